@@ -1,0 +1,311 @@
+//! Mistakes in a user's file, shown where they are: file, line, the text with a caret, what was expected.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::SourceFile;
+use super::text::{fit, neutral, width};
+
+/// Lines longer than this are shown as a window around the mistake.
+const WIDEST_LINE: usize = 100;
+
+/// Some bytes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub source: SourceFile,
+    /// The bytes of the file that are meant.
+    pub range: Range<usize>,
+}
+
+impl Place {
+    /// These bytes of the file.
+    #[must_use]
+    pub fn new(source: &SourceFile, range: Range<usize>) -> Self {
+        Self {
+            source: source.clone(),
+            range,
+        }
+    }
+}
+
+/// `path:line:column`.
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (line, column) = self.source.line_and_column(self.range.start);
+        write!(
+            formatter,
+            "{}:{line}:{column}",
+            neutral(&self.source.path().display().to_string())
+        )
+    }
+}
+
+/// One mistake: what is wrong, where, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong: a lower-case fragment without a full stop.
+    pub message: String,
+    /// Where, if it stands in a file.
+    pub place: Option<Place>,
+    /// What was expected or what to do next.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake at a place in a file.
+    #[must_use]
+    pub fn at(place: Place, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: Some(place),
+            help: None,
+        }
+    }
+
+    /// A mistake that stands in no file.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: None,
+            help: None,
+        }
+    }
+
+    /// Adds what was expected or what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// `path:line:column`, if it stands in a file.
+    #[must_use]
+    pub fn position(&self) -> Option<String> {
+        self.place.as_ref().map(Place::to_string)
+    }
+}
+
+impl std::fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(place) = &self.place else {
+            formatter.write_str(&self.message)?;
+            if let Some(help) = &self.help {
+                write!(formatter, "\n  {help}")?;
+            }
+            return Ok(());
+        };
+        let (number, text, caret) = excerpt(place);
+        let gutter = number.to_string().len().max(5);
+        let (offset, length) = caret;
+        writeln!(formatter, "{place}")?;
+        writeln!(formatter, "{number:>gutter$} │ {text}")?;
+        write!(
+            formatter,
+            "{:gutter$} │ {:offset$}{} {}",
+            "",
+            "",
+            "^".repeat(length),
+            self.message
+        )?;
+        if let Some(help) = &self.help {
+            write!(formatter, "; {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The line number, the line as shown, and the caret's offset and length in terminal cells.
+fn excerpt(place: &Place) -> (usize, String, (usize, usize)) {
+    let whole = place.source.text();
+    let (number, _) = place.source.line_and_column(place.range.start);
+    let mut start = place.range.start.min(whole.len());
+    while !whole.is_char_boundary(start) {
+        start -= 1;
+    }
+    let line_start = whole[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = whole[start..]
+        .find('\n')
+        .map_or(whole.len(), |newline| start + newline);
+    let mut end = place.range.end.clamp(start, line_end);
+    while !whole.is_char_boundary(end) {
+        end += 1;
+    }
+    let mut before = shown(&whole[line_start..start]);
+    let meant = shown(&whole[start..end]);
+    let after = shown(&whole[end..line_end]);
+    if width(&before) + width(&meant) > WIDEST_LINE {
+        let skip = before.chars().count().saturating_sub(20);
+        if skip > 0 {
+            before = format!("…{}", before.chars().skip(skip).collect::<String>());
+        }
+    }
+    let offset = width(&before);
+    let line = fit(&format!("{before}{meant}{}", after.trim_end()), WIDEST_LINE);
+    let room = width(&line).saturating_sub(offset);
+    (number, line, (offset, width(&meant).min(room).max(1)))
+}
+
+fn shown(text: &str) -> String {
+    neutral(text.trim_end_matches('\r')).replace('\t', "    ")
+}
+
+/// Several mistakes, shown together. Never empty when returned as an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// No mistake yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a mistake.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Adds the mistakes of another collection.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Whether no mistake was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many mistakes were found.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The mistakes in the order in which they were found.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Sorts by file and place, and drops what was found twice.
+    pub fn sort(&mut self) {
+        let key = |diagnostic: &Diagnostic| {
+            diagnostic
+                .place
+                .as_ref()
+                .map(|place| (place.source.path().to_owned(), place.range.start))
+        };
+        self.0.sort_by_key(key);
+        self.0.dedup();
+    }
+
+    /// `value` if nothing was found, else what was found, sorted.
+    ///
+    /// # Errors
+    /// The mistakes, when there are any.
+    pub fn into_result<T>(mut self, value: T) -> Result<T, Self> {
+        if self.is_empty() {
+            return Ok(value);
+        }
+        self.sort();
+        Err(self)
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl std::fmt::Display for Diagnostics {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = String::new();
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                text.push_str("\n\n");
+            }
+            write!(text, "{diagnostic}")?;
+        }
+        formatter.write_str(&text)
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The candidate that a mistyped word most likely means.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1.max(word.len().min(candidate.len()) / 3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Diagnostic, Place, SourceFile, nearest};
+
+    #[test]
+    fn shows_file_line_text_caret_and_fix() {
+        let source = SourceFile::new(
+            "runbooks/db/prune.toml",
+            "title = \"x\"\ntimeuot = \"3s\"\n",
+        );
+        let diagnostic =
+            Diagnostic::at(Place::new(&source, 12..19), "unknown key in step \"count\"")
+                .help("did you mean `timeout`?");
+        assert_eq!(
+            diagnostic.to_string(),
+            "runbooks/db/prune.toml:2:1\n    2 │ timeuot = \"3s\"\n      │ ^^^^^^^ unknown key in step \"count\"; did you mean `timeout`?"
+        );
+    }
+
+    #[test]
+    fn places_the_caret_by_cells_and_survives_odd_places() {
+        let source = SourceFile::new("x.toml", "a = \"日本\"\tb");
+        assert!(
+            Diagnostic::at(Place::new(&source, 11..12), "here")
+                .to_string()
+                .contains("│          ^ here")
+        );
+        for start in 0..20 {
+            for end in 0..20 {
+                let _ = Diagnostic::at(Place::new(&source, start..end), "anywhere").to_string();
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_line_becomes_a_window() {
+        let source = SourceFile::new(
+            "x.toml",
+            format!("a = \"{}\" wrong {}", "y".repeat(5000), "z".repeat(5000)),
+        );
+        let shown = Diagnostic::at(Place::new(&source, 5007..5012), "here").to_string();
+        assert!(
+            shown.lines().all(|line| line.chars().count() < 120),
+            "{shown}"
+        );
+        assert!(shown.contains("wrong"));
+    }
+
+    #[test]
+    fn finds_the_nearest_word_or_none() {
+        assert_eq!(nearest("timeuot", ["title", "timeout"]), Some("timeout"));
+        assert_eq!(nearest("frobnicate", ["title", "timeout"]), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! The words that every layer shares: how bad, what it may touch, how it ended, where it was written.
+//! Nothing here knows a runbook, a terminal or a database.
+
+mod clock;
+mod diagnostic;
+mod effect;
+pub mod exit;
+mod ids;
+mod mask;
+mod secret;
+mod severity;
+mod size;
+mod source;
+mod span;
+mod status;
+pub mod text;
+mod verdict;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use diagnostic::{Diagnostic, Diagnostics, Place, nearest};
+pub use effect::Effect;
+pub use ids::{CommandPath, InvalidCommandPath, RunId, StepKey};
+pub use mask::Masker;
+pub use secret::Secret;
+pub use severity::Severity;
+pub use size::{InvalidSize, Size};
+pub use source::SourceFile;
+pub use span::{InvalidSpan, Span};
+pub use status::Status;
+pub use verdict::Verdict;

@@ -1,0 +1,67 @@
+//! Lengths of time as people write them: `200ms`, `90d`, `1h 30m`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A length of time that reads and prints as people write it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(pub Duration);
+
+/// Why a text is not a length of time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a duration ({reason}); write it as 200ms, 30s, 5m, 2h or 90d")]
+pub struct InvalidSpan {
+    text: String,
+    reason: String,
+}
+
+impl Span {
+    /// A span of whole seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// The length in milliseconds, with fractions.
+    #[must_use]
+    pub fn milliseconds(self) -> f64 {
+        self.0.as_secs_f64() * 1000.0
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = InvalidSpan;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text.trim())
+            .map(Self)
+            .map_err(|error| InvalidSpan {
+                text: text.to_owned(),
+                reason: error.to_string(),
+            })
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = InvalidSpan;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> Self {
+        span.to_string()
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(&humantime::format_duration(self.0).to_string())
+    }
+}

@@ -1,0 +1,1 @@
+//! TOML files become runbooks: parsing with places, the library of runbooks, inputs, lint, schema.

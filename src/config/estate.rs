@@ -1,0 +1,199 @@
+//! The estate as validated data, with the chosen environment laid over the base.
+
+use std::path::PathBuf;
+
+use crate::base::{Place, SourceFile, Span};
+use crate::model::{Step, Template};
+
+/// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The file, if there is one.
+    pub source: Option<SourceFile>,
+    /// The folder that relative paths in it start from: the file's own.
+    pub folder: PathBuf,
+    /// The name of the project.
+    pub project: Option<String>,
+    /// The chosen environment.
+    pub environment: Option<String>,
+    /// The environments that the file names.
+    pub environments: Vec<String>,
+    /// Whether the chosen environment asks for typed names before a destroy.
+    pub protected: bool,
+    /// Where the journal lies, if not in the user's state folder.
+    pub store: Option<PathBuf>,
+    /// Where the project's runbooks lie; `runbooks` beside the file unless said.
+    pub runbooks: Option<PathBuf>,
+    /// `[secret]`
+    pub secrets: Vec<(String, SecretSource)>,
+    /// `[service.*]`
+    pub services: Vec<Service>,
+    /// `[database.*]`
+    pub databases: Vec<Database>,
+    /// `[queue.*]`
+    pub queues: Vec<Queue>,
+    /// `[window.*]`
+    pub windows: Vec<Window>,
+}
+
+/// Where a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, without its last line feed.
+    File(PathBuf),
+    /// What a program prints, without its last line feed.
+    Command(Vec<String>),
+}
+
+/// `[service.NAME]`: something that answers HTTP.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// The base of its URLs, without the last slash.
+    pub url: Option<String>,
+    /// How a request proves who sends it.
+    pub auth: Option<Auth>,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// How long a request may take unless a step says otherwise.
+    pub timeout: Option<Span>,
+    /// `[[service.NAME.check]]`: read-only steps.
+    pub checks: Vec<Step>,
+}
+
+/// How a request proves who sends it.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// `Authorization: Bearer …`
+    Bearer(Template),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The user's name.
+        user: Template,
+        /// The password.
+        password: Template,
+    },
+}
+
+/// `[database.NAME]`
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// What serves it.
+    pub kind: DatabaseKind,
+    /// What may be deleted when it is old.
+    pub retention: Vec<Retention>,
+    /// Where its table begins.
+    pub place: Place,
+}
+
+/// What serves a database.
+#[derive(Clone, Debug)]
+pub enum DatabaseKind {
+    /// A file on this machine.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// The SQL file that makes it when it is not there.
+        create: Option<PathBuf>,
+    },
+    /// A PostgreSQL server.
+    Postgres {
+        /// `postgres://…`
+        url: Option<Template>,
+    },
+    /// Cloudflare D1.
+    D1 {
+        /// The database's name at Cloudflare; the table's own name unless said.
+        name: String,
+        /// The database's id.
+        id: Option<String>,
+    },
+}
+
+impl DatabaseKind {
+    /// The word in `kind`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgres",
+            Self::D1 { .. } => "d1",
+        }
+    }
+}
+
+/// `[[database.NAME.retention]]`: rows that may be deleted when they are old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The table.
+    pub table: String,
+    /// The column that holds each row's age.
+    pub column: String,
+    /// How long a row is kept.
+    pub keep: Span,
+}
+
+/// `[queue.NAME]`
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// What serves it.
+    pub kind: QueueKind,
+    /// The queue that takes what could not be handled.
+    pub dead_letter: Option<String>,
+}
+
+/// What serves a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueKind {
+    /// Cloudflare Queues.
+    Cloudflare,
+}
+
+/// `[window.NAME]`: when something may happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its name.
+    pub name: String,
+    /// When it opens, as five cron fields.
+    pub cron: String,
+    /// How long it stays open.
+    pub duration: Span,
+    /// The IANA time zone of `cron`.
+    pub zone: String,
+}
+
+impl Config {
+    /// The service of this name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// The database of this name.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// The queue of this name.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.name == name)
+    }
+
+    /// The secret of this name.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&SecretSource> {
+        self.secrets
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, source)| source)
+    }
+}

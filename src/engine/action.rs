@@ -1,0 +1,320 @@
+//! What the engine needs of an action.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+
+use serde_json::{Map, Value};
+
+use crate::base::{Place, Size, Span, StepKey};
+use crate::config::Config;
+use crate::expr::{Argument, Judgement, ShellText, SqlText};
+use crate::model::{ActionSpec, VerbSpec};
+
+use super::Prompt;
+
+/// The end of an action, some time later.
+pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<Outputs, ActionError>> + 'a>>;
+
+/// One action: what it says of itself and how it is done. A new one is one file and one line in `action::ACTIONS`.
+///
+/// The future is dropped when the step's time is over or the run is stopped: an action must leave nothing behind then.
+pub trait Action: Sync {
+    /// What it says of itself.
+    fn spec(&self) -> &'static ActionSpec;
+
+    /// Does it once. Retries, repeats, limits of time and judging are the engine's.
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a>;
+}
+
+/// The actions that there are.
+#[derive(Clone, Copy)]
+pub struct Actions(pub &'static [&'static dyn Action]);
+
+impl Actions {
+    /// The action of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'static dyn Action> {
+        self.0
+            .iter()
+            .copied()
+            .find(|action| action.spec().name == name)
+    }
+}
+
+/// A call with everything evaluated.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The verb.
+    pub verb: &'static VerbSpec,
+    /// What stands right of `action.verb =`.
+    pub object: Argument,
+    /// The options that are given.
+    pub options: Vec<(&'static str, Argument)>,
+    /// Where the call stands in its file.
+    pub place: Place,
+}
+
+/// Reads an option of one type; none where it is not given. The parser has checked the types.
+macro_rules! option_reader {
+    ($(#[$doc:meta])* $name:ident, $variant:ident, $type:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(&self, option: &str) -> Option<$type> {
+            match self.option(option) {
+                Some(Argument::$variant(value)) => Some(value),
+                Some(_) | None => None,
+            }
+        }
+    };
+}
+
+impl Invocation {
+    /// The option of this name, if given.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&Argument> {
+        self.options
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, argument)| argument)
+    }
+
+    option_reader!(
+        /// A text option.
+        text, Text, &str
+    );
+    option_reader!(
+        /// A list option.
+        list, List, &[String]
+    );
+    option_reader!(
+        /// A table option.
+        map, Map, &[(String, String)]
+    );
+    option_reader!(
+        /// A path option.
+        path, Path, &Path
+    );
+    option_reader!(
+        /// A JSON option.
+        json, Json, &Value
+    );
+    option_reader!(
+        /// A whole-number option.
+        integer, Integer, &i64
+    );
+    option_reader!(
+        /// A number option.
+        float, Float, &f64
+    );
+    option_reader!(
+        /// A duration option.
+        duration, Duration, &Span
+    );
+    option_reader!(
+        /// A size option.
+        size, Size, &Size
+    );
+
+    /// Whether a boolean option is given and true.
+    #[must_use]
+    pub fn flag(&self, option: &str) -> bool {
+        matches!(self.option(option), Some(Argument::Boolean(true)))
+    }
+
+    /// The object as text; empty for other kinds.
+    #[must_use]
+    pub fn object_text(&self) -> &str {
+        match &self.object {
+            Argument::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    /// The object as a list; empty for other kinds.
+    #[must_use]
+    pub fn object_list(&self) -> &[String] {
+        match &self.object {
+            Argument::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The object as SQL, if it is.
+    #[must_use]
+    pub fn object_sql(&self) -> Option<&SqlText> {
+        match &self.object {
+            Argument::Sql(sql) => Some(sql),
+            _ => None,
+        }
+    }
+
+    /// The object as a shell script, if it is.
+    #[must_use]
+    pub fn object_shell(&self) -> Option<&ShellText> {
+        match &self.object {
+            Argument::Shell(shell) => Some(shell),
+            _ => None,
+        }
+    }
+
+    /// The object as a judged condition, if it is.
+    #[must_use]
+    pub fn object_condition(&self) -> Option<&Judgement> {
+        match &self.object {
+            Argument::Condition(judgement) => Some(judgement),
+            _ => None,
+        }
+    }
+}
+
+/// What an action may use beside its arguments.
+pub struct ActionContext<'a> {
+    /// The step it runs for.
+    pub step: &'a StepKey,
+    /// The estate.
+    pub config: &'a Config,
+    /// The folder that relative paths of a runbook start from.
+    pub folder: &'a Path,
+    /// Variables for child processes, beside those that opsbook inherited.
+    pub variables: &'a [(String, String)],
+    /// A person, perhaps.
+    pub prompt: &'a dyn Prompt,
+    /// Runs other runbooks.
+    pub nested: &'a dyn NestedRunner,
+    /// Evaluates the templates of the configuration: a service's token, a database's URL.
+    pub resolve: &'a dyn Fn(&crate::model::Template) -> Result<String, ActionError>,
+    /// Tells a sign of life.
+    pub progress: &'a dyn Fn(String),
+}
+
+/// Runs a runbook as a step of another.
+pub trait NestedRunner {
+    /// Runs the runbook of this path; its steps are told under the key of the step.
+    fn run<'a>(
+        &'a self,
+        path: &'a str,
+        inputs: &'a Map<String, Value>,
+        step: &'a StepKey,
+    ) -> ActionFuture<'a>;
+}
+
+/// What an action gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// The outputs by name, as its description lists them.
+    pub values: Map<String, Value>,
+    /// What it found, in one line for a person.
+    pub detail: String,
+    /// Files and notes that belong to the run.
+    pub attachments: Vec<Attachment>,
+    /// The verdict that the action itself came to, where it judges: a sub-runbook's.
+    pub verdict: crate::base::Verdict,
+}
+
+/// Something that belongs to the run beside its outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What it is.
+    pub name: String,
+    /// Where it lies.
+    pub path: String,
+}
+
+impl Outputs {
+    /// Outputs with a line for a person.
+    #[must_use]
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an output.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// Whose trouble it is that an action failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The target's: it does not answer, refuses, errs. The step failed; its severity says how bad.
+    Target,
+    /// Opsbook's own: a tool is missing, a secret is not set, a file cannot be read. The verdict is unknown.
+    Own,
+    /// A person said no, or there is nobody to ask: nothing was done, exit 75.
+    Refused,
+    /// The runbook or the configuration is wrong in a way that only showed now: exit 78.
+    Config,
+}
+
+/// Why an action did not do what it should.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct ActionError {
+    /// Whose trouble it is.
+    pub kind: ErrorKind,
+    /// What happened: a lower-case fragment in one line.
+    pub message: String,
+    /// What to do next.
+    pub help: Option<String>,
+    /// What it gave before it failed.
+    pub outputs: Box<Outputs>,
+}
+
+impl ActionError {
+    /// The target's trouble.
+    #[must_use]
+    pub fn target(message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Target, message)
+    }
+
+    /// Opsbook's own trouble.
+    #[must_use]
+    pub fn own(message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Own, message)
+    }
+
+    /// A refusal.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Refused, message)
+    }
+
+    /// A mistake in a runbook or the configuration.
+    #[must_use]
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Config, message)
+    }
+
+    fn of(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+            outputs: Box::default(),
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds what it gave before it failed.
+    #[must_use]
+    pub fn outputs(mut self, outputs: Outputs) -> Self {
+        self.outputs = Box::new(outputs);
+        self
+    }
+}

@@ -1,0 +1,38 @@
+//! What the engine needs of a person.
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// The answer to a question, some time later.
+pub type PromptFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PromptError>> + 'a>>;
+
+/// Asks a person. Every question fails at once where nobody can answer: nothing ever hangs.
+pub trait Prompt {
+    /// Asks yes or no; no is the answer of an empty line.
+    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool>;
+
+    /// Asks for a text; the default is the answer of an empty line. A hidden one is not echoed.
+    fn text<'a>(
+        &'a self,
+        question: &'a str,
+        default: Option<&'a str>,
+        hidden: bool,
+    ) -> PromptFuture<'a, String>;
+
+    /// Asks for one of several options and gives its index.
+    fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize>;
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    /// Standard input or standard error is no terminal, or `CI` is set.
+    #[error("there is no terminal to ask at")]
+    NoTerminal,
+    /// The person pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// The terminal is gone.
+    #[error("the terminal cannot be read: {0}")]
+    Broken(String),
+}

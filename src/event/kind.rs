@@ -1,0 +1,237 @@
+//! The kinds of events, in the past tense.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::{Effect, Severity, Status, StepKey, Verdict};
+
+/// A fact about a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A run began.
+    RunStarted(RunStarted),
+    /// A step began.
+    StepStarted(StepStarted),
+    /// An attempt failed and another will follow.
+    StepRetried(StepRetried),
+    /// A step ended, or was passed over.
+    StepFinished(StepFinished),
+    /// The evidence supports a cause.
+    FindingRaised(FindingRaised),
+    /// The run ended.
+    RunFinished(RunFinished),
+    /// A kind that a later version wrote: kept as it is, shown by none.
+    Other(Map<String, Value>),
+}
+
+/// A run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The path of the runbook: `db/vacuum`.
+    pub runbook: String,
+    /// Its title.
+    pub title: String,
+    /// The file it was read from.
+    pub file: String,
+    /// The SHA-256 of that file and of every runbook that it runs, in hexadecimal.
+    pub digest: String,
+    /// The inputs, secrets masked.
+    pub inputs: Map<String, Value>,
+    /// The environment of the configuration it ran in.
+    pub environment: Option<String>,
+    /// The steps in order with what each may do, for a table that shows what is still to come.
+    pub steps: Vec<PlannedStep>,
+    /// The step whose rows are printed instead of the table of steps.
+    pub output: Option<String>,
+    /// The worst effect of the plan.
+    pub effect: Effect,
+    /// Whether writes were only shown.
+    pub dry: bool,
+    /// Who ran it.
+    pub user: String,
+    /// Where.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// The version of opsbook.
+    pub opsbook: String,
+}
+
+/// A step as the plan knows it before anything runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its key.
+    pub step: StepKey,
+    /// Its action: `http.get`.
+    pub action: String,
+    /// What it may do.
+    pub effect: Effect,
+}
+
+/// A step began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepStarted {
+    /// Its key.
+    pub step: StepKey,
+    /// Its action: `http.get`.
+    pub action: String,
+    /// What it may do.
+    pub effect: Effect,
+}
+
+/// An attempt failed and another will follow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRetried {
+    /// The step's key.
+    pub step: StepKey,
+    /// The number of the failed attempt, counting from 1.
+    pub attempt: u32,
+    /// Why it failed, in one line.
+    pub reason: String,
+    /// The pause before the next, in milliseconds.
+    pub delay_ms: u64,
+}
+
+/// A step ended, or was passed over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepFinished {
+    /// Its key.
+    pub step: StepKey,
+    /// Its action: `http.get`.
+    pub action: String,
+    /// What it may do.
+    pub effect: Effect,
+    /// How it ended.
+    pub status: Status,
+    /// How much that matters, where the status is warning or critical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// Whether it failed: erred, timed out, or its `expect` did not hold. A crossed threshold is no failure.
+    #[serde(default)]
+    pub failed: bool,
+    /// How long it took, in milliseconds; none where it did not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+    /// Why it ended so, or what it found: one line for a person.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// How often it was tried.
+    #[serde(default = "one")]
+    pub attempts: u32,
+    /// The outputs of its action, and under `samples` those of its looks.
+    #[serde(default)]
+    pub outputs: Map<String, Value>,
+    /// The names that it saved.
+    #[serde(default)]
+    pub saved: Map<String, Value>,
+    /// The rows to print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<StepTable>,
+    /// Whether its outputs were kept out of the journal.
+    #[serde(default)]
+    pub sensitive: bool,
+    /// The file that it wrote as its artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Rows to print.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepTable {
+    /// The columns, left to right.
+    pub columns: Vec<String>,
+    /// The cells, one list a row, in the order of the columns.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// The evidence supports a cause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingRaised {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The cause, in words.
+    pub cause: String,
+    /// The command that remedies it, without the leading `opsbook`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// The run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// How it ended for the world.
+    pub verdict: Verdict,
+    /// The exit code, before `--fail-on`.
+    pub exit: u8,
+    /// Why, in one line.
+    pub reason: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: f64,
+}
+
+impl Event {
+    /// The word in the field `type`.
+    #[must_use]
+    pub fn type_name(&self) -> &str {
+        match self {
+            Self::RunStarted(_) => "run-started",
+            Self::StepStarted(_) => "step-started",
+            Self::StepRetried(_) => "step-retried",
+            Self::StepFinished(_) => "step-finished",
+            Self::FindingRaised(_) => "finding-raised",
+            Self::RunFinished(_) => "run-finished",
+            Self::Other(fields) => fields
+                .get("type")
+                .and_then(Value::as_str)
+                .unwrap_or("other"),
+        }
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// The fields of a kind behind its `type`.
+        #[derive(Serialize)]
+        struct Tagged<'a, T> {
+            r#type: &'a str,
+            #[serde(flatten)]
+            fields: &'a T,
+        }
+        let r#type = self.type_name();
+        match self {
+            Self::RunStarted(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::StepStarted(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::StepRetried(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::StepFinished(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::FindingRaised(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::RunFinished(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::Other(fields) => fields.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn fields<T: serde::de::DeserializeOwned, E: serde::de::Error>(
+            map: Map<String, Value>,
+        ) -> Result<T, E> {
+            serde_json::from_value(Value::Object(map)).map_err(E::custom)
+        }
+        let map = Map::deserialize(deserializer)?;
+        match map.get("type").and_then(Value::as_str) {
+            Some("run-started") => fields(map).map(Self::RunStarted),
+            Some("step-started") => fields(map).map(Self::StepStarted),
+            Some("step-retried") => fields(map).map(Self::StepRetried),
+            Some("step-finished") => fields(map).map(Self::StepFinished),
+            Some("finding-raised") => fields(map).map(Self::FindingRaised),
+            Some("run-finished") => fields(map).map(Self::RunFinished),
+            Some(_) | None => Ok(Self::Other(map)),
+        }
+    }
+}

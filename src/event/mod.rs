@@ -1,0 +1,12 @@
+//! What happened in a run, as plain owned data: the one stream that the journal, the terminal and every report read.
+
+mod envelope;
+mod kind;
+mod summary;
+
+pub use envelope::{Envelope, VERSION};
+pub use kind::{
+    Event, FindingRaised, PlannedStep, RunFinished, RunStarted, StepFinished, StepRetried,
+    StepStarted, StepTable,
+};
+pub use summary::{FindingLine, StepLine, Summary};

@@ -1,0 +1,67 @@
+//! What a node of a runbook becomes when it is evaluated: typed, escaped for where it lands, ready for an action.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use crate::base::{Size, Span};
+
+/// An evaluated node; the variant follows from the [`crate::model::Kind`] of its place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    /// `Kind::Text`, `Url`, `Choice`, `Reference` and `Runbook`.
+    Text(String),
+    /// `Kind::TextList` and `Argv`.
+    List(Vec<String>),
+    /// `Kind::TextMap` and `Headers`, in the order of the file.
+    Map(Vec<(String, String)>),
+    /// `Kind::Sql`.
+    Sql(SqlText),
+    /// `Kind::Shell`.
+    Shell(ShellText),
+    /// `Kind::Path`.
+    Path(PathBuf),
+    /// `Kind::Json`.
+    Json(Value),
+    /// `Kind::Integer`.
+    Integer(i64),
+    /// `Kind::Float`.
+    Float(f64),
+    /// `Kind::Boolean`.
+    Boolean(bool),
+    /// `Kind::Duration`.
+    Duration(Span),
+    /// `Kind::Size`.
+    Size(Size),
+    /// `Kind::Condition`.
+    Condition(Judgement),
+    /// `Kind::Values`, in the order of the file.
+    Values(Map<String, Value>),
+}
+
+/// SQL with its values apart: `?1`, `?2`, … in the text stand for the parameters in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SqlText {
+    /// The SQL; no value is ever part of it but names quoted by `| identifier`.
+    pub text: String,
+    /// The values, first for `?1`.
+    pub parameters: Vec<Value>,
+}
+
+/// A shell script with its values apart: they are handed over as environment variables, which no shell parses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShellText {
+    /// The script, with `"${OPSBOOK_1}"`, … where values belong.
+    pub script: String,
+    /// The variables, `OPSBOOK_1` first.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Whether a condition holds, and the comparison that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it holds.
+    pub holds: bool,
+    /// The deciding part with its values, in one line: `json.pendingJobs 142 > 100`. Empty where there is nothing to tell.
+    pub because: String,
+}

@@ -1,0 +1,1 @@
+//! A runbook with its inputs resolved and its effects known, before anything runs.

@@ -1,0 +1,1 @@
+//! The world outside, one file a system. Knows nothing of runbooks.

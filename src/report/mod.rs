@@ -1,0 +1,1 @@
+//! Events become what people and machines read: one file a format.

@@ -1,0 +1,1 @@
+//! What a piece of SQL may do, by parsing it.

@@ -1,0 +1,1 @@
+//! The terminal: colour, width, progress, questions. The only place that prints.
