@@ -10,6 +10,7 @@ mod inputs;
 mod library;
 mod names;
 mod node;
+mod overlay;
 mod pace;
 mod reader;
 mod requirement;
