@@ -17,6 +17,8 @@ mod resolve;
 mod runbook;
 mod shelf;
 mod step;
+#[cfg(test)]
+mod testing;
 
 pub use cycles::check_cycles;
 pub use document::Document;
