@@ -1,7 +1,7 @@
 //! Finds the one action of a table, `http.get = "/health"`, and reads it against the action's own description.
 
 use crate::base::{Diagnostic, Place, nearest};
-use crate::model::{ActionSpec, Call, VerbSpec, Vocabulary};
+use crate::model::{ActionSpec, Call, Node, VerbSpec, Vocabulary};
 
 use super::node::parse_node;
 use super::reader::{Field, Form, TableReader};
@@ -69,34 +69,47 @@ fn missing_action(table: &TableReader<'_>, vocabulary: Vocabulary) {
 }
 
 fn read(spec: &'static ActionSpec, field: Field<'_>) -> Option<Call> {
-    let verbs = || spec.verbs.iter().map(|verb| verb.name).collect::<Vec<_>>();
     if field.form() != Form::Table {
+        let form = field.form().with_article();
+        let verbs: Vec<_> = spec.verbs.iter().map(|verb| verb.name).collect();
         field.mistake_with_help(
-            format!(
-                "expected a verb of `{}`, found {}",
-                spec.name,
-                field.form().with_article()
-            ),
-            format!(
-                "write `{}.{} = …`; its verbs are {}",
-                spec.name,
-                verbs().first().unwrap_or(&""),
-                verbs().join(", ")
-            ),
+            format!("expected a verb of `{}`, found {form}", spec.name),
+            format!("its verbs are {}", verbs.join(", ")),
         );
         return None;
     }
     let table = field.table(format!("`{}`", spec.name))?;
+    let (verb, object) = the_verb(spec, &table, field)?;
+    let place = call_place(spec.name, object);
+    let table = table.named(format!("`{}.{}`", spec.name, verb.name));
+    table.know_silently(verb.name);
+    let object = parse_node(object, verb.object);
+    let options = read_options(spec, verb, &table, &place);
+    table.finish();
+    Some(Call {
+        action: spec,
+        verb,
+        object: object?,
+        options: options?,
+        place,
+    })
+}
+
+fn the_verb<'a>(
+    spec: &'static ActionSpec,
+    table: &TableReader<'a>,
+    field: Field<'a>,
+) -> Option<(&'static VerbSpec, Field<'a>)> {
     let given: Vec<(&'static VerbSpec, Field<'_>)> = table
         .all()
         .into_iter()
         .filter_map(|entry| Some((spec.verb(entry.key())?, entry)))
         .collect();
-    let (verb, object) = match given.as_slice() {
-        [one] => *one,
+    match given.as_slice() {
+        [one] => Some(*one),
         [] => {
-            unknown_verb(spec, &table, field);
-            return None;
+            unknown_verb(spec, table, field);
+            None
         }
         [(first, _), others @ ..] => {
             for (other, entry) in others {
@@ -105,52 +118,56 @@ fn read(spec: &'static ActionSpec, field: Field<'_>) -> Option<Call> {
                     spec.name, other.name, first.name
                 ));
             }
-            return None;
+            None
         }
-    };
-    let place = call_place(field, object);
-    let table = table.named(format!("`{}.{}`", spec.name, verb.name));
-    table.know_silently(verb.name);
-    let node = parse_node(object, verb.object);
+    }
+}
+
+/// The options in the order of the file; none when one is missing or wrong.
+fn read_options(
+    spec: &'static ActionSpec,
+    verb: &'static VerbSpec,
+    table: &TableReader<'_>,
+    place: &Place,
+) -> Option<Vec<(&'static str, Node)>> {
     let mut options = Vec::new();
     let mut complete = true;
     for entry in table.all() {
-        let Some(option) = spec
-            .options_of(verb)
-            .find(|option| option.name == entry.key())
-        else {
-            continue;
-        };
-        match parse_node(entry, option.kind) {
-            Some(node) => options.push((option.name, node)),
-            None => complete = false,
+        let mut known = spec.options_of(verb);
+        if let Some(option) = known.find(|option| option.name == entry.key()) {
+            match parse_node(entry, option.kind) {
+                Some(node) => options.push((option.name, node)),
+                None => complete = false,
+            }
+        } else if let Some(owner) = owner_of(spec, entry.key()) {
+            table.know_silently(entry.key());
+            complete = false;
+            entry.key_mistake(format!(
+                "an option of `{0}.{1}`, not of `{0}.{2}`",
+                spec.name, owner.name, verb.name
+            ));
         }
     }
     for option in spec.options_of(verb) {
         table.know(option.name);
         if option.required && !table.contains(option.name) {
             complete = false;
-            table.mistakes().push(
-                Diagnostic::at(
-                    place.clone(),
-                    format!(
-                        "`{}.{}` needs `{}.{}`",
-                        spec.name, verb.name, spec.name, option.name
-                    ),
-                )
-                .help(option.help),
+            let message = format!(
+                "`{0}.{1}` needs `{0}.{2}`",
+                spec.name, verb.name, option.name
             );
+            let missing = Diagnostic::at(place.clone(), message).help(option.help);
+            table.mistakes().push(missing);
         }
     }
-    table.finish();
-    let object = node?;
-    complete.then_some(Call {
-        action: spec,
-        verb,
-        object,
-        options,
-        place,
-    })
+    complete.then_some(options)
+}
+
+/// The verb that has an option of this name to itself.
+fn owner_of(spec: &'static ActionSpec, option: &str) -> Option<&'static VerbSpec> {
+    spec.verbs
+        .iter()
+        .find(|verb| verb.options.iter().any(|own| own.name == option))
 }
 
 fn unknown_verb(spec: &'static ActionSpec, table: &TableReader<'_>, field: Field<'_>) {
@@ -186,12 +203,68 @@ fn unknown_verb(spec: &'static ActionSpec, table: &TableReader<'_>, field: Field
     }
 }
 
-/// From the action's word to the verb's, where both stand in one line in this order; else the verb's word.
-fn call_place(action: Field<'_>, verb: Field<'_>) -> Place {
-    let (from, to) = (action.key_place(), verb.key_place());
-    let between = from.range.start..to.range.end;
-    if from.source.slice(between.clone()).contains('\n') || between.is_empty() {
-        return to;
+/// Both words where they stand together, `http.get`, else the verb's.
+fn call_place(action: &str, verb: Field<'_>) -> Place {
+    let mut place = verb.key_place();
+    let before = place.source.slice(0..place.range.start);
+    let action = format!("{action}.");
+    if before.ends_with(&action) {
+        place.range.start -= action.len();
     }
-    Place::new(&from.source, between)
+    place
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use crate::book::testing::{mistakes_of_steps, parse};
+    use crate::model::Node;
+
+    #[test]
+    fn reads_the_action_with_its_options_in_the_order_of_the_file() {
+        let runbook = parse(
+            "title = 't'\n[[step]]\nname = 'a'\nhttp.timeout = '3s'\nhttp.post = '/x'\nhttp.json = { b = 1, a = ['{{ run.id }}', 1.5, true] }\nhttp.redirects = '{{ 1 + 1 }}'\n",
+        )
+        .unwrap();
+        let call = &runbook.steps[0].call;
+        let options: Vec<_> = call.options.iter().map(|(name, _)| *name).collect();
+        assert_eq!(options, ["timeout", "json", "redirects"]);
+        let Some(Node::Table(entries)) = call.option("json") else {
+            unreachable!("json is a table");
+        };
+        assert_eq!(entries[0], ("b".to_owned(), Node::Integer(1)));
+        assert_eq!(
+            call.place.source.slice(call.place.range.clone()),
+            "http.post"
+        );
+    }
+
+    #[test]
+    fn an_action_may_be_a_table_of_its_own() {
+        let runbook = parse(
+            "title = 't'\n[[step]]\nname = 'a'\n[step.sql]\non = 'main'\nquery = '''\nSELECT 1\n'''\n",
+        )
+        .unwrap();
+        let call = &runbook.steps[0].call;
+        assert_eq!(call.place.source.slice(call.place.range.clone()), "query");
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_the_action() {
+        insta::assert_snapshot!(mistakes_of_steps(&[
+            "name = 'a'",
+            "name = 'a'\nhtpp.get = '/'",
+            "name = 'a'\nterraform.apply = '/'",
+            "name = 'a'\nretyr = { attempts = 3 }",
+            "name = 'a'\nhttp.get = '/'\nsql.query = 'SELECT 1'\nsql.on = 'main'",
+            "name = 'a'\nhttp.get = '/'\nhttp.post = '/'",
+            "name = 'a'\nhttp = '/'",
+            "name = 'a'\nhttp.gett = '/'",
+            "name = 'a'\nhttp.on = 'api'",
+            "name = 'a'\nhttp.frobnicate = '/'\nhttp.on = 'api'",
+            "name = 'a'\nhttp.get = '/'\nhttp.hedaers = {}",
+            "name = 'a'\nhttp.get = '/'\nhttp.json = {}",
+            "name = 'a'\nsql.query = 'SELECT 1'",
+        ]));
+    }
 }

@@ -1,5 +1,7 @@
 //! Reads `[input.*]`: what a runbook asks of its caller. What callers then give is read by `inputs`.
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use crate::base::Diagnostic;
@@ -229,20 +231,28 @@ fn read_pattern(input: &mut Input, field: Option<Field<'_>>) {
     }
 }
 
+/// What is wrong with a pattern, in one line; the crate's own message draws it in several.
 fn last_line(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.trim_start_matches("error: ").to_owned()
+    match error {
+        regex::Error::CompiledTooBig(_) => "it grows too large".to_owned(),
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.trim_start_matches("error: ").to_owned()
+        }
+    }
 }
 
 fn read_bounds(input: &mut Input, min: Option<Field<'_>>, max: Option<Field<'_>>) {
-    input.min = min.and_then(|field| parse_bound(input, field));
-    input.max = max.and_then(|field| parse_bound(input, field));
-    if let (Some(least), Some(greatest), Some(field)) = (&input.min, &input.max, max)
-        && compare(input.kind, least, greatest).is_some_and(std::cmp::Ordering::is_gt)
+    let least = min.and_then(|field| parse_bound(input, field));
+    let greatest = max.and_then(|field| parse_bound(input, field));
+    if let (Some(least), Some(greatest), Some(field)) = (&least, &greatest, max)
+        && compare(input.kind, least, greatest).is_some_and(Ordering::is_gt)
     {
         field.mistake("`max` is less than `min`");
     }
+    input.min = least;
+    input.max = greatest;
 }
 
 /// A bound has the type of the input; that of a string is a length.
@@ -350,5 +360,151 @@ fn check_letters(read: &[(Input, Declared<'_>)]) {
                 other.name
             ));
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use serde_json::json;
+
+    use crate::book::testing::{mistakes_of, parse};
+    use crate::model::InputType;
+
+    const STEP: &str = "[[step]]\nname = 'a'\nhttp.get = '/'\n";
+
+    fn mistakes_of_inputs(inputs: &[&str]) -> String {
+        let texts: Vec<String> = inputs
+            .iter()
+            .map(|input| format!("title = 't'\n{input}\n{STEP}"))
+            .collect();
+        mistakes_of(texts.iter().map(String::as_str))
+    }
+
+    #[test]
+    fn reads_every_key_of_an_input() {
+        let runbook = parse(&format!(
+            r#"
+title = "t"
+[input.table]
+type = "string"
+help = "Table to prune"
+position = 1
+pattern = "[a-z_]+"
+min = 2
+max = 30
+[input.older-than]
+type = "duration"
+default = "90d"
+short = "o"
+min = "1h"
+max = "1y"
+env = "OLDER_THAN"
+ask = "How old?"
+[input.level]
+type = "choice"
+choices = ["low", "high"]
+default = ["low"]
+many = true
+[input.since]
+type = "date"
+default = 2026-01-31
+[input.size]
+type = "size"
+default = "1KiB"
+min = 10
+[input.rate]
+type = "float"
+default = 1
+{STEP}"#
+        ))
+        .unwrap();
+        let inputs = &runbook.inputs;
+        let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["table", "older-than", "level", "since", "size", "rate"]
+        );
+        assert_eq!(inputs[0].position, Some(1));
+        assert_eq!(
+            (&inputs[0].min, &inputs[0].max),
+            (&Some(json!(2)), &Some(json!(30)))
+        );
+        assert_eq!(inputs[0].place.to_string(), "db/a.toml:3:1");
+        assert_eq!(
+            (inputs[1].kind, inputs[1].short),
+            (InputType::Duration, Some('o'))
+        );
+        assert_eq!(inputs[1].env.as_deref(), Some("OLDER_THAN"));
+        let defaults: Vec<_> = inputs.iter().map(|input| input.default.clone()).collect();
+        assert_eq!(
+            defaults,
+            [
+                None,
+                Some(json!("90d")),
+                Some(json!(["low"])),
+                Some(json!("2026-01-31")),
+                Some(json!(1024)),
+                Some(json!(1.0)),
+            ]
+        );
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_an_input() {
+        insta::assert_snapshot!(mistakes_of_inputs(&[
+            "[input.a]",
+            "[input.A]\ntype = 'int'",
+            "[input.input]\ntype = 'int'",
+            "[input.timeout]\ntype = 'duration'",
+            "[input]\na = 'int'",
+            "[input.a-b]\ntype = 'int'\n[input.a_b]\ntype = 'int'",
+            "[input.a]\ntype = 'integer'",
+            "[input.a]\ntype = 'int'\nmini = 5",
+            "[input.a]\ntype = 'int'\nchoices = ['1']\npattern = '1'",
+            "[input.a]\ntype = 'choice'",
+            "[input.a]\ntype = 'choice'\nchoices = []",
+            "[input.a]\ntype = 'choice'\nchoices = ['x', 'x']",
+            "[input.a]\ntype = 'string'\npattern = '(a'",
+            "[input.a]\ntype = 'string'\npattern = 'a)(b'",
+            "[input.a]\ntype = 'string'\npattern = '\\w{1000}{1000}'",
+            "[input.a]\ntype = 'int'\nmin = 5\nmax = 3",
+            "[input.a]\ntype = 'bool'\nmin = 5",
+            "[input.a]\ntype = 'duration'\nmax = 5",
+            "[input.a]\ntype = 'int'\nshort = 'ab'\nenv = '1A'\nask = ''",
+            "[input.a]\ntype = 'int'\nshort = 'v'",
+            "[input.a]\ntype = 'int'\nshort = 'x'\n[input.b]\ntype = 'int'\nshort = 'x'",
+            "[input.a]\ntype = 'int'\nshort = 'x'\nposition = 1",
+        ]));
+    }
+
+    #[test]
+    fn a_default_is_held_against_its_own_input() {
+        insta::assert_snapshot!(mistakes_of_inputs(&[
+            "[input.a]\ntype = 'int'\ndefault = 'five'",
+            "[input.a]\ntype = 'int'\nmax = 3\ndefault = 5",
+            "[input.a]\ntype = 'string'\ndefault = 5",
+            "[input.a]\ntype = 'string'\nmin = 3\ndefault = 'ab'",
+            "[input.a]\ntype = 'string'\npattern = '[a-z]+'\ndefault = 'a1'",
+            "[input.a]\ntype = 'choice'\nchoices = ['low', 'high']\ndefault = 'hihg'",
+            "[input.a]\ntype = 'duration'\nmin = '1h'\ndefault = '5m'",
+            "[input.a]\ntype = 'size'\nmax = '1MiB'\ndefault = '2MiB'",
+            "[input.a]\ntype = 'date'\nmin = 2026-01-01\ndefault = 2025-12-31",
+            "[input.a]\ntype = 'date'\ndefault = '31.12.2026'",
+            "[input.a]\ntype = 'secret'\ndefault = 'hunter2'",
+            "[input.a]\ntype = 'int'\nmany = true\ndefault = 5",
+            "[input.a]\ntype = 'int'\nmany = true\ndefault = [1, 'x']",
+        ]));
+    }
+
+    #[test]
+    fn positions_have_no_gaps() {
+        insta::assert_snapshot!(mistakes_of_inputs(&[
+            "[input.a]\ntype = 'int'\nposition = 0",
+            "[input.a]\ntype = 'int'\nposition = 2",
+            "[input.a]\ntype = 'int'\nposition = 1\n[input.b]\ntype = 'int'\nposition = 1",
+            "[input.a]\ntype = 'int'\nposition = 1\n[input.b]\ntype = 'int'\nposition = 3",
+            "[input.a]\ntype = 'int'\nposition = 1\nmany = true\n[input.b]\ntype = 'int'\nposition = 2",
+        ]));
     }
 }

@@ -18,6 +18,8 @@ mod resolve;
 mod runbook;
 mod shelf;
 mod step;
+#[cfg(test)]
+mod testing;
 
 pub use cycles::check_cycles;
 pub use document::Document;

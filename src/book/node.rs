@@ -235,3 +235,66 @@ fn runbook(field: Field<'_>) -> Option<Node> {
     }
     field.template().map(Node::Text)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use crate::book::testing::{mistakes_of_steps, parse};
+    use crate::model::Node;
+
+    fn object(step: &str) -> Node {
+        let text = format!("title = 't'\n[[step]]\nname = 'a'\n{step}");
+        parse(&text).unwrap().steps[0].call.object.clone()
+    }
+
+    #[test]
+    fn literals_among_values_are_expressions() {
+        let Node::Table(entries) = object("set.values = { a = 1, b = true, c = 'x + 1', d = 1.5 }")
+        else {
+            unreachable!("values are a table");
+        };
+        let texts: Vec<_> = entries
+            .iter()
+            .map(|(_, node)| match node {
+                Node::Expression(expression) => expression.text.as_str(),
+                _ => "no expression",
+            })
+            .collect();
+        assert_eq!(texts, ["1", "true", "x + 1", "1.5"]);
+    }
+
+    #[test]
+    fn a_template_may_stand_for_what_is_no_text() {
+        for option in [
+            "http.timeout = '{{ input.t }}'",
+            "http.limit = '{{ input.t }}MiB'",
+            "http.follow = '{{ input.t }}'",
+            "http.redirects = '{{ input.t }}'",
+            "http.rate = '{{ input.t }}'",
+            "http.version = '{{ input.t }}'",
+        ] {
+            object(&format!("http.get = '/'\n{option}"));
+        }
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_values() {
+        insta::assert_snapshot!(mistakes_of_steps(&[
+            "name = 'a'\nhttp.get = ''",
+            "name = 'a'\nhttp.get = '/'\nhttp.timeout = 3\nhttp.limit = 5\nhttp.follow = 'yes'\nhttp.redirects = 'many'\nhttp.rate = 'fast'\nhttp.version = '3'\nhttp.on = 5",
+            "name = 'a'\nhttp.get = '/'\nhttp.timeout = 'soon'\nhttp.limit = '5 apples'\nhttp.version = 2",
+            "name = 'a'\nhttp.get = '/'\nhttp.headers = { 'a b' = 'x', Accept = 1 }",
+            "name = 'a'\nhttp.post = '/'\nhttp.json = { a = inf }",
+            "name = 'a'\ncommand.run = 'ls -l'",
+            "name = 'a'\ncommand.run = []",
+            "name = 'a'\ncommand.run = ['', 'x']",
+            "name = 'a'\ncommand.run = ['sleep', 1]\ncommand.cwd = 1\ncommand.env = 'A=b'\ncommand.hosts = 1",
+            "name = 'a'\nset.values = {}",
+            "name = 'a'\nset.values = { steps = '1', x = {} }",
+            "name = 'a'\nassert.that = 5",
+            "name = 'a'\nrunbook.run = '{{ input.which }}'",
+            "name = 'a'\nrunbook.run = 'DB vacuum'",
+            "name = 'a'\nsql.query = ['SELECT']\nsql.on = ''",
+        ]));
+    }
+}

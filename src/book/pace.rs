@@ -212,3 +212,46 @@ pub(super) fn parse_repeat(field: Field<'_>) -> Option<Repeat> {
         tolerate: tolerate.unwrap_or_default(),
     })
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use crate::book::testing::{mistakes_of_steps, parse};
+
+    #[test]
+    fn a_literal_list_can_be_looped_over() {
+        let runbook = parse(
+            "title = 't'\n[[step]]\nname = 'a'\nhttp.get = '/'\nfor_each.host = ['a\"b', 1, true]\n",
+        )
+        .unwrap();
+        let for_each = runbook.steps[0].for_each.as_ref().unwrap();
+        assert_eq!(for_each.items.text, r#"["a\"b", 1, true]"#);
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_for_each() {
+        insta::assert_snapshot!(mistakes_of_steps(&[
+            "name = 'a'\nhttp.get = '/'\nfor_each = 'rows'",
+            "name = 'a'\nhttp.get = '/'\nfor_each = {}",
+            "name = 'a'\nhttp.get = '/'\nfor_each.x = 'rows'\nfor_each.y = 'rows'",
+            "name = 'a'\nhttp.get = '/'\nfor_each.steps = 'rows'",
+            "name = 'a'\nhttp.get = '/'\nfor_each.x = [1.5]",
+            "name = 'a'\nhttp.get = '/'\nconcurrency = 2",
+            "name = 'a'\nhttp.get = '/'\nfor_each.x = 'rows'\nconcurrency = 0",
+        ]));
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_retry_and_repeat() {
+        insta::assert_snapshot!(mistakes_of_steps(&[
+            "name = 'a'\nhttp.get = '/'\nretry = 0",
+            "name = 'a'\nhttp.get = '/'\nretry = 'often'",
+            "name = 'a'\nhttp.get = '/'\nretry = { attempts = 99999, backoff = 'linear', on = [], delay = '5', atempts = 2 }",
+            "name = 'a'\nhttp.get = '/'\nretry = { delay = '10s', max_delay = '1s' }",
+            "name = 'a'\nhttp.get = '/'\nretry = { on = ['timeuot'] }",
+            "name = 'a'\nhttp.get = '/'\nrepeat = { every = '1s' }",
+            "name = 'a'\nhttp.get = '/'\nrepeat = { every = '0s', times = 0, tolerate = -1 }",
+            "name = 'a'\nhttp.get = '/'\nrepeat = 5",
+        ]));
+    }
+}

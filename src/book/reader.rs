@@ -107,7 +107,7 @@ impl<'a> TableReader<'a> {
     pub fn required(&self, key: &str) -> Option<Field<'a>> {
         let field = self.optional(key);
         if field.is_none() {
-            self.mistake(format!("missing key `{key}` in {}", self.what));
+            self.mistake(format!("{} has no `{key}`", self.what));
         }
         field
     }
@@ -490,8 +490,10 @@ impl<'a> Field<'a> {
     pub fn not_among(&self, text: &str, words: &[&str]) {
         let message = format!("expected one of {}, found {text:?}", words.join(", "));
         match nearest(text, words.iter().copied()) {
-            Some(word) => self.mistake_with_help(message, format!("did you mean {word:?}?")),
-            None => self.mistake(message),
+            Some(word) if text.len() > 2 => {
+                self.mistake_with_help(message, format!("did you mean {word:?}?"));
+            }
+            Some(_) | None => self.mistake(message),
         }
     }
 
@@ -554,15 +556,20 @@ impl<'a> Field<'a> {
     fn text_place(&self) -> Place {
         let range = self.item.range.clone();
         let raw = self.source.slice(range.clone());
-        if let Value::Text(text) = &self.item.value
-            && !text.is_empty()
-            && let Some(offset) = raw.find(text.as_str())
-            && raw.len() - offset - text.len() <= 3
-        {
-            let start = range.start + offset;
-            return Place::new(self.source, start..start + text.len());
+        let Value::Text(text) = &self.item.value else {
+            return self.place();
+        };
+        let verbatim = raw.find(text.as_str()).filter(|offset| {
+            let (opening, rest) = raw.split_at(*offset);
+            !text.is_empty() && rest[text.len()..] == *opening.trim_end()
+        });
+        match verbatim {
+            Some(offset) => {
+                let start = range.start + offset;
+                Place::new(self.source, start..start + text.len())
+            }
+            None => self.place(),
         }
-        self.place()
     }
 
     fn text_as(&self, wanted: &str) -> Option<&'a str> {

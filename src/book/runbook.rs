@@ -112,7 +112,7 @@ fn one_line<'a>(field: Field<'a>) -> Option<&'a str> {
 }
 
 fn parse_findings(field: Field<'_>, severity: Severity) -> Option<Vec<Finding>> {
-    let tables = field.tables("finding")?;
+    let tables = field.tables("a finding")?;
     let read = tables.into_iter().map(|table| {
         let when = table.required("when").and_then(|field| field.expression());
         let stated = read(&table, "severity", |field| field.choice(&SEVERITIES));
@@ -188,5 +188,154 @@ impl StepNames {
             None => field.mistake(message),
         }
         None
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::base::{Severity, Span};
+    use crate::book::testing::{mistakes_of, parse};
+    use crate::model::OnFailure;
+
+    #[test]
+    fn reads_every_key_of_a_runbook() {
+        let runbook = parse(
+            r#"
+#:schema runbook.schema.json
+title = "Delete old rows"
+description = """
+Two
+lines."""
+symptoms = ["database grows"]
+severity = "P2"
+owner = "data team"
+tags = ["db"]
+lock = "database/{{ input.database }}"
+window = "weekly"
+timeout = "1h"
+on_failure = "undo"
+requires = ["psql", "wrangler >= 4.87"]
+output = "count"
+
+[[step]]
+name = "count"
+http.get = "/"
+
+[[finally]]
+name = "last"
+http.get = "/"
+
+[[finding]]
+when = "true"
+cause = "it is so"
+[[finding]]
+when = "true"
+severity = "P3"
+cause = "it is so"
+remedy = "maintenance schedule"
+"#,
+        )
+        .unwrap();
+        assert_eq!(runbook.title, "Delete old rows");
+        assert_eq!(runbook.description.as_deref(), Some("Two\nlines."));
+        assert_eq!(runbook.severity, Severity::P2);
+        assert_eq!(runbook.timeout, Some(Span::seconds(3600)));
+        assert_eq!(runbook.on_failure, OnFailure::Undo);
+        assert_eq!(runbook.requires[1].tool, "wrangler");
+        assert_eq!(runbook.requires[1].at_least, Some(vec![4, 87]));
+        assert_eq!(runbook.output.as_deref(), Some("count"));
+        assert_eq!(runbook.all_steps().count(), 2);
+        assert_eq!(runbook.findings[0].severity, Severity::P2);
+        assert_eq!(runbook.findings[1].severity, Severity::P3);
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_a_runbook() {
+        const STEP: &str = "[[step]]\nname = 'count'\nhttp.get = '/'\n";
+        let heads = [
+            "",
+            "tilte = 't'",
+            "title = 't'\nowner = \"a\\nb\"",
+            "title = 't'\nsymptoms = 'slow'\ntags = [1]",
+            "title = 't'\nseverity = 'critical'\non_failure = 'continue'\ntimeout = '0s'",
+            "title = 't'\nrequires = ['psql > 1', 'wrangler >= x', 'a b', 5]",
+            "title = 't'\noutput = 'cuont'",
+            "title = 't'\n[[finding]]\nwhen = 'true'\nremdy = 'x'",
+            "title = 't'\n[finding]\nwhen = 'true'",
+            "title = 't'\n[[finally]]\nname = 'count'\nhttp.get = '/'",
+            "title = 't'\n[[finally]]\nname = 'last'\nparallel = true\nhttp.get = '/'",
+        ];
+        let texts: Vec<String> = heads.iter().map(|head| format!("{head}\n{STEP}")).collect();
+        insta::assert_snapshot!(mistakes_of(texts.iter().map(String::as_str)));
+    }
+
+    #[test]
+    fn tells_the_mistakes_among_steps() {
+        insta::assert_snapshot!(mistakes_of([
+            "title = 't'",
+            "title = 't'\nstep = []",
+            "title = 't'\n[step]\nname = 'a'",
+            "title = 't'\n[[step]]\nname = 'a'\nparallel = true\nhttp.get = '/'",
+            "title = 't'\noutput = 'b'\n[[step]]\nname = 'a'\nhttp.get = '/'\n[[step]]\nname = 'b'\n",
+            "title = 't'\n[[step]]\nname = 'a-b'\nhttp.get = '/'\n[[step]]\nname = 'a_b'\nhttp.get = '/'",
+        ]));
+    }
+
+    fn any_step() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("http.get = '/x'"),
+            Just("http.post = '/x'\nhttp.json = { b = 1, a = 2 }"),
+            Just("command.run = ['a', 'b']\ntimeout = '3s'"),
+            Just("set.values = { x = '1 + 1' }\nwhen = 'true'"),
+            Just("retry = 3\nsql.query = 'SELECT 1'\nsql.on = 'main'"),
+        ]
+        .prop_map(str::to_owned)
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_the_order_of_the_file(
+            names in proptest::collection::hash_set("[a-z]{1,8}", 1..12),
+            steps in proptest::collection::vec(any_step(), 12),
+        ) {
+            let names: Vec<_> = names.into_iter().collect();
+            let mut text = "title = 't'\n".to_owned();
+            for name in &names {
+                text.push_str(&format!("[input.i{name}]\ntype = 'string'\n"));
+            }
+            for (name, step) in names.iter().zip(&steps) {
+                text.push_str(&format!("[[step]]\nname = '{name}'\n{step}\n"));
+            }
+            let runbook = parse(&text).unwrap();
+            let read: Vec<_> = runbook.steps.iter().map(|step| step.name.clone()).collect();
+            prop_assert_eq!(&read, &names);
+            let inputs: Vec<_> = runbook.inputs.iter().map(|input| input.name[1..].to_owned()).collect();
+            prop_assert_eq!(&inputs, &names);
+        }
+
+        #[test]
+        fn never_panics_on_what_looks_like_a_runbook(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    Just("[[step]]".to_owned()), Just("[input.a]".to_owned()), Just("[[finding]]".to_owned()),
+                    Just("[[finally]]".to_owned()), Just("[step.http]".to_owned()),
+                    "(title|name|when|unless|for_each\\.x|retry|repeat|save|http\\.get|sql\\.on|sql\\.query|type|default|position|short|pattern|min|choices|set\\.values|command\\.run|undo|output|timeout|requires) = ('[a-z{} %/0-9.-]{0,9}'|[0-9]{1,3}|true|\\[\\]|\\['x', 1\\]|\\{\\}|\\{ every = '1s' \\}|2026-01-01|0\\.5|inf|\"\\\\u00e9\\\\n\")",
+                ],
+                0..14,
+            )
+        ) {
+            if let Err(mistakes) = parse(&lines.join("\n")) {
+                prop_assert!(!mistakes.is_empty());
+                let _ = mistakes.to_string();
+            }
+        }
+
+        #[test]
+        fn never_panics_on_any_text(text in "\\PC{0,200}") {
+            prop_assert!(parse(&text).is_err());
+        }
     }
 }

@@ -35,12 +35,11 @@ const ON_FAILURE: [(&str, OnFailure); 3] = [
 pub fn parse_step(table: TableReader<'_>, vocabulary: Vocabulary) -> Option<Step> {
     let before = table.mistakes().len();
     let place = table.place();
+    let noun = table.what().to_owned();
+    let table = table.named(format!("this {noun}"));
     let name = table.required("name").and_then(step_name);
     let table = match name {
-        Some(name) => {
-            let what = format!("{} {name:?}", table.what());
-            table.named(what)
-        }
+        Some(name) => table.named(format!("{noun} {name:?}")),
         None => table,
     };
     let when = expression(&table, "when");
@@ -197,5 +196,144 @@ fn check_effect(table: &TableReader<'_>, stated: Option<Effect>, call: Option<&C
             field.mistake("the effect of `runbook.run` is that of the runbook it runs");
         }
         EffectRule::Always(_) | EffectRule::Unless(_) | EffectRule::OfSql => {}
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use crate::base::{Effect, Severity, Span};
+    use crate::book::testing::{mistakes_of_steps, parse};
+    use crate::model::{Backoff, OnFailure, RetryOn};
+
+    #[test]
+    fn reads_every_key_of_a_step() {
+        let runbook = parse(
+            r#"
+title = "t"
+[[step]]
+name = "all"
+when = "true"
+unless = { sql.query = "SELECT 1", sql.on = "main", expect = "count == 1" }
+for_each.table = "[1, 2]"
+concurrency = 4
+expect = "code == 0"
+warn = "code > 0"
+critical = "code > 1"
+severity = "P0"
+save = { lines_seen = "lines | length", zero = 0 }
+show = ["name", "size"]
+retry = { attempts = 5, delay = "1m", backoff = "constant", jitter = false, on = ["timeout"] }
+repeat = { every = "10ms", for = "1s", times = 3, until = "code == 0", tolerate = 1 }
+timeout = "5s"
+confirm = "Go on with {{ table }}?"
+artifact = { output = "stdout", path = "out/{{ table }}.txt" }
+undo = { command.run = ["undo"] }
+on_failure = "continue"
+effect = "destroy"
+sensitive = true
+command.run = ["tool", "{{ table }}"]
+command.env = { LANG = "C" }
+[[step]]
+name = "beside"
+parallel = true
+retry = 2
+http.get = "/"
+"#,
+        )
+        .unwrap();
+        let step = &runbook.steps[0];
+        assert_eq!(step.call.name(), "command.run");
+        assert_eq!(step.call.options.len(), 1);
+        let unless = step.unless.as_ref().unwrap();
+        assert_eq!(
+            (unless.call.name().as_str(), unless.expect.text.as_str()),
+            ("sql.query", "count == 1")
+        );
+        let for_each = step.for_each.as_ref().unwrap();
+        assert_eq!(
+            (for_each.variable.as_str(), for_each.concurrency),
+            ("table", 4)
+        );
+        assert_eq!(step.severity, Some(Severity::P0));
+        let saved: Vec<_> = step
+            .save
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.text.as_str()))
+            .collect();
+        assert_eq!(saved, [("lines_seen", "lines | length"), ("zero", "0")]);
+        assert_eq!(step.show, ["name", "size"]);
+        let retry = step.retry.as_ref().unwrap();
+        assert_eq!(
+            (retry.attempts, retry.backoff, retry.jitter),
+            (5, Backoff::Constant, false)
+        );
+        assert_eq!(
+            (retry.delay, retry.max_delay),
+            (Span::seconds(60), Span::seconds(60))
+        );
+        assert_eq!(retry.on, [RetryOn::Timeout]);
+        let repeat = step.repeat.as_ref().unwrap();
+        assert_eq!(
+            (repeat.times, repeat.tolerate, repeat.duration),
+            (Some(3), 1, Some(Span::seconds(1)))
+        );
+        assert_eq!(step.timeout, Some(Span::seconds(5)));
+        assert_eq!(step.artifact.as_ref().unwrap().output, "stdout");
+        assert_eq!(step.undo.as_ref().unwrap().name(), "command.run");
+        assert_eq!(
+            (step.on_failure, step.effect, step.sensitive),
+            (Some(OnFailure::Continue), Some(Effect::Destroy), true)
+        );
+        assert_eq!(step.place.to_string(), "db/a.toml:3:1");
+        assert_eq!(
+            step.confirm.as_ref().unwrap().place.to_string(),
+            "db/a.toml:18:12"
+        );
+        let beside = runbook.steps[1].retry.as_ref().unwrap();
+        assert_eq!(
+            (
+                beside.attempts,
+                beside.delay,
+                beside.max_delay,
+                beside.jitter
+            ),
+            (2, Span::seconds(1), Span::seconds(30), true)
+        );
+        assert_eq!(
+            beside.on,
+            [RetryOn::Error, RetryOn::Timeout, RetryOn::Expect]
+        );
+        assert!(runbook.steps[1].parallel);
+    }
+
+    #[test]
+    fn tells_the_mistakes_of_a_step() {
+        insta::assert_snapshot!(mistakes_of_steps(&[
+            "http.get = '/'",
+            "name = 'a/b'\nhttp.get = '/'",
+            "name = ' '\nhttp.get = '/'",
+            "name = 5\nhttp.get = '/'",
+            "name = 'a'\nhttp.get = '/'\ntimeuot = '3s'",
+            "name = 'a'\nhttp.get = '/'\ntimeout = 3\nseverity = 'P9'\nwhen = true\nshow = 'name'\nparallel = 'yes'",
+            "name = 'a'\nhttp.get = '/'\ntimeout = '0s'\nexpect = ' '\non_failure = 'contineu'",
+            "name = 'a'\nhttp.get = '/'\nsave = { input = 'json', 'a-b' = 'json', ok = [] }",
+            "name = 'a'\nhttp.get = '/'\neffect = 'write'",
+            "name = 'a'\nrunbook.run = 'db/b'\neffect = 'read'",
+            "name = 'a'\nhttp.get = '/'\nartifact = { output = 'json' }",
+            "name = 'a'\nhttp.get = '/'\nconfirm = ''\nsensitive = 1",
+            "name = 'a'\nhttp.get = '/'\nundo = {}",
+        ]));
+    }
+
+    #[test]
+    fn unless_only_looks() {
+        insta::assert_snapshot!(mistakes_of_steps(&[
+            "name = 'a'\nhttp.get = '/'\nunless = { http.get = '/done' }",
+            "name = 'a'\nhttp.get = '/'\nunless = { http.post = '/done', expect = 'true' }",
+            "name = 'a'\nhttp.get = '/'\nunless = { sql.execute = 'SELECT 1', sql.on = 'main', expect = 'true' }",
+            "name = 'a'\nhttp.get = '/'\nunless = { command.run = ['test', '-f', 'x'], expect = 'code == 0' }",
+            "name = 'a'\nhttp.get = '/'\nunless = { command.run = ['test', '-f', 'x'], effect = 'read', expect = 'code == 0' }",
+        ]));
     }
 }

@@ -1,0 +1,104 @@
+//! Filters over numbers and lists of numbers.
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, Value};
+
+use super::{from_fault, number, plain, refused};
+use crate::base::Size;
+use crate::expr::value::items_of;
+
+pub(super) fn register(environment: &mut Environment<'static>) {
+    environment.add_filter("bytes", bytes);
+    environment.add_filter("percent", percent);
+    environment.add_filter("quantile", quantile);
+    environment.add_filter("range_check", range_check);
+    environment.add_filter("size", size);
+}
+
+fn bytes(value: &Value) -> Result<Value, Error> {
+    match value.as_str() {
+        Some(text) => text
+            .parse::<Size>()
+            .map(|size| Value::from(size.0))
+            .map_err(|error| refused(error.to_string())),
+        None => number(value).map(plain),
+    }
+}
+
+fn size(value: &Value) -> Result<String, Error> {
+    if value.kind() == ValueKind::String {
+        return bytes(value).and_then(|bytes| size(&bytes));
+    }
+    u64::try_from(value.clone())
+        .map(|bytes| Size(bytes).to_string())
+        .map_err(|_| refused(format!("{value} is not a number of bytes")))
+}
+
+fn percent(value: &Value, total: &Value) -> Result<Value, Error> {
+    let total = number(total)?;
+    if total == 0.0 {
+        return Err(refused("there is no percentage of zero"));
+    }
+    Ok(plain(number(value)? / total * 100.0))
+}
+
+/// Linear interpolation between the two nearest values, as spreadsheets do it.
+fn quantile(values: &Value, part: f64) -> Result<Value, Error> {
+    if !(0.0..=1.0).contains(&part) {
+        return Err(refused("a quantile lies between 0 and 1: quantile(0.95)"));
+    }
+    let mut numbers = items_of(values)
+        .map_err(from_fault)?
+        .iter()
+        .map(number)
+        .collect::<Result<Vec<_>, _>>()?;
+    numbers.sort_by(f64::total_cmp);
+    let Some(last) = numbers.len().checked_sub(1) else {
+        return Err(refused("an empty list has no quantiles"));
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "lists are shorter than 2^52 items and the position is not negative"
+    )]
+    let (below, fraction) = {
+        let position = part * last as f64;
+        (position as usize, position.fract())
+    };
+    let low = numbers[below];
+    let high = numbers[(below + 1).min(last)];
+    Ok(plain((high - low).mul_add(fraction, low)))
+}
+
+/// The ranges of the monitoring-plugins guidelines: alert outside of `10`, `10:`, `~:10`, `10:20`, inside of `@10:20`.
+fn range_check(value: &Value, range: &str) -> Result<bool, Error> {
+    let wrong = || {
+        refused(format!(
+            "{range:?} is not a range; write it as 10, 10:, ~:10, 10:20 or @10:20"
+        ))
+    };
+    let value = number(value)?;
+    let (inside, bounds) = match range.trim().strip_prefix('@') {
+        Some(bounds) => (true, bounds),
+        None => (false, range.trim()),
+    };
+    let bound = |text: &str, open: f64| match text {
+        "" => Ok(open),
+        text => text
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .ok_or_else(wrong),
+    };
+    let (low, high) = match bounds.split_once(':') {
+        Some(("~", high)) => (f64::NEG_INFINITY, bound(high, f64::INFINITY)?),
+        Some((low, high)) => (bound(low, 0.0)?, bound(high, f64::INFINITY)?),
+        None if bounds.is_empty() => return Err(wrong()),
+        None => (0.0, bound(bounds, 0.0)?),
+    };
+    if low > high {
+        return Err(wrong());
+    }
+    Ok((low..=high).contains(&value) == inside)
+}

@@ -1,0 +1,127 @@
+//! Texts that nothing parses: names, messages, paths, and headers, which must stay one line.
+
+use crate::expr::Scope;
+use crate::expr::error::{EvalError, Fault};
+use crate::expr::evaluator::Evaluator;
+use crate::expr::pieces::Piece;
+use crate::expr::value::{message_of, text_of};
+use crate::model::Node;
+
+use super::{bounded, misfit, template};
+
+/// Text that no other system reads as code.
+pub(super) fn text(pieces: &[Piece<'_>]) -> Result<String, Fault> {
+    joined(pieces, text_of)
+}
+
+/// Text for a person: secrets are `***`.
+pub(in crate::expr) fn message(pieces: &[Piece<'_>]) -> Result<String, Fault> {
+    joined(pieces, message_of)
+}
+
+/// The name of a file or folder.
+pub(super) fn path(pieces: &[Piece<'_>]) -> Result<String, Fault> {
+    joined(pieces, |value| {
+        let text = single(value)?;
+        if text.contains('\0') {
+            return Err(Fault::new("the name of a file cannot hold NUL"));
+        }
+        Ok(text)
+    })
+}
+
+/// The value of a header.
+pub(super) fn header(pieces: &[Piece<'_>]) -> Result<String, Fault> {
+    let text = joined(pieces, single)?;
+    if text.contains(['\r', '\n', '\0']) {
+        let range = pieces.iter().find_map(|piece| match piece {
+            Piece::Value(value, range)
+                if text_of(value).is_ok_and(|text| text.contains(['\r', '\n', '\0'])) =>
+            {
+                Some(range.clone())
+            }
+            _ => None,
+        });
+        let fault = Fault::new("a header cannot hold a line break or NUL").help("use `| trim`");
+        return Err(match range {
+            Some(range) => fault.at(range),
+            None => fault,
+        });
+    }
+    Ok(text)
+}
+
+/// The text of a value that is neither a list nor a table.
+pub(super) fn single(value: &minijinja::Value) -> Result<String, Fault> {
+    if crate::expr::value::is_compound(value) {
+        return Err(Fault::new(format!(
+            "this is {}, and only one text fits here",
+            crate::expr::value::kind_of(value)
+        ))
+        .help("say how: `| join(\",\")` or `| tojson`"));
+    }
+    text_of(value)
+}
+
+fn joined(
+    pieces: &[Piece<'_>],
+    text_of: impl Fn(&minijinja::Value) -> Result<String, Fault>,
+) -> Result<String, Fault> {
+    let mut joined = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => joined.push_str(text),
+            Piece::Value(value, range) => {
+                joined.push_str(&text_of(value).map_err(|fault| fault.at(range.clone()))?)
+            }
+        }
+        bounded(&joined)?;
+    }
+    Ok(joined)
+}
+
+/// A list of texts; one text is a list of one. An element that is one `{{ list }}` becomes its items.
+pub(super) fn list(
+    evaluator: &Evaluator,
+    node: &Node,
+    scope: &Scope,
+) -> Result<Vec<String>, EvalError> {
+    match node {
+        Node::List(items) => items
+            .iter()
+            .map(|item| scalar(evaluator, item, scope, text))
+            .collect(),
+        one => scalar(evaluator, one, scope, text).map(|text| vec![text]),
+    }
+}
+
+/// A table from names to texts.
+pub(super) fn table(
+    evaluator: &Evaluator,
+    node: &Node,
+    scope: &Scope,
+    landing: fn(&[Piece<'_>]) -> Result<String, Fault>,
+) -> Result<Vec<(String, String)>, EvalError> {
+    let Node::Table(entries) = node else {
+        return Err(misfit(node, "a table"));
+    };
+    entries
+        .iter()
+        .map(|(key, value)| Ok((key.clone(), scalar(evaluator, value, scope, landing)?)))
+        .collect()
+}
+
+/// One text, also written as a number or a boolean.
+pub(super) fn scalar(
+    evaluator: &Evaluator,
+    node: &Node,
+    scope: &Scope,
+    landing: impl FnOnce(&[Piece<'_>]) -> Result<String, Fault>,
+) -> Result<String, EvalError> {
+    match node {
+        Node::Integer(number) => Ok(number.to_string()),
+        Node::Float(number) => Ok(number.to_string()),
+        Node::Boolean(truth) => Ok(truth.to_string()),
+        _ => evaluator.landed(template(node)?, scope, landing),
+    }
+}

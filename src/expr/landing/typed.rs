@@ -1,0 +1,101 @@
+//! Numbers, booleans, durations, sizes and words of a fixed list, also written as a template that becomes one.
+
+use std::str::FromStr;
+
+use crate::base::{Diagnostic, nearest};
+use crate::expr::Scope;
+use crate::expr::argument::Argument;
+use crate::expr::error::{EvalError, Fault};
+use crate::expr::evaluator::Evaluator;
+use crate::expr::pieces::Piece;
+use crate::model::{Kind, Node};
+
+use super::plain::{scalar, single, text};
+
+/// Evaluates a node whose text must read as its kind.
+pub(super) fn land(
+    evaluator: &Evaluator,
+    node: &Node,
+    kind: Kind,
+    scope: &Scope,
+) -> Result<Argument, EvalError> {
+    match (kind, node) {
+        (Kind::Integer, Node::Integer(number)) => return Ok(Argument::Integer(*number)),
+        (Kind::Float, Node::Float(number)) => return Ok(Argument::Float(*number)),
+        (Kind::Boolean, Node::Boolean(truth)) => return Ok(Argument::Boolean(*truth)),
+        _ => {}
+    }
+    let mut read = None;
+    let written = scalar(evaluator, node, scope, |pieces| {
+        only_texts(pieces)?;
+        let text = text(pieces)?;
+        read = Some(parse(kind, text.trim())?);
+        Ok(text)
+    })?;
+    match read {
+        Some(argument) => Ok(argument),
+        // A number where another kind is wanted: it has no template to blame.
+        None => parse(kind, &written).map_err(|fault| EvalError {
+            message: fault.message,
+            help: fault.help,
+            place: super::misfit(node, "").place,
+        }),
+    }
+}
+
+fn only_texts(pieces: &[Piece<'_>]) -> Result<(), Fault> {
+    for piece in pieces {
+        if let Piece::Value(value, range) = piece {
+            single(value).map_err(|fault| fault.at(range.clone()))?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(kind: Kind, text: &str) -> Result<Argument, Fault> {
+    match kind {
+        Kind::Integer => integer(text).map(Argument::Integer),
+        Kind::Float => number(text, "a number").map(Argument::Float),
+        Kind::Boolean => match text {
+            "true" => Ok(Argument::Boolean(true)),
+            "false" => Ok(Argument::Boolean(false)),
+            _ => Err(Fault::new(format!("{text:?} is neither true nor false"))),
+        },
+        Kind::Duration => own(text).map(Argument::Duration),
+        Kind::Size => own(text).map(Argument::Size),
+        Kind::Choice(words) if words.contains(&text) => Ok(Argument::Text(text.to_owned())),
+        Kind::Choice(words) => {
+            let fault = Fault::new(format!("{text:?} is not one of {}", words.join(", ")));
+            Err(match nearest(text, words.iter().copied()) {
+                Some(word) => fault.help(format!("did you mean `{word}`?")),
+                None => fault,
+            })
+        }
+        _ if text.is_empty() => Err(Fault::new("the name is empty")),
+        _ => Ok(Argument::Text(text.to_owned())),
+    }
+}
+
+/// Also `3.0`, which arithmetic makes of whole numbers.
+fn integer(text: &str) -> Result<i64, Fault> {
+    let digits = match text.split_once('.') {
+        Some((digits, fraction)) if fraction.bytes().all(|digit| digit == b'0') => digits,
+        _ => text,
+    };
+    number(digits, "a whole number")
+}
+
+fn number<T: FromStr>(text: &str, what: &str) -> Result<T, Fault> {
+    text.parse()
+        .map_err(|_| Fault::new(format!("{text:?} is not {what}")))
+}
+
+/// One of our own types, whose errors say how it is written.
+fn own<T>(text: &str) -> Result<T, Fault>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.parse()
+        .map_err(|error: T::Err| Fault::new(Diagnostic::new(error.to_string()).message))
+}

@@ -1,0 +1,295 @@
+//! The names that a template or an expression uses, for lint and for telling which one is missing.
+
+use std::ops::Range;
+
+use minijinja::Value;
+use minijinja::machinery::ast::{CallArg, Expr, Stmt, UnaryOpKind};
+use minijinja::value::ValueKind;
+
+use super::Scope;
+use super::error::Fault;
+use super::filters::FUNCTIONS;
+use super::syntax::{bytes, expression, statements};
+use super::value::kind_of;
+use crate::base::nearest;
+use crate::model::{Expression, Template};
+
+/// One use of a name: `steps.count.rows[0].n` is `["steps", "count", "rows"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameUse {
+    /// The name and the attributes after it, as deep as they are written out.
+    pub path: Vec<String>,
+    /// The bytes of the template or expression where it stands.
+    pub range: Range<usize>,
+    /// Whether the text copes with its absence: `x is defined`, `x | default(1)`.
+    pub optional: bool,
+}
+
+/// The names that a template uses, without those of its own loops; nothing when its syntax is wrong.
+#[must_use]
+pub fn names_in_template(template: &Template) -> Vec<NameUse> {
+    let mut finder = Finder::default();
+    if let Ok(read) = statements(&template.text) {
+        finder.statements(read.all());
+    }
+    finder.found
+}
+
+/// The names that an expression uses; nothing when its syntax is wrong.
+#[must_use]
+pub fn names_in_expression(expression: &Expression) -> Vec<NameUse> {
+    let mut finder = Finder::default();
+    if let Ok(read) = self::expression(&expression.text) {
+        finder.expression(&read, false);
+    }
+    finder.found
+}
+
+#[derive(Default)]
+struct Finder {
+    found: Vec<NameUse>,
+    locals: Vec<String>,
+}
+
+impl Finder {
+    fn statements(&mut self, all: &[Stmt<'_>]) {
+        for statement in all {
+            match statement {
+                Stmt::EmitExpr(emit) => self.expression(&emit.expr, false),
+                Stmt::IfCond(branch) => {
+                    self.expression(&branch.expr, false);
+                    self.statements(&branch.true_body);
+                    self.statements(&branch.false_body);
+                }
+                Stmt::ForLoop(each) => {
+                    self.expression(&each.iter, false);
+                    let outer = self.locals.len();
+                    self.locals.push("loop".to_owned());
+                    self.bind(&each.target);
+                    if let Some(filter) = &each.filter_expr {
+                        self.expression(filter, false);
+                    }
+                    self.statements(&each.body);
+                    self.locals.truncate(outer);
+                    self.statements(&each.else_body);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn bind(&mut self, target: &Expr<'_>) {
+        match target {
+            Expr::Var(name) => self.locals.push(name.id.to_owned()),
+            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, whole: &Expr<'_>, optional: bool) {
+        if let Some(path) = path_of(whole) {
+            self.name(path, extent(whole), optional);
+        }
+        match whole {
+            Expr::Var(_) | Expr::Const(_) => {}
+            Expr::GetAttr(inner) if path_of(whole).is_none() => {
+                self.expression(&inner.expr, optional);
+            }
+            Expr::GetAttr(_) => {}
+            Expr::GetItem(inner) => {
+                if path_of(whole).is_none() {
+                    self.expression(&inner.expr, optional);
+                    self.expression(&inner.subscript_expr, false);
+                }
+            }
+            Expr::Slice(inner) => {
+                self.expression(&inner.expr, optional);
+                for part in [&inner.start, &inner.stop, &inner.step]
+                    .into_iter()
+                    .flatten()
+                {
+                    self.expression(part, false);
+                }
+            }
+            Expr::UnaryOp(inner) => self.expression(&inner.expr, false),
+            Expr::BinOp(inner) => {
+                self.expression(&inner.left, false);
+                self.expression(&inner.right, false);
+            }
+            Expr::Compare(inner) => {
+                self.expression(&inner.expr, false);
+                for part in &inner.ops {
+                    self.expression(&part.expr, false);
+                }
+            }
+            Expr::IfExpr(inner) => {
+                self.expression(&inner.test_expr, false);
+                self.expression(&inner.true_expr, false);
+                if let Some(otherwise) = &inner.false_expr {
+                    self.expression(otherwise, false);
+                }
+            }
+            Expr::Filter(inner) => {
+                if let Some(value) = &inner.expr {
+                    self.expression(value, inner.name == "default");
+                }
+                self.arguments(&inner.args);
+            }
+            Expr::Test(inner) => {
+                self.expression(&inner.expr, matches!(inner.name, "defined" | "undefined"));
+                self.arguments(&inner.args);
+            }
+            Expr::Call(inner) => {
+                match &inner.expr {
+                    Expr::Var(name) if FUNCTIONS.iter().any(|(known, _)| *known == name.id) => {}
+                    Expr::GetAttr(method) => self.expression(&method.expr, false),
+                    callee => self.expression(callee, false),
+                }
+                self.arguments(&inner.args);
+            }
+            Expr::List(inner) => inner
+                .items
+                .iter()
+                .for_each(|item| self.expression(item, false)),
+            Expr::Tuple(inner) => inner
+                .items
+                .iter()
+                .for_each(|item| self.expression(item, false)),
+            Expr::Map(inner) => {
+                for part in inner.keys.iter().chain(&inner.values) {
+                    self.expression(part, false);
+                }
+            }
+        }
+    }
+
+    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
+        for argument in arguments {
+            match argument {
+                CallArg::Pos(value)
+                | CallArg::Kwarg(_, value)
+                | CallArg::PosSplat(value)
+                | CallArg::KwargSplat(value) => self.expression(value, false),
+            }
+        }
+    }
+
+    fn name(&mut self, path: Vec<String>, range: Range<usize>, optional: bool) {
+        let local = path
+            .first()
+            .is_some_and(|first| self.locals.contains(first));
+        if !local {
+            self.found.push(NameUse {
+                path,
+                range,
+                optional,
+            });
+        }
+    }
+}
+
+/// The dotted path of a name with its attributes, if that is what the expression is.
+fn path_of(whole: &Expr<'_>) -> Option<Vec<String>> {
+    match whole {
+        Expr::Var(name) => Some(vec![name.id.to_owned()]),
+        Expr::GetAttr(inner) => {
+            let mut path = path_of(&inner.expr)?;
+            path.push(inner.name.to_owned());
+            Some(path)
+        }
+        Expr::GetItem(inner) => {
+            let Expr::Const(key) = &inner.subscript_expr else {
+                return None;
+            };
+            let key = key.value.as_str()?.to_owned();
+            let mut path = path_of(&inner.expr)?;
+            path.push(key);
+            Some(path)
+        }
+        _ => None,
+    }
+}
+
+/// The bytes of an expression. MiniJinja's own spans of compound expressions begin too late or too early.
+pub(super) fn extent(whole: &Expr<'_>) -> Range<usize> {
+    let own = bytes(whole.span());
+    let start = match whole {
+        Expr::GetAttr(inner) => extent(&inner.expr).start,
+        Expr::GetItem(inner) => extent(&inner.expr).start,
+        Expr::Slice(inner) => extent(&inner.expr).start,
+        Expr::Call(inner) => extent(&inner.expr).start,
+        Expr::BinOp(inner) => extent(&inner.left).start,
+        Expr::Compare(inner) => extent(&inner.expr).start,
+        Expr::IfExpr(inner) => extent(&inner.true_expr).start,
+        Expr::Test(inner) => extent(&inner.expr).start,
+        Expr::Filter(inner) => inner
+            .expr
+            .as_ref()
+            .map_or(own.start, |value| extent(value).start),
+        Expr::UnaryOp(inner) if matches!(inner.op, UnaryOpKind::Not) => extent(&inner.expr).start,
+        _ => own.start,
+    };
+    start..own.end.max(start)
+}
+
+/// Tells which name of an expression is missing, and which may have been meant.
+pub(super) fn undefined_fault(whole: &Expr<'_>, source: &str, scope: &Scope) -> Fault {
+    let mut finder = Finder::default();
+    finder.expression(whole, false);
+    let missing = finder
+        .found
+        .iter()
+        .filter(|name| !name.optional)
+        .find_map(|name| missing_part(name, scope));
+    missing.unwrap_or_else(|| {
+        let range = extent(whole);
+        let text = source.get(range.clone()).unwrap_or_default();
+        Fault::new(format!("`{text}` is missing")).at(range)
+    })
+}
+
+fn missing_part(name: &NameUse, scope: &Scope) -> Option<Fault> {
+    let mut parent = scope.to_value();
+    for (depth, part) in name.path.iter().enumerate() {
+        let child = parent.get_attr(part).unwrap_or(Value::UNDEFINED);
+        if !child.is_undefined() {
+            parent = child;
+            continue;
+        }
+        let shown = name.path[..=depth].join(".");
+        let fault = Fault::new(format!("`{shown}` is missing")).at(name.range.clone());
+        if depth > 0 && parent.kind() != ValueKind::Map {
+            let owner = name.path[..depth].join(".");
+            return Some(fault.help(format!("`{owner}` is {}", kind_of(&parent))));
+        }
+        return Some(match suggestion(part, &parent) {
+            Some(help) => fault.help(help),
+            None => fault,
+        });
+    }
+    None
+}
+
+fn suggestion(part: &str, parent: &Value) -> Option<String> {
+    const MOST_SHOWN: usize = 12;
+    let mut known: Vec<String> = parent
+        .try_iter()
+        .ok()?
+        .take(1000)
+        .map(|key| key.to_string())
+        .collect();
+    known.sort_unstable();
+    if let Some(meant) = nearest(part, known.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{meant}`?"));
+    }
+    if known.is_empty() {
+        return None;
+    }
+    let more = if known.len() > MOST_SHOWN {
+        ", …"
+    } else {
+        ""
+    };
+    known.truncate(MOST_SHOWN);
+    Some(format!("there is {}{more}", known.join(", ")))
+}

@@ -1,0 +1,151 @@
+//! How a judgement is told to a person, in one line: `ms 612 > 500`, `status is 503, expected 200`.
+
+use std::ops::Range;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use super::judge::Comparison;
+use super::value::{is_secret, json_of};
+use crate::base::text::{fit, one_line};
+
+/// A longer value is cut in a reason.
+const WIDEST_VALUE: usize = 60;
+
+/// One side of a comparison.
+pub(super) struct Operand<'s> {
+    /// As the author wrote it.
+    pub(super) text: &'s str,
+    /// Whether it is a constant.
+    pub(super) written_out: bool,
+    pub(super) value: Value,
+    /// Where it stands in the expression.
+    pub(super) range: Range<usize>,
+}
+
+/// Why a comparison holds, or does not.
+pub(super) fn because(
+    left: &Operand<'_>,
+    asked: Comparison,
+    right: &Operand<'_>,
+    holds: bool,
+) -> String {
+    if left.written_out && right.written_out {
+        return String::new();
+    }
+    if matches!(asked, Comparison::In | Comparison::NotIn) {
+        return membership(left, asked, right, holds);
+    }
+    // The value in question comes first: `100 < x` reads as `x > 100`.
+    let (subject, asked, measure) = if left.written_out {
+        (right, mirrored(asked), left)
+    } else {
+        (left, asked, right)
+    };
+    let value = shown(&subject.value);
+    let against = if holds {
+        named(measure)
+    } else {
+        expected(measure)
+    };
+    let text = one_line(subject.text);
+    match (holds, asked) {
+        (true, _) => format!("{text} {value} {} {against}", sign(asked)),
+        (false, Comparison::Equal) => format!("{text} is {value}, expected {against}"),
+        (false, Comparison::NotEqual) => format!("{text} is {value}, expected anything else"),
+        (false, _) => format!("{text} is {value}, expected {} {against}", sign(asked)),
+    }
+}
+
+/// What an expression that compares nothing comes to: `json.ready is false`.
+pub(super) fn state(operand: &Operand<'_>) -> String {
+    if operand.written_out {
+        return String::new();
+    }
+    let text = one_line(operand.text);
+    let value = shown(&operand.value);
+    if text.contains(' ') {
+        format!("`{text}` is {value}")
+    } else {
+        format!("{text} is {value}")
+    }
+}
+
+fn membership(
+    item: &Operand<'_>,
+    asked: Comparison,
+    container: &Operand<'_>,
+    holds: bool,
+) -> String {
+    let is_in = holds == (asked == Comparison::In);
+    if item.written_out {
+        let verb = if is_in {
+            "contains"
+        } else {
+            "does not contain"
+        };
+        return format!("{} {verb} {}", one_line(container.text), shown(&item.value));
+    }
+    let text = one_line(item.text);
+    let value = shown(&item.value);
+    let list = expected(container);
+    match (holds, asked) {
+        (true, Comparison::In) => format!("{text} {value} in {list}"),
+        (true, _) => format!("{text} {value} not in {list}"),
+        (false, Comparison::In) => format!("{text} is {value}, expected one of {list}"),
+        (false, _) => format!("{text} is {value}, expected none of {list}"),
+    }
+}
+
+/// `5`, or `doomed 5` where it is not written out.
+fn named(operand: &Operand<'_>) -> String {
+    if operand.written_out {
+        shown(&operand.value)
+    } else {
+        format!("{} {}", one_line(operand.text), shown(&operand.value))
+    }
+}
+
+/// `5`, or `5 (doomed)` where it is not written out.
+fn expected(operand: &Operand<'_>) -> String {
+    if operand.written_out {
+        shown(&operand.value)
+    } else {
+        format!("{} ({})", shown(&operand.value), one_line(operand.text))
+    }
+}
+
+const fn mirrored(asked: Comparison) -> Comparison {
+    match asked {
+        Comparison::Less => Comparison::Greater,
+        Comparison::AtMost => Comparison::AtLeast,
+        Comparison::Greater => Comparison::Less,
+        Comparison::AtLeast => Comparison::AtMost,
+        other => other,
+    }
+}
+
+const fn sign(asked: Comparison) -> &'static str {
+    match asked {
+        Comparison::Equal => "==",
+        Comparison::NotEqual => "!=",
+        Comparison::Less => "<",
+        Comparison::AtMost => "<=",
+        Comparison::Greater => ">",
+        Comparison::AtLeast => ">=",
+        Comparison::In => "in",
+        Comparison::NotIn => "not in",
+    }
+}
+
+/// A value as a reason shows it: short, in one line, a text in quotes.
+fn shown(value: &Value) -> String {
+    if is_secret(value) {
+        return "***".to_owned();
+    }
+    let text = match value.kind() {
+        ValueKind::None => "null".to_owned(),
+        _ => json_of(value).map_or_else(|_| "a value".to_owned(), |json| json.to_string()),
+    };
+    fit(&one_line(&text), WIDEST_VALUE)
+}

@@ -1,0 +1,149 @@
+//! Reads templates and expressions into MiniJinja's syntax tree, within limits that keep every later walk shallow.
+//! Only text, `{{ }}`, `if` and `for` are let through: what is not here cannot be used to get around the escaping.
+
+use std::ops::Range;
+
+use minijinja::machinery::ast::{Expr, Stmt};
+use minijinja::machinery::{Span, Token, parse, parse_expr, tokenize};
+use minijinja::syntax::SyntaxConfig;
+
+use super::error::Fault;
+use crate::base::Diagnostic;
+use crate::model::{Expression, Template};
+
+/// The longest template, in bytes.
+const LONGEST_TEMPLATE: usize = 1 << 20;
+/// The most tokens between one `{{` and `}}`, or in one expression: each may deepen the tree by one.
+const MOST_TOKENS: usize = 400;
+/// The most `{% … %}` in one template: each may deepen the tree by one.
+const MOST_STATEMENTS: usize = 200;
+
+/// Checks the syntax of a template without evaluating it.
+///
+/// # Errors
+/// What is wrong and where.
+pub fn check_template(template: &Template) -> Result<(), Diagnostic> {
+    statements(&template.text)
+        .map(drop)
+        .map_err(|fault| fault.in_text(&template.text, &template.place).into())
+}
+
+/// Checks the syntax of an expression without evaluating it.
+///
+/// # Errors
+/// What is wrong and where.
+pub fn check_expression(expression: &Expression) -> Result<(), Diagnostic> {
+    self::expression(&expression.text)
+        .map(drop)
+        .map_err(|fault| fault.in_text(&expression.text, &expression.place).into())
+}
+
+/// A template that was read: its statements are only text, `{{ }}`, `if` and `for`.
+pub(super) struct Statements<'a>(Stmt<'a>);
+
+impl<'a> Statements<'a> {
+    pub(super) fn all(&self) -> &[Stmt<'a>] {
+        match &self.0 {
+            Stmt::Template(template) => &template.children,
+            _ => &[],
+        }
+    }
+}
+
+/// Reads a template.
+pub(super) fn statements(text: &str) -> Result<Statements<'_>, Fault> {
+    measure(text, false)?;
+    let syntax = SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .map_err(|error| syntax_fault(&error))?;
+    let read = Statements(parse(text, "template", syntax).map_err(|error| syntax_fault(&error))?);
+    read.all().iter().try_for_each(permit)?;
+    Ok(read)
+}
+
+/// Reads an expression.
+pub(super) fn expression(text: &str) -> Result<Expr<'_>, Fault> {
+    if text.trim().is_empty() {
+        return Err(Fault::new("the expression is empty"));
+    }
+    measure(text, true)?;
+    parse_expr(text).map_err(|error| syntax_fault(&error))
+}
+
+/// The bytes that a span covers.
+pub(super) fn bytes(span: Span) -> Range<usize> {
+    span.start_offset as usize..(span.end_offset as usize).max(span.start_offset as usize)
+}
+
+/// Refuses what would make a later walk of the tree too deep.
+fn measure(text: &str, in_expression: bool) -> Result<(), Fault> {
+    if text.len() > LONGEST_TEMPLATE {
+        return Err(Fault::new("the text is longer than 1 MiB"));
+    }
+    let (mut tokens, mut statements) = (0, 0);
+    for token in tokenize(text, in_expression, SyntaxConfig::default()) {
+        let (token, span) = token.map_err(|error| syntax_fault(&error))?;
+        match token {
+            Token::VariableStart | Token::TemplateData(_) => tokens = 0,
+            Token::BlockStart => {
+                tokens = 0;
+                statements += 1;
+            }
+            _ => tokens += 1,
+        }
+        if tokens > MOST_TOKENS {
+            return Err(Fault::new(format!(
+                "the expression is too long: more than {MOST_TOKENS} words and signs"
+            ))
+            .help("split it with `save` or a `set` step")
+            .at(bytes(span)));
+        }
+        if statements > MOST_STATEMENTS {
+            return Err(Fault::new(format!(
+                "more than {MOST_STATEMENTS} `{{% … %}}` in one text"
+            ))
+            .at(bytes(span)));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses every statement but text, `{{ }}`, `if` and `for`.
+fn permit(statement: &Stmt<'_>) -> Result<(), Fault> {
+    let (word, span) = match statement {
+        Stmt::EmitRaw(_) | Stmt::EmitExpr(_) => return Ok(()),
+        Stmt::IfCond(branch) => {
+            return branch
+                .true_body
+                .iter()
+                .chain(&branch.false_body)
+                .try_for_each(permit);
+        }
+        Stmt::ForLoop(each) if each.recursive => ("for … recursive", each.span()),
+        Stmt::ForLoop(each) => {
+            return each.body.iter().chain(&each.else_body).try_for_each(permit);
+        }
+        Stmt::Template(inner) => ("template", inner.span()),
+        Stmt::WithBlock(inner) => ("with", inner.span()),
+        Stmt::Set(inner) => ("set", inner.span()),
+        Stmt::SetBlock(inner) => ("set", inner.span()),
+        Stmt::AutoEscape(inner) => ("autoescape", inner.span()),
+        Stmt::FilterBlock(inner) => ("filter", inner.span()),
+        Stmt::Do(inner) => ("do", inner.span()),
+    };
+    Err(Fault::new(format!("`{{% {word} %}}` is not part of the language"))
+        .help("a template knows `{{ }}`, `{% if %}` and `{% for %}`; use `save` for names of your own")
+        .at(bytes(span)))
+}
+
+fn syntax_fault(error: &minijinja::Error) -> Fault {
+    let message = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned);
+    let fault = Fault::new(message);
+    match error.range() {
+        Some(range) => fault.at(range),
+        None => fault,
+    }
+}
