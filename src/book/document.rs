@@ -25,7 +25,7 @@ const DEEPEST: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Document {
     source: SourceFile,
-    root: Table,
+    pub(super) root: Table,
 }
 
 /// A table in the order of the file.

@@ -1,7 +1,34 @@
 //! TOML files become runbooks: parsing with places, the library of runbooks, inputs, lint, schema.
 
+mod builtin;
+mod call;
+mod cycles;
+mod declaration;
 mod document;
+mod headline;
+mod inputs;
+mod library;
+mod names;
+mod node;
+mod overlay;
+mod pace;
 mod reader;
+mod requirement;
+mod resolve;
+mod runbook;
+mod shelf;
+mod step;
+#[cfg(test)]
+mod testing;
 
+pub use cycles::check_cycles;
 pub use document::Document;
+pub use headline::Headline;
+pub use inputs::parse_input;
+pub use library::{Library, LibraryEntry, Origin};
 pub use reader::{Field, Form, Mistakes, TableReader};
+pub use resolve::{
+    EstateNames, InputMistake, MissingInput, Resolved, given_texts, parse_given, resolve_inputs,
+};
+pub use runbook::parse_runbook;
+pub use step::parse_step;

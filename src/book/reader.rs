@@ -70,7 +70,14 @@ pub struct TableReader<'a> {
     table: &'a Table,
     what: String,
     mistakes: &'a Mistakes,
-    known: RefCell<Vec<String>>,
+    known: RefCell<Vec<Known>>,
+}
+
+/// A key that somebody asked for.
+#[derive(Debug)]
+struct Known {
+    key: String,
+    offered: bool,
 }
 
 impl<'a> TableReader<'a> {
@@ -100,7 +107,7 @@ impl<'a> TableReader<'a> {
     pub fn required(&self, key: &str) -> Option<Field<'a>> {
         let field = self.optional(key);
         if field.is_none() {
-            self.mistake(format!("missing key `{key}` in {}", self.what));
+            self.mistake(format!("{} has no `{key}`", self.what));
         }
         field
     }
@@ -115,7 +122,7 @@ impl<'a> TableReader<'a> {
     #[must_use]
     pub fn entries(&self) -> Vec<Field<'a>> {
         for entry in &self.table.entries {
-            self.know(&entry.key);
+            self.know_silently(&entry.key);
         }
         self.all()
     }
@@ -125,13 +132,35 @@ impl<'a> TableReader<'a> {
     pub fn remaining(&self) -> Vec<Field<'a>> {
         let known = self.known.borrow();
         let mut fields = self.all();
-        fields.retain(|field| !known.iter().any(|known| known == field.key));
+        fields.retain(|field| !known.iter().any(|known| known.key == field.key));
         fields
     }
 
-    /// Counts a key as asked for, so that it can be suggested and is not reported.
+    /// Counts a key as asked for, so that it is not reported and is offered where another was mistyped.
     pub fn know(&self, key: &str) {
-        self.known.borrow_mut().push(key.to_owned());
+        self.add_known(key, true);
+    }
+
+    /// Counts a key as asked for without offering it.
+    pub(super) fn know_silently(&self, key: &str) {
+        self.add_known(key, false);
+    }
+
+    fn add_known(&self, key: &str, offered: bool) {
+        let mut known = self.known.borrow_mut();
+        if !known.iter().any(|known| known.key == key) {
+            known.push(Known {
+                key: key.to_owned(),
+                offered,
+            });
+        }
+    }
+
+    /// The key that a mistyped one most likely means.
+    pub(super) fn suggestion(&self, key: &str) -> Option<String> {
+        let known = self.known.borrow();
+        let offered = known.iter().filter(|known| known.offered);
+        nearest(key, offered.map(|known| known.key.as_str())).map(str::to_owned)
     }
 
     /// What the table is, in messages: `step "count"`.
@@ -172,21 +201,26 @@ impl<'a> TableReader<'a> {
     }
 
     /// Reports one key that nobody asked for.
-    pub fn unknown(&self, field: &Field<'a>) {
-        let known = self.known.borrow();
+    fn unknown(&self, field: &Field<'a>) {
         let diagnostic = Diagnostic::at(field.key_place(), format!("unknown key in {}", self.what));
-        let keys = || known.iter().map(String::as_str);
-        self.mistakes.push(match nearest(field.key, keys()) {
-            Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
-            None if known.len() <= MOST_KEYS_LISTED => diagnostic.help(format!(
-                "known keys: {}",
-                keys().collect::<Vec<_>>().join(", ")
-            )),
-            None => diagnostic,
-        });
+        if let Some(word) = self.suggestion(field.key) {
+            self.mistakes
+                .push(diagnostic.help(format!("did you mean `{word}`?")));
+            return;
+        }
+        let known = self.known.borrow();
+        let mut offered = known.iter().filter(|known| known.offered).peekable();
+        let diagnostic = if offered.peek().is_none() || known.len() > MOST_KEYS_LISTED {
+            diagnostic
+        } else {
+            let keys: Vec<_> = offered.map(|known| known.key.as_str()).collect();
+            diagnostic.help(format!("known keys: {}", keys.join(", ")))
+        };
+        self.mistakes.push(diagnostic);
     }
 
-    fn all(&self) -> Vec<Field<'a>> {
+    /// Every key with its value in the order of the file. None counts as asked for.
+    pub(super) fn all(&self) -> Vec<Field<'a>> {
         let entries = self.table.entries.iter();
         entries.map(|entry| self.field(entry)).collect()
     }
@@ -291,6 +325,12 @@ impl<'a> Field<'a> {
         self.mistakes.push(Diagnostic::at(self.place(), message));
     }
 
+    /// Adds a mistake that concerns the key.
+    pub fn key_mistake(&self, message: impl Into<String>) {
+        self.mistakes
+            .push(Diagnostic::at(self.key_place(), message));
+    }
+
     /// Adds a mistake that concerns the value, with what to do next.
     pub fn mistake_with_help(&self, message: impl Into<String>, help: impl Into<String>) {
         self.mistakes
@@ -326,6 +366,12 @@ impl<'a> Field<'a> {
             text: self.text()?.to_owned(),
             place: self.text_place(),
         })
+    }
+
+    /// A template that holds more than white space.
+    pub fn filled_template(&self) -> Option<Template> {
+        self.filled_text()?;
+        self.template()
     }
 
     /// An expression, its grammar checked.
@@ -444,8 +490,10 @@ impl<'a> Field<'a> {
     pub fn not_among(&self, text: &str, words: &[&str]) {
         let message = format!("expected one of {}, found {text:?}", words.join(", "));
         match nearest(text, words.iter().copied()) {
-            Some(word) => self.mistake_with_help(message, format!("did you mean {word:?}?")),
-            None => self.mistake(message),
+            Some(word) if text.len() > 2 => {
+                self.mistake_with_help(message, format!("did you mean {word:?}?"));
+            }
+            Some(_) | None => self.mistake(message),
         }
     }
 
@@ -508,15 +556,20 @@ impl<'a> Field<'a> {
     fn text_place(&self) -> Place {
         let range = self.item.range.clone();
         let raw = self.source.slice(range.clone());
-        if let Value::Text(text) = &self.item.value
-            && !text.is_empty()
-            && let Some(offset) = raw.find(text.as_str())
-            && raw.len() - offset - text.len() <= 3
-        {
-            let start = range.start + offset;
-            return Place::new(self.source, start..start + text.len());
+        let Value::Text(text) = &self.item.value else {
+            return self.place();
+        };
+        let verbatim = raw.find(text.as_str()).filter(|offset| {
+            let (opening, rest) = raw.split_at(*offset);
+            !text.is_empty() && rest[text.len()..] == *opening.trim_end()
+        });
+        match verbatim {
+            Some(offset) => {
+                let start = range.start + offset;
+                Place::new(self.source, start..start + text.len())
+            }
+            None => self.place(),
         }
-        self.place()
     }
 
     fn text_as(&self, wanted: &str) -> Option<&'a str> {

@@ -160,7 +160,8 @@ fn is_call(tokens: &[&Token], index: usize, word: &Word) -> bool {
     let partitions = previous == "BY"
         && begins(&["CREATE", "TABLE"])
         && matches!(unquoted.as_str(), "RANGE" | "LIST" | "HASH");
-    !partitions && !(word.quote_style.is_none() && names_columns(tokens, before, index))
+    let columns = word.quote_style.is_none() && names_columns(tokens, before, index);
+    !partitions && !columns
 }
 
 /// Whether the statement begins with these words, with at most three others between them: `CREATE UNIQUE INDEX`.

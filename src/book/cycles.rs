@@ -1,0 +1,99 @@
+//! Follows the runbooks that a runbook runs: each must be there and none may come back to one that waits for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::base::{CommandPath, Diagnostic, Diagnostics, Place, nearest};
+use crate::model::{Call, Kind, Node, Runbook};
+
+use super::library::Library;
+
+/// Checks every runbook that this one runs, and those that they run.
+#[must_use]
+pub fn check_cycles(library: &Library, runbook: &Runbook) -> Diagnostics {
+    let mut walk = Walk {
+        library,
+        chain: vec![runbook.path.clone()],
+        done: BTreeSet::new(),
+        mistakes: Diagnostics::new(),
+    };
+    walk.follow(runbook);
+    walk.mistakes
+}
+
+struct Walk<'a> {
+    library: &'a Library,
+    /// From the first runbook to the one that is looked at.
+    chain: Vec<CommandPath>,
+    done: BTreeSet<CommandPath>,
+    mistakes: Diagnostics,
+}
+
+impl Walk<'_> {
+    fn follow(&mut self, runbook: &Runbook) {
+        for (path, place) in runs(runbook) {
+            if let Some(start) = self.chain.iter().position(|waiting| *waiting == path) {
+                let chain: Vec<_> = self.chain[start..].iter().map(CommandPath::typed).collect();
+                self.mistakes.push(
+                    Diagnostic::at(place, "this runs itself without end").help(format!(
+                        "{} → {}",
+                        chain.join(" → "),
+                        path.typed()
+                    )),
+                );
+                continue;
+            }
+            if !self.done.insert(path.clone()) {
+                continue;
+            }
+            match self.library.find(&path) {
+                Ok(Some(other)) => self.descend(path, &other),
+                Ok(None) => self.missing(&path, place),
+                Err(mistakes) => self.mistakes.extend(mistakes),
+            }
+        }
+    }
+
+    fn descend(&mut self, path: CommandPath, runbook: &Arc<Runbook>) {
+        self.chain.push(path);
+        self.follow(runbook);
+        self.chain.pop();
+    }
+
+    fn missing(&mut self, path: &CommandPath, place: Place) {
+        let known: Vec<String> = self
+            .library
+            .all()
+            .iter()
+            .map(|(known, _)| known.to_string())
+            .collect();
+        let diagnostic = Diagnostic::at(place, format!("there is no runbook {path}"));
+        let path = path.to_string();
+        self.mistakes
+            .push(match nearest(&path, known.iter().map(String::as_str)) {
+                Some(word) => diagnostic.help(format!("did you mean {word}?")),
+                None => diagnostic.help("`opsbook list` shows the runbooks that there are"),
+            });
+    }
+}
+
+/// The runbooks that a runbook runs itself, with the place of each.
+fn runs(runbook: &Runbook) -> Vec<(CommandPath, Place)> {
+    let mut found = Vec::new();
+    for step in runbook.all_steps() {
+        let unless = step.unless.as_ref().map(|unless| &unless.call);
+        let calls = [Some(&step.call), step.undo.as_ref(), unless];
+        found.extend(calls.into_iter().flatten().filter_map(run_by));
+    }
+    found
+}
+
+fn run_by(call: &Call) -> Option<(CommandPath, Place)> {
+    match (call.verb.object, &call.object) {
+        (Kind::Runbook, Node::Text(template)) => {
+            let path = CommandPath::parse(&template.text).ok()?;
+            Some((path, template.place.clone()))
+        }
+        _ => None,
+    }
+}

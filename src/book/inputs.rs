@@ -1,0 +1,211 @@
+//! What a caller gave becomes typed values: the one parser for the command line, the environment, answers and defaults.
+
+use std::cmp::Ordering;
+
+use chrono::NaiveDate;
+use regex::{Regex, RegexBuilder};
+use serde_json::Value;
+
+use crate::base::{Severity, Size, Span, nearest};
+use crate::model::{Input, InputType};
+
+/// The largest compiled pattern, in bytes.
+const LARGEST_PATTERN: usize = 1024 * 1024;
+
+/// Reads one text as a value of the input's type and holds it against choices, pattern and bounds. For an input that may
+/// be given several times it reads one of the texts.
+///
+/// The value is a number for `int`, `float` and `size` (bytes), a boolean for `bool`, else a text.
+///
+/// # Errors
+/// What was expected instead, as a lower-case fragment. A secret is never repeated in it.
+pub fn parse_input(input: &Input, text: &str) -> Result<Value, String> {
+    let value = parse_type(input.kind, text)?;
+    check_choice(input, text)?;
+    check_pattern(input, text)?;
+    check_bounds(input, text, &value)?;
+    Ok(value)
+}
+
+fn parse_type(kind: InputType, text: &str) -> Result<Value, String> {
+    let trimmed = text.trim();
+    let wrong = || format!("expected {}, found {text:?}", example(kind));
+    match kind {
+        InputType::String | InputType::Choice => Ok(text.into()),
+        InputType::Secret if text.is_empty() => Err("expected a secret, found nothing".to_owned()),
+        InputType::Secret => Ok(text.into()),
+        InputType::Int => trimmed.parse::<i64>().map(Value::from).map_err(|_| wrong()),
+        InputType::Float => match trimmed.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number.into()),
+            Ok(_) | Err(_) => Err(wrong()),
+        },
+        InputType::Bool => match trimmed {
+            "true" | "yes" | "on" => Ok(true.into()),
+            "false" | "no" | "off" => Ok(false.into()),
+            _ => Err(wrong()),
+        },
+        InputType::Duration => match trimmed.parse::<Span>() {
+            Ok(_) => Ok(trimmed.into()),
+            Err(_) => Err(wrong()),
+        },
+        InputType::Size => match trimmed.parse::<Size>() {
+            Ok(size) => Ok(size.0.into()),
+            Err(_) => Err(wrong()),
+        },
+        InputType::Date => match NaiveDate::parse_from_str(trimmed, "%Y-%m-%d") {
+            Ok(date) => Ok(date.to_string().into()),
+            Err(_) => Err(wrong()),
+        },
+        InputType::Path if text.is_empty() || text.contains('\0') => Err(wrong()),
+        InputType::Path => Ok(text.into()),
+        InputType::Severity => match Severity::ALL
+            .iter()
+            .find(|severity| severity.as_str().eq_ignore_ascii_case(trimmed))
+        {
+            Some(severity) => Ok(severity.as_str().into()),
+            None => Err(wrong()),
+        },
+        InputType::Incident | InputType::Run => {
+            match trimmed.trim_start_matches('#').parse::<u64>() {
+                Ok(number) => Ok(number.to_string().into()),
+                Err(_) => Err(wrong()),
+            }
+        }
+        InputType::Service
+        | InputType::Database
+        | InputType::Queue
+        | InputType::Deploy
+        | InputType::Window
+        | InputType::Backup => match trimmed.split_whitespace().count() {
+            1 => Ok(trimmed.into()),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+/// What a value of this type looks like, with its article.
+pub(super) const fn example(kind: InputType) -> &'static str {
+    match kind {
+        InputType::String => "a text",
+        InputType::Int => "a whole number",
+        InputType::Float => "a number",
+        InputType::Bool => "true or false",
+        InputType::Duration => "a duration like 200ms, 30s, 2h or 90d",
+        InputType::Size => "a size like 500kB, 10MiB or 2GiB",
+        InputType::Date => "a day like 2026-12-31",
+        InputType::Choice => "one of the choices",
+        InputType::Path => "the name of a file or folder",
+        InputType::Secret => "a secret",
+        InputType::Service => "the name of a service",
+        InputType::Database => "the name of a database",
+        InputType::Queue => "the name of a queue",
+        InputType::Deploy => "the name of a deploy",
+        InputType::Window => "the name of a window",
+        InputType::Severity => "one of P0, P1, P2, P3",
+        InputType::Incident => "the number of an incident",
+        InputType::Backup => "the id of a backup",
+        InputType::Run => "the number of a run",
+    }
+}
+
+/// What a person reads in place of a text that must not be seen.
+fn shown(input: &Input, text: &str) -> String {
+    match input.kind {
+        InputType::Secret => "another".to_owned(),
+        _ => format!("{text:?}"),
+    }
+}
+
+fn check_choice(input: &Input, text: &str) -> Result<(), String> {
+    if input.choices.is_empty() || input.choices.iter().any(|choice| choice == text) {
+        return Ok(());
+    }
+    let mut message = format!(
+        "expected one of {}, found {text:?}",
+        input.choices.join(", ")
+    );
+    if let Some(word) = nearest(text, input.choices.iter().map(String::as_str)) {
+        message.push_str(&format!("; did you mean {word:?}?"));
+    }
+    Err(message)
+}
+
+/// Whether inputs of this type can have a pattern.
+pub(super) const fn takes_pattern(kind: InputType) -> bool {
+    matches!(
+        kind,
+        InputType::String | InputType::Path | InputType::Secret | InputType::Backup
+    )
+}
+
+/// The pattern as a regular expression that matches whole texts.
+pub(super) fn whole_match(pattern: &str) -> Result<Regex, regex::Error> {
+    // Compiled alone first: what is wrong is told in the author's own words, and a stray `)` cannot leave the group.
+    RegexBuilder::new(pattern)
+        .size_limit(LARGEST_PATTERN)
+        .build()?;
+    RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .size_limit(LARGEST_PATTERN)
+        .build()
+}
+
+fn check_pattern(input: &Input, text: &str) -> Result<(), String> {
+    let Some(pattern) = &input.pattern else {
+        return Ok(());
+    };
+    let matches = whole_match(pattern)
+        .map_err(|error| error.to_string())?
+        .is_match(text);
+    if matches {
+        return Ok(());
+    }
+    Err(format!(
+        "expected a text that matches {pattern}, found {}",
+        shown(input, text)
+    ))
+}
+
+fn check_bounds(input: &Input, text: &str, value: &Value) -> Result<(), String> {
+    let length = Value::from(text.chars().count());
+    let (measured, unit, found) = match input.kind {
+        InputType::String | InputType::Secret => (&length, " characters", length.to_string()),
+        _ => (value, "", text.trim().to_owned()),
+    };
+    if let Some(least) = &input.min
+        && compare(input.kind, measured, least).is_some_and(Ordering::is_lt)
+    {
+        let least = bound(input.kind, least);
+        return Err(format!("expected at least {least}{unit}, found {found}"));
+    }
+    if let Some(greatest) = &input.max
+        && compare(input.kind, measured, greatest).is_some_and(Ordering::is_gt)
+    {
+        let greatest = bound(input.kind, greatest);
+        return Err(format!("expected at most {greatest}{unit}, found {found}"));
+    }
+    Ok(())
+}
+
+fn bound(kind: InputType, value: &Value) -> String {
+    match (kind, value) {
+        (InputType::Size, Value::Number(bytes)) => {
+            Size(bytes.as_u64().unwrap_or(u64::MAX)).to_string()
+        }
+        (_, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+/// How two values of a type, or two lengths of texts, are ordered.
+pub(super) fn compare(kind: InputType, left: &Value, right: &Value) -> Option<Ordering> {
+    match kind {
+        InputType::Float => left.as_f64()?.partial_cmp(&right.as_f64()?),
+        InputType::Int => Some(left.as_i64()?.cmp(&right.as_i64()?)),
+        InputType::Duration => {
+            let span = |value: &Value| value.as_str()?.parse::<Span>().ok();
+            Some(span(left)?.cmp(&span(right)?))
+        }
+        InputType::Date => Some(left.as_str()?.cmp(right.as_str()?)),
+        _ => Some(left.as_u64()?.cmp(&right.as_u64()?)),
+    }
+}
