@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::{Place, SourceFile, Span};
+use crate::book::EstateNames;
 use crate::model::{Step, Template};
 
 /// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
@@ -209,6 +210,30 @@ pub struct Window {
 }
 
 impl Config {
+    /// The names that inputs can refer to.
+    #[must_use]
+    pub fn names(&self) -> EstateNames {
+        EstateNames {
+            services: self
+                .services
+                .iter()
+                .map(|service| service.name.clone())
+                .collect(),
+            databases: self
+                .databases
+                .iter()
+                .map(|database| database.name.clone())
+                .collect(),
+            queues: self.queues.iter().map(|queue| queue.name.clone()).collect(),
+            deploys: Vec::new(),
+            windows: self
+                .windows
+                .iter()
+                .map(|window| window.name.clone())
+                .collect(),
+        }
+    }
+
     /// The service of this name.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Service> {

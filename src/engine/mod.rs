@@ -2,9 +2,28 @@
 //! it owns the traits that it needs and is handed their implementations.
 
 mod action;
+mod artifact;
+mod attempt;
+mod each;
+mod frame;
 mod journal;
+mod judge;
+mod names;
+mod nested;
+mod observe;
 mod prompt;
+mod recorder;
+mod retry;
+mod run;
+mod samples;
+mod sequence;
 mod sink;
+mod step;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod toolbox;
+mod undo;
 
 pub use action::{
     Action, ActionContext, ActionError, ActionFuture, Actions, Attachment, End, ErrorKind,
@@ -12,4 +31,7 @@ pub use action::{
 };
 pub use journal::{Durability, Journal, JournalError, RunRow};
 pub use prompt::{Prompt, PromptError, PromptFuture};
+pub use run::{Engine, Origin, RunEnd, RunError, RunOptions};
 pub use sink::{Progress, Sink};
+pub use stop::{Stop, StopSignal};
+pub use toolbox::Toolbox;

@@ -1,0 +1,55 @@
+//! Keeps an output as a file: whole or not at all.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::expr::{Argument, Scope};
+use crate::model::{Artifact, Kind, Node};
+
+use super::{ActionError, Engine, Outputs};
+
+/// Writes the output to its file through a temporary one beside it, and gives the path.
+pub(super) fn keep(
+    engine: &Engine<'_>,
+    artifact: &Artifact,
+    outputs: &Outputs,
+    scope: &Scope,
+) -> Result<String, ActionError> {
+    let Some(value) = outputs.values.get(&artifact.output) else {
+        return Err(ActionError::config(format!(
+            "there is no output {:?} to keep as an artifact",
+            artifact.output
+        )));
+    };
+    let path =
+        match engine
+            .evaluator
+            .argument(&Node::Text(artifact.path.clone()), Kind::Path, scope)
+        {
+            Ok(Argument::Path(path)) => engine.folder.join(path),
+            Ok(_) => return Err(ActionError::config("the path of an artifact is a text")),
+            Err(error) => return Err(ActionError::config(error.message)),
+        };
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => format!("{other:#}\n"),
+    };
+    let failed = |error: std::io::Error| {
+        ActionError::own(format!("{} cannot be written: {error}", path.display()))
+    };
+    write_whole(&path, text.as_bytes()).map_err(failed)?;
+    Ok(path.display().to_string())
+}
+
+/// Writes a file so that nobody ever sees half of it.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! One attempt of one call: evaluate, act within the limit of time, hold against `expect`.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::base::StepKey;
+use crate::expr::{EvalError, Scope};
+use crate::model::{Call, Expression, Step};
+
+use super::frame::Frame;
+use super::nested::Nested;
+use super::run::Run;
+use super::{ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+
+/// Why an attempt did not do what it should.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The action erred.
+    Action(ActionError),
+    /// A template or an expression could not be evaluated.
+    Evaluation(EvalError),
+    /// The attempt took longer than it may.
+    Timeout(Duration),
+    /// `expect` did not hold, or a name could not be saved.
+    Expectation {
+        /// The comparison that decided.
+        because: String,
+        /// What the action gave.
+        outputs: Box<Outputs>,
+    },
+    /// The run must stop.
+    Stopped(Stop),
+}
+
+impl Failure {
+    /// Whether the run cannot go on whatever `on_failure` says.
+    pub(super) fn ends_run(&self) -> bool {
+        match self {
+            Self::Stopped(_) => true,
+            Self::Action(error) => matches!(error.kind, ErrorKind::Refused | ErrorKind::Config),
+            Self::Evaluation(_) | Self::Timeout(_) | Self::Expectation { .. } => false,
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Does a call once and holds its outputs against `expect`.
+    pub(super) async fn attempt(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+    ) -> Result<Outputs, Failure> {
+        let outputs = self.perform(frame, &step.call, step, scope, key).await?;
+        match &step.expect {
+            Some(expect) => self.expected(expect, scope, outputs),
+            None => Ok(outputs),
+        }
+    }
+
+    /// Holds outputs against an expectation. What cannot be told from them is not as expected.
+    fn expected(
+        &self,
+        expect: &Expression,
+        scope: &Scope,
+        outputs: Outputs,
+    ) -> Result<Outputs, Failure> {
+        let because = match self
+            .engine
+            .evaluator
+            .judge(expect, &scope.with_all(&outputs.values))
+        {
+            Ok(judgement) if judgement.holds => return Ok(outputs),
+            Ok(judgement) if judgement.because.is_empty() => {
+                format!("{} does not hold", expect.text)
+            }
+            Ok(judgement) => judgement.because,
+            Err(error) => error.message,
+        };
+        Err(Failure::Expectation {
+            because,
+            outputs: Box::new(outputs),
+        })
+    }
+
+    /// Does a call once, within the limit of time and until the run must stop.
+    pub(super) async fn perform(
+        &self,
+        frame: &Frame<'_>,
+        call: &Call,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+    ) -> Result<Outputs, Failure> {
+        let action = self.engine.actions.get(call.action.name).ok_or_else(|| {
+            Failure::Action(ActionError::config(format!(
+                "there is no action {:?}",
+                call.action.name
+            )))
+        })?;
+        let invocation = self.invocation(call, scope).map_err(Failure::Evaluation)?;
+        let (cancel, cancelled) = watch::channel(false);
+        let resolve = |template: &_| self.engine.resolve(template, scope);
+        let progress = |message: String| self.recorder.progress(key, &message);
+        let context = ActionContext {
+            step: key,
+            config: self.engine.config,
+            folder: &self.engine.folder,
+            variables: &self.engine.variables,
+            prompt: self.engine.prompt,
+            nested: &Nested { run: self, frame },
+            resolve: &resolve,
+            progress: &progress,
+            cancel: cancelled,
+            judged: step.expect.is_some(),
+        };
+        let mut future = action.run(&invocation, &context);
+        let limit = step
+            .timeout
+            .map(|span| span.0)
+            .or(call.action.timeout.map(Duration::from_secs));
+        let cut_off = tokio::select! {
+            biased;
+            stop = frame.stop.wait() => Failure::Stopped(stop),
+            result = &mut future => return result.map_err(Failure::Action),
+            limit = elapsed(limit) => Failure::Timeout(limit),
+        };
+        // The receiver lives in the context, so this cannot fail.
+        cancel.send_replace(true);
+        let _ = tokio::time::timeout(action.grace(), future).await;
+        Err(cut_off)
+    }
+
+    /// The call with everything evaluated.
+    fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
+        let evaluator = self.engine.evaluator;
+        let object = evaluator.argument(&call.object, call.verb.object, scope)?;
+        let mut options = Vec::with_capacity(call.options.len());
+        for (name, node) in &call.options {
+            if let Some(option) = call
+                .action
+                .options_of(call.verb)
+                .find(|option| option.name == *name)
+            {
+                options.push((*name, evaluator.argument(node, option.kind, scope)?));
+            }
+        }
+        Ok(Invocation {
+            verb: call.verb,
+            object,
+            options,
+            place: call.place.clone(),
+        })
+    }
+}
+
+/// Gives the limit back once it has passed; never when there is none.
+async fn elapsed(limit: Option<Duration>) -> Duration {
+    match limit {
+        Some(limit) => {
+            tokio::time::sleep(limit).await;
+            limit
+        }
+        None => std::future::pending().await,
+    }
+}

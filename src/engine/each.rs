@@ -1,0 +1,142 @@
+//! A step that runs once for each item of a list.
+
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Map, Value, json};
+
+use crate::base::{Status, StepKey, text};
+use crate::expr::Scope;
+use crate::model::{ForEach, Step};
+
+use super::attempt::Failure;
+use super::frame::Frame;
+use super::judge::{self, Ending};
+use super::run::Run;
+use super::step::{Given, StepEnd};
+use super::{ActionError, Outputs};
+
+impl Run<'_> {
+    /// Runs a step for each item, as many at a time as it says. A failing item keeps further ones from starting, unless
+    /// the step goes on after failures.
+    pub(super) async fn each(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+        each: &ForEach,
+        conditional: bool,
+    ) -> StepEnd {
+        let began = Instant::now();
+        let items = match self.engine.evaluator.value(&each.items, scope) {
+            Ok(Value::Array(items)) => items,
+            Ok(other) => {
+                let error =
+                    ActionError::config(format!("{} is {other}, not a list", each.items.text));
+                return self.no_items(frame, step, key, &Failure::Action(error));
+            }
+            Err(error) => return self.no_items(frame, step, key, &Failure::Evaluation(error)),
+        };
+        let on_failure = frame.on_failure(step);
+        let halted = std::cell::Cell::new(false);
+        let total = items.len();
+        let ends: Vec<Option<StepEnd>> = stream::iter(items.into_iter().enumerate())
+            .map(|(index, item)| {
+                let halted = &halted;
+                async move {
+                    if halted.get() || frame.stop.now().is_some() {
+                        return None;
+                    }
+                    let mut named = Map::new();
+                    named.insert(each.variable.clone(), item);
+                    named.insert("index".to_owned(), json!(index));
+                    let end = self
+                        .one(
+                            frame,
+                            step,
+                            &scope.with_all(&named),
+                            &key.item(index),
+                            conditional,
+                        )
+                        .await;
+                    halted.set(halted.get() || end.halts(on_failure));
+                    Some(end)
+                }
+            })
+            .buffered(each.concurrency.max(1))
+            .collect()
+            .await;
+        self.finish_each(frame, step, key, total, &ends, began)
+    }
+
+    fn no_items(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        key: &StepKey,
+        failure: &Failure,
+    ) -> StepEnd {
+        let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
+        self.ledger.borrow_mut().note_failure(failure, key);
+        self.finish(
+            frame,
+            step,
+            key,
+            ending,
+            Given {
+                ends_run: failure.ends_run(),
+                ..Given::default()
+            },
+        )
+    }
+
+    /// The step as a whole: as bad as its worst item.
+    fn finish_each(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        key: &StepKey,
+        total: usize,
+        ends: &[Option<StepEnd>],
+        began: Instant,
+    ) -> StepEnd {
+        let ran: Vec<&StepEnd> = ends.iter().flatten().collect();
+        let worst = ran.iter().max_by_key(|end| {
+            (
+                end.status.verdict(),
+                end.failed,
+                end.severity.map(std::cmp::Reverse),
+            )
+        });
+        let bad = ran
+            .iter()
+            .filter(|end| end.failed || end.status.verdict() != crate::base::Verdict::Ok)
+            .count();
+        let ending = match worst {
+            Some(worst) if bad > 0 => Ending {
+                status: worst.status,
+                severity: worst.severity,
+                failed: ran.iter().any(|end| end.failed),
+                detail: format!("{bad} of {}: {}", text::count(total, "item"), worst.detail),
+                help: None,
+            },
+            Some(_) => Ending::passed_over(Status::Ok, text::count(total, "item")),
+            None => Ending::passed_over(Status::Skipped, "nothing to do: the list is empty"),
+        };
+        let items = ends
+            .iter()
+            .map(|end| end.as_ref().map_or(Value::Null, |end| end.seen.clone()))
+            .collect();
+        let given = Given {
+            outputs: Outputs::default()
+                .with("items", Value::Array(items))
+                .with("count", total),
+            took_ms: Some(began.elapsed().as_secs_f64() * 1000.0),
+            attempts: 1,
+            ends_run: ran.iter().any(|end| end.ends_run),
+            ..Given::default()
+        };
+        self.finish(frame, step, key, ending, given)
+    }
+}

@@ -1,0 +1,37 @@
+//! One runbook within a run: the run's own, or one that a step runs.
+
+use crate::base::{Severity, StepKey};
+use crate::model::{OnFailure, Runbook, Step};
+
+use super::StopSignal;
+
+/// One runbook within a run.
+#[derive(Clone)]
+pub(super) struct Frame<'a> {
+    /// The runbook.
+    pub(super) runbook: &'a Runbook,
+    /// The step that runs it, for a sub-runbook.
+    pub(super) caller: Option<StepKey>,
+    /// What its steps stop for. Those of `finally` have one that never says so.
+    pub(super) stop: StopSignal,
+}
+
+impl Frame<'_> {
+    /// The key of one of its steps.
+    pub(super) fn key(&self, step: &Step) -> StepKey {
+        match &self.caller {
+            Some(caller) => caller.within(&step.name),
+            None => StepKey::new(&step.name),
+        }
+    }
+
+    /// What the failure of a step means.
+    pub(super) fn severity(&self, step: &Step) -> Severity {
+        step.severity.unwrap_or(self.runbook.severity)
+    }
+
+    /// What the failure of a step does to the run.
+    pub(super) fn on_failure(&self, step: &Step) -> OnFailure {
+        step.on_failure.unwrap_or(self.runbook.on_failure)
+    }
+}

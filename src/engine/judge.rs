@@ -1,0 +1,167 @@
+//! From what a step gave, or why it failed, to how it ended: status, severity and one line of reason.
+
+use serde_json::{Map, Value};
+
+use crate::base::{Effect, Severity, Span, Status, text};
+use crate::expr::{EvalError, Evaluator, Scope};
+use crate::model::{Expression, Step};
+
+use super::attempt::Failure;
+use super::{ErrorKind, Outputs, Stop};
+
+/// How a step ended.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    pub(super) status: Status,
+    pub(super) severity: Option<Severity>,
+    pub(super) failed: bool,
+    pub(super) detail: String,
+    pub(super) help: Option<String>,
+}
+
+impl Ending {
+    /// It did not run, for this reason.
+    pub(super) fn passed_over(status: Status, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            severity: None,
+            failed: false,
+            detail: detail.into(),
+            help: None,
+        }
+    }
+
+    /// It failed, and that matters so much.
+    fn failed(severity: Severity, detail: String, help: Option<String>) -> Self {
+        Self {
+            status: severity.verdict().into(),
+            severity: Some(severity),
+            failed: true,
+            detail,
+            help,
+        }
+    }
+
+    /// It could not be told.
+    fn unknown(detail: String, help: Option<String>, failed: bool) -> Self {
+        Self {
+            status: Status::Unknown,
+            severity: None,
+            failed,
+            detail,
+            help,
+        }
+    }
+}
+
+/// How a step ended that did what it should: ok, unless a threshold is crossed. A threshold that cannot be told is
+/// unknown, never good.
+pub(super) fn of_outputs(
+    evaluator: &Evaluator,
+    step: &Step,
+    scope: &Scope,
+    outputs: &Outputs,
+    saved: &Map<String, Value>,
+) -> Ending {
+    let ok = match outputs.end {
+        Some(end) => Ending {
+            status: end.status,
+            severity: end.severity,
+            failed: end.failed,
+            detail: outputs.detail.clone(),
+            help: None,
+        },
+        None => Ending::passed_over(Status::Ok, detail_of(outputs, saved)),
+    };
+    let own = scope.with_all(&outputs.values).with_all(saved);
+    let most = step
+        .severity
+        .map_or(Severity::P1, |severity| severity.min(Severity::P1));
+    for (threshold, severity) in [(&step.critical, most), (&step.warn, Severity::P3)] {
+        let Some(threshold) = threshold else { continue };
+        match crossed(evaluator, threshold, &own) {
+            Ok(None) => {}
+            Ok(Some(because)) if severity.verdict() > ok.status.verdict() => {
+                return Ending {
+                    failed: false,
+                    ..Ending::failed(severity, because, None)
+                };
+            }
+            Ok(Some(_)) => return ok,
+            Err(error) => return Ending::unknown(error.message, error.help, false),
+        }
+    }
+    ok
+}
+
+/// Why a threshold is crossed, if it is.
+fn crossed(
+    evaluator: &Evaluator,
+    threshold: &Expression,
+    scope: &Scope,
+) -> Result<Option<String>, EvalError> {
+    let judgement = evaluator.judge(threshold, scope)?;
+    if !judgement.holds {
+        return Ok(None);
+    }
+    Ok(Some(if judgement.because.is_empty() {
+        threshold.text.clone()
+    } else {
+        judgement.because
+    }))
+}
+
+/// How a step ended that failed.
+pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) -> Ending {
+    let detail = why(failure);
+    match failure {
+        Failure::Action(error) => match error.kind {
+            ErrorKind::Target => Ending::failed(severity, detail, error.help.clone()),
+            ErrorKind::Own | ErrorKind::Config => Ending::unknown(detail, error.help.clone(), true),
+            ErrorKind::Refused => Ending {
+                failed: true,
+                help: error.help.clone(),
+                ..Ending::passed_over(Status::NotRun, detail)
+            },
+        },
+        Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
+        Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
+        // A change that was cut off may have taken effect or not.
+        Failure::Stopped(Stop::Interrupted | Stop::Terminated) if effect.changes() => Ending {
+            failed: true,
+            ..Ending::passed_over(Status::InDoubt, format!("{detail} while it ran"))
+        },
+        Failure::Stopped(Stop::TimedOut) => Ending::failed(severity, detail, None),
+        Failure::Stopped(_) => Ending::unknown(detail, None, true),
+    }
+}
+
+/// Why it failed, in one line.
+pub(super) fn why(failure: &Failure) -> String {
+    match failure {
+        Failure::Action(error) => text::one_line(&error.message),
+        Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
+        Failure::Timeout(limit) => format!("no end within {}", Span(*limit)),
+        Failure::Expectation { because, .. } => because.clone(),
+        Failure::Stopped(stop) => stop.as_str().to_owned(),
+    }
+}
+
+/// What it found: the names it saved, which the author chose to show, else what the action says.
+fn detail_of(outputs: &Outputs, saved: &Map<String, Value>) -> String {
+    if saved.is_empty() {
+        return outputs.detail.clone();
+    }
+    let shown = |value: &Value| match value {
+        Value::Number(number) => number
+            .as_u64()
+            .map_or_else(|| number.to_string(), text::thousands),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    saved
+        .iter()
+        .map(|(name, value)| format!("{name} = {}", text::one_line(&shown(value))))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

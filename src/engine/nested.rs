@@ -1,0 +1,93 @@
+//! A runbook as a step of another.
+
+use serde_json::{Map, Value};
+
+use crate::base::{CommandPath, Status, StepKey, Verdict, text};
+use crate::book::{EstateNames, given_texts, resolve_inputs};
+use crate::model::Runbook;
+
+use super::frame::Frame;
+use super::run::Run;
+use super::{ActionError, ActionFuture, End, NestedRunner, Outputs};
+
+/// Runs other runbooks within a run.
+pub(super) struct Nested<'a, 'run> {
+    /// The run that both belong to.
+    pub(super) run: &'a Run<'run>,
+    /// The runbook whose step runs the other.
+    pub(super) frame: &'a Frame<'a>,
+}
+
+impl NestedRunner for Nested<'_, '_> {
+    fn run<'a>(
+        &'a self,
+        path: &'a str,
+        inputs: &'a Map<String, Value>,
+        step: &'a StepKey,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let child = CommandPath::parse(path)
+                .ok()
+                .and_then(|path| self.run.plan.children.get(&path));
+            let Some(child) = child else {
+                return Err(ActionError::config(format!(
+                    "the plan holds no runbook {path}"
+                )));
+            };
+            let inputs = inputs_of(child, inputs, &self.run.engine.config.names())?;
+            let scope = self.run.engine.scope(&inputs, self.run.recorder.run());
+            let frame = Frame {
+                runbook: child,
+                caller: Some(step.clone()),
+                stop: self.frame.stop.clone(),
+            };
+            let whole = self.run.whole(&frame, scope).await;
+            let (status, severity, detail) = match whole.worst {
+                Some(worst) if worst.status.verdict() != Verdict::Ok => {
+                    (worst.status, worst.severity, worst.reason)
+                }
+                _ => (
+                    Status::Ok,
+                    None,
+                    format!("{} ok", text::count(whole.steps, "step")),
+                ),
+            };
+            let mut outputs = Outputs::new(detail)
+                .with("verdict", status.verdict().as_str())
+                .with("steps", whole.steps);
+            let ended = End {
+                status,
+                severity,
+                failed: whole.failed,
+            };
+            outputs.end = Some(ended);
+            Ok(outputs)
+        })
+    }
+}
+
+/// The inputs of a sub-runbook: what the step gives, else the defaults.
+fn inputs_of(
+    runbook: &Runbook,
+    given: &Map<String, Value>,
+    names: &EstateNames,
+) -> Result<Map<String, Value>, ActionError> {
+    let given = given
+        .iter()
+        .map(|(name, value)| (name.clone(), given_texts(value)))
+        .collect();
+    let resolved = resolve_inputs(&runbook.inputs, &given, &|_| None, names);
+    if let Some(mistake) = resolved.mistakes.first() {
+        return Err(ActionError::config(format!(
+            "{}: input {mistake}",
+            runbook.path
+        )));
+    }
+    if let Some(missing) = resolved.missing.first() {
+        return Err(ActionError::config(format!(
+            "{} needs the input {:?}",
+            runbook.path, missing.name
+        )));
+    }
+    Ok(resolved.values)
+}

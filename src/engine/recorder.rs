@@ -1,0 +1,202 @@
+//! The one way out of a run: masks an event, numbers it, hands it to the journal and only then to those who watch.
+
+use std::cell::{Cell, RefCell};
+
+use serde_json::{Map, Value};
+
+use crate::base::{Clock, Masker, RunId, StepKey};
+use crate::event::{Envelope, Event, FindingRaised, RunFinished, StepFinished, StepTable, VERSION};
+
+use super::{Durability, Journal, JournalError, Progress, Sink};
+
+/// A text output longer than this many bytes is kept with its first and last part. Later steps see what is kept.
+const LONGEST_TEXT: usize = 1024 * 1024;
+
+/// Writes down what happens.
+pub(super) struct Recorder<'a> {
+    run: RunId,
+    next: Cell<u64>,
+    masker: &'a Masker,
+    clock: &'a dyn Clock,
+    journal: &'a dyn Journal,
+    sink: RefCell<&'a mut dyn Sink>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(
+        run: RunId,
+        masker: &'a Masker,
+        clock: &'a dyn Clock,
+        journal: &'a dyn Journal,
+        sink: &'a mut dyn Sink,
+    ) -> Self {
+        Self {
+            run,
+            next: Cell::new(0),
+            masker,
+            clock,
+            journal,
+            sink: RefCell::new(sink),
+        }
+    }
+
+    /// The run that is recorded.
+    pub(super) const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Keeps an event, then tells it. When the journal cannot take it nobody is told, and it is given back.
+    pub(super) fn record(
+        &self,
+        event: Event,
+        durability: Durability,
+    ) -> Result<(), Box<(JournalError, Event)>> {
+        let envelope = self.envelope(event);
+        match self
+            .journal
+            .append(std::slice::from_ref(&envelope), durability)
+        {
+            Ok(()) => {
+                self.sink.borrow_mut().event(&envelope);
+                Ok(())
+            }
+            Err(error) => Err(Box::new((error, envelope.event))),
+        }
+    }
+
+    /// Tells an event without keeping it: the journal is broken.
+    pub(super) fn tell(&self, event: Event) {
+        let envelope = self.envelope(event);
+        self.sink.borrow_mut().event(&envelope);
+    }
+
+    fn envelope(&self, event: Event) -> Envelope {
+        let seq = self.next.replace(self.next.get() + 1);
+        Envelope {
+            version: VERSION,
+            run: self.run,
+            seq,
+            at: self.clock.now(),
+            event: masked(self.masker, event),
+        }
+    }
+
+    /// Tells a sign of life.
+    pub(super) fn progress(&self, step: &StepKey, message: &str) {
+        self.sink.borrow_mut().progress(&Progress {
+            step: step.clone(),
+            message: self.masker.text(message),
+        });
+    }
+}
+
+/// The event without secrets.
+fn masked(masker: &Masker, event: Event) -> Event {
+    if masker.is_empty() {
+        return event;
+    }
+    match event {
+        Event::RunStarted(mut start) => {
+            start.inputs = masked_map(masker, start.inputs);
+            Event::RunStarted(start)
+        }
+        Event::StepRetried(mut retry) => {
+            retry.reason = masker.text(&retry.reason);
+            Event::StepRetried(retry)
+        }
+        Event::StepFinished(end) => Event::StepFinished(StepFinished {
+            detail: masker.text(&end.detail),
+            help: end.help.map(|help| masker.text(&help)),
+            outputs: masked_map(masker, end.outputs),
+            saved: masked_map(masker, end.saved),
+            table: end.table.map(|table| StepTable {
+                columns: table.columns,
+                rows: table
+                    .rows
+                    .into_iter()
+                    .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
+                    .collect(),
+            }),
+            artifact: end.artifact.map(|path| masker.text(&path)),
+            ..end
+        }),
+        Event::FindingRaised(finding) => Event::FindingRaised(FindingRaised {
+            cause: masker.text(&finding.cause),
+            remedy: finding.remedy.map(|remedy| masker.text(&remedy)),
+            ..finding
+        }),
+        Event::RunFinished(end) => Event::RunFinished(RunFinished {
+            reason: masker.text(&end.reason),
+            ..end
+        }),
+        other @ (Event::StepStarted(_) | Event::Other(_)) => other,
+    }
+}
+
+fn masked_map(masker: &Masker, map: Map<String, Value>) -> Map<String, Value> {
+    map.into_iter()
+        .map(|(key, value)| (key, masker.json(value)))
+        .collect()
+}
+
+/// The outputs as they are kept: texts beyond the limit with their first and last part, and a word on what is between.
+pub(super) fn bounded(outputs: Map<String, Value>) -> Map<String, Value> {
+    fn bound(value: Value) -> Value {
+        match value {
+            Value::String(text) if text.len() > LONGEST_TEXT => Value::String(ends_of(&text)),
+            Value::Array(items) => Value::Array(items.into_iter().map(bound).collect()),
+            Value::Object(entries) => Value::Object(
+                entries
+                    .into_iter()
+                    .map(|(key, item)| (key, bound(item)))
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+    outputs
+        .into_iter()
+        .map(|(key, value)| (key, bound(value)))
+        .collect()
+}
+
+fn ends_of(text: &str) -> String {
+    let mut head = LONGEST_TEXT / 2;
+    while !text.is_char_boundary(head) {
+        head -= 1;
+    }
+    let mut tail = text.len() - LONGEST_TEXT / 2;
+    while !text.is_char_boundary(tail) {
+        tail += 1;
+    }
+    format!(
+        "{}\n… {} bytes left out …\n{}",
+        &text[..head],
+        tail - head,
+        &text[tail..]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::{LONGEST_TEXT, bounded};
+
+    #[test]
+    fn a_long_text_keeps_its_ends_and_says_what_is_missing() {
+        let mut outputs = Map::new();
+        outputs.insert(
+            "stdout".to_owned(),
+            json!(format!("first{}last", "ü".repeat(LONGEST_TEXT))),
+        );
+        outputs.insert("code".to_owned(), json!(0));
+        let kept = bounded(outputs);
+        let text = kept["stdout"].as_str().unwrap_or_default();
+        assert!(
+            text.starts_with("first") && text.ends_with("last") && text.contains("bytes left out")
+        );
+        assert!(text.len() < LONGEST_TEXT + 100);
+        assert_eq!(kept["code"], 0);
+    }
+}

@@ -1,0 +1,448 @@
+//! A run from its plan to its verdict.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::base::exit::ExitCode;
+use crate::base::{Clock, Effect, Masker, RunId, Secret, Span, Status, StepKey, Verdict, text};
+use crate::config::Config;
+use crate::event::{Event, FindingRaised, RunFinished, RunStarted};
+use crate::expr::{Argument, Evaluator, Scope};
+use crate::model::{Kind, Node, Runbook, Step, Template};
+use crate::plan::Plan;
+
+use super::attempt::Failure;
+use super::frame::Frame;
+use super::judge::Ending;
+use super::recorder::Recorder;
+use super::sequence::Worst;
+use super::step::Given;
+use super::{
+    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Prompt, Sink, Stop,
+    StopSignal, Toolbox,
+};
+
+/// What every run of a process shares.
+pub struct Engine<'a> {
+    /// The actions that there are.
+    pub actions: Actions,
+    /// Evaluates templates and expressions.
+    pub evaluator: &'a Evaluator,
+    /// The estate.
+    pub config: &'a Config,
+    /// The folder that relative paths of runbooks start from.
+    pub folder: PathBuf,
+    /// Variables for child processes, beside those that opsbook inherited.
+    pub variables: Vec<(String, String)>,
+    /// The secrets that the plan can reach, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Takes the secrets out of everything that is kept or told.
+    pub masker: &'a Masker,
+    /// Keeps the events.
+    pub journal: &'a dyn Journal,
+    /// A person, perhaps.
+    pub prompt: &'a dyn Prompt,
+    /// Knows which tools are installed.
+    pub toolbox: &'a dyn Toolbox,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Who runs it, where.
+    pub origin: Origin,
+}
+
+/// Who runs it, where.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The user's name.
+    pub user: String,
+    /// The machine's name.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+}
+
+/// What the caller wants of one run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Answers yes to every question.
+    pub yes: bool,
+    /// Refuses a plan that may change anything.
+    pub read_only: bool,
+    /// How long the run may take, if not as its runbook says.
+    pub timeout: Option<Span>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEnd {
+    /// Its number.
+    pub run: RunId,
+    /// How it ended for the world.
+    pub verdict: Verdict,
+    /// The exit code.
+    pub exit: ExitCode,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// Why a run did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The caller allows reads only.
+    #[error("--read-only: step {step:?} may {effect}")]
+    ReadOnly {
+        /// The first step that may change something.
+        step: StepKey,
+        /// What it may do.
+        effect: Effect,
+    },
+    /// The journal does not take its first event.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What a run has to remember beside its events.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// The steps that can be taken back, in the order in which they were done.
+    pub(super) undoable: Vec<(StepKey, Step, Scope)>,
+    /// Why the journal can be written no more.
+    pub(super) broken: Option<String>,
+    /// Why the run ends with an exit code of its own.
+    blocked: Option<(ExitCode, String)>,
+    /// Whether an undo failed.
+    pub(super) stuck: bool,
+}
+
+impl Ledger {
+    /// Remembers a failure that has an exit code of its own.
+    pub(super) fn note_failure(&mut self, failure: &Failure, key: &StepKey) {
+        let exit = match failure {
+            Failure::Action(error) => match error.kind {
+                ErrorKind::Refused => ExitCode::NotNow,
+                ErrorKind::Config => ExitCode::Config,
+                ErrorKind::Target | ErrorKind::Own => return,
+            },
+            Failure::Evaluation(_)
+            | Failure::Timeout(_)
+            | Failure::Expectation { .. }
+            | Failure::Stopped(_) => return,
+        };
+        self.blocked
+            .get_or_insert_with(|| (exit, format!("{key}: {}", super::judge::why(failure))));
+    }
+}
+
+/// One run.
+pub(super) struct Run<'a> {
+    pub(super) engine: &'a Engine<'a>,
+    pub(super) plan: &'a Plan,
+    pub(super) options: &'a RunOptions,
+    pub(super) recorder: Recorder<'a>,
+    pub(super) ledger: RefCell<Ledger>,
+}
+
+/// How a whole runbook ended.
+pub(super) struct Whole {
+    pub(super) worst: Option<Worst>,
+    pub(super) failed: bool,
+    pub(super) steps: usize,
+    scope: Scope,
+}
+
+impl Engine<'_> {
+    /// Runs a plan to its end: steps, what must be undone, `finally`, findings, verdict.
+    ///
+    /// # Errors
+    /// When the run is refused before it begins. Whatever happens later is part of how it ends.
+    pub async fn run(
+        &self,
+        plan: &Plan,
+        options: &RunOptions,
+        sink: &mut dyn Sink,
+        stop: &StopSignal,
+    ) -> Result<RunEnd, RunError> {
+        if options.read_only
+            && let Some(planned) = plan.steps.iter().find(|planned| planned.effect.changes())
+        {
+            return Err(RunError::ReadOnly {
+                step: planned.step.clone(),
+                effect: planned.effect,
+            });
+        }
+        let began = Instant::now();
+        let number = self.journal.begin()?;
+        let recorder = Recorder::new(number, self.masker, self.clock, self.journal, sink);
+        let run = Run {
+            engine: self,
+            plan,
+            options,
+            recorder,
+            ledger: RefCell::default(),
+        };
+        let durability = if plan.effect.changes() {
+            Durability::Durable
+        } else {
+            Durability::Relaxed
+        };
+        run.recorder
+            .record(Event::RunStarted(self.start_of(plan)), durability)
+            .map_err(|refused| refused.0)?;
+
+        let (halt, halted) = StopSignal::new();
+        let limit = options.timeout.or(plan.runbook.timeout);
+        let frame = Frame {
+            runbook: &plan.runbook,
+            caller: None,
+            stop: halted,
+        };
+        let scope = self.scope(&plan.inputs, number);
+        let whole = tokio::select! {
+            whole = run.checked(&frame, scope) => whole,
+            never = pull(&halt, stop, limit) => match never {},
+        };
+        Ok(run.close(&whole, frame.stop.now(), began))
+    }
+
+    fn start_of(&self, plan: &Plan) -> RunStarted {
+        let secret = |name: &String| {
+            plan.runbook.inputs.iter().any(|input| {
+                input.variable() == *name && input.kind == crate::model::InputType::Secret
+            })
+        };
+        let inputs = plan
+            .inputs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.clone(),
+                    if secret(name) {
+                        Value::from("***")
+                    } else {
+                        value.clone()
+                    },
+                )
+            })
+            .collect();
+        RunStarted {
+            runbook: plan.runbook.path.to_string(),
+            title: plan.runbook.title.clone(),
+            file: plan.runbook.source.path().display().to_string(),
+            digest: plan.digest(),
+            inputs,
+            environment: self.config.environment.clone(),
+            steps: plan.steps.clone(),
+            output: plan.runbook.output.clone(),
+            effect: plan.effect,
+            dry: false,
+            user: self.origin.user.clone(),
+            host: self.origin.host.clone(),
+            pid: self.origin.pid,
+            opsbook: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// The text of a template of the configuration, secrets and all.
+    pub(super) fn resolve(
+        &self,
+        template: &Template,
+        scope: &Scope,
+    ) -> Result<String, ActionError> {
+        match self
+            .evaluator
+            .argument(&Node::Text(template.clone()), Kind::Text, scope)
+        {
+            Ok(Argument::Text(text)) => Ok(text),
+            Ok(_) => Err(ActionError::config("this must be a text")),
+            Err(error) => Err(ActionError::config(error.message)),
+        }
+    }
+}
+
+/// Pulls the stop of a run when its caller says so or its time is over. Never ends by itself.
+async fn pull(
+    halt: &tokio::sync::watch::Sender<Option<Stop>>,
+    stop: &StopSignal,
+    limit: Option<Span>,
+) -> Infallible {
+    let over = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit.0).await,
+            None => std::future::pending().await,
+        }
+        Stop::TimedOut
+    };
+    let reason = tokio::select! { reason = stop.wait() => reason, reason = over => reason };
+    halt.send_replace(Some(reason));
+    std::future::pending().await
+}
+
+impl<'a> Run<'a> {
+    /// Runs a whole runbook once what it requires is there.
+    async fn checked(&self, frame: &Frame<'_>, scope: Scope) -> Whole {
+        for requirement in std::iter::once(&self.plan.runbook)
+            .chain(self.plan.children.values())
+            .flat_map(|runbook| &runbook.requires)
+        {
+            if let Some(reason) = self.engine.toolbox.missing(requirement).await {
+                for step in self.plan.runbook.all_steps() {
+                    let ending = Ending::passed_over(Status::NotRun, "a requirement is missing");
+                    self.finish(frame, step, &frame.key(step), ending, Given::default());
+                }
+                let worst = Worst {
+                    status: Status::Unknown,
+                    severity: None,
+                    reason,
+                };
+                return Whole {
+                    worst: Some(worst),
+                    failed: true,
+                    steps: 0,
+                    scope,
+                };
+            }
+        }
+        self.whole(frame, scope).await
+    }
+
+    /// Runs the steps of a runbook, takes back what must be, and runs `finally`, which nothing keeps from running.
+    pub(super) async fn whole(&self, frame: &Frame<'_>, scope: Scope) -> Whole {
+        let (steps, scope) = self.sequence(frame, &frame.runbook.steps, scope).await;
+        let (_held, never) = StopSignal::new();
+        let last = Frame {
+            stop: never,
+            ..frame.clone()
+        };
+        if steps.undo {
+            self.undo_all(&last).await;
+        }
+        let (finally, scope) = self.sequence(&last, &frame.runbook.finally, scope).await;
+        let failed = steps.failed || finally.failed;
+        let ran = steps.ran + finally.ran;
+        let mut end = steps;
+        if let Some(worst) = finally.worst {
+            end.take(worst);
+        }
+        Whole {
+            worst: end.worst,
+            failed,
+            steps: ran,
+            scope,
+        }
+    }
+
+    /// Keeps an event; whether it is kept. Once the journal is broken nothing more is.
+    pub(super) fn record(&self, event: Event, durability: Durability) -> bool {
+        if self.ledger.borrow().broken.is_some() {
+            self.recorder.tell(event);
+            return false;
+        }
+        let Err(refused) = self.recorder.record(event, durability) else {
+            return true;
+        };
+        let (error, event) = *refused;
+        self.ledger.borrow_mut().broken = Some(error.to_string());
+        // The end of the run is told by who comes to the verdict: it is another one now.
+        if !matches!(event, Event::RunFinished(_)) {
+            self.recorder.tell(event);
+        }
+        false
+    }
+
+    /// Raises the findings that the evidence supports. What refers to a step that did not run is not supported.
+    fn raise_findings(&self, runbook: &Runbook, scope: &Scope) -> Vec<FindingRaised> {
+        let evaluator = self.engine.evaluator;
+        let supported = |finding: &&crate::model::Finding| {
+            evaluator
+                .judge(&finding.when, scope)
+                .is_ok_and(|judgement| judgement.holds)
+        };
+        let words = |template: &Template| {
+            evaluator
+                .text(template, scope)
+                .unwrap_or_else(|_| template.text.clone())
+        };
+        let mut raised: Vec<FindingRaised> = runbook
+            .findings
+            .iter()
+            .filter(supported)
+            .map(|finding| FindingRaised {
+                severity: finding.severity,
+                cause: words(&finding.cause),
+                remedy: finding.remedy.as_ref().map(words),
+            })
+            .collect();
+        raised.sort_by_key(|finding| finding.severity);
+        for finding in &raised {
+            self.record(Event::FindingRaised(finding.clone()), Durability::Relaxed);
+        }
+        raised
+    }
+
+    /// Comes to the verdict and closes the journal.
+    fn close(&self, whole: &Whole, stop: Option<Stop>, began: Instant) -> RunEnd {
+        let findings = self.raise_findings(&self.plan.runbook, &whole.scope);
+        let mut verdict = whole
+            .worst
+            .as_ref()
+            .map_or(Verdict::Ok, |worst| worst.status.verdict());
+        let mut reason = match &whole.worst {
+            Some(worst) if verdict != Verdict::Ok => worst.reason.clone(),
+            _ => format!("{} ok", text::count(whole.steps, "step")),
+        };
+        if whole.failed && stop == Some(Stop::TimedOut) && verdict == Verdict::Ok {
+            // The time was over between two steps: none of them failed, and yet the run did.
+            verdict = self.plan.runbook.severity.verdict();
+            Stop::TimedOut.as_str().clone_into(&mut reason);
+        }
+        if let Some(worst) = findings.first()
+            && worst.severity.verdict() > verdict
+        {
+            verdict = worst.severity.verdict();
+            reason.clone_from(&worst.cause);
+        }
+        let mut exit = ExitCode::from(verdict);
+        let in_doubt = whole
+            .worst
+            .as_ref()
+            .is_some_and(|worst| worst.status == Status::InDoubt);
+        let ledger = self.ledger.borrow();
+        if let (true, Some(code)) = (whole.failed, stop.and_then(Stop::exit)) {
+            (exit, verdict) = (code, verdict.worst(Verdict::Unknown));
+            reason = stop.map_or(reason, |stop| stop.as_str().to_owned());
+        } else if let Some((code, why)) = &ledger.blocked {
+            (exit, verdict, reason) = (*code, verdict.worst(Verdict::Unknown), why.clone());
+        } else if ledger.stuck || in_doubt {
+            (exit, verdict) = (ExitCode::Stuck, verdict.worst(Verdict::Unknown));
+        }
+        drop(ledger);
+        let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let finished = |verdict, exit: ExitCode, reason: &str| {
+            Event::RunFinished(RunFinished {
+                verdict,
+                exit: exit.code(),
+                reason: reason.to_owned(),
+                took_ms,
+            })
+        };
+        if self.ledger.borrow().broken.is_none() {
+            self.record(finished(verdict, exit, &reason), Durability::Durable);
+        }
+        let broken = self.ledger.borrow().broken.clone();
+        if let Some(broken) = broken {
+            (exit, verdict, reason) = (ExitCode::Unknown, verdict.worst(Verdict::Unknown), broken);
+            self.recorder.tell(finished(verdict, exit, &reason));
+        }
+        RunEnd {
+            run: self.recorder.run(),
+            verdict,
+            exit,
+            reason: self.engine.masker.text(&reason),
+        }
+    }
+}

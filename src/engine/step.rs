@@ -1,0 +1,400 @@
+//! One step from its conditions to its end.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::{Effect, Severity, Status, StepKey};
+use crate::event::{Event, StepFinished, StepStarted, StepTable};
+use crate::expr::{Scope, names_in_expression};
+use crate::model::{OnFailure, Step};
+use crate::plan::effect_of_step;
+
+use super::attempt::Failure;
+use super::frame::Frame;
+use super::judge::{self, Ending};
+use super::recorder::bounded;
+use super::run::Run;
+use super::{ActionError, Durability, Outputs, artifact};
+
+/// What the run needs to know of a step that ended.
+#[derive(Clone, Debug)]
+pub(super) struct StepEnd {
+    pub(super) status: Status,
+    pub(super) severity: Option<Severity>,
+    pub(super) failed: bool,
+    /// Whether the run cannot go on whatever `on_failure` says.
+    pub(super) ends_run: bool,
+    pub(super) saved: Map<String, Value>,
+    /// What later steps see as `steps.<name>`.
+    pub(super) seen: Value,
+    pub(super) detail: String,
+}
+
+/// What a step gave beside how it ended.
+#[derive(Default)]
+pub(super) struct Given {
+    pub(super) outputs: Outputs,
+    pub(super) saved: Map<String, Value>,
+    pub(super) took_ms: Option<f64>,
+    pub(super) attempts: u32,
+    pub(super) artifact: Option<String>,
+    pub(super) ends_run: bool,
+}
+
+impl Run<'_> {
+    /// Runs a step: once, or once for each item of its list.
+    pub(super) async fn step(&self, frame: &Frame<'_>, step: &Step, scope: &Scope) -> StepEnd {
+        let key = frame.key(step);
+        let Some(each) = &step.for_each else {
+            return self.one(frame, step, scope, &key, true).await;
+        };
+        let per_item = step.when.as_ref().is_some_and(|when| {
+            names_in_expression(when)
+                .iter()
+                .any(|name| name.path.first() == Some(&each.variable))
+        });
+        if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
+            return self.finish(frame, step, &key, ending, Given::default());
+        }
+        self.each(frame, step, scope, &key, each, per_item).await
+    }
+
+    /// Why the step is not run, if its `when` says so or cannot be told.
+    fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
+        let when = step.when.as_ref()?;
+        match self.engine.evaluator.judge(when, scope) {
+            Ok(judgement) if judgement.holds => None,
+            Ok(judgement) => {
+                let because = if judgement.because.is_empty() {
+                    when.text.clone()
+                } else {
+                    judgement.because
+                };
+                Some(Ending::passed_over(
+                    Status::Skipped,
+                    format!("not needed: {because}"),
+                ))
+            }
+            Err(error) => Some(judge::of_failure(
+                &Failure::Evaluation(error),
+                Severity::P1,
+                Effect::Read,
+            )),
+        }
+    }
+
+    /// Runs a step once. `conditional` says whether its `when` is still to be asked.
+    pub(super) async fn one(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+        conditional: bool,
+    ) -> StepEnd {
+        let began = Instant::now();
+        let effect = self.effect(step);
+        if conditional && let Some(ending) = self.unless_wanted(step, scope) {
+            return self.finish(frame, step, key, ending, Given::default());
+        }
+        match self.already_done(frame, step, scope, key).await {
+            Ok(None) => {}
+            Ok(Some(ending)) => return self.finish(frame, step, key, ending, Given::default()),
+            Err(failure) => return self.fail(frame, step, key, began, &failure, 0),
+        }
+        if let Err(failure) = self.confirmed(step, scope, key, effect).await {
+            let ending = judge::of_failure(&failure, frame.severity(step), Effect::Read);
+            self.ledger.borrow_mut().note_failure(&failure, key);
+            return self.finish(
+                frame,
+                step,
+                key,
+                ending,
+                Given {
+                    ends_run: failure.ends_run(),
+                    ..Given::default()
+                },
+            );
+        }
+        let started = StepStarted {
+            step: key.clone(),
+            action: step.call.name(),
+            effect,
+        };
+        let durability = if effect.changes() {
+            Durability::Durable
+        } else {
+            Durability::Relaxed
+        };
+        if !self.record(Event::StepStarted(started), durability) {
+            let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
+            return self.finish(
+                frame,
+                step,
+                key,
+                ending,
+                Given {
+                    ends_run: true,
+                    ..Given::default()
+                },
+            );
+        }
+        let began = Instant::now();
+        let observed = self.observe(frame, step, scope, key).await;
+        match observed.result {
+            Ok(outputs) => self.succeed(frame, step, scope, key, began, outputs, observed.attempts),
+            Err(failure) => self.fail(frame, step, key, began, &failure, observed.attempts),
+        }
+    }
+
+    /// Saves, keeps the artifact, judges and finishes a step whose action did what it should.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the facts of one end, used here alone"
+    )]
+    fn succeed(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+        began: Instant,
+        outputs: Outputs,
+        attempts: u32,
+    ) -> StepEnd {
+        let own = scope.with_all(&outputs.values);
+        let mut saved = Map::new();
+        for (name, expression) in &step.save {
+            match self.engine.evaluator.value(expression, &own) {
+                Ok(value) => saved.insert(name.clone(), value),
+                Err(error) => {
+                    let because = format!("{name} cannot be saved: {}", error.message);
+                    let failure = Failure::Expectation {
+                        because,
+                        outputs: Box::new(outputs),
+                    };
+                    return self.fail(frame, step, key, began, &failure, attempts);
+                }
+            };
+        }
+        let artifact = match &step.artifact {
+            Some(artifact) => match artifact::keep(self.engine, artifact, &outputs, &own) {
+                Ok(path) => Some(path),
+                Err(error) => {
+                    return self.fail(frame, step, key, began, &Failure::Action(error), attempts);
+                }
+            },
+            None => None,
+        };
+        let ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
+        if step.undo.is_some() && !ending.failed {
+            self.ledger
+                .borrow_mut()
+                .undoable
+                .push((key.clone(), step.clone(), own));
+        }
+        let given = Given {
+            outputs,
+            saved,
+            took_ms: Some(milliseconds(began)),
+            attempts,
+            artifact,
+            ends_run: false,
+        };
+        self.finish(frame, step, key, ending, given)
+    }
+
+    /// Finishes a step that failed.
+    fn fail(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        key: &StepKey,
+        began: Instant,
+        failure: &Failure,
+        attempts: u32,
+    ) -> StepEnd {
+        let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
+        self.ledger.borrow_mut().note_failure(failure, key);
+        let outputs = match failure {
+            Failure::Action(error) => (*error.outputs).clone(),
+            Failure::Expectation { outputs, .. } => (**outputs).clone(),
+            Failure::Evaluation(_) | Failure::Timeout(_) | Failure::Stopped(_) => {
+                Outputs::default()
+            }
+        };
+        let given = Given {
+            outputs,
+            took_ms: Some(milliseconds(began)),
+            attempts,
+            ends_run: failure.ends_run(),
+            ..Given::default()
+        };
+        self.finish(frame, step, key, ending, given)
+    }
+
+    /// Whether the step's `unless` shows that it is already done.
+    async fn already_done(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+    ) -> Result<Option<Ending>, Failure> {
+        let Some(unless) = &step.unless else {
+            return Ok(None);
+        };
+        let outputs = self.perform(frame, &unless.call, step, scope, key).await?;
+        let judgement = self
+            .engine
+            .evaluator
+            .judge(&unless.expect, &scope.with_all(&outputs.values))
+            .map_err(Failure::Evaluation)?;
+        Ok(judgement.holds.then(|| {
+            Ending::passed_over(
+                Status::Skipped,
+                format!("already done: {}", judgement.because).trim_end_matches(": "),
+            )
+        }))
+    }
+
+    /// Asks what must be asked before the step: its own question, or whether to destroy.
+    async fn confirmed(
+        &self,
+        step: &Step,
+        scope: &Scope,
+        key: &StepKey,
+        effect: Effect,
+    ) -> Result<(), Failure> {
+        let question = match &step.confirm {
+            Some(question) => self
+                .engine
+                .evaluator
+                .text(question, scope)
+                .map_err(Failure::Evaluation)?,
+            None if effect == Effect::Destroy => {
+                format!("Step {key} destroys what it works on. Go on?")
+            }
+            None => return Ok(()),
+        };
+        if self.options.yes {
+            return Ok(());
+        }
+        match self.engine.prompt.confirm(&question).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
+            Err(error) => Err(Failure::Action(
+                ActionError::refused(format!("{question} {error}"))
+                    .help("give --yes to answer yes in advance"),
+            )),
+        }
+    }
+
+    /// Records how a step ended and gives what the run and later steps need of it.
+    pub(super) fn finish(
+        &self,
+        frame: &Frame<'_>,
+        step: &Step,
+        key: &StepKey,
+        ending: Ending,
+        given: Given,
+    ) -> StepEnd {
+        let outputs = bounded(given.outputs.values);
+        let table = table_of(frame, step, &outputs);
+        let mut seen = outputs.clone();
+        seen.extend(given.saved.clone());
+        for (name, value) in [
+            ("status", json!(ending.status)),
+            ("severity", json!(ending.severity)),
+            ("failed", json!(ending.failed)),
+            ("took_ms", json!(given.took_ms)),
+            ("attempts", json!(given.attempts)),
+            ("detail", json!(ending.detail)),
+        ] {
+            // An output of the same name belongs to the action: an HTTP status stays one.
+            seen.entry(name).or_insert(value);
+        }
+        let hidden = |values: Map<String, Value>| if step.sensitive { Map::new() } else { values };
+        let finished = StepFinished {
+            step: key.clone(),
+            action: step.call.name(),
+            effect: self.effect(step),
+            status: ending.status,
+            severity: ending.severity,
+            failed: ending.failed,
+            took_ms: given.took_ms,
+            detail: if step.sensitive && ending.status == Status::Ok {
+                String::new()
+            } else {
+                ending.detail.clone()
+            },
+            help: ending.help,
+            attempts: given.attempts,
+            outputs: hidden(outputs),
+            saved: hidden(given.saved.clone()),
+            table: table.filter(|_| !step.sensitive),
+            sensitive: step.sensitive,
+            artifact: given.artifact,
+        };
+        self.record(Event::StepFinished(finished), Durability::Relaxed);
+        StepEnd {
+            status: ending.status,
+            severity: ending.severity,
+            failed: ending.failed,
+            ends_run: given.ends_run || self.ledger.borrow().broken.is_some(),
+            saved: given.saved,
+            seen: Value::Object(seen),
+            detail: ending.detail,
+        }
+    }
+
+    /// What a step may do to the world.
+    pub(super) fn effect(&self, step: &Step) -> Effect {
+        effect_of_step(step, self.engine.config, &self.plan.children)
+    }
+}
+
+impl StepEnd {
+    /// What this end does to the steps after it.
+    pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
+        self.ends_run || (self.failed && on_failure != OnFailure::Continue)
+    }
+}
+
+/// The rows to print: those of the runbook's `output` step, and of a step with `show`.
+fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Option<StepTable> {
+    let is_output = frame.caller.is_none() && frame.runbook.output.as_deref() == Some(&step.name);
+    if !is_output && step.show.is_empty() {
+        return None;
+    }
+    let rows = outputs.get("rows")?.as_array()?;
+    let columns: Vec<String> = if step.show.is_empty() {
+        match outputs.get("columns").and_then(Value::as_array) {
+            Some(columns) => columns
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+            None => rows
+                .first()
+                .and_then(Value::as_object)
+                .map(|row| row.keys().cloned().collect())
+                .unwrap_or_default(),
+        }
+    } else {
+        step.show.clone()
+    };
+    let cells = |row: &Value| {
+        columns
+            .iter()
+            .map(|column| row.get(column).cloned().unwrap_or_default())
+            .collect()
+    };
+    let rows = rows.iter().map(cells).collect();
+    Some(StepTable { columns, rows })
+}
+
+fn milliseconds(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1000.0
+}
