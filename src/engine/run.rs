@@ -203,8 +203,10 @@ impl Engine<'_> {
         };
         let scope = self.scope(&plan.inputs, number);
         let whole = tokio::select! {
-            whole = run.checked(&frame, scope) => whole,
+            // A stop is heard before the next step begins.
+            biased;
             never = pull(&halt, stop, limit) => match never {},
+            whole = run.checked(&frame, scope) => whole,
         };
         Ok(run.close(&whole, frame.stop.now(), began))
     }
