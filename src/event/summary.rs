@@ -152,11 +152,7 @@ impl Summary {
     pub fn output_table(&self) -> Option<&StepTable> {
         let output = self.start.as_ref()?.output.as_ref()?;
         let place = *self.places.get(&StepKey::new(output))?;
-        self.steps[place]
-            .end
-            .as_ref()?
-            .table
-            .as_ref()
+        self.steps[place].end.as_ref()?.table.as_ref()
     }
 
     /// How many steps ended with each status, in the order of [`Status::ALL`], those that occur.
@@ -207,7 +203,12 @@ mod tests {
     fn a_step_that_the_plan_did_not_hold_goes_behind_its_owner() {
         let mut events = vec![sample::started(&["a", "each", "ab", "z"])];
         for key in [
-            "each[0]", "each[1]", "a/sub", "each[1]/x", "other", "a/sub[0]",
+            "each[0]",
+            "each[1]",
+            "a/sub",
+            "each[1]/x",
+            "other",
+            "a/sub[0]",
         ] {
             events.push(sample::finished(key, Status::Ok));
         }
@@ -215,7 +216,15 @@ mod tests {
         assert_eq!(
             keys(&summary),
             [
-                "a", "a/sub", "a/sub[0]", "each", "each[0]", "each[1]", "each[1]/x", "ab", "z",
+                "a",
+                "a/sub",
+                "a/sub[0]",
+                "each",
+                "each[0]",
+                "each[1]",
+                "each[1]/x",
+                "ab",
+                "z",
                 "other"
             ]
         );
@@ -236,10 +245,7 @@ mod tests {
             sample::finished("a", Status::Undone),
         ]));
         let statuses: Vec<Status> = summary.steps.iter().map(|line| line.status()).collect();
-        assert_eq!(
-            statuses,
-            [Status::Undone, Status::Critical, Status::NotRun]
-        );
+        assert_eq!(statuses, [Status::Undone, Status::Critical, Status::NotRun]);
         assert_eq!(
             summary.counts(),
             [
