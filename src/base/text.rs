@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(width(&fit("日本語", 5)), 5);
         assert_eq!(fit("abc", 3), "abc");
         assert_eq!(fit("abcd", 0), "");
-        assert_eq!(width(&fit("❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}", 4)), 3);
+        assert_eq!(fit("❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}", 4), "❤\u{fe0f}❤…");
     }
 
     #[test]
