@@ -14,6 +14,7 @@ mod source;
 mod span;
 mod status;
 pub mod text;
+mod tone;
 mod verdict;
 
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -27,4 +28,5 @@ pub use size::{InvalidSize, Size};
 pub use source::SourceFile;
 pub use span::{InvalidSpan, Span};
 pub use status::Status;
+pub use tone::Tone;
 pub use verdict::Verdict;

@@ -56,9 +56,14 @@ pub fn fit(text: &str, cells: usize) -> String {
         kept.push(character);
         used = next;
     }
-    if cells > 0 {
-        kept.push('…');
+    if cells == 0 {
+        return kept;
     }
+    // Some characters widen the one before them, so that a text can be wider than its characters one by one.
+    while kept.width() >= cells {
+        kept.pop();
+    }
+    kept.push('…');
     kept
 }
 
@@ -86,9 +91,33 @@ pub fn thousands(number: u64) -> String {
     grouped
 }
 
+/// A time in milliseconds as a person reads it: `0.4 ms`, `12 ms`, `2.00 s`, `1 m 05 s`, `2 h 03 m`.
+#[must_use]
+pub fn took(milliseconds: f64) -> String {
+    let milliseconds = milliseconds.max(0.0);
+    if milliseconds < 0.95 {
+        return format!("{milliseconds:.1} ms");
+    }
+    if milliseconds < 999.5 {
+        return format!("{milliseconds:.0} ms");
+    }
+    if milliseconds < 59_995.0 {
+        return format!("{:.2} s", milliseconds / 1000.0);
+    }
+    let seconds = std::time::Duration::from_millis(milliseconds.round() as u64 + 500).as_secs();
+    if seconds < 3600 {
+        return format!("{} m {:02} s", seconds / 60, seconds % 60);
+    }
+    format!(
+        "{} h {:02} m",
+        thousands(seconds / 3600),
+        seconds % 3600 / 60
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{fit, neutral, one_line, thousands, width};
+    use super::{fit, neutral, one_line, thousands, took, width};
 
     #[test]
     fn foreign_text_cannot_steer_a_terminal() {
@@ -102,6 +131,29 @@ mod tests {
         assert_eq!(width(&fit("日本語", 5)), 5);
         assert_eq!(fit("abc", 3), "abc");
         assert_eq!(fit("abcd", 0), "");
+        assert_eq!(fit("❤\u{fe0f}❤\u{fe0f}❤\u{fe0f}", 4), "❤\u{fe0f}❤…");
+    }
+
+    #[test]
+    fn tells_how_long_it_took_without_a_unit_too_full() {
+        let shown = [
+            (f64::NAN, "0.0 ms"),
+            (-1.0, "0.0 ms"),
+            (0.44, "0.4 ms"),
+            (0.96, "1 ms"),
+            (12.4, "12 ms"),
+            (999.4, "999 ms"),
+            (999.6, "1.00 s"),
+            (2000.0, "2.00 s"),
+            (59_996.0, "1 m 00 s"),
+            (65_000.0, "1 m 05 s"),
+            (3_599_600.0, "1 h 00 m"),
+            (7_380_000.0, "2 h 03 m"),
+            (1e18, "277,777,777,777 h 46 m"),
+        ];
+        for (milliseconds, text) in shown {
+            assert_eq!(took(milliseconds), text, "{milliseconds}");
+        }
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 mod envelope;
 mod kind;
+#[cfg(test)]
+pub(crate) mod sample;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use envelope::{Envelope, VERSION};
 pub use kind::{

@@ -1,5 +1,7 @@
 //! What a run amounts to, folded from its events. Reports and lists read this, whether the run is live or replayed.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
@@ -27,6 +29,8 @@ pub struct Summary {
     pub reason: String,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
+    /// Where the line of a step stands in `steps`: a run may have thousands, and each event looks its step up.
+    places: HashMap<StepKey, usize>,
 }
 
 /// A step of a run so far.
@@ -112,47 +116,43 @@ impl Summary {
     /// The line of a step. One that the plan did not hold (an item of a `for_each`, a step of a sub-runbook) goes
     /// behind the last line of the step it belongs to.
     fn line(&mut self, step: &StepKey, action: &str, effect: Effect) -> &mut StepLine {
-        let found = self.steps.iter().position(|line| &line.step == step);
-        let index = found.unwrap_or_else(|| {
-            let owner = step
-                .as_str()
-                .rfind(['[', '/'])
-                .map(|cut| &step.as_str()[..cut]);
-            let behind = owner.and_then(|owner| {
-                self.steps.iter().rposition(|line| {
-                    line.step
-                        .as_str()
-                        .strip_prefix(owner)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '/']))
-                })
-            });
-            let index = behind.map_or(self.steps.len(), |behind| behind + 1);
-            self.steps.insert(
-                index,
-                StepLine {
-                    step: step.clone(),
-                    action: action.to_owned(),
-                    effect,
-                    started: false,
-                    end: None,
-                },
-            );
-            index
-        });
-        &mut self.steps[index]
+        let place = match self.places.get(step) {
+            Some(place) => *place,
+            None => self.insert(StepLine {
+                step: step.clone(),
+                action: action.to_owned(),
+                effect,
+                started: false,
+                end: None,
+            }),
+        };
+        &mut self.steps[place]
+    }
+
+    fn insert(&mut self, line: StepLine) -> usize {
+        let place = owner(&line.step)
+            .and_then(|owner| {
+                self.steps
+                    .iter()
+                    .rposition(|other| belongs(&other.step, owner))
+            })
+            .map_or(self.steps.len(), |last| last + 1);
+        for later in &self.steps[place..] {
+            if let Some(moved) = self.places.get_mut(&later.step) {
+                *moved += 1;
+            }
+        }
+        self.places.insert(line.step.clone(), place);
+        self.steps.insert(place, line);
+        place
     }
 
     /// The rows that the runbook prints instead of the table of steps.
     #[must_use]
     pub fn output_table(&self) -> Option<&StepTable> {
         let output = self.start.as_ref()?.output.as_ref()?;
-        self.steps
-            .iter()
-            .find(|line| line.step.as_str() == output)?
-            .end
-            .as_ref()?
-            .table
-            .as_ref()
+        let place = *self.places.get(&StepKey::new(output))?;
+        self.steps[place].end.as_ref()?.table.as_ref()
     }
 
     /// How many steps ended with each status, in the order of [`Status::ALL`], those that occur.
@@ -171,5 +171,123 @@ impl Summary {
             })
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+}
+
+/// The step that an item of a `for_each` or a step of a sub-runbook belongs to.
+fn owner(step: &StepKey) -> Option<&str> {
+    let text = step.as_str();
+    text.rfind(['[', '/']).map(|cut| &text[..cut])
+}
+
+fn belongs(step: &StepKey, owner: &str) -> bool {
+    step.as_str()
+        .strip_prefix(owner)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '/']))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::{Severity, Status, StepKey};
+    use crate::event::{Event, FindingRaised, Summary, sample};
+
+    fn keys(summary: &Summary) -> Vec<&str> {
+        summary
+            .steps
+            .iter()
+            .map(|line| line.step.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn a_step_that_the_plan_did_not_hold_goes_behind_its_owner() {
+        let mut events = vec![sample::started(&["a", "each", "ab", "z"])];
+        for key in [
+            "each[0]",
+            "each[1]",
+            "a/sub",
+            "each[1]/x",
+            "other",
+            "a/sub[0]",
+        ] {
+            events.push(sample::finished(key, Status::Ok));
+        }
+        let summary = Summary::of(&sample::stream(events));
+        assert_eq!(
+            keys(&summary),
+            [
+                "a",
+                "a/sub",
+                "a/sub[0]",
+                "each",
+                "each[0]",
+                "each[1]",
+                "each[1]/x",
+                "ab",
+                "z",
+                "other"
+            ]
+        );
+        for line in &summary.steps {
+            assert_eq!(
+                line.end.as_ref().map_or(&line.step, |end| &end.step),
+                &line.step
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_end_of_a_step_counts_and_the_rest_has_not_run() {
+        let summary = Summary::of(&sample::stream(vec![
+            sample::started(&["a", "b", "c"]),
+            sample::finished("a", Status::Ok),
+            sample::finished("b", Status::Critical),
+            sample::finished("a", Status::Undone),
+        ]));
+        let statuses: Vec<Status> = summary.steps.iter().map(|line| line.status()).collect();
+        assert_eq!(statuses, [Status::Undone, Status::Critical, Status::NotRun]);
+        assert_eq!(
+            summary.counts(),
+            [
+                (Status::Critical, 1),
+                (Status::NotRun, 1),
+                (Status::Undone, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn the_worst_finding_comes_first() {
+        let finding = |severity| {
+            Event::FindingRaised(FindingRaised {
+                severity,
+                cause: severity.to_string(),
+                remedy: None,
+            })
+        };
+        let summary = Summary::of(&sample::stream(vec![
+            finding(Severity::P3),
+            finding(Severity::P0),
+            finding(Severity::P2),
+        ]));
+        let order: Vec<Severity> = summary.findings.iter().map(|line| line.severity).collect();
+        assert_eq!(order, [Severity::P0, Severity::P2, Severity::P3]);
+    }
+
+    #[test]
+    fn the_output_is_the_table_of_the_step_that_the_runbook_names() {
+        let mut start = sample::run_started(&["a", "b"]);
+        start.output = Some("b".to_owned());
+        let mut end = sample::step_finished("b", Status::Ok);
+        end.table = Some(sample::table(&["n"], vec![vec![1.into()]]));
+        let mut summary = Summary::of(&sample::stream(vec![Event::RunStarted(start)]));
+        assert_eq!(summary.output_table(), None);
+        summary.add(&sample::envelope(1, Event::StepFinished(end.clone())));
+        assert_eq!(summary.output_table(), end.table.as_ref());
+        assert_eq!(
+            StepKey::new("b"),
+            summary.steps[1].step,
+            "the place of the line is right"
+        );
     }
 }

@@ -1,1 +1,84 @@
-//! Events become what people and machines read: one file a format.
+//! Events become what people and machines read: one file a format, one line a format in the registry.
+//! A report writes to what it is handed and asks no terminal anything.
+
+mod json;
+mod json_text;
+mod jsonl;
+mod table;
+
+use std::io;
+
+use crate::event::Envelope;
+
+/// Writes one run in some format. Fed from the journal, it writes what it wrote while the run was live.
+pub trait Report {
+    /// Takes in the next event of the run.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    fn event(&mut self, envelope: &Envelope, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Writes what is left when no event will follow, whether the run ended or was cut off.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    fn finish(&mut self, out: &mut dyn io::Write) -> io::Result<()>;
+}
+
+/// How a report for people may look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to repeat in colour what the words say.
+    pub colour: bool,
+    /// How many terminal cells a line may take.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            colour: false,
+            width: 80,
+        }
+    }
+}
+
+/// A format that runs can be reported in.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub help: &'static str,
+    /// Whether it is meant for people: it follows the terminal's width and colour.
+    pub for_people: bool,
+    /// Makes a report of one run.
+    pub make: fn(Style) -> Box<dyn Report>,
+}
+
+/// The registry: the first is what people get unless they ask for another.
+pub const FORMATS: &[Format] = &[table::FORMAT, json::FORMAT, jsonl::FORMAT];
+
+/// The format of this name.
+#[must_use]
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
+
+/// Writes a whole run.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write<'a>(
+    report: &mut dyn Report,
+    events: impl IntoIterator<Item = &'a Envelope>,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    for envelope in events {
+        report.event(envelope, out)?;
+    }
+    report.finish(out)
+}
+
+#[cfg(test)]
+mod tests;

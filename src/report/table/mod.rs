@@ -1,0 +1,128 @@
+//! The format `table`: what a person reads when the run is over. The bad line stands out, the reason is beside it, the
+//! next command and the verdict are last.
+
+mod closing;
+mod grid;
+mod rows;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod wrap;
+
+use std::io;
+
+use crate::base::text::one_line;
+use crate::base::{Tone, Verdict};
+use crate::event::{Envelope, Event, StepLine, StepTable, Summary};
+
+use super::{Format, Report, Style};
+
+/// The registry's line.
+pub(super) const FORMAT: Format = Format {
+    name: "table",
+    help: "tables for people, the verdict last",
+    for_people: true,
+    make: |style| {
+        Box::new(Table {
+            style,
+            summary: Summary::default(),
+        })
+    },
+};
+
+struct Table {
+    style: Style,
+    summary: Summary,
+}
+
+impl Report for Table {
+    fn event(&mut self, envelope: &Envelope, _: &mut dyn io::Write) -> io::Result<()> {
+        // A kind that this version does not know is shown by none.
+        if !matches!(envelope.event, Event::Other(_)) {
+            self.summary.add(envelope);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
+        for (index, block) in self.blocks().enumerate() {
+            if index > 0 {
+                out.write_all(b"\n")?;
+            }
+            out.write_all(block.as_bytes())?;
+        }
+        out.flush()
+    }
+}
+
+impl Table {
+    /// What is printed, in its order; an empty line goes between.
+    fn blocks(&self) -> impl Iterator<Item = String> {
+        let (summary, style) = (&self.summary, self.style);
+        let output = summary.output_table();
+        let mut blocks = Vec::new();
+        blocks.extend(output.map(|table| rows_of(table, style)));
+        let well = summary.verdict == Some(Verdict::Ok);
+        if output.is_none() || !well {
+            blocks.extend(self.step_blocks());
+        }
+        let shown = summary.steps.iter().filter(|line| {
+            let named = summary.start.as_ref().and_then(|run| run.output.as_deref());
+            named != Some(line.step.as_str())
+        });
+        blocks.extend(shown.filter_map(|line| shown_block(line, style)));
+        if !summary.findings.is_empty() {
+            blocks.push(closing::findings(summary, style));
+        }
+        blocks.push(closing::files(summary, style));
+        if summary.run.is_some() {
+            blocks.push(closing::verdict(summary, style));
+        }
+        blocks.into_iter().filter(|block| !block.is_empty())
+    }
+
+    fn step_blocks(&self) -> Vec<String> {
+        if self.summary.steps.is_empty() {
+            return Vec::new();
+        }
+        let fitted = steps::table(&self.summary, self.style);
+        let room = match &fitted.widths {
+            Some(widths) if fitted.cut => widths.last().copied(),
+            Some(_) | None => None,
+        };
+        let remarks = steps::remarks(&self.summary, room, self.style);
+        vec![fitted.text, remarks]
+    }
+}
+
+/// The table that a step shows, under its name.
+fn shown_block(line: &StepLine, style: Style) -> Option<String> {
+    let table = line.end.as_ref()?.table.as_ref()?;
+    let name = one_line(line.step.as_str());
+    let mut block = String::new();
+    for part in wrap::wrap(&name, style.width.saturating_sub(1).max(1)) {
+        block.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
+    }
+    block.push_str(&rows_of(table, style));
+    Some(block)
+}
+
+fn rows_of(table: &StepTable, style: Style) -> String {
+    let fitted = rows::grid(table).fitted(style);
+    let mut text = fitted.text;
+    if table.rows.is_empty() {
+        text.push_str(&remark("no rows", style));
+    }
+    if fitted.cut {
+        let words = "… stands for text that did not fit; --format json has all of it";
+        text.push_str(&remark(words, style));
+    }
+    text
+}
+
+fn remark(words: &str, style: Style) -> String {
+    wrap::wrap(words, style.width.saturating_sub(1).max(1))
+        .iter()
+        .map(|part| format!(" {}\n", Tone::Faint.paint(part, style.colour)))
+        .collect()
+}

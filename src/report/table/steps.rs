@@ -1,0 +1,134 @@
+//! The table of steps, and the whole of what did not fit into it.
+
+use crate::base::text::{one_line, took, width};
+use crate::base::{Effect, Status, Tone};
+use crate::event::{StepLine, Summary};
+use crate::report::Style;
+
+use super::grid::{Cell, Column, Fitted, Grid, Kind};
+use super::rows::NOTHING;
+use super::wrap::wrap;
+
+/// The word for how a step ended, as this run means it.
+pub(super) fn word(line: &StepLine, dry: bool) -> &'static str {
+    match (line.status(), &line.end) {
+        (Status::NotRun, Some(_)) if dry && line.effect.changes() => "would run",
+        (Status::NotRun, None) if line.started => "unfinished",
+        (status, _) => status.label(),
+    }
+}
+
+fn tone(line: &StepLine, dry: bool) -> Tone {
+    match word(line, dry) {
+        "would run" => Tone::Strong,
+        "unfinished" => Tone::Unknown,
+        _ => line.status().into(),
+    }
+}
+
+/// Whether the eye must find it.
+pub(super) fn is_bad(line: &StepLine) -> bool {
+    line.status().verdict() != crate::base::Verdict::Ok || (line.started && line.end.is_none())
+}
+
+/// The table of steps.
+pub(super) fn table(summary: &Summary, style: Style) -> Fitted {
+    grid(summary).fitted(style)
+}
+
+fn grid(summary: &Summary) -> Grid {
+    let dry = summary.start.as_ref().is_some_and(|start| start.dry);
+    let severe = summary.steps.iter().any(|line| severity(line).is_some());
+    let mut columns = vec![Column::new("step", Kind::Words)];
+    if dry {
+        columns.push(Column::new("effect", Kind::Label));
+    }
+    columns.push(Column::new("status", Kind::Label));
+    if severe {
+        columns.push(Column::new("severity", Kind::Label));
+    }
+    columns.push(Column::new("took", Kind::Numbers));
+    columns.push(Column::new("detail", Kind::Words));
+
+    let rows = summary
+        .steps
+        .iter()
+        .map(|line| {
+            let name = one_line(line.step.as_str());
+            let mut row = vec![if is_bad(line) {
+                Cell::toned(name, Tone::Strong)
+            } else {
+                Cell::new(name)
+            }];
+            if dry {
+                row.push(effect(line.effect));
+            }
+            row.push(Cell::toned(word(line, dry), tone(line, dry)));
+            if severe {
+                row.push(Cell::new(severity(line).unwrap_or_default()));
+            }
+            row.push(line.end.as_ref().and_then(|end| end.took_ms).map_or_else(
+                || Cell::toned(NOTHING, Tone::Faint),
+                |ms| Cell::new(took(ms)),
+            ));
+            row.push(Cell::new(detail(line)));
+            row
+        })
+        .collect();
+    Grid { columns, rows }
+}
+
+fn effect(effect: Effect) -> Cell {
+    match effect {
+        Effect::Destroy => Cell::toned(effect.as_str(), Tone::Bad),
+        Effect::Read | Effect::Write => Cell::new(effect.as_str()),
+    }
+}
+
+fn severity(line: &StepLine) -> Option<&'static str> {
+    Some(line.end.as_ref()?.severity?.as_str())
+}
+
+fn detail(line: &StepLine) -> String {
+    line.end
+        .as_ref()
+        .map(|end| one_line(&end.detail))
+        .unwrap_or_default()
+}
+
+/// What the table could not hold of bad steps: the whole detail where it was cut, and what to do about it.
+/// `room` is what the column of details could hold; none where nothing was cut.
+pub(super) fn remarks(summary: &Summary, room: Option<usize>, style: Style) -> String {
+    let mut text = String::new();
+    let dry = summary.start.as_ref().is_some_and(|start| start.dry);
+    for line in summary
+        .steps
+        .iter()
+        .filter(|line| is_bad(line) || word(line, dry) == "would run")
+    {
+        let detail = detail(line);
+        let cut = room.is_some_and(|room| width(&detail) > room);
+        let help = line.end.as_ref().and_then(|end| end.help.as_deref());
+        if !cut && help.is_none() {
+            continue;
+        }
+        let room = style.width.saturating_sub(5).max(1);
+        let name = one_line(line.step.as_str());
+        for part in wrap(&name, style.width.saturating_sub(1).max(1)) {
+            text.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
+        }
+        if cut {
+            for part in wrap(&detail, room) {
+                text.push_str(&format!("   {part}\n"));
+            }
+        }
+        if let Some(help) = help {
+            let mut marker = "→";
+            for part in wrap(&one_line(help), room) {
+                text.push_str(&format!("   {marker} {part}\n"));
+                marker = " ";
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,406 @@
+//! Whole screens, as a person sees them.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use proptest::prelude::*;
+
+use crate::base::text::width;
+use crate::base::{Effect, Severity, Status, Verdict};
+use crate::event::{Envelope, Event, FindingRaised, StepFinished, sample};
+use crate::report::Style;
+
+fn screen(colour: bool, width: usize, events: Vec<Event>) -> String {
+    let mut report = (super::FORMAT.make)(Style { colour, width });
+    let mut out = Vec::new();
+    crate::report::write(report.as_mut(), &sample::stream(events), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The same with a bar before each line, for the spaces that stand there.
+fn barred(width: usize, events: Vec<Event>) -> String {
+    screen(false, width, events)
+        .lines()
+        .map(|line| format!("|{line}\n"))
+        .collect()
+}
+
+fn end(step: &str, status: Status, took_ms: Option<f64>, detail: &str) -> StepFinished {
+    StepFinished {
+        took_ms,
+        detail: detail.to_owned(),
+        ..sample::step_finished(step, status)
+    }
+}
+
+fn finding(severity: Severity, cause: &str, remedy: Option<&str>) -> Event {
+    Event::FindingRaised(FindingRaised {
+        severity,
+        cause: cause.to_owned(),
+        remedy: remedy.map(str::to_owned),
+    })
+}
+
+fn health() -> Vec<Event> {
+    let mut ping = end(
+        "database/ping",
+        Status::Critical,
+        Some(2000.0),
+        "no answer within 2 s from db.internal:5432: connection refused (os error 111)",
+    );
+    ping.help = Some("is the server running? systemctl status postgresql".to_owned());
+    vec![
+        sample::started(&["database/ping", "api/liveness", "api/queue", "web/tls"]),
+        Event::StepFinished(ping),
+        Event::StepFinished(end("api/liveness", Status::Ok, Some(12.0), "200 healthy")),
+        Event::StepFinished(end(
+            "api/queue",
+            Status::Warning,
+            Some(18.0),
+            "pendingJobs 142 > 100",
+        )),
+        Event::StepFinished(end("web/tls", Status::Skipped, None, "no certificate")),
+        finding(
+            Severity::P1,
+            "the database does not answer",
+            Some("db diagnose main"),
+        ),
+        finding(
+            Severity::P3,
+            "the queue is filling",
+            Some("queue status jobs"),
+        ),
+        sample::run_finished(
+            Verdict::Critical,
+            2,
+            "database/ping: no answer within 2 s from db.internal:5432: connection refused (os error 111)",
+        ),
+    ]
+}
+
+#[test]
+fn a_bad_run_at_80() {
+    insta::assert_snapshot!(barred(80, health()), @r"
+    | step           status    severity    took  detail
+    | database/ping  CRITICAL  P1        2.00 s  no answer within 2 s from db.intern…
+    | api/liveness   ok                   12 ms  200 healthy
+    | api/queue      WARNING   P3         18 ms  pendingJobs 142 > 100
+    | web/tls        skipped                  –  no certificate
+    |
+    | database/ping
+    |   no answer within 2 s from db.internal:5432: connection refused (os error
+    |   111)
+    |   → is the server running? systemctl status postgresql
+    |
+    | Findings
+    |   P1  the database does not answer  → opsbook db diagnose main
+    |   P3  the queue is filling          → opsbook queue status jobs
+    |
+    | CRITICAL  4 steps: 1 ok, 1 warning, 1 critical, 1 skipped      2.00 s   run 412
+    ");
+}
+
+#[test]
+fn a_bad_run_at_140() {
+    insta::assert_snapshot!(barred(140, health()), @r"
+    | step           status    severity    took  detail
+    | database/ping  CRITICAL  P1        2.00 s  no answer within 2 s from db.internal:5432: connection refused (os error 111)
+    | api/liveness   ok                   12 ms  200 healthy
+    | api/queue      WARNING   P3         18 ms  pendingJobs 142 > 100
+    | web/tls        skipped                  –  no certificate
+    |
+    | database/ping
+    |   → is the server running? systemctl status postgresql
+    |
+    | Findings
+    |   P1  the database does not answer  → opsbook db diagnose main
+    |   P3  the queue is filling          → opsbook queue status jobs
+    |
+    | CRITICAL  4 steps: 1 ok, 1 warning, 1 critical, 1 skipped                                                                  2.00 s   run 412
+    ");
+}
+
+#[test]
+fn a_bad_run_at_40() {
+    insta::assert_snapshot!(barred(40, health()), @r"
+    | step      database/ping
+    | status    CRITICAL
+    | severity  P1
+    | took      2.00 s
+    | detail    no answer within 2 s from
+    |           db.internal:5432: connection
+    |           refused (os error 111)
+    |
+    | step      api/liveness
+    | status    ok
+    | severity
+    | took      12 ms
+    | detail    200 healthy
+    |
+    | step      api/queue
+    | status    WARNING
+    | severity  P3
+    | took      18 ms
+    | detail    pendingJobs 142 > 100
+    |
+    | step      web/tls
+    | status    skipped
+    | severity
+    | took      –
+    | detail    no certificate
+    |
+    | database/ping
+    |   → is the server running? systemctl
+    |     status postgresql
+    |
+    | Findings
+    |   P1  the database does not answer
+    |       → opsbook db diagnose main
+    |   P3  the queue is filling
+    |       → opsbook queue status jobs
+    |
+    | CRITICAL  4 steps: 1 ok, 1 warning, 1
+    |           critical, 1 skipped
+    |           2.00 s run 412
+    ");
+}
+
+fn prune() -> Vec<Event> {
+    let mut start = sample::run_started(&["count"]);
+    start.dry = true;
+    let write = |step, effect, detail| {
+        Event::StepFinished(StepFinished {
+            effect,
+            ..end(step, Status::NotRun, None, detail)
+        })
+    };
+    vec![
+        Event::RunStarted(start),
+        Event::StepFinished(end("count", Status::Ok, Some(21.0), "doomed = 18,204")),
+        write("backup", Effect::Write, "backup of main (d1, 41 MiB)"),
+        write(
+            "delete",
+            Effect::Destroy,
+            "DELETE FROM \"audit_logs\" WHERE created_at < '2026-08-22 00:00:00'   18,204 rows",
+        ),
+        sample::run_finished(Verdict::Ok, 0, "dry run"),
+    ]
+}
+
+#[test]
+fn a_dry_run_at_80() {
+    insta::assert_snapshot!(barred(80, prune()), @r#"
+    | step    effect   status      took  detail
+    | count   read     ok         21 ms  doomed = 18,204
+    | backup  write    would run      –  backup of main (d1, 41 MiB)
+    | delete  destroy  would run      –  DELETE FROM "audit_logs" WHERE created_at <…
+    |
+    | delete
+    |   DELETE FROM "audit_logs" WHERE created_at < '2026-08-22 00:00:00' 18,204
+    |   rows
+    |
+    | DRY RUN  nothing was changed; 3 steps: 1 ok, 2 would run       2.00 s   run 412
+    "#);
+}
+
+#[test]
+fn a_dry_run_at_140() {
+    insta::assert_snapshot!(barred(140, prune()), @r#"
+    | step    effect   status      took  detail
+    | count   read     ok         21 ms  doomed = 18,204
+    | backup  write    would run      –  backup of main (d1, 41 MiB)
+    | delete  destroy  would run      –  DELETE FROM "audit_logs" WHERE created_at < '2026-08-22 00:00:00' 18,204 rows
+    |
+    | DRY RUN  nothing was changed; 3 steps: 1 ok, 2 would run                                                                   2.00 s   run 412
+    "#);
+}
+
+fn tables() -> Vec<Event> {
+    let mut start = sample::run_started(&["tables"]);
+    start.output = Some("tables".to_owned());
+    let mut rows = end("tables", Status::Ok, Some(3.0), "2 rows");
+    rows.table = Some(sample::table(
+        &["name", "rows", "share", "note"],
+        vec![
+            vec!["audit_logs".into(), 18204.into(), 0.75.into(), "old".into()],
+            vec![
+                "users".into(),
+                12.into(),
+                0.5.into(),
+                serde_json::Value::Null,
+            ],
+        ],
+    ));
+    vec![
+        Event::RunStarted(start),
+        Event::StepFinished(rows),
+        sample::run_finished(Verdict::Ok, 0, ""),
+    ]
+}
+
+#[test]
+fn the_output_stands_instead_of_the_steps() {
+    insta::assert_snapshot!(barred(80, tables()), @r"
+    | name         rows  share  note
+    | audit_logs  18204   0.75  old
+    | users          12    0.5  –
+    |
+    | ok  1 step: 1 ok                                               2.00 s   run 412
+    ");
+}
+
+#[test]
+fn the_steps_are_back_when_something_is_wrong() {
+    let mut events = tables();
+    events.pop();
+    events.push(Event::StepFinished(end(
+        "verify",
+        Status::Unknown,
+        None,
+        "psql is not installed",
+    )));
+    events.push(sample::run_finished(
+        Verdict::Unknown,
+        3,
+        "psql is not installed",
+    ));
+    insta::assert_snapshot!(barred(80, events), @r"
+    | name         rows  share  note
+    | audit_logs  18204   0.75  old
+    | users          12    0.5  –
+    |
+    | step    status   took  detail
+    | tables  ok       3 ms  2 rows
+    | verify  UNKNOWN     –  psql is not installed
+    |
+    | UNKNOWN  2 steps: 1 ok, 1 unknown                              2.00 s   run 412
+    ");
+}
+
+#[test]
+fn a_step_shows_its_rows_under_its_name() {
+    let mut slow = end("slow", Status::Ok, Some(65_000.0), "1 query");
+    slow.table = Some(sample::table(
+        &["query", "calls"],
+        vec![vec!["SELECT * FROM audit_logs WHERE created_at < now() AND message LIKE '%timeout%' ORDER BY id".into(), 7.into()]],
+    ));
+    slow.artifact = Some("reports/slow.csv".to_owned());
+    let mut none = end("locks", Status::Ok, Some(0.4), "no locks");
+    none.table = Some(sample::table(&["pid"], vec![]));
+    let events = vec![
+        sample::started(&["slow", "locks"]),
+        Event::StepFinished(slow),
+        Event::StepFinished(none),
+        sample::run_finished(Verdict::Ok, 0, ""),
+    ];
+    insta::assert_snapshot!(barred(80, events), @r"
+    | step   status      took  detail
+    | slow   ok      1 m 05 s  1 query
+    | locks  ok        0.4 ms  no locks
+    |
+    | slow
+    | query                                                                     calls
+    | SELECT * FROM audit_logs WHERE created_at < now() AND message LIKE '%ti…      7
+    | … stands for text that did not fit; --format json has all of it
+    |
+    | locks
+    | pid
+    | no rows
+    |
+    | Files
+    |   reports/slow.csv
+    |
+    | ok  2 steps: 2 ok                                              2.00 s   run 412
+    ");
+}
+
+#[test]
+fn a_run_that_did_nothing_says_why() {
+    let events = vec![
+        sample::started(&["delete"]),
+        sample::run_finished(
+            Verdict::Unknown,
+            75,
+            "locked by run 411 of operator on host.example.com since 03:00",
+        ),
+    ];
+    insta::assert_snapshot!(barred(80, events), @r"
+    | step    status   took  detail
+    | delete  not run     –
+    |
+    | NOT NOW  locked by run 411 of operator on host.example.com since 03:00
+    |          1 step: 1 not run                                     2.00 s   run 412
+    ");
+}
+
+#[test]
+fn many_columns_become_records() {
+    let names: Vec<String> = (0..20).map(|n| format!("column_{n}")).collect();
+    let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rows = end("wide", Status::Ok, None, "");
+    rows.table = Some(sample::table(
+        &columns[..18],
+        vec![(0..18).map(|n| n.into()).collect()],
+    ));
+    let text = screen(false, 80, vec![Event::StepFinished(rows)]);
+    assert!(text.contains("\n column_17  17\n"), "{text}");
+}
+
+#[test]
+fn colour_only_repeats_what_the_words_say() {
+    let coloured = screen(true, 80, health());
+    assert!(
+        coloured.contains("\u{1b}[1m\u{1b}[31mCRITICAL\u{1b}[0m"),
+        "{coloured:?}"
+    );
+    let stripped = anstream::adapter::strip_str(&coloured).to_string();
+    assert_eq!(stripped, screen(false, 80, health()));
+}
+
+#[test]
+fn a_command_is_never_broken() {
+    let remedy = "db restore ".to_owned() + &"very-long-name-".repeat(8);
+    let text = screen(
+        false,
+        40,
+        vec![finding(Severity::P2, "something", Some(&remedy))],
+    );
+    assert!(text.contains(&format!("→ opsbook {remedy}\n")), "{text}");
+}
+
+#[test]
+fn ten_thousand_rows_all_come_out() {
+    let mut rows = end("rows", Status::Ok, None, "");
+    rows.table = Some(sample::table(
+        &["n", "text"],
+        (0..10_000)
+            .map(|n| vec![n.into(), "word ".repeat(n % 40).into()])
+            .collect(),
+    ));
+    let text = screen(true, 80, vec![Event::StepFinished(rows)]);
+    assert!(text.lines().count() > 10_000);
+    assert!(text.contains(" 9999 "));
+}
+
+fn without_remedies(stream: Vec<Envelope>) -> Vec<Event> {
+    stream
+        .into_iter()
+        .map(|envelope| match envelope.event {
+            // A command is never broken, however wide.
+            Event::FindingRaised(finding) => Event::FindingRaised(FindingRaised {
+                remedy: None,
+                ..finding
+            }),
+            other => other,
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn no_line_is_wider_than_asked(stream in sample::any_stream(), cells in 20_usize..160) {
+        let text = screen(false, cells, without_remedies(stream));
+        for line in text.lines() {
+            prop_assert!(width(line) <= cells, "{} > {cells}: {line:?}", width(line));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Long text in several lines.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::base::text::width;
+
+/// Breaks a text into lines of at most `cells` cells: between words where it can, inside them where it must.
+pub(super) fn wrap(text: &str, cells: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    // An empty line is not the same as one of no width: there are characters that take no cell.
+    for word in text.split_whitespace() {
+        let needed = width(word);
+        if !line.is_empty() && used + 1 + needed <= cells {
+            line.push(' ');
+            line.push_str(word);
+            used += 1 + needed;
+            continue;
+        }
+        if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        let mut pieces = pieces(word, cells);
+        line = pieces.pop().unwrap_or_default();
+        used = width(&line);
+        lines.append(&mut pieces);
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// A word in pieces of at most `cells` cells; a character that is wider than that stands alone.
+fn pieces(word: &str, cells: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    let mut used = 0;
+    for character in word.chars() {
+        piece.push(character);
+        // A character may widen or join the one before it, so the whole piece is measured where that matters.
+        used = if character.is_ascii() {
+            used + 1
+        } else {
+            piece.width()
+        };
+        if used > cells && piece.chars().nth(1).is_some() {
+            piece.pop();
+            pieces.push(std::mem::replace(&mut piece, character.to_string()));
+            used = piece.width();
+        }
+    }
+    pieces.push(piece);
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{width, wrap};
+    use crate::event::sample;
+
+    #[test]
+    fn breaks_between_words_and_inside_long_ones() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a abcdefgh b", 3), ["a", "abc", "def", "gh", "b"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("", 4), [""]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_is_too_wide(text in sample::any_text(), cells in 2_usize..60) {
+            let lines = wrap(&text, cells);
+            let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(letters(&lines.concat()), letters(&text));
+            for line in lines {
+                prop_assert!(width(&line) <= cells, "{line:?} in {cells}");
+            }
+        }
+    }
+}

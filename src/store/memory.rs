@@ -1,0 +1,112 @@
+//! A journal that ends with the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::base::RunId;
+use crate::engine::{Durability, Journal, JournalError, RunRow};
+use crate::event::{Envelope, Event};
+
+/// A journal that ends with the process.
+#[derive(Debug, Default)]
+pub struct MemoryJournal(Mutex<BTreeMap<RunId, Run>>);
+
+#[derive(Clone, Debug, Default)]
+struct Run {
+    events: BTreeMap<u64, Envelope>,
+    row: Option<RunRow>,
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    // Every change below is complete or not begun, so a panic elsewhere leaves nothing torn.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Run>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn begin(&self) -> Result<RunId, JournalError> {
+        let mut runs = self.lock();
+        let last = runs.last_key_value().map_or(0, |(run, _)| run.0);
+        let run = RunId(last + 1);
+        runs.insert(run, Run::default());
+        Ok(run)
+    }
+
+    fn append(&self, events: &[Envelope], _: Durability) -> Result<(), JournalError> {
+        let mut runs = self.lock();
+        let mut seen = std::collections::BTreeSet::new();
+        for event in events {
+            let kept = runs
+                .get(&event.run)
+                .is_some_and(|run| run.events.contains_key(&event.seq));
+            if kept || !seen.insert((event.run, event.seq)) {
+                return Err(JournalError::Unwritable {
+                    path: "in memory".to_owned(),
+                    reason: format!("event {} of run {} is there already", event.seq, event.run),
+                });
+            }
+        }
+        for event in events {
+            let run = runs.entry(event.run).or_default();
+            run.note(event);
+            run.events.insert(event.seq, event.clone());
+        }
+        Ok(())
+    }
+
+    fn events(&self, run: RunId) -> Result<Vec<Envelope>, JournalError> {
+        Ok(self
+            .lock()
+            .get(&run)
+            .map(|run| run.events.values().cloned().collect())
+            .unwrap_or_default())
+    }
+
+    fn runs(&self, limit: usize, runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError> {
+        Ok(self
+            .lock()
+            .values()
+            .rev()
+            .filter_map(|run| run.row.as_ref())
+            .filter(|row| runbook.is_none_or(|runbook| row.runbook == runbook))
+            .take(limit)
+            .cloned()
+            .collect())
+    }
+}
+
+impl Run {
+    fn note(&mut self, envelope: &Envelope) {
+        match &envelope.event {
+            Event::RunStarted(start) => {
+                self.row = Some(RunRow {
+                    run: envelope.run,
+                    runbook: start.runbook.clone(),
+                    started_at: envelope.at,
+                    verdict: None,
+                    exit: None,
+                    took_ms: None,
+                    user: start.user.clone(),
+                    reason: String::new(),
+                    dry: start.dry,
+                });
+            }
+            Event::RunFinished(end) => {
+                if let Some(row) = &mut self.row {
+                    row.verdict = Some(end.verdict);
+                    row.exit = Some(end.exit);
+                    row.took_ms = Some(end.took_ms);
+                    row.reason.clone_from(&end.reason);
+                }
+            }
+            _ => {}
+        }
+    }
+}

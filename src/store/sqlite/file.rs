@@ -1,0 +1,53 @@
+//! The file of the store and its folder: made for their owner alone.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+/// Makes the folder (0700) and the file (0600) where they are missing, and closes an existing file to others.
+///
+/// The file is never opened where it exists: closing it would drop the locks that SQLite holds on it elsewhere in this
+/// process. Folders that exist are left as they are.
+pub(super) fn ensure(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is no file")),
+        Ok(found) => {
+            if found.permissions().mode() & 0o077 != 0 {
+                return close_to_others(path);
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(error),
+    }
+}
+
+fn close_to_others(path: &Path) -> io::Result<()> {
+    match fs::set_permissions(path, Permissions::from_mode(0o600)) {
+        // The file of another user, who shares it on purpose.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

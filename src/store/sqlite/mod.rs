@@ -1,0 +1,259 @@
+//! The journal as a SQLite file that many processes share.
+
+mod error;
+mod file;
+mod row;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::base::RunId;
+use crate::engine::{Durability, Journal, JournalError, RunRow};
+use crate::event::{Envelope, Event};
+
+use error::{Doing, failed, is_duplicate, unreadable, unwritable};
+use row::Pending;
+
+/// So many events wait at most before they are written.
+const MOST_WAITING: usize = 256;
+
+/// So many bytes of them wait at most.
+const MOST_WAITING_BYTES: usize = 1 << 20;
+
+/// The journal as a SQLite file that many processes share.
+///
+/// Events that need not be durable wait in memory and are written together: with the next durable ones, with the end of
+/// their run, when many wait, before anything is read, and when the journal is dropped.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    path: PathBuf,
+    reading: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    connection: Connection,
+    waiting: Vec<Pending>,
+    bytes: usize,
+}
+
+impl SqliteJournal {
+    /// Opens the journal in this file, and makes the file (0600) and its folder (0700) where they are missing.
+    ///
+    /// # Errors
+    /// When the file cannot be made or written, is no journal, or was written by a later version.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let path = path.into();
+        file::ensure(&path).map_err(|error| unwritable(&path, error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&path, flags)
+            .map_err(|error| failed(&path, Doing::Writing, error))?;
+        if connection.is_readonly("main").unwrap_or(false) {
+            return Err(unwritable(&path, "it is read-only"));
+        }
+        schema::prepare(&mut connection, &path)?;
+        Ok(Self::of(path, connection, false))
+    }
+
+    /// Opens the journal in this file for reading. Where there is none, there are no runs.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no journal, or was written by a later version.
+    pub fn open_read_only(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let path = path.into();
+        if !path
+            .try_exists()
+            .map_err(|error| unreadable(&path, error))?
+        {
+            return Self::empty(path);
+        }
+        let opened = |immutable| -> Result<Option<Connection>, JournalError> {
+            let connection = Connection::open_with_flags(
+                uri(&path, immutable),
+                OpenFlags::SQLITE_OPEN_READ_ONLY
+                    | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                    | OpenFlags::SQLITE_OPEN_URI,
+            )
+            .map_err(|error| failed(&path, Doing::Reading, error))?;
+            let made = schema::prepare_reading(&connection, &path)?;
+            Ok(made.then_some(connection))
+        };
+        let connection = match opened(false) {
+            // In a folder that cannot be written SQLite cannot keep the index of its log. Where there is no log, the
+            // file alone is the whole journal.
+            Err(JournalError::Unreadable { .. }) if !log_of(&path).exists() => opened(true)?,
+            other => other?,
+        };
+        match connection {
+            Some(connection) => Ok(Self::of(path, connection, true)),
+            None => Self::empty(path),
+        }
+    }
+
+    fn empty(path: PathBuf) -> Result<Self, JournalError> {
+        let mut connection =
+            Connection::open_in_memory().map_err(|error| failed(&path, Doing::Reading, error))?;
+        schema::make_private(&mut connection, &path)?;
+        Ok(Self::of(path, connection, true))
+    }
+
+    fn of(path: PathBuf, connection: Connection, reading: bool) -> Self {
+        let state = Mutex::new(State {
+            connection,
+            waiting: Vec::new(),
+            bytes: 0,
+        });
+        Self {
+            path,
+            reading,
+            state,
+        }
+    }
+
+    // A transaction that a panic cuts off is rolled back by its guard, so the state is whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_writable(&self) -> Result<(), JournalError> {
+        if self.reading {
+            return Err(unwritable(&self.path, "it was opened for reading"));
+        }
+        Ok(())
+    }
+
+    fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        let mut state = self.lock();
+        state.flush(&self.path, Durability::Relaxed)?;
+        query(&state.connection).map_err(|error| failed(&self.path, Doing::Reading, error))
+    }
+}
+
+impl State {
+    /// Writes what waits, all or none.
+    fn flush(&mut self, path: &Path, durability: Durability) -> Result<(), JournalError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let failed = |error| failed(path, Doing::Writing, error);
+        self.set_durability(durability).map_err(failed)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        for pending in &self.waiting {
+            pending.write(&transaction).map_err(|error| {
+                if is_duplicate(&error) {
+                    let (run, seq) = pending.key();
+                    return unwritable(path, format!("event {seq} of run {run} is there already"));
+                }
+                failed(error)
+            })?;
+        }
+        transaction.commit().map_err(failed)?;
+        self.waiting.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// `FULL` waits for the disk at every commit, `NORMAL` only when the log is folded into the file.
+    fn set_durability(&self, durability: Durability) -> rusqlite::Result<()> {
+        self.connection.execute_batch(match durability {
+            Durability::Durable => "PRAGMA synchronous = FULL",
+            Durability::Relaxed => "PRAGMA synchronous = NORMAL",
+        })
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn begin(&self) -> Result<RunId, JournalError> {
+        self.check_writable()?;
+        let state = self.lock();
+        let insert = || {
+            state.set_durability(Durability::Relaxed)?;
+            // One statement is one transaction, and AUTOINCREMENT gives no number twice.
+            let run: i64 = state.connection.query_row(
+                "INSERT INTO runs DEFAULT VALUES RETURNING run",
+                [],
+                |row| row.get(0),
+            )?;
+            u64::try_from(run).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, run))
+        };
+        insert()
+            .map(RunId)
+            .map_err(|error| failed(&self.path, Doing::Writing, error))
+    }
+
+    fn append(&self, events: &[Envelope], durability: Durability) -> Result<(), JournalError> {
+        self.check_writable()?;
+        let rows = events
+            .iter()
+            .map(Pending::new)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| unwritable(&self.path, error))?;
+        let ends = events
+            .iter()
+            .any(|envelope| matches!(envelope.event, Event::RunFinished(_)));
+        let durability = if ends {
+            Durability::Durable
+        } else {
+            durability
+        };
+
+        let mut state = self.lock();
+        let (before, bytes_before) = (state.waiting.len(), state.bytes);
+        state.bytes += rows.iter().map(Pending::size).sum::<usize>();
+        state.waiting.extend(rows);
+        let many = state.waiting.len() >= MOST_WAITING || state.bytes >= MOST_WAITING_BYTES;
+        if durability == Durability::Relaxed && !many {
+            return Ok(());
+        }
+        let written = state.flush(&self.path, durability);
+        if written.is_err() {
+            state.waiting.truncate(before);
+            state.bytes = bytes_before;
+        }
+        written
+    }
+
+    fn events(&self, run: RunId) -> Result<Vec<Envelope>, JournalError> {
+        self.read(|connection| row::events(connection, run))
+    }
+
+    fn runs(&self, limit: usize, runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError> {
+        self.read(|connection| row::runs(connection, limit, runbook))
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        // Nobody is left to be told. The end of a run is durable, so only a run that was cut off has anything waiting.
+        let _ = self.lock().flush(&self.path, Durability::Relaxed);
+    }
+}
+
+/// The log that SQLite keeps beside the file.
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// The file as SQLite's URI, by which alone it can be told that nothing writes to it.
+fn uri(path: &Path, immutable: bool) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let bytes = absolute.as_os_str().as_bytes();
+    let encoded = percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC);
+    let suffix = if immutable { "?immutable=1" } else { "" };
+    format!("file:{encoded}{suffix}")
+}

@@ -1,0 +1,128 @@
+//! The tables of the store and the opening of its file: made once, checked ever after.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::error::{Doing, failed};
+use crate::engine::JournalError;
+
+/// The format of the tables, kept in `PRAGMA user_version`.
+pub(super) const FORMAT: i64 = 1;
+
+/// Marks the file as opsbook's, in `PRAGMA application_id`: "opsb".
+const APPLICATION: i64 = 0x6f70_7362;
+
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const TABLES: &str = "
+    CREATE TABLE runs (
+        run        INTEGER PRIMARY KEY AUTOINCREMENT,
+        runbook    TEXT,
+        started_at TEXT,
+        verdict    TEXT,
+        exit       INTEGER,
+        took_ms    REAL,
+        user       TEXT,
+        reason     TEXT,
+        dry        INTEGER
+    );
+    CREATE INDEX runs_by_runbook ON runs (runbook, run);
+    CREATE TABLE events (
+        run     INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        type    TEXT NOT NULL,
+        at      TEXT NOT NULL,
+        body    TEXT NOT NULL,
+        PRIMARY KEY (run, seq)
+    );
+";
+
+/// Sets the connection up for writing and makes the tables where there are none.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
+    let failed = |error| failed(path, Doing::Writing, error);
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    if !is_made(connection, path)? {
+        make(connection, path)?;
+    }
+    write_ahead(connection).map_err(failed)
+}
+
+/// Sets the connection up for reading; false when the file has no tables yet.
+pub(super) fn prepare_reading(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
+    connection
+        .busy_timeout(PATIENCE)
+        .map_err(|error| failed(path, Doing::Reading, error))?;
+    is_made(connection, path)
+}
+
+/// Makes the tables in a database that nobody else sees.
+pub(super) fn make_private(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
+    make(connection, path)
+}
+
+/// Whether the tables are there, in the format that is known.
+fn is_made(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
+    let number = |query: &str| -> Result<i64, JournalError> {
+        connection
+            .query_row(query, [], |row| row.get(0))
+            .map_err(|error| failed(path, Doing::Reading, error))
+    };
+    let found = number("PRAGMA user_version")?;
+    let application = number("PRAGMA application_id")?;
+    // A file that was created and not filled yet.
+    if found == 0 && application == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
+        return Ok(false);
+    }
+    if application != APPLICATION {
+        return Err(JournalError::Unreadable {
+            path: path.display().to_string(),
+            reason: "it is a database, but no journal of opsbook".to_owned(),
+        });
+    }
+    if found > FORMAT {
+        return Err(JournalError::Newer {
+            path: path.display().to_string(),
+            found,
+            known: FORMAT,
+        });
+    }
+    Ok(true)
+}
+
+fn make(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
+    let failed = |error| failed(path, Doing::Writing, error);
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    // Another process may have made them while this one waited for its turn.
+    if is_made(&transaction, path)? {
+        return Ok(());
+    }
+    transaction.execute_batch(TABLES).map_err(failed)?;
+    transaction
+        .pragma_update(None, "application_id", APPLICATION)
+        .map_err(failed)?;
+    transaction
+        .pragma_update(None, "user_version", FORMAT)
+        .map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Writes go to a log beside the file, so that readers and the writer do not wait for each other. The mode stays with
+/// the file. SQLite does not wait for its turn when it changes the mode, so this does.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let changed = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+        match changed {
+            Err(error) if super::error::is_busy(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+}

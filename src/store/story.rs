@@ -1,0 +1,185 @@
+//! What every journal must do, told once and run on each.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::base::{RunId, Status, Verdict};
+use crate::engine::{Durability, Journal};
+use crate::event::{Envelope, Event, sample};
+
+/// Runs the whole story. `fresh` gives an empty journal each time.
+pub(super) fn told<J: Journal>(fresh: impl Fn() -> J) {
+    an_empty_journal_has_nothing(&fresh());
+    numbers_count_from_one_and_are_unique(&fresh());
+    events_come_back_as_they_were(&fresh());
+    relaxed_events_are_seen_at_once(&fresh());
+    many_relaxed_events_keep_their_order(&fresh());
+    an_event_is_kept_once(&fresh());
+    the_list_tells_how_runs_ended(&fresh());
+    the_list_is_newest_first_bounded_and_filtered(&fresh());
+    any_stream_comes_back(fresh);
+}
+
+fn an_empty_journal_has_nothing(journal: &impl Journal) {
+    assert_eq!(journal.events(RunId(1)).unwrap(), []);
+    assert_eq!(journal.runs(20, None).unwrap(), []);
+}
+
+fn numbers_count_from_one_and_are_unique(journal: &impl Journal) {
+    assert_eq!(journal.begin().unwrap(), RunId(1));
+    let numbers: BTreeSet<RunId> = (0..10).map(|_| journal.begin().unwrap()).collect();
+    assert_eq!(numbers.len(), 10);
+    assert!(!numbers.contains(&RunId(1)));
+    assert_eq!(
+        journal.runs(20, None).unwrap(),
+        [],
+        "a number alone is no run"
+    );
+}
+
+fn whole_run(run: RunId) -> Vec<Envelope> {
+    sample::stream_of(
+        run,
+        vec![
+            sample::started(&["count"]),
+            sample::step_started("count"),
+            sample::finished("count", Status::Warning),
+            sample::run_finished(Verdict::Warning, 1, "count: many"),
+        ],
+    )
+}
+
+fn events_come_back_as_they_were(journal: &impl Journal) {
+    let run = journal.begin().unwrap();
+    let mut stream = whole_run(run);
+    stream[1].at = sample::odd_moment();
+    journal.append(&stream[..2], Durability::Durable).unwrap();
+    journal.append(&stream[2..], Durability::Relaxed).unwrap();
+    assert_eq!(journal.events(run).unwrap(), stream);
+    assert_eq!(journal.events(RunId(run.0 + 1)).unwrap(), []);
+}
+
+fn relaxed_events_are_seen_at_once(journal: &impl Journal) {
+    let run = journal.begin().unwrap();
+    let stream = whole_run(run);
+    journal.append(&stream[..1], Durability::Relaxed).unwrap();
+    assert_eq!(journal.runs(20, None).unwrap().len(), 1);
+    journal.append(&stream[1..2], Durability::Relaxed).unwrap();
+    assert_eq!(journal.events(run).unwrap(), stream[..2]);
+}
+
+fn many_relaxed_events_keep_their_order(journal: &impl Journal) {
+    let run = journal.begin().unwrap();
+    let events = (0..1000)
+        .map(|index| sample::finished(&format!("each[{index}]"), Status::Ok))
+        .collect();
+    let stream = sample::stream_of(run, events);
+    for envelope in &stream {
+        journal
+            .append(std::slice::from_ref(envelope), Durability::Relaxed)
+            .unwrap();
+    }
+    assert_eq!(journal.events(run).unwrap(), stream);
+}
+
+fn an_event_is_kept_once(journal: &impl Journal) {
+    let run = journal.begin().unwrap();
+    let stream = whole_run(run);
+    journal.append(&stream[..2], Durability::Durable).unwrap();
+    let again = journal.append(&stream[1..3], Durability::Durable);
+    assert!(again.is_err(), "two processes must not go on with one run");
+    assert_eq!(journal.events(run).unwrap(), stream[..2], "all or none");
+    journal.append(&stream[2..], Durability::Durable).unwrap();
+    assert_eq!(journal.events(run).unwrap(), stream);
+}
+
+fn the_list_tells_how_runs_ended(journal: &impl Journal) {
+    let run = journal.begin().unwrap();
+    let stream = whole_run(run);
+    journal.append(&stream[..3], Durability::Durable).unwrap();
+    let running = journal.runs(20, None).unwrap().remove(0);
+    assert_eq!((running.run, running.started_at), (run, stream[0].at));
+    assert_eq!(
+        (running.runbook.as_str(), running.user.as_str()),
+        ("db/prune", "operator")
+    );
+    assert_eq!(
+        (running.verdict, running.exit, running.took_ms, running.dry),
+        (None, None, None, false)
+    );
+    journal.append(&stream[3..], Durability::Relaxed).unwrap();
+    let ended = journal.runs(20, None).unwrap().remove(0);
+    assert_eq!(
+        (ended.verdict, ended.exit, ended.took_ms),
+        (Some(Verdict::Warning), Some(1), Some(2000.0))
+    );
+    assert_eq!(ended.reason, "count: many");
+}
+
+fn the_list_is_newest_first_bounded_and_filtered(journal: &impl Journal) {
+    for index in 0..9 {
+        let run = journal.begin().unwrap();
+        let mut start = sample::run_started(&[]);
+        start.runbook = if index % 3 == 0 { "db/prune" } else { "health" }.to_owned();
+        start.dry = index == 8;
+        let stream = sample::stream_of(run, vec![Event::RunStarted(start)]);
+        journal.append(&stream, Durability::Durable).unwrap();
+    }
+    let numbers = |limit, runbook| -> Vec<u64> {
+        journal
+            .runs(limit, runbook)
+            .unwrap()
+            .iter()
+            .map(|row| row.run.0)
+            .collect()
+    };
+    assert_eq!(numbers(3, None), [9, 8, 7]);
+    assert_eq!(numbers(20, Some("db/prune")), [7, 4, 1]);
+    assert_eq!(numbers(2, Some("db/prune")), [7, 4]);
+    assert!(
+        numbers(20, Some("db")).is_empty(),
+        "a path is matched whole"
+    );
+    assert!(numbers(0, None).is_empty());
+    assert!(journal.runs(1, None).unwrap()[0].dry);
+}
+
+fn any_stream_comes_back<J: Journal>(fresh: impl Fn() -> J) {
+    let journal = fresh();
+    TestRunner::new(Config {
+        failure_persistence: None,
+        ..Config::with_cases(64)
+    })
+    .run(
+        &(sample::any_stream(), any::<bool>()),
+        |(stream, durable)| {
+            let run = journal.begin().unwrap();
+            let stream: Vec<Envelope> = stream
+                .into_iter()
+                .map(|envelope| Envelope { run, ..envelope })
+                .collect();
+            let durability = if durable {
+                Durability::Durable
+            } else {
+                Durability::Relaxed
+            };
+            for envelope in &stream {
+                journal
+                    .append(std::slice::from_ref(envelope), durability)
+                    .unwrap();
+            }
+            prop_assert_eq!(journal.events(run).unwrap(), stream);
+            Ok(())
+        },
+    )
+    .unwrap();
+}
+
+#[test]
+fn memory_tells_the_story() {
+    told(super::MemoryJournal::new);
+}
