@@ -1,0 +1,1 @@
+//! The action against a real server.

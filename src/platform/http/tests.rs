@@ -1,0 +1,1 @@
+//! Requests against real servers on the loopback interface.
