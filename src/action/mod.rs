@@ -10,10 +10,7 @@ use crate::engine::{Action, Actions};
 use crate::model::{ActionSpec, Vocabulary};
 
 /// The registry: the order is that of the reference pages.
-const REGISTRY: &[&dyn Action] = &[
-    &http::Http,
-    &probe::Probe,
-];
+const REGISTRY: &[&dyn Action] = &[&http::Http, &probe::Probe];
 
 /// The actions that there are.
 pub const ACTIONS: Actions = Actions(REGISTRY);

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::base::{Effect, Size, Span};
-use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs,
-};
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
 use crate::platform::tls::Trust;
 use crate::platform::{disk, dns, memory, tcp, tls};
@@ -82,10 +80,7 @@ const TCP: &[OutputSpec] = &[
 
 const TLS: &[OutputSpec] = &[
     output("address", "The address and port that answered"),
-    output(
-        "handshake",
-        "How long the handshake took, in milliseconds",
-    ),
+    output("handshake", "How long the handshake took, in milliseconds"),
     output("expires_in", "Whole days until the certificate expires"),
     output("not_after", "When the certificate expires"),
     output("issuer", "Who signed the certificate"),
@@ -93,13 +88,19 @@ const TLS: &[OutputSpec] = &[
     output("names", "The host names and addresses that it is for"),
     output("protocol", "The version of TLS"),
     output("cipher", "The cipher suite"),
-    output("problem", "What is wrong with the certificate, null if nothing is"),
+    output(
+        "problem",
+        "What is wrong with the certificate, null if nothing is",
+    ),
 ];
 
 const DISK: &[OutputSpec] = &[
     output("total", "The size of the file system, in bytes"),
     output("free", "What is not in use, in bytes"),
-    output("available", "What an ordinary user can still write, in bytes"),
+    output(
+        "available",
+        "What an ordinary user can still write, in bytes",
+    ),
     output("used_percent", "Used share, 0 to 100, as df counts it"),
     output("inodes_used_percent", "Used share of the inodes, 0 to 100"),
 ];
@@ -110,9 +111,18 @@ const MEMORY: &[OutputSpec] = &[
     output("used_percent", "Share that is not available, 0 to 100"),
     output("swap_total", "The size of the swap space, in bytes"),
     output("swap_free", "What is left of the swap space, in bytes"),
-    output("swap_used_percent", "Used share of the swap space, 0 to 100"),
-    output("group_limit", "The limit of the control group, in bytes; null without one"),
-    output("group_used", "What the control group uses, in bytes; null if unknown"),
+    output(
+        "swap_used_percent",
+        "Used share of the swap space, 0 to 100",
+    ),
+    output(
+        "group_limit",
+        "The limit of the control group, in bytes; null without one",
+    ),
+    output(
+        "group_used",
+        "What the control group uses, in bytes; null if unknown",
+    ),
 ];
 
 const fn verb(
@@ -201,9 +211,9 @@ async fn probe_tls(
     invocation: &Invocation,
     context: &ActionContext<'_>,
 ) -> Result<Outputs, ActionError> {
-    let trust = invocation.path("ca").map_or(Trust::System, |path| {
-        Trust::Also(context.folder.join(path))
-    });
+    let trust = invocation
+        .path("ca")
+        .map_or(Trust::System, |path| Trust::Also(context.folder.join(path)));
     let reached = reach(invocation.object_text()).await?;
     let name = invocation.text("server_name").unwrap_or(&reached.host);
     let started = Instant::now();

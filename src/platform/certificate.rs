@@ -98,10 +98,7 @@ mod tests {
         parameters.not_after = rcgen::date_time_ymd(2024, 3, 1);
         let certificate = parameters.self_signed(&key).unwrap();
         let facts = CertificateFacts::read(certificate.der()).unwrap();
-        assert_eq!(
-            facts.names,
-            ["api.example.com", "192.0.2.7", "2001:db8::1"]
-        );
+        assert_eq!(facts.names, ["api.example.com", "192.0.2.7", "2001:db8::1"]);
         assert!(facts.self_signed);
         assert_eq!(facts.not_after.to_string(), "2024-03-01 00:00:00 UTC");
         let noon = |day| Utc.with_ymd_and_hms(2024, 2, day, 12, 0, 0).unwrap();

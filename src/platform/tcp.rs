@@ -31,7 +31,10 @@ impl std::fmt::Display for ConnectError {
         let more = self.failures.len().saturating_sub(NAMED);
         let named = &self.failures[..self.failures.len() - more];
         if named.iter().all(|(_, reason)| reason == first) {
-            let addresses: Vec<_> = named.iter().map(|(address, _)| address.to_string()).collect();
+            let addresses: Vec<_> = named
+                .iter()
+                .map(|(address, _)| address.to_string())
+                .collect();
             write!(formatter, "{first} by {}", addresses.join(" and "))?;
         } else {
             let failures: Vec<_> = named
@@ -142,7 +145,7 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), alive);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_address_that_never_answers_costs_a_head_start() {
         // 192.0.2.0/24 is for documentation (RFC 5737): it refuses, is unreachable or stays silent, and never answers.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

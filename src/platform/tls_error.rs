@@ -150,7 +150,9 @@ fn alert_words(alert: AlertDescription) -> String {
             "the server speaks no TLS version from 1.2 on".to_owned()
         }
         AlertDescription::UnrecognisedName => "the server does not know this name".to_owned(),
-        AlertDescription::CertificateRequired => "the server asks for a client certificate".to_owned(),
+        AlertDescription::CertificateRequired => {
+            "the server asks for a client certificate".to_owned()
+        }
         AlertDescription::NoApplicationProtocol => {
             "the server speaks neither HTTP/2 nor HTTP/1.1".to_owned()
         }

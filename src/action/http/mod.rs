@@ -7,9 +7,7 @@ mod spec;
 mod tests;
 
 use crate::base::text::{fit, one_line};
-use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs,
-};
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::model::ActionSpec;
 use crate::platform::http::{Blame, HttpError, Response, send};
 

@@ -75,8 +75,9 @@ fn url(object: &str, service: Option<&Service>) -> Result<Url, ActionError> {
             return Url::parse(object).map_err(|error| invalid(object, error));
         }
         return Err(
-            ActionError::config(format!("{object:?} is not an absolute URL"))
-                .help("write https://…, or name the service that the path belongs to with `http.on`"),
+            ActionError::config(format!("{object:?} is not an absolute URL")).help(
+                "write https://…, or name the service that the path belongs to with `http.on`",
+            ),
         );
     };
     let name = &service.name;

@@ -110,7 +110,9 @@ pub enum HttpCause {
         reason: String,
     },
     /// The head of the response is too large.
-    #[error("the head of the response from {target} is over the limit of {headers} headers or {size}")]
+    #[error(
+        "the head of the response from {target} is over the limit of {headers} headers or {size}"
+    )]
     HeadTooLarge {
         /// The server.
         target: String,
@@ -185,7 +187,10 @@ impl HttpCause {
 }
 
 fn of(expected: Option<u64>) -> String {
-    expected.map_or_else(|| "an unknown number of".to_owned(), |size| size.to_string())
+    expected.map_or_else(
+        || "an unknown number of".to_owned(),
+        |size| size.to_string(),
+    )
 }
 
 /// How hyper says that there are too many headers or too large ones; it tells only servers apart from other mistakes.

@@ -72,7 +72,9 @@ async fn reach(
     proxy: Option<&Proxy>,
     trace: &mut Trace,
 ) -> Result<TcpStream, HttpCause> {
-    let (host, port) = proxy.map_or((&server.host, server.port), |proxy| (&proxy.host, proxy.port));
+    let (host, port) = proxy.map_or((&server.host, server.port), |proxy| {
+        (&proxy.host, proxy.port)
+    });
     trace.enter(Phase::Dns);
     let addresses: Vec<_> = dns::lookup(host)
         .await?

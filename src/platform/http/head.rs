@@ -79,9 +79,7 @@ impl Server {
             "https" => true,
             "http" => false,
             other => {
-                return Err(refuse(&format!(
-                    "{other}: is neither http: nor https:"
-                )));
+                return Err(refuse(&format!("{other}: is neither http: nor https:")));
             }
         };
         let (host, shown) = match url.host() {
@@ -119,9 +117,11 @@ impl Server {
 pub(super) fn uri(url: &Url) -> Result<Uri, HttpCause> {
     let text = url.as_str();
     let end = text.find('#').unwrap_or(text.len());
-    text[..end].parse().map_err(|error: http::uri::InvalidUri| HttpCause::Url {
-        reason: error.to_string(),
-    })
+    text[..end]
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| HttpCause::Url {
+            reason: error.to_string(),
+        })
 }
 
 /// The caller's headers, and the usual ones where the caller is silent.

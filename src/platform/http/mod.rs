@@ -11,6 +11,8 @@ mod proxy;
 mod redirect;
 mod server_timing;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod trace;
 

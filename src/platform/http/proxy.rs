@@ -64,7 +64,11 @@ impl Proxies {
 
     /// The proxy before this server, if any.
     pub(super) fn before(&self, server: &Uri) -> Result<Option<Proxy>, HttpCause> {
-        let Some(found) = self.0.as_ref().and_then(|matcher| matcher.intercept(server)) else {
+        let Some(found) = self
+            .0
+            .as_ref()
+            .and_then(|matcher| matcher.intercept(server))
+        else {
             return Ok(None);
         };
         let uri = found.uri();
@@ -107,10 +111,9 @@ impl Proxy {
         let request = request
             .body(Empty::<Bytes>::new())
             .map_err(|error| fail(error.to_string()))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| fail(how(&error)))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| fail(how(&error)))?;
         let upgraded = alongside(connection.with_upgrades(), async {
             let response = sender
                 .send_request(request)
@@ -186,7 +189,10 @@ mod tests {
         let error = found
             .before(&"http://example.org/".parse().unwrap())
             .unwrap_err();
-        assert!(error.to_string().contains("socks5://example.com"), "{error}");
+        assert!(
+            error.to_string().contains("socks5://example.com"),
+            "{error}"
+        );
         assert!(!error.to_string().contains("hidden"), "{error}");
     }
 }
