@@ -3,6 +3,8 @@
 mod http;
 mod measured;
 mod probe;
+#[cfg(test)]
+mod testing;
 
 use std::sync::LazyLock;
 
