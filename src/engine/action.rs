@@ -186,6 +186,11 @@ pub struct ActionContext<'a> {
     pub config: &'a Config,
     /// The folder that relative paths of a runbook start from.
     pub folder: &'a Path,
+    /// When the attempt is over, if the step or the action's description limits it. An action that ends itself at that moment
+    /// can say what it was doing then; the engine only knows that it was late.
+    pub deadline: Option<tokio::time::Instant>,
+    /// The environment variables that opsbook was started with: proxies stand there.
+    pub environment: &'a [(String, String)],
     /// Variables for child processes, beside those that opsbook inherited.
     pub variables: &'a [(String, String)],
     /// A person, perhaps.

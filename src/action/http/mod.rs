@@ -1,0 +1,66 @@
+//! `http`: asks a service and tells what it answers. Resolves nothing of HTTP itself: that is the platform's.
+
+mod outputs;
+mod request;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use crate::base::text::{fit, one_line};
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
+use crate::model::ActionSpec;
+use crate::platform::http::{Blame, HttpError, Response, send};
+
+/// A message quotes at most so many characters of a body.
+const QUOTED: usize = 120;
+
+/// The action `http`.
+#[derive(Debug)]
+pub(super) struct Http;
+
+impl Action for Http {
+    fn spec(&self) -> &'static ActionSpec {
+        &spec::SPEC
+    }
+
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let request = request::build(invocation, context)?;
+            match send(&request).await {
+                Ok(response) => judge(response, context.judged),
+                Err(error) => Err(failure(&error)),
+            }
+        })
+    }
+}
+
+/// A status of 400 or more is a failure, unless the step judges the answer itself.
+fn judge(response: Response, judged: bool) -> Result<Outputs, ActionError> {
+    if response.status < 400 || judged {
+        return Ok(outputs::of(response));
+    }
+    let mut message = outputs::status_line(&response);
+    let body = String::from_utf8_lossy(&response.body);
+    let quote = fit(&one_line(&body), QUOTED);
+    if !quote.is_empty() {
+        message.push_str(": ");
+        message.push_str(&quote);
+    }
+    Err(ActionError::target(message)
+        .help("a step with `expect` judges the status itself: `expect = \"status == 404\"`")
+        .outputs(outputs::of(response)))
+}
+
+fn failure(error: &HttpError) -> ActionError {
+    let message = one_line(&error.to_string());
+    let failure = match error.cause.blame() {
+        Blame::Target => ActionError::target(message),
+        Blame::Request => ActionError::config(message),
+        Blame::Own => ActionError::own(message),
+    };
+    failure.outputs(outputs::of_failure(error))
+}

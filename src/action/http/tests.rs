@@ -1,0 +1,334 @@
+//! The action against real servers on the loopback interface.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::testing::{Setting, template};
+use super::Http;
+use crate::base::{Size, Span};
+use crate::config::{Auth, Service};
+use crate::engine::{ActionError, ErrorKind, Outputs};
+use crate::expr::Argument;
+use crate::platform::http::testing::{
+    Authority, Identity, Server, Then, response, serve, serve_tls,
+};
+
+type Options = Vec<(&'static str, Argument)>;
+
+fn text(text: &str) -> Argument {
+    Argument::Text(text.to_owned())
+}
+
+fn map(pairs: &[(&str, &str)]) -> Argument {
+    Argument::Map(
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    )
+}
+
+async fn always(status: &'static str, headers: &'static str, body: &'static [u8]) -> Server {
+    serve(move |_| (response(status, headers, body), Then::Close)).await
+}
+
+/// An estate with the service `api` at this URL.
+fn estate(url: &str) -> Setting {
+    let mut setting = Setting::default();
+    setting.config.services.push(Service {
+        name: "api".to_owned(),
+        url: Some(url.trim_end_matches('/').to_owned()),
+        auth: Some(Auth::Bearer(template("hidden"))),
+        headers: vec![("x-team".to_owned(), template("ops"))],
+        timeout: None,
+        checks: Vec::new(),
+    });
+    setting
+}
+
+async fn get(setting: &Setting, url: &str, options: Options) -> Result<Outputs, ActionError> {
+    setting.run(&Http, "get", text(url), options).await
+}
+
+#[tokio::test]
+async fn tells_all_that_the_description_promises() {
+    let head = "Set-Cookie: a\r\nServer-Timing: db;dur=4.5\r\nset-cookie: b\r\n";
+    let server = always("200 OK", head, br#"{"status": "healthy"}"#).await;
+    let outputs = get(&Setting::default(), &server.url("/health"), Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(outputs.detail, "200 OK, 21 B");
+    let values = outputs.values;
+    assert_eq!(values["status"], 200);
+    assert_eq!(values["json"]["status"], "healthy");
+    assert_eq!(values["json_error"], Value::Null);
+    assert_eq!(values["headers"]["set-cookie"], "a, b");
+    assert_eq!(values["server_timing"], json!({"db": 4.5}));
+    assert_eq!(values["size"], 21);
+    assert_eq!(values["tls"], Value::Null);
+    assert!(values["ms"].as_f64().unwrap() >= values["timing"]["wait"].as_f64().unwrap());
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_or_no_text_says_so() {
+    let server = always("200 OK", "", b"a\xffb").await;
+    let values = get(&Setting::default(), &server.url("/"), Vec::new())
+        .await
+        .unwrap()
+        .values;
+    assert_eq!(values["body"], "a\u{fffd}b");
+    assert_eq!(values["body_encoding"], "invalid-utf8");
+    assert_eq!(values["json"], Value::Null);
+    assert!(values["json_error"].as_str().unwrap().contains("line 1"));
+}
+
+#[tokio::test]
+async fn a_bad_status_fails_unless_the_step_judges_it() {
+    let server = always("503 Service Unavailable", "", b"{\"error\":\n \"down\"}").await;
+    let mut setting = Setting::default();
+    let error = get(&setting, &server.url("/"), Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Target);
+    assert_eq!(
+        error.message,
+        "503 Service Unavailable: {\"error\": \"down\"}"
+    );
+    assert_eq!(error.outputs.values["json"]["error"], "down");
+
+    setting.judged = true;
+    let outputs = get(&setting, &server.url("/"), Vec::new()).await.unwrap();
+    assert_eq!(outputs.values["status"], 503);
+}
+
+#[tokio::test]
+async fn a_service_gives_url_authorization_and_headers() {
+    let server = always("200 OK", "", b"").await;
+    let setting = estate(&server.url("/v1/"));
+    for (object, path) in [
+        ("/health", "/v1/health"),
+        ("health", "/v1/health"),
+        ("?deep=1", "/v1?deep=1"),
+        ("", "/v1"),
+        ("@example.com/", "/v1/@example.com/"),
+        ("//example.com/", "/v1//example.com/"),
+        (&server.url("/other"), "/other"),
+    ] {
+        get(&setting, object, vec![("on", text("api"))])
+            .await
+            .unwrap();
+        let seen = server.seen().pop().unwrap();
+        assert!(
+            seen.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+            "{seen}"
+        );
+        assert!(seen.contains("authorization: Bearer hidden\r\n"), "{seen}");
+        assert!(seen.contains("x-team: ops\r\n"), "{seen}");
+    }
+    let own = map(&[("X-Team", "db"), ("Authorization", "Basic own")]);
+    get(&setting, "/", vec![("on", text("api")), ("headers", own)])
+        .await
+        .unwrap();
+    let seen = server.seen().pop().unwrap();
+    assert!(
+        seen.contains("x-team: db\r\n") && !seen.contains("team: ops"),
+        "{seen}"
+    );
+    assert!(seen.contains("authorization: Basic own\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn basic_authorization_is_encoded() {
+    let server = always("200 OK", "", b"").await;
+    let mut setting = estate(&server.url(""));
+    setting.config.services[0].auth = Some(Auth::Basic {
+        user: template("user"),
+        password: template("word"),
+    });
+    get(&setting, "/", vec![("on", text("api"))]).await.unwrap();
+    assert!(server.seen()[0].contains("authorization: Basic dXNlcjp3b3Jk\r\n"));
+}
+
+#[tokio::test]
+async fn what_the_runbook_has_wrong_is_said_with_the_way_out() {
+    let server = always("200 OK", "", b"").await;
+    let setting = estate(&server.url(""));
+    let refused = async |object: &str, options: Options| {
+        let error = get(&setting, object, options).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config, "{error}");
+        (error.message, error.help.unwrap_or_default())
+    };
+    let (message, help) = refused("/", vec![("on", text("apo"))]).await;
+    assert_eq!(message, "there is no service \"apo\"");
+    assert_eq!(help, "did you mean \"api\"?");
+    let (_, help) = refused("/health", Vec::new()).await;
+    assert!(help.contains("http.on"), "{help}");
+    let (message, _) = refused("http://example.com/", vec![("on", text("api"))]).await;
+    assert!(
+        message.contains("does not belong to the service"),
+        "{message}"
+    );
+    let (message, _) = refused("http://[/", Vec::new()).await;
+    assert!(message.contains("is not a URL"), "{message}");
+    refused(
+        "/",
+        vec![("on", text("api")), ("redirects", Argument::Integer(-1))],
+    )
+    .await;
+    let injected = map(&[("x", "a\r\nhost: evil.example.com")]);
+    refused("/", vec![("on", text("api")), ("headers", injected)]).await;
+    assert_eq!(server.seen(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn sends_parameters_and_every_kind_of_body() {
+    let server = always("201 Created", "", b"").await;
+    let query = map(&[("q", "a b&c=d"), ("q", "é")]);
+    get(
+        &Setting::default(),
+        &server.url("/?x=1"),
+        vec![("query", query)],
+    )
+    .await
+    .unwrap();
+    let first = server.seen().remove(0);
+    assert!(
+        first.starts_with("GET /?x=1&q=a+b%26c%3Dd&q=%C3%A9 HTTP"),
+        "{first}"
+    );
+
+    for (option, value, media_type, body) in [
+        ("body", text("plain"), "text/plain; charset=utf-8", "plain"),
+        (
+            "json",
+            Argument::Json(json!({"a": [1, "\r\n"]})),
+            "application/json",
+            r#"{"a":[1,"\r\n"]}"#,
+        ),
+        (
+            "form",
+            map(&[("a", "b c"), ("d", "&")]),
+            "application/x-www-form-urlencoded",
+            "a=b+c&d=%26",
+        ),
+    ] {
+        let url = text(&server.url("/"));
+        let options = vec![(option, value)];
+        Setting::default()
+            .run(&Http, "post", url, options)
+            .await
+            .unwrap();
+        let seen = server.seen().pop().unwrap();
+        assert!(seen.starts_with("POST / HTTP/1.1\r\n"), "{seen}");
+        assert!(
+            seen.contains(&format!("content-type: {media_type}\r\n")),
+            "{seen}"
+        );
+        assert!(seen.ends_with(&format!("\r\n\r\n{body}")), "{seen}");
+    }
+    let two = vec![("body", text("a")), ("json", Argument::Json(json!(1)))];
+    let url = text(&server.url("/"));
+    let error = Setting::default()
+        .run(&Http, "put", url, two)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn keeps_the_limits_of_size_and_redirects() {
+    let server = always("302 Found", "location: /\r\n", &[b'x'; 100]).await;
+    let options = vec![("redirects", Argument::Integer(0))];
+    let outputs = get(&Setting::default(), &server.url("/"), options)
+        .await
+        .unwrap();
+    assert_eq!(outputs.values["status"], 302);
+    let options = vec![("body_limit", Argument::Size(Size(99)))];
+    let error = get(&Setting::default(), &server.url("/"), options)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.message,
+        "the body is over the limit of 99 B: 100 B are to come"
+    );
+}
+
+#[tokio::test]
+async fn the_step_limits_the_time_and_else_the_service() {
+    let server = serve(|_| (Vec::new(), Then::Hang)).await;
+    let mut setting = estate(&server.url(""));
+    setting.config.services[0].timeout = Some(Span(Duration::from_millis(50)));
+    let error = get(&setting, "/", vec![("on", text("api"))])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Target);
+    assert!(
+        error.message.starts_with("no answer within 50ms from"),
+        "{error}"
+    );
+
+    setting.deadline = Some(tokio::time::Instant::now() + Duration::from_millis(80));
+    let error = get(&setting, "/", vec![("on", text("api"))])
+        .await
+        .unwrap_err();
+    assert!(
+        error.message.contains("while waiting for the response"),
+        "{error}"
+    );
+    assert!(!error.message.contains("within 50ms"), "{error}");
+    assert!(error.outputs.values["timing"]["wait"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn tells_the_certificate_even_of_a_refused_connection() {
+    let authority = Authority::new();
+    let server = serve_tls(authority.identity("localhost"), |_| {
+        (response("200 OK", "", b""), Then::Close)
+    })
+    .await;
+    let url = server.secure_url("/");
+    let error = get(&Setting::default(), &url, Vec::new())
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("unknown issuer"), "{error}");
+    assert_eq!(error.outputs.values["tls"]["names"], json!(["localhost"]));
+
+    let ca = vec![("ca", Argument::Path(authority.file()))];
+    let outputs = get(&Setting::default(), &url, ca).await.unwrap();
+    assert!(outputs.values["tls"]["expires_in"].as_i64().unwrap() > 365);
+    assert_eq!(outputs.values["tls"]["protocol"], "TLSv1.3");
+    assert_eq!(outputs.values["tls"]["problem"], Value::Null);
+    assert_eq!(outputs.detail, "200 OK");
+}
+
+#[tokio::test]
+async fn an_insecure_answer_says_what_is_wrong() {
+    let server = serve_tls(Identity::self_signed(), |_| {
+        (response("200 OK", "", b""), Then::Close)
+    })
+    .await;
+    let options = vec![("insecure", Argument::Boolean(true))];
+    let outputs = get(&Setting::default(), &server.secure_url("/"), options)
+        .await
+        .unwrap();
+    assert_eq!(
+        outputs.detail,
+        "200 OK, INSECURE: the certificate of localhost is self-signed"
+    );
+}
+
+#[tokio::test]
+async fn the_environment_names_the_proxy() {
+    let proxy = always("200 OK", "", b"by proxy").await;
+    let setting = Setting {
+        environment: vec![("http_proxy".to_owned(), proxy.url(""))],
+        ..Setting::default()
+    };
+    let outputs = get(&setting, "http://name.invalid/", Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(outputs.values["body"], "by proxy");
+}

@@ -1,0 +1,116 @@
+//! What an X.509 certificate says of itself (RFC 5280). Judges nothing.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::time::ASN1Time;
+
+use crate::base::text::one_line;
+
+/// What a certificate says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// Whom it names: `CN=api.example.com`.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// The host names and addresses that it is for.
+    pub names: Vec<String>,
+    /// From when it is valid.
+    pub not_before: DateTime<Utc>,
+    /// Until when it is valid.
+    pub not_after: DateTime<Utc>,
+    /// Whether it names itself as its issuer.
+    pub self_signed: bool,
+}
+
+impl CertificateFacts {
+    /// Reads a certificate in DER; none when it cannot be read.
+    #[must_use]
+    pub fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let names = certificate
+            .subject_alternative_name()
+            .ok()
+            .flatten()
+            .map(|extension| {
+                extension
+                    .value
+                    .general_names
+                    .iter()
+                    .filter_map(name)
+                    .collect()
+            })
+            .unwrap_or_default();
+        Some(Self {
+            subject: one_line(&certificate.subject().to_string()),
+            issuer: one_line(&certificate.issuer().to_string()),
+            names,
+            not_before: moment(certificate.validity().not_before)?,
+            not_after: moment(certificate.validity().not_after)?,
+            self_signed: certificate.subject().as_raw() == certificate.issuer().as_raw(),
+        })
+    }
+
+    /// Whole days until it expires; negative once it has.
+    #[must_use]
+    pub fn days_left(&self, now: DateTime<Utc>) -> i64 {
+        (self.not_after - now).num_seconds().div_euclid(86_400)
+    }
+}
+
+fn moment(time: ASN1Time) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.timestamp(), 0)
+}
+
+/// A host name or an address; other kinds of names say nothing about a server.
+fn name(general: &GeneralName<'_>) -> Option<String> {
+    match general {
+        GeneralName::DNSName(name) => Some(one_line(name)),
+        GeneralName::IPAddress(bytes) => {
+            let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let six = <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            four.or(six).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use chrono::{TimeZone as _, Utc};
+
+    use super::CertificateFacts;
+
+    #[test]
+    fn tells_names_and_dates() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(vec![
+            "api.example.com".to_owned(),
+            "192.0.2.7".to_owned(),
+            "2001:db8::1".to_owned(),
+        ])
+        .unwrap();
+        parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2024, 3, 1);
+        let certificate = parameters.self_signed(&key).unwrap();
+        let facts = CertificateFacts::read(certificate.der()).unwrap();
+        assert_eq!(facts.names, ["api.example.com", "192.0.2.7", "2001:db8::1"]);
+        assert!(facts.self_signed);
+        assert_eq!(facts.not_after.to_string(), "2024-03-01 00:00:00 UTC");
+        let noon = |day| Utc.with_ymd_and_hms(2024, 2, day, 12, 0, 0).unwrap();
+        assert_eq!(facts.days_left(noon(29)), 0);
+        assert_eq!(facts.days_left(noon(28)), 1);
+        assert_eq!(facts.days_left(noon(29) + chrono::Duration::days(1)), -1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_of_any_kind_are_no_certificate(bytes: Vec<u8>) {
+            proptest::prop_assert_eq!(CertificateFacts::read(&bytes), None);
+        }
+    }
+}

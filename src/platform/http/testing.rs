@@ -1,0 +1,320 @@
+//! Small real servers for tests, on the loopback interface and a port of the system's choice. They end with their test.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// What a server does once it has sent its answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Then {
+    /// Closes the connection.
+    Close,
+    /// Breaks the connection off, so that the client sees a reset.
+    Reset,
+    /// Goes on sending letters for ever.
+    Babble,
+    /// Keeps the connection and sends nothing more.
+    Hang,
+}
+
+/// A server that is running.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// The URL of a path on it.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The same over TLS, by name.
+    pub(crate) fn secure_url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    /// The requests so far, heads and bodies as sent.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// A response with a body and its length.
+pub(crate) fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// Answers each request with what `answer` makes of it.
+pub(crate) async fn serve<F>(answer: F) -> Server
+where
+    F: Fn(&str) -> (Vec<u8>, Then) + Send + Sync + 'static,
+{
+    serve_on("127.0.0.1:0", None, answer).await.unwrap()
+}
+
+/// The same over TLS with one of the identities of [`Authority`].
+pub(crate) async fn serve_tls<F>(identity: Identity, answer: F) -> Server
+where
+    F: Fn(&str) -> (Vec<u8>, Then) + Send + Sync + 'static,
+{
+    let acceptor = identity.acceptor(&[b"http/1.1"]);
+    serve_on("127.0.0.1:0", Some(acceptor), answer)
+        .await
+        .unwrap()
+}
+
+/// The same on an address of the test's choice, which the machine may not have.
+pub(crate) async fn serve_on<F>(
+    address: &str,
+    acceptor: Option<TlsAcceptor>,
+    answer: F,
+) -> std::io::Result<Server>
+where
+    F: Fn(&str) -> (Vec<u8>, Then) + Send + Sync + 'static,
+{
+    let listener = TcpListener::bind(address).await?;
+    let server = Server {
+        address: listener.local_addr()?,
+        seen: Arc::default(),
+    };
+    let (seen, answer) = (Arc::clone(&server.seen), Arc::new(answer));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (seen, answer, acceptor) =
+                (Arc::clone(&seen), Arc::clone(&answer), acceptor.clone());
+            tokio::spawn(async move {
+                match acceptor {
+                    Some(acceptor) => {
+                        if let Ok(mut stream) = acceptor.accept(stream).await {
+                            converse(&mut stream, &seen, &*answer).await;
+                            let _ = stream.shutdown().await;
+                        }
+                    }
+                    None => {
+                        let mut stream = stream;
+                        if converse(&mut stream, &seen, &*answer).await == Then::Reset {
+                            stream.set_zero_linger().unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(server)
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    seen: &Mutex<Vec<String>>,
+    answer: &(dyn Fn(&str) -> (Vec<u8>, Then) + Send + Sync),
+) -> Then {
+    let request = read_request(stream).await;
+    let (bytes, then) = answer(&request);
+    seen.lock().unwrap().push(request);
+    let _ = stream.write_all(&bytes).await;
+    let _ = stream.flush().await;
+    match then {
+        Then::Babble => while stream.write_all(&[b'x'; 4096]).await.is_ok() {},
+        Then::Hang => std::future::pending().await,
+        // The client must have read what was sent before it sees the reset.
+        Then::Reset => tokio::time::sleep(Duration::from_millis(20)).await,
+        Then::Close => {}
+    }
+    then
+}
+
+/// Reads a head and as much body as it promises.
+pub(crate) async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if bytes
+            .first()
+            .is_some_and(|byte| !byte.is_ascii_alphabetic())
+        {
+            // This is not HTTP, and a server answers that at once.
+            return text;
+        }
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse()
+                        .ok()
+                })
+                .unwrap_or(0);
+            if body.len() >= length {
+                return text;
+            }
+        }
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(count) if count > 0 => bytes.extend_from_slice(&piece[..count]),
+            _ => return text,
+        }
+    }
+}
+
+/// A certificate with its key.
+pub(crate) struct Identity {
+    certificate: CertificateDer<'static>,
+    key: Vec<u8>,
+}
+
+impl Identity {
+    pub(crate) fn acceptor(self, applications: &[&[u8]]) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![self.certificate],
+                PrivateKeyDer::try_from(self.key).unwrap(),
+            )
+            .unwrap();
+        config.alpn_protocols = applications.iter().map(|name| name.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A certificate for `localhost` that vouches for itself.
+    pub(crate) fn self_signed() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters("localhost").self_signed(&key).unwrap();
+        Self {
+            certificate: certificate.der().clone(),
+            key: key.serialize_der(),
+        }
+    }
+}
+
+/// An authority that only the test trusts.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    folder: tempfile::TempDir,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "Authority of a test");
+        let certificate = parameters.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("authority.pem"), certificate.pem()).unwrap();
+        Self {
+            issuer: Issuer::new(parameters, key),
+            folder,
+        }
+    }
+
+    /// Its certificate as a PEM file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
+    }
+
+    /// A certificate for a name, valid for years.
+    pub(crate) fn identity(&self, name: &str) -> Identity {
+        self.sign(&parameters(name))
+    }
+
+    /// A certificate for `localhost` that expired on 2024-03-01.
+    pub(crate) fn expired(&self) -> Identity {
+        let mut parameters = parameters("localhost");
+        parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2024, 3, 1);
+        self.sign(&parameters)
+    }
+
+    fn sign(&self, parameters: &CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        Identity {
+            certificate: certificate.der().clone(),
+            key: key.serialize_der(),
+        }
+    }
+}
+
+fn parameters(name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    let subject = format!("Server {name} of a test");
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, subject);
+    parameters
+}
+
+/// A proxy that opens one tunnel to `server`, whatever it is asked for, and tells the head of that request.
+pub(crate) async fn tunnel_to(server: SocketAddr) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Server {
+        address: listener.local_addr().unwrap(),
+        seen: Arc::default(),
+    };
+    let seen = Arc::clone(&proxy.seen);
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let head = read_request(&mut client).await;
+        seen.lock().unwrap().push(head);
+        let mut server = TcpStream::connect(server).await.unwrap();
+        client
+            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            .await
+            .unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    });
+    proxy
+}
+
+/// A server that speaks HTTP/2 and answers every request with `body`; it tells the URLs that were asked for.
+pub(crate) async fn serve_2(identity: Identity, body: &'static str) -> Server {
+    let acceptor = identity.acceptor(&[b"h2"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server {
+        address: listener.local_addr().unwrap(),
+        seen: Arc::default(),
+    };
+    let seen = Arc::clone(&server.seen);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                seen.lock().unwrap().push(request.uri().to_string());
+                let head = http::Response::builder()
+                    .header("server-timing", "db;dur=4.5")
+                    .body(())
+                    .unwrap();
+                let mut stream = respond.send_response(head, false).unwrap();
+                stream.send_data(body.into(), true).unwrap();
+            }
+        }
+    });
+    server
+}

@@ -1,0 +1,594 @@
+//! Requests against real servers on the loopback interface: what is measured, and every way in which it can go wrong.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use async_compression::tokio::write::{DeflateEncoder, GzipEncoder, ZlibEncoder};
+use tokio::io::AsyncWriteExt as _;
+
+use super::super::tls::Trust;
+use super::super::tls_error::TlsProblem;
+use super::testing::{
+    Authority, Identity, Server, Then, response, serve, serve_2, serve_on, serve_tls, tunnel_to,
+};
+use super::{HttpCause, HttpError, Phase, Proxies, Request, Response, send};
+
+fn get(url: &str) -> Request {
+    Request::new("GET", url)
+}
+
+async fn fail(request: &Request) -> HttpError {
+    send(request).await.unwrap_err()
+}
+
+/// A server that gives everyone the same answer.
+async fn always(bytes: Vec<u8>, then: Then) -> Server {
+    serve(move |_| (bytes.clone(), then)).await
+}
+
+async fn ask(server: &Server) -> Response {
+    send(&get(&server.url("/"))).await.unwrap()
+}
+
+async fn asked_in_vain(server: &Server) -> HttpError {
+    fail(&get(&server.url("/"))).await
+}
+
+#[tokio::test]
+async fn tells_status_headers_body_and_times() {
+    let head = "X-Many: a\r\nServer-Timing: db;dur=4.5\r\nx-many: b\r\n";
+    let server = always(response("200 OK", head, b"hello"), Then::Close).await;
+    let answer = send(&get(&server.url("/a?b=c#d")).header("x-own", "1"))
+        .await
+        .unwrap();
+    assert_eq!((answer.status, answer.reason), (200, "OK"));
+    assert_eq!(answer.version, "HTTP/1.1");
+    assert_eq!(answer.body, b"hello");
+    assert_eq!(answer.address, server.address);
+    assert_eq!(answer.server_timing[0].milliseconds, Some(4.5));
+    let many: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "x-many")
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(many, ["a", "b"]);
+
+    let timing = answer.timing;
+    for phase in [timing.dns, timing.connect, timing.wait, timing.receive] {
+        assert!(phase > Duration::ZERO, "{timing:?}");
+    }
+    assert_eq!(timing.tls, Duration::ZERO);
+    let sum = timing.dns + timing.connect + timing.wait + timing.receive;
+    assert_eq!(timing.total, sum, "{timing:?}");
+
+    let seen = &server.seen()[0];
+    assert!(seen.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{seen}");
+    assert!(
+        seen.contains(&format!("host: {}\r\n", server.address)),
+        "{seen}"
+    );
+    assert!(seen.contains("x-own: 1\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn sends_a_body_and_takes_none_after_head() {
+    let server = always(response("201 Created", "", b""), Then::Close).await;
+    let mut request = Request::new("POST", &server.url("/"));
+    request.body = b"data".to_vec();
+    assert_eq!(send(&request).await.unwrap().status, 201);
+    assert!(server.seen()[0].ends_with("content-length: 4\r\n\r\ndata"));
+
+    let server = always(
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec(),
+        Then::Close,
+    )
+    .await;
+    let answer = send(&Request::new("HEAD", &server.url("/"))).await.unwrap();
+    assert_eq!(answer.header("content-length"), Some("99999999999"));
+    assert_eq!(answer.body, b"");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_named() {
+    let address = {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        server.local_addr().unwrap()
+    };
+    let error = fail(&get(&format!("http://{address}/"))).await;
+    assert_eq!(error.phase, Phase::Connect);
+    assert_eq!(
+        error.to_string(),
+        format!("connection refused by {address}")
+    );
+}
+
+#[tokio::test]
+async fn a_name_without_address_is_named() {
+    let error = fail(&get("http://name.invalid/")).await;
+    assert_eq!(error.phase, Phase::Dns);
+    assert!(matches!(error.cause, HttpCause::Dns(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_costs_the_timeout_and_is_named() {
+    let server = always(Vec::new(), Then::Hang).await;
+    let mut request = get(&server.url("/"));
+    request.timeout = Duration::from_millis(100);
+    let error = fail(&request).await;
+    assert_eq!(error.phase, Phase::Wait);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "no answer within 100ms from {} while waiting for the response",
+            server.address
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_costs_the_timeout() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
+    let server = always(head, Then::Hang).await;
+    let mut request = get(&server.url("/"));
+    request.timeout = Duration::from_millis(100);
+    let error = fail(&request).await;
+    assert_eq!(error.phase, Phase::Receive);
+    assert!(error.timing.wait > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_early_is_told_apart_by_how() {
+    let server = always(Vec::new(), Then::Close).await;
+    assert_eq!(
+        asked_in_vain(&server).await.to_string(),
+        format!("connection closed by {} before it answered", server.address)
+    );
+    let server = always(Vec::new(), Then::Reset).await;
+    assert_eq!(
+        asked_in_vain(&server).await.to_string(),
+        format!("connection reset by {} before it answered", server.address)
+    );
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello".to_vec();
+    let server = always(cut.clone(), Then::Close).await;
+    let error = asked_in_vain(&server).await;
+    assert_eq!(error.phase, Phase::Receive);
+    assert_eq!(
+        error.to_string(),
+        "connection closed early in the middle of the body, after 5 of 100 bytes"
+    );
+    let server = always(cut, Then::Reset).await;
+    assert_eq!(
+        asked_in_vain(&server).await.to_string(),
+        "connection reset in the middle of the body, after 5 of 100 bytes"
+    );
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec();
+    let server = always(chunked, Then::Close).await;
+    assert!(
+        asked_in_vain(&server)
+            .await
+            .to_string()
+            .ends_with("after 5 of an unknown number of bytes")
+    );
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_an_error_with_both_numbers() {
+    let mut request = get(&always(response("200 OK", "", &[b'x'; 2048]), Then::Close)
+        .await
+        .url("/"));
+    request.body_limit = 1024;
+    assert_eq!(
+        fail(&request).await.to_string(),
+        "the body is over the limit of 1.0 KiB: 2.0 KiB are to come"
+    );
+    let endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    request.url = always(endless, Then::Babble).await.url("/");
+    let error = fail(&request).await;
+    assert!(
+        matches!(
+            error.cause,
+            HttpCause::BodyTooLarge {
+                promised: false,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    request.body_limit = 2048;
+    request.url = always(response("200 OK", "", &[b'x'; 2048]), Then::Close)
+        .await
+        .url("/");
+    assert_eq!(send(&request).await.unwrap().body.len(), 2048);
+}
+
+/// Packs bytes with an encoder of `async_compression`.
+macro_rules! packed {
+    ($encoder:ident, $bytes:expr) => {{
+        let mut encoder = $encoder::new(Vec::new());
+        encoder.write_all($bytes).await.unwrap();
+        encoder.shutdown().await.unwrap();
+        encoder.into_inner()
+    }};
+}
+
+#[tokio::test]
+async fn unpacks_gzip_and_both_kinds_of_deflate() {
+    for (encoding, bytes) in [
+        ("gzip", packed!(GzipEncoder, b"hello")),
+        ("deflate", packed!(ZlibEncoder, b"hello")),
+        ("deflate", packed!(DeflateEncoder, b"hello")),
+        ("br", b"hello".to_vec()),
+    ] {
+        let head = format!("content-encoding: {encoding}\r\n");
+        let server = always(response("200 OK", &head, &bytes), Then::Close).await;
+        assert_eq!(ask(&server).await.body, b"hello", "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn a_bomb_and_broken_packing_are_errors() {
+    let bomb = packed!(GzipEncoder, &vec![0; 1 << 20]);
+    assert!(bomb.len() < 4096);
+    let head = "content-encoding: gzip\r\n";
+    let mut request = get(&always(response("200 OK", head, &bomb), Then::Close)
+        .await
+        .url("/"));
+    request.body_limit = 4096;
+    let error = fail(&request).await;
+    assert!(
+        matches!(error.cause, HttpCause::BodyTooLarge { .. }),
+        "{error}"
+    );
+
+    let broken = response("200 OK", head, &bomb[..bomb.len() / 2]);
+    let error = asked_in_vain(&always(broken, Then::Close).await).await;
+    assert!(
+        matches!(
+            error.cause,
+            HttpCause::Encoding {
+                encoding: "gzip",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_named() {
+    let server = always(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec(), Then::Close).await;
+    let error = asked_in_vain(&server).await;
+    assert!(
+        matches!(error.cause, HttpCause::Malformed { .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("does not answer in HTTP"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn ten_thousand_headers_are_over_the_limit() {
+    let mut bytes = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for number in 0..10_000 {
+        bytes.extend_from_slice(format!("x-{number}: value\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    let error = asked_in_vain(&always(bytes, Then::Close).await).await;
+    assert!(
+        matches!(error.cause, HttpCause::HeadTooLarge { .. }),
+        "{error}"
+    );
+    let mut bytes = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
+    bytes.resize(1 << 20, b'x');
+    let error = asked_in_vain(&always(bytes, Then::Babble).await).await;
+    assert!(
+        matches!(error.cause, HttpCause::HeadTooLarge { .. }),
+        "{error}"
+    );
+}
+
+/// Sends `/` on to where the closure says and answers everything else.
+async fn redirecting(status: &'static str, location: String) -> Server {
+    serve(move |request| {
+        let head = format!("location: {location}\r\n");
+        if request.contains(" / HTTP") {
+            (response(status, &head, b""), Then::Close)
+        } else {
+            (response("200 OK", "", b"there"), Then::Close)
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn follows_a_redirect_and_tells_where_it_led() {
+    let server = redirecting("302 Found", "/there?a=b".to_owned()).await;
+    let answer = ask(&server).await;
+    assert_eq!(answer.body, b"there");
+    assert_eq!(answer.redirects, [server.url("/there?a=b")]);
+
+    let mut request = get(&server.url("/"));
+    request.redirects = 0;
+    assert_eq!(send(&request).await.unwrap().status, 302);
+}
+
+#[tokio::test]
+async fn a_redirect_takes_method_and_body_along_as_its_status_says() {
+    for (status, expected) in [
+        ("303 See Other", "GET"),
+        ("302 Found", "GET"),
+        ("307 Temporary Redirect", "POST"),
+        ("308 Permanent Redirect", "POST"),
+    ] {
+        let server = redirecting(status, "/there".to_owned()).await;
+        let mut request = Request::new("POST", &server.url("/")).header("content-type", "a/b");
+        request.body = b"data".to_vec();
+        send(&request).await.unwrap();
+        let second = server.seen().remove(1);
+        assert!(second.starts_with(expected), "{status}: {second}");
+        assert_eq!(second.contains("data"), expected == "POST", "{second}");
+        assert_eq!(
+            second.contains("content-type"),
+            expected == "POST",
+            "{second}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_server_gets_no_credentials() {
+    let other = always(response("200 OK", "", b""), Then::Close).await;
+    let server = redirecting("307 Temporary Redirect", other.url("/there")).await;
+    let request = get(&server.url("/"))
+        .header("authorization", "Bearer hidden")
+        .header("cookie", "hidden")
+        .header("x-api-key", "hidden")
+        .header("accept", "text/plain");
+    send(&request).await.unwrap();
+    assert_eq!(server.seen()[0].matches("hidden").count(), 3);
+    assert!(!other.seen()[0].contains("hidden"), "{:?}", other.seen());
+    assert!(other.seen()[0].contains("accept: text/plain"));
+
+    let same = redirecting("307 Temporary Redirect", "/there".to_owned()).await;
+    send(&get(&same.url("/")).header("authorization", "Bearer hidden"))
+        .await
+        .unwrap();
+    assert!(same.seen()[1].contains("hidden"));
+}
+
+#[tokio::test]
+async fn credentials_do_not_go_from_https_to_http() {
+    let authority = Authority::new();
+    let plain = always(response("200 OK", "", b""), Then::Close).await;
+    let location = format!("location: {}\r\n", plain.url("/there?token=hidden"));
+    let server = serve_tls(authority.identity("localhost"), move |_| {
+        (response("302 Found", &location, b""), Then::Close)
+    })
+    .await;
+    let mut request = get(&server.secure_url("/"));
+    request.trust = Trust::Also(authority.file());
+    assert_eq!(send(&request).await.unwrap().status, 200);
+    let request = request.header("authorization", "Bearer hidden");
+    let error = fail(&request).await;
+    assert!(matches!(error.cause, HttpCause::Redirect { .. }), "{error}");
+    assert!(!error.to_string().contains("hidden"), "{error}");
+    assert_eq!(plain.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn circles_and_endless_ways_are_named() {
+    let circle = serve(|request| {
+        let to = if request.contains(" /a ") { "/b" } else { "/a" };
+        let head = format!("location: {to}\r\n");
+        (response("302 Found", &head, b""), Then::Close)
+    })
+    .await;
+    let error = fail(&get(&circle.url("/a"))).await;
+    let (a, b) = (circle.url("/a"), circle.url("/b"));
+    assert_eq!(
+        error.to_string(),
+        format!("the redirects lead in a circle: {a} → {b} → {a}")
+    );
+
+    let endless = serve(|request| {
+        let path = request.split(' ').nth(1).unwrap();
+        let head = format!("location: {path}x\r\n");
+        (response("302 Found", &head, b""), Then::Close)
+    })
+    .await;
+    let mut request = get(&endless.url("/"));
+    request.redirects = 3;
+    let error = fail(&request).await;
+    assert!(
+        error.to_string().starts_with("more than 3 redirects: "),
+        "{error}"
+    );
+    assert_eq!(endless.seen().len(), 4);
+
+    let elsewhere = redirecting("302 Found", "file:///etc/passwd".to_owned()).await;
+    let error = asked_in_vain(&elsewhere).await;
+    assert!(matches!(error.cause, HttpCause::Redirect { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn speaks_tls_and_tells_about_the_certificate() {
+    let authority = Authority::new();
+    let server = serve_tls(authority.identity("localhost"), |_| {
+        (response("200 OK", "", b"secret"), Then::Close)
+    })
+    .await;
+    let mut request = get(&server.secure_url("/"));
+    request.trust = Trust::Also(authority.file());
+    let answer = send(&request).await.unwrap();
+    assert_eq!((answer.status, answer.version), (200, "HTTP/1.1"));
+    assert!(answer.timing.tls > Duration::ZERO);
+    let facts = answer.tls.unwrap();
+    assert_eq!(facts.protocol, "TLSv1.3");
+    assert_eq!(facts.problem, None);
+    let certificate = facts.certificate.unwrap();
+    assert_eq!(certificate.issuer, "CN=Authority of a test");
+    assert_eq!(certificate.names, ["localhost"]);
+}
+
+#[tokio::test]
+async fn speaks_http_2_where_the_server_does() {
+    let authority = Authority::new();
+    let server = serve_2(authority.identity("localhost"), "two").await;
+    let mut request = get(&server.secure_url("/a?b=c"));
+    request.trust = Trust::Also(authority.file());
+    let answer = send(&request).await.unwrap();
+    assert_eq!((answer.status, answer.version), (200, "HTTP/2"));
+    assert_eq!(answer.body, b"two");
+    assert_eq!(answer.server_timing[0].name, "db");
+    assert!(answer.timing.receive > Duration::ZERO);
+    send(&request.header("host", "example.com")).await.unwrap();
+    assert_eq!(
+        server.seen(),
+        [
+            server.secure_url("/a?b=c"),
+            "https://example.com/a?b=c".to_owned()
+        ]
+    );
+}
+
+/// What is wrong with a server's certificate when only `authority` is trusted beside the system's.
+async fn problem(authority: &Authority, identity: Identity) -> (HttpError, TlsProblem) {
+    let server = serve_tls(identity, |_| (response("200 OK", "", b""), Then::Close)).await;
+    let mut request = get(&server.secure_url("/"));
+    request.trust = Trust::Also(authority.file());
+    let error = fail(&request).await;
+    assert_eq!(error.phase, Phase::Tls);
+    let HttpCause::Tls(tls) = error.cause.clone() else {
+        unreachable!("{error}")
+    };
+    assert!(tls.certificate.is_some());
+
+    // The same server is let pass on request, with the same words.
+    request.trust = Trust::Anything;
+    let answer = send(&request).await.unwrap();
+    let told = answer.tls.unwrap().problem.unwrap();
+    (error, told)
+}
+
+#[tokio::test]
+async fn says_what_is_wrong_with_a_certificate() {
+    let authority = Authority::new();
+    let (error, _) = problem(&authority, authority.expired()).await;
+    assert_eq!(
+        error.to_string(),
+        "the certificate of localhost expired on 2024-03-01"
+    );
+    let (error, told) = problem(&authority, Identity::self_signed()).await;
+    assert_eq!(
+        error.to_string(),
+        "the certificate of localhost is self-signed"
+    );
+    assert_eq!(told.to_string(), error.to_string());
+    let (error, _) = problem(&authority, authority.identity("example.com")).await;
+    assert_eq!(
+        error.to_string(),
+        "the certificate is not for localhost but for example.com"
+    );
+    let (error, told) = problem(&authority, Authority::new().identity("localhost")).await;
+    assert_eq!(
+        told.to_string(),
+        "the certificate of localhost is signed by an unknown issuer, CN=Authority of a test"
+    );
+    assert!(matches!(error.cause, HttpCause::Tls(_)));
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_named() {
+    let server = always(response("400 Bad Request", "", b""), Then::Close).await;
+    let error = fail(&get(&server.secure_url("/"))).await;
+    assert_eq!(error.phase, Phase::Tls);
+    assert_eq!(
+        error.to_string(),
+        "the TLS handshake with localhost failed: the server does not speak TLS on this port"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_authorities_that_is_of_no_use_is_our_own_trouble() {
+    let server = always(Vec::new(), Then::Close).await;
+    let mut request = get(&server.secure_url("/"));
+    request.trust = Trust::Also("/no/such/file.pem".into());
+    let error = fail(&request).await;
+    assert_eq!(error.cause.blame(), super::Blame::Own);
+    assert!(error.to_string().contains("/no/such/file.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn reaches_an_ipv6_address() {
+    let answer = |_: &str| (response("200 OK", "", b""), Then::Close);
+    // A machine without IPv6 cannot show it.
+    let Ok(server) = serve_on("[::1]:0", None, answer).await else {
+        return;
+    };
+    let answer = ask(&server).await;
+    assert_eq!(answer.address, server.address);
+}
+
+#[tokio::test]
+async fn goes_through_a_proxy() {
+    let variables = |name: &str, url: String| {
+        let proxy = url.replace("http://", "http://user:word@");
+        Proxies::from_variables(&[(name.to_owned(), proxy)])
+    };
+    let proxy = always(response("200 OK", "", b"by proxy"), Then::Close).await;
+    let mut request = get("http://name.invalid/path");
+    request.proxies = variables("HTTP_PROXY", proxy.url(""));
+    assert_eq!(send(&request).await.unwrap().body, b"by proxy");
+    let seen = &proxy.seen()[0];
+    assert!(
+        seen.starts_with("GET http://name.invalid/path HTTP/1.1\r\n"),
+        "{seen}"
+    );
+    assert!(
+        seen.contains("proxy-authorization: Basic dXNlcjp3b3Jk\r\n"),
+        "{seen}"
+    );
+
+    let authority = Authority::new();
+    let server = serve_tls(authority.identity("name.invalid"), |_| {
+        (response("200 OK", "", b"behind"), Then::Close)
+    })
+    .await;
+    let proxy = tunnel_to(server.address).await;
+    let mut request = get("https://name.invalid/path");
+    request.trust = Trust::Also(authority.file());
+    request.proxies = variables("HTTPS_PROXY", proxy.url(""));
+    assert_eq!(send(&request).await.unwrap().body, b"behind");
+    assert!(proxy.seen()[0].starts_with("CONNECT name.invalid:443 HTTP/1.1\r\n"));
+    assert!(proxy.seen()[0].contains("proxy-authorization: "));
+    assert!(!server.seen()[0].contains("proxy-authorization"));
+
+    let refusing = always(response("403 Forbidden", "", b""), Then::Close).await;
+    request.proxies = variables("HTTPS_PROXY", refusing.url(""));
+    assert_eq!(
+        fail(&request).await.to_string(),
+        format!(
+            "the proxy {} does not connect to name.invalid:443: it answers 403 Forbidden",
+            refusing.address
+        )
+    );
+}
+
+#[tokio::test]
+async fn what_can_never_be_sent_is_the_requests_own_trouble() {
+    for request in [
+        get("not a url"),
+        get("ftp://example.com/"),
+        get("http://example.com/").header("x", "a\r\nhost: evil.example.com"),
+        get("http://example.com/").header("x\r\ny", "a"),
+        Request::new("GET /\r\n", "http://example.com/"),
+        Request::new("CONNECT", "http://example.com/"),
+    ] {
+        let error = fail(&request).await;
+        assert_eq!(error.cause.blame(), super::Blame::Request, "{error}");
+    }
+}
