@@ -23,10 +23,10 @@ fn no_configuration_is_fine_where_none_is_needed() {
 }
 
 #[test]
-fn a_configuration_that_is_asked_for_and_missing_is_78() {
+fn a_configuration_that_is_asked_for_and_missing_is_a_usage_error() {
     Project::bare()
         .run(&["--config", "nowhere.toml", "list"])
-        .exits(78)
+        .exits(64)
         .says("nowhere.toml");
 }
 
@@ -40,7 +40,7 @@ fn the_configuration_nearest_upward_wins() {
         )
         .file(
             "inner/runbooks/t/x.toml",
-            "title = \"x\"\n[[step]]\nname = \"e\"\nassert.that = \"environment == 'inner'\"\n",
+            "title = \"x\"\n[[step]]\nname = \"e\"\nassert.that = \"run.environment == 'inner'\"\n",
         );
     let mut command = project.command(&["t", "x"]);
     let output = command.current_dir(project.path("inner")).output().unwrap();

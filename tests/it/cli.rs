@@ -170,7 +170,7 @@ fn the_flag_beats_the_variable_and_the_variable_beats_the_file() {
         .config("environment = \"one\"\n[environment.one]\n[environment.two]\n[environment.three]\n")
         .runbook(
             "t/x",
-            "[input.wanted]\ntype = \"string\"\nposition = 1\n[[step]]\nname = \"e\"\nassert.that = \"environment == input.wanted\"\n",
+            "[input.wanted]\ntype = \"string\"\nposition = 1\n[[step]]\nname = \"e\"\nassert.that = \"run.environment == input.wanted\"\n",
         );
     project.run(&["t", "x", "one"]).exits(0);
     let project = project.variable("OPSBOOK_ENV", "two");
