@@ -1,0 +1,221 @@
+//! The command line: help, version, mistakes, options, and runbooks as commands.
+
+use crate::harness::Project;
+
+const GREET: &str = r#"
+symptoms = ["nobody was greeted"]
+
+[input.name]
+type     = "string"
+help     = "Whom to greet"
+position = 1
+pattern  = "[a-z]+"
+
+[input.times]
+type    = "int"
+default = 1
+min     = 1
+max     = 3
+
+[[step]]
+name        = "greet"
+command.run = ["echo", "hello {{ input.name }} {{ input.times }}"]
+effect      = "read"
+expect      = "stdout | trim == 'hello ' ~ input.name ~ ' ' ~ input.times"
+"#;
+
+#[test]
+fn version_and_help_go_to_stdout_and_end_well() {
+    Project::bare()
+        .run(&["--version"])
+        .exits(0)
+        .prints(concat!("opsbook ", env!("CARGO_PKG_VERSION")));
+    let help = Project::bare().run(&["--help"]).exits(0).prints("Usage:");
+    for built_in in ["run", "list", "show", "lint", "schema", "runs"] {
+        assert!(help.stdout.contains(built_in), "{}", help.shown());
+    }
+}
+
+#[test]
+fn a_mistyped_option_is_a_usage_error_with_a_suggestion() {
+    Project::new()
+        .run(&["lint", "--colour", "never"])
+        .exits(64)
+        .says("--color");
+}
+
+#[test]
+fn a_mistyped_command_is_a_usage_error_with_a_suggestion() {
+    Project::new()
+        .runbook("greet/person", GREET)
+        .run(&["greet", "persom", "ada"])
+        .exits(64)
+        .says("person");
+}
+
+#[test]
+fn a_runbook_dropped_into_the_folder_is_a_command_at_once() {
+    Project::new()
+        .runbook("greet/person", GREET)
+        .run(&["greet", "person", "ada"])
+        .exits(0)
+        .step("greet", "ok");
+}
+
+#[test]
+fn a_runbook_has_help_made_from_its_inputs() {
+    Project::new()
+        .runbook("greet/person", GREET)
+        .run(&["greet", "person", "--help"])
+        .exits(0)
+        .prints("Whom to greet")
+        .prints("--times")
+        .prints("--dry-run");
+}
+
+#[test]
+fn a_group_without_a_default_runbook_prints_its_list() {
+    Project::new()
+        .runbook("greet/person", GREET)
+        .run(&["greet"])
+        .prints("person")
+        .prints("A test");
+}
+
+#[test]
+fn inputs_are_validated_before_anything_runs() {
+    let project = Project::new().runbook("greet/person", GREET);
+    project
+        .run(&["greet", "person", "Ada!"])
+        .exits(64)
+        .says("[a-z]+");
+    project
+        .run(&["greet", "person", "ada", "--times", "9"])
+        .exits(64)
+        .says("3");
+    project
+        .run(&["greet", "person", "ada", "--times", "many"])
+        .exits(64);
+    project.run(&["greet", "person"]).exits(64).says("name");
+}
+
+#[test]
+fn run_takes_a_path_in_the_library_and_a_file() {
+    let project = Project::new().runbook("greet/person", GREET);
+    project.run(&["run", "greet/person", "ada"]).exits(0);
+    project
+        .run(&["run", "runbooks/greet/person.toml", "ada"])
+        .exits(0);
+}
+
+#[test]
+fn list_shows_the_projects_runbook_beside_the_shipped_ones() {
+    Project::new()
+        .runbook("greet/person", GREET)
+        .run(&["list"])
+        .exits(0)
+        .prints("greet person")
+        .prints("maintenance weekly");
+}
+
+#[test]
+fn show_tells_the_effect_of_every_step_before_anything_runs() {
+    Project::new()
+        .runbook("greet/person", GREET)
+        .run(&["show", "greet/person"])
+        .exits(0)
+        .prints("greet")
+        .prints("read");
+}
+
+#[test]
+fn a_projects_runbook_replaces_a_shipped_one() {
+    Project::new()
+        .runbook(
+            "maintenance/weekly",
+            "[[step]]\nname = \"ours\"\nassert.that = \"true\"\n",
+        )
+        .run(&["maintenance", "weekly"])
+        .exits(0)
+        .step("ours", "ok");
+}
+
+#[test]
+fn dry_run_shows_a_write_and_does_not_do_it() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\n",
+    );
+    project
+        .run(&["t", "x", "--dry-run"])
+        .exits(0)
+        .prints("touch made")
+        .prints("DRY RUN");
+    assert!(!project.path("made").exists());
+}
+
+#[test]
+fn read_only_refuses_a_write() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\n",
+    );
+    project.run(&["t", "x", "--read-only"]).exits(75);
+    assert!(!project.path("made").exists());
+}
+
+#[test]
+fn the_flag_beats_the_variable_and_the_variable_beats_the_file() {
+    let project = Project::bare()
+        .config("environment = \"one\"\n[environment.one]\n[environment.two]\n[environment.three]\n")
+        .runbook(
+            "t/x",
+            "[input.wanted]\ntype = \"string\"\nposition = 1\n[[step]]\nname = \"e\"\nassert.that = \"run.environment == input.wanted\"\n",
+        );
+    project.run(&["t", "x", "one"]).exits(0);
+    let project = project.variable("OPSBOOK_ENV", "two");
+    project.run(&["t", "x", "two"]).exits(0);
+    project.run(&["t", "x", "three", "--env", "three"]).exits(0);
+}
+
+#[test]
+fn colour_is_off_without_a_terminal_and_on_when_asked_for() {
+    let project = Project::new().runbook("greet/person", GREET);
+    project
+        .run(&["greet", "person", "ada"])
+        .never_shows("\u{1b}[");
+    project
+        .run(&["greet", "person", "ada", "--color", "always"])
+        .prints("\u{1b}[");
+}
+
+#[test]
+fn a_value_cannot_break_out_of_its_argument_or_its_shell_word() {
+    let project = Project::new().runbook(
+        "t/x",
+        r#"
+[input.text]
+type     = "string"
+position = 1
+[[step]]
+name        = "argument"
+command.run = ["printf", "%s", "{{ input.text }}"]
+effect      = "read"
+expect      = "stdout == input.text"
+[[step]]
+name        = "word"
+shell.run   = "printf %s {{ input.text }}"
+effect      = "read"
+expect      = "stdout == input.text"
+"#,
+    );
+    for text in [
+        "; touch pwned",
+        "$(touch pwned)",
+        "'\"`touch pwned`",
+        "{{ 7 * 7 }}",
+    ] {
+        project.run(&["t", "x", text]).exits(0);
+    }
+    assert!(!project.path("pwned").exists());
+}

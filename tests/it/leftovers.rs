@@ -1,0 +1,110 @@
+//! Nothing is left lying about: no promises in comments, no silenced lints, no path of somebody's machine.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What no file of the project may hold, with the reason.
+const FORBIDDEN: &[(&str, &str)] = &[
+    (concat!("TO", "DO"), "do it or leave it out"),
+    (concat!("FIX", "ME"), "mend it"),
+    (concat!("XX", "X"), "say what is meant"),
+    (concat!("#[", "allow("), "use #[expect(…, reason = \"…\")]"),
+    (
+        concat!("#[", "ignore"),
+        "a test that does not run proves nothing",
+    ),
+    (concat!("unimpl", "emented!"), "do it or leave it out"),
+    (concat!("/ho", "me/"), "a path of one machine"),
+    (concat!("/ro", "ot/"), "a path of one machine"),
+    (concat!("/Us", "ers/"), "a path of one machine"),
+    (concat!("/wo", "rk/"), "a path of one machine"),
+];
+
+/// The lines of a text that hold something forbidden.
+fn leftovers(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        for (word, reason) in FORBIDDEN {
+            if line.contains(word) {
+                found.push((index + 1, format!("{word:?}: {reason}")));
+            }
+        }
+    }
+    found
+}
+
+/// The text files of the project that git knows or would take in.
+fn project_files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
+        .current_dir(root)
+        .output()
+        .expect("git can be started");
+    assert!(output.status.success(), "{output:?}");
+    let names = String::from_utf8(output.stdout).unwrap();
+    names
+        .split_terminator('\0')
+        .filter(|name| *name != "Cargo.lock")
+        .filter_map(|name| {
+            let text = std::fs::read_to_string(root.join(name)).ok()?;
+            Some((name.to_owned(), text))
+        })
+        .collect()
+}
+
+#[test]
+fn no_file_holds_a_leftover() {
+    let files = project_files();
+    assert!(files.iter().any(|(name, _)| name == "src/lib.rs"));
+    let found: Vec<String> = files
+        .iter()
+        .flat_map(|(name, text)| {
+            leftovers(text)
+                .into_iter()
+                .map(move |(line, message)| format!("{name}:{line}: {message}"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_source_file_says_what_it_owns() {
+    for (name, text) in project_files() {
+        if name.ends_with(".rs") {
+            assert!(text.starts_with("//! "), "{name} does not open with `//!`");
+        }
+    }
+}
+
+#[test]
+fn the_checker_finds_leftovers() {
+    let text = concat!("fine\n// TO", "DO: later\nfine\n#[", "allow(dead_code)]\n");
+    let lines: Vec<usize> = leftovers(text).iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [2, 4]);
+}
+
+/// Every relative link of a page leads to a file.
+#[test]
+fn no_page_links_into_the_void() {
+    let link = regex::Regex::new(r"\]\(([^)#\s]+)(#[^)]*)?\)").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, text) in project_files() {
+        if !name.ends_with(".md") {
+            continue;
+        }
+        let folder = root.join(&name).parent().unwrap().to_owned();
+        for found in link.captures_iter(&text) {
+            let target = &found[1];
+            if !target.contains("://") && !target.starts_with("mailto:") {
+                assert!(folder.join(target).exists(), "{name} links to {target}");
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `opsbook lint`: what it finds, and that it finds nothing in what we ship.
+
+use std::path::Path;
+
+use crate::harness::{Output, Project};
+
+#[track_caller]
+fn lint(runbook: &str) -> Output {
+    Project::new()
+        .file("runbooks/t/x.toml", runbook)
+        .run(&["lint", "runbooks/t/x.toml"])
+}
+
+#[track_caller]
+fn finds(runbook: &str, message: &str) {
+    let output = lint(runbook);
+    assert_eq!(output.code, 78, "{}", output.shown());
+    assert!(
+        output.shown().contains("runbooks/t/x.toml:"),
+        "{}",
+        output.shown()
+    );
+    assert!(output.shown().contains(message), "{}", output.shown());
+}
+
+#[test]
+fn a_clean_runbook_is_clean() {
+    lint("title = \"x\"\n[[step]]\nname = \"a\"\nassert.that = \"true\"\n").exits(0);
+}
+
+#[test]
+fn an_undefined_name_is_found() {
+    finds(
+        "title = \"x\"\n[[step]]\nname = \"a\"\nassert.that = \"statsu == 1\"\n",
+        "statsu",
+    );
+    finds(
+        "title = \"x\"\n[[step]]\nname = \"a\"\ncommand.run = [\"echo\", \"{{ input.nobody }}\"]\n",
+        "nobody",
+    );
+}
+
+#[test]
+fn a_step_that_looks_at_a_later_one_is_found() {
+    finds(
+        "title = \"x\"\n[[step]]\nname = \"a\"\nassert.that = \"steps.b.status == 'ok'\"\n[[step]]\nname = \"b\"\nassert.that = \"true\"\n",
+        "b",
+    );
+}
+
+#[test]
+fn an_output_that_names_no_step_is_found() {
+    finds(
+        "title = \"x\"\noutput = \"nobody\"\n[[step]]\nname = \"a\"\nassert.that = \"true\"\n",
+        "nobody",
+    );
+}
+
+#[test]
+fn an_unless_that_writes_is_found() {
+    finds(
+        "title = \"x\"\n[[step]]\nname = \"a\"\nassert.that = \"true\"\nunless = { http.post = \"http://api.example.com/\", expect = \"status == 200\" }\n",
+        "unless",
+    );
+}
+
+#[test]
+fn a_lint_of_everything_names_every_bad_file() {
+    Project::new()
+        .file("runbooks/t/one.toml", "title = 1\n")
+        .file("runbooks/t/two.toml", "titel = \"x\"\n")
+        .run(&["lint"])
+        .exits(78)
+        .says("runbooks/t/one.toml")
+        .says("runbooks/t/two.toml");
+}
+
+#[test]
+fn every_shipped_runbook_is_clean() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks");
+    let mut count = 0;
+    for group in std::fs::read_dir(&root).unwrap() {
+        for file in std::fs::read_dir(group.unwrap().path()).unwrap() {
+            let file = file.unwrap().path();
+            let project = Project::new();
+            let output = project.run(&["lint", file.to_str().unwrap()]);
+            assert_eq!(output.code, 0, "{}", output.shown());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no runbook is shipped in {}", root.display());
+}
+
+#[test]
+fn the_example_configuration_is_clean_and_so_are_its_runbooks() {
+    Project::bare()
+        .with_example()
+        .run(&["--config", "config.example.toml", "lint"])
+        .exits(0);
+}
+
+#[test]
+fn the_schema_is_json_and_knows_every_action() {
+    let schema = Project::bare().run(&["schema"]).exits(0);
+    let text = schema.json().to_string();
+    for action in opsbook::action::vocabulary().actions() {
+        assert!(
+            text.contains(&format!("\"{}\"", action.name)),
+            "{}",
+            action.name
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! What machines read: JSON, event lines, reports in files, and replays that print what the live run printed.
+
+use serde_json::Value;
+
+use crate::harness::Project;
+
+/// One step of every kind of end.
+const MIXED: &str = r#"
+[[step]]
+name      = "good"
+shell.run = "echo fine"
+effect    = "read"
+[[step]]
+name        = "bad"
+assert.that = "1 == 2"
+severity    = "P3"
+on_failure  = "continue"
+[[step]]
+name        = "passed-over"
+when        = "false"
+assert.that = "true"
+[[finding]]
+when     = "true"
+severity = "P3"
+cause    = "one is not two"
+remedy   = "list"
+"#;
+
+fn project() -> Project {
+    Project::new().runbook("t/x", MIXED)
+}
+
+#[test]
+fn json_is_one_object_with_the_verdict_and_the_steps() {
+    let output = project().run(&["t", "x", "--format", "json"]).exits(1);
+    let report = output.json();
+    assert_eq!(report["verdict"], "warning");
+    assert_eq!(report["exit"], 1);
+    let steps = report["steps"].as_array().unwrap();
+    let ends: Vec<(&str, &str)> = steps
+        .iter()
+        .map(|step| {
+            (
+                step["step"].as_str().unwrap(),
+                step["status"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            ("good", "ok"),
+            ("bad", "warning"),
+            ("passed-over", "skipped")
+        ]
+    );
+    assert_eq!(report["findings"][0]["cause"], "one is not two");
+}
+
+#[test]
+fn jsonl_is_the_stream_of_events_without_gaps() {
+    let output = project().run(&["t", "x", "--format", "jsonl"]).exits(1);
+    let events = output.json_lines();
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event["seq"], index, "{}", output.shown());
+        assert_eq!(event["version"], 1);
+    }
+    let types: Vec<&str> = events
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types.first(), Some(&"run-started"));
+    assert_eq!(types.last(), Some(&"run-finished"));
+    let finished = |event: &&Value| event["type"] == "step-finished";
+    assert_eq!(events.iter().filter(finished).count(), 3);
+}
+
+#[test]
+fn a_replay_prints_what_the_live_run_printed() {
+    for format in ["table", "json", "jsonl"] {
+        let project = project();
+        let live = project.run(&["t", "x", "--format", format]).exits(1);
+        let replay = project.run(&["runs", "replay", "1", "--format", format]);
+        assert_eq!(replay.stdout, live.stdout, "{format}");
+    }
+}
+
+#[test]
+fn a_report_goes_to_its_file_beside_the_table() {
+    let project = project();
+    project
+        .run(&[
+            "t",
+            "x",
+            "--report",
+            "json=report.json",
+            "--report",
+            "jsonl=events.jsonl",
+        ])
+        .exits(1)
+        .step("bad", "WARNING");
+    let report: Value = serde_json::from_str(&project.read("report.json")).unwrap();
+    assert_eq!(report["verdict"], "warning");
+    assert!(project.read("events.jsonl").lines().count() > 3);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_said_and_not_silently_lost() {
+    let output = project().run(&["t", "x", "--report", "json=no/such/folder/report.json"]);
+    assert_ne!(output.code, 0);
+    assert!(
+        output.stderr.contains("no/such/folder"),
+        "{}",
+        output.shown()
+    );
+}
+
+#[test]
+fn the_list_of_runs_is_newest_first_and_show_knows_each() {
+    let project = project().runbook("t/good", "[[step]]\nname = \"a\"\nassert.that = \"true\"\n");
+    project.run(&["t", "x"]).exits(1);
+    project.run(&["t", "good"]).exits(0);
+    let list = project.run(&["runs", "list"]).exits(0);
+    let newest = list.stdout.find("t/good").unwrap();
+    let oldest = list.stdout.find("t/x").unwrap();
+    assert!(newest < oldest, "{}", list.shown());
+    project.run(&["runs", "show", "1"]).prints("one is not two");
+    project.run(&["runs", "show", "99"]).says("99");
+}
+
+#[test]
+fn data_goes_to_stdout_and_everything_else_to_stderr() {
+    let output = project()
+        .run(&["t", "x", "--format", "json", "-v"])
+        .exits(1);
+    output.json();
+}
+
+#[test]
+fn quiet_says_nothing_when_all_is_well() {
+    let project =
+        Project::new().runbook("t/good", "[[step]]\nname = \"a\"\nassert.that = \"true\"\n");
+    let output = project.run(&["t", "good", "-q"]).exits(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
+}

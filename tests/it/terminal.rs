@@ -1,0 +1,133 @@
+//! The binary at a real terminal: a pseudo-terminal for questions, tmux for what a screen shows in the end.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use crate::harness::{Project, WATCHDOG, exit_code};
+
+/// A run at a pseudo-terminal of 80 by 24, made by `script` of util-linux.
+pub(crate) struct Terminal {
+    child: Child,
+    keyboard: ChildStdin,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    /// Starts the binary in the project.
+    pub(crate) fn start(project: &Project, arguments: &[&str]) -> Self {
+        let line = format!(
+            "stty columns 80 rows 24 && exec {}",
+            shell_line(&project.command(arguments))
+        );
+        let inner = project.command(&[]);
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .current_dir(inner.get_current_dir().unwrap())
+            .env_clear()
+            .envs(
+                inner
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`script` is there; run: scripts/test");
+        let keyboard = child.stdin.take().unwrap();
+        let mut screen = child.stdout.take().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = screen.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            keyboard,
+            output,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits until the terminal has shown this text.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            match self.output.recv_timeout(WATCHDOG) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => panic!("the terminal never shows {text:?}:\n{}", self.seen),
+            }
+        }
+    }
+
+    /// Presses keys: `y\r`, or `\x03` for Ctrl-C.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.keyboard.flush().unwrap();
+    }
+
+    /// The exit code and all that was shown.
+    pub(crate) fn end(mut self) -> (i32, String) {
+        while let Ok(bytes) = self.output.recv_timeout(WATCHDOG) {
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        drop(self.keyboard);
+        (exit_code(self.child.wait().unwrap()), self.seen)
+    }
+}
+
+/// What a screen of 80 by 24 shows once the binary has ended there, with the exit code in the last line.
+pub(crate) fn final_screen(project: &Project, arguments: &[&str]) -> String {
+    let socket = project.path("tmux.socket");
+    let tmux = |arguments: &[&str]| {
+        let output = Command::new("tmux")
+            .arg("-S")
+            .arg(&socket)
+            .args(["-f", "/dev/null"])
+            .args(arguments)
+            .env_remove("TMUX")
+            .output()
+            .expect("tmux is there; run: scripts/test");
+        assert!(output.status.success(), "tmux {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let inner = project.command(arguments);
+    let variables: Vec<String> = inner
+        .get_envs()
+        .filter_map(|(name, value)| {
+            Some(quoted(&format!("{}={}", name.to_str()?, value?.to_str()?)))
+        })
+        .collect();
+    let line = format!(
+        "cd {} && env -i TERM=screen-256color {} {}; echo \"exit $?\"; tmux -S {} wait-for -S ended; cat",
+        quoted(&project.path("").display().to_string()),
+        variables.join(" "),
+        shell_line(&inner),
+        quoted(&socket.display().to_string()),
+    );
+    tmux(&["new-session", "-d", "-x", "80", "-y", "24", &line]);
+    tmux(&["wait-for", "ended"]);
+    let screen = tmux(&["capture-pane", "-p"]);
+    tmux(&["kill-server"]);
+    screen
+}
+
+fn shell_line(command: &Command) -> String {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| quoted(word.to_str().unwrap()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
