@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::base::StepKey;
 use crate::expr::{EvalError, Scope};
@@ -21,7 +22,12 @@ pub(super) enum Failure {
     /// A template or an expression could not be evaluated.
     Evaluation(EvalError),
     /// The attempt took longer than it may.
-    Timeout(Duration),
+    Timeout {
+        /// The limit.
+        limit: Duration,
+        /// What the action was doing, where it could tell.
+        error: Option<ActionError>,
+    },
     /// `expect` did not hold, or a name could not be saved.
     Expectation {
         /// The comparison that decided.
@@ -39,7 +45,7 @@ impl Failure {
         match self {
             Self::Stopped(_) => true,
             Self::Action(error) => matches!(error.kind, ErrorKind::Refused | ErrorKind::Config),
-            Self::Evaluation(_) | Self::Timeout(_) | Self::Expectation { .. } => false,
+            Self::Evaluation(_) | Self::Timeout { .. } | Self::Expectation { .. } => false,
         }
     }
 }
@@ -102,12 +108,19 @@ impl Run<'_> {
         })?;
         let invocation = self.invocation(call, scope).map_err(Failure::Evaluation)?;
         let (cancel, cancelled) = watch::channel(false);
+        let limit = step
+            .timeout
+            .map(|span| span.0)
+            .or(call.action.timeout.map(Duration::from_secs));
+        let deadline = limit.map(|limit| Instant::now() + limit);
         let resolve = |template: &_| self.engine.resolve(template, scope);
         let progress = |message: String| self.recorder.progress(key, &message);
         let context = ActionContext {
             step: key,
             config: self.engine.config,
             folder: &self.engine.folder,
+            deadline,
+            environment: &self.engine.environment,
             variables: &self.engine.variables,
             prompt: self.engine.prompt,
             nested: &Nested { run: self, frame },
@@ -117,15 +130,22 @@ impl Run<'_> {
             judged: step.expect.is_some(),
         };
         let mut future = action.run(&invocation, &context);
-        let limit = step
-            .timeout
-            .map(|span| span.0)
-            .or(call.action.timeout.map(Duration::from_secs));
+        let timeout = |error| Failure::Timeout {
+            limit: limit.unwrap_or_default(),
+            error,
+        };
         let cut_off = tokio::select! {
+            // An action that watches the deadline itself says more than the engine can.
             biased;
             stop = frame.stop.wait() => Failure::Stopped(stop),
-            result = &mut future => return result.map_err(Failure::Action),
-            limit = elapsed(limit) => Failure::Timeout(limit),
+            result = &mut future => return result.map_err(|error| {
+                if deadline.is_some_and(|deadline| Instant::now() >= deadline) && error.kind == ErrorKind::Target {
+                    timeout(Some(error))
+                } else {
+                    Failure::Action(error)
+                }
+            }),
+            () = reached(deadline) => timeout(None),
         };
         // The receiver lives in the context, so this cannot fail.
         cancel.send_replace(true);
@@ -156,13 +176,10 @@ impl Run<'_> {
     }
 }
 
-/// Gives the limit back once it has passed; never when there is none.
-async fn elapsed(limit: Option<Duration>) -> Duration {
-    match limit {
-        Some(limit) => {
-            tokio::time::sleep(limit).await;
-            limit
-        }
+/// Ends when the deadline is reached; never when there is none.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

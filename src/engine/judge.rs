@@ -125,7 +125,9 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
             },
         },
         Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
-        Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
+        Failure::Timeout { .. } | Failure::Expectation { .. } => {
+            Ending::failed(severity, detail, None)
+        }
         // A change that was cut off may have taken effect or not.
         Failure::Stopped(Stop::Interrupted | Stop::Terminated) if effect.changes() => Ending {
             failed: true,
@@ -141,7 +143,10 @@ pub(super) fn why(failure: &Failure) -> String {
     match failure {
         Failure::Action(error) => text::one_line(&error.message),
         Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
-        Failure::Timeout(limit) => format!("no end within {}", Span(*limit)),
+        Failure::Timeout {
+            error: Some(error), ..
+        } => text::one_line(&error.message),
+        Failure::Timeout { limit, error: None } => format!("no end within {}", Span(*limit)),
         Failure::Expectation { because, .. } => because.clone(),
         Failure::Stopped(stop) => stop.as_str().to_owned(),
     }

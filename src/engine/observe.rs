@@ -212,7 +212,7 @@ fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
 fn retry_covers(on: &[RetryOn], failure: &Failure) -> bool {
     match failure {
         Failure::Action(error) => error.kind == ErrorKind::Target && on.contains(&RetryOn::Error),
-        Failure::Timeout(_) => on.contains(&RetryOn::Timeout),
+        Failure::Timeout { .. } => on.contains(&RetryOn::Timeout),
         Failure::Expectation { .. } => on.contains(&RetryOn::Expect),
         Failure::Evaluation(_) | Failure::Stopped(_) => false,
     }

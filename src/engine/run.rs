@@ -37,6 +37,8 @@ pub struct Engine<'a> {
     pub config: &'a Config,
     /// The folder that relative paths of runbooks start from.
     pub folder: PathBuf,
+    /// The environment variables that opsbook was started with.
+    pub environment: Vec<(String, String)>,
     /// Variables for child processes, beside those that opsbook inherited.
     pub variables: Vec<(String, String)>,
     /// The secrets that the plan can reach, by name.
@@ -129,7 +131,7 @@ impl Ledger {
                 ErrorKind::Target | ErrorKind::Own => return,
             },
             Failure::Evaluation(_)
-            | Failure::Timeout(_)
+            | Failure::Timeout { .. }
             | Failure::Expectation { .. }
             | Failure::Stopped(_) => return,
         };

@@ -93,6 +93,8 @@ impl Run<'_> {
         key: &StepKey,
         conditional: bool,
     ) -> StepEnd {
+        // A step that never waits must not keep a signal from being heard.
+        tokio::task::yield_now().await;
         let began = Instant::now();
         let effect = self.effect(step);
         if conditional && let Some(ending) = self.unless_wanted(step, scope) {
@@ -218,9 +220,12 @@ impl Run<'_> {
         let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
         self.ledger.borrow_mut().note_failure(failure, key);
         let outputs = match failure {
-            Failure::Action(error) => (*error.outputs).clone(),
+            Failure::Action(error)
+            | Failure::Timeout {
+                error: Some(error), ..
+            } => (*error.outputs).clone(),
             Failure::Expectation { outputs, .. } => (**outputs).clone(),
-            Failure::Evaluation(_) | Failure::Timeout(_) | Failure::Stopped(_) => {
+            Failure::Evaluation(_) | Failure::Timeout { .. } | Failure::Stopped(_) => {
                 Outputs::default()
             }
         };

@@ -328,6 +328,7 @@ impl Bench {
             evaluator: &evaluator,
             config: &config,
             folder: std::env::temp_dir(),
+            environment: Vec::new(),
             variables: Vec::new(),
             secrets: self.secrets.clone(),
             masker: &masker,

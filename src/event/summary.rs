@@ -114,7 +114,7 @@ impl Summary {
     }
 
     /// The line of a step. One that the plan did not hold (an item of a `for_each`, a step of a sub-runbook) goes
-    /// behind the last line of the step it belongs to.
+    /// behind the last line of the step it belongs to, items in the order of their list however they ended.
     fn line(&mut self, step: &StepKey, action: &str, effect: Effect) -> &mut StepLine {
         let place = match self.places.get(step) {
             Some(place) => *place,
@@ -132,9 +132,10 @@ impl Summary {
     fn insert(&mut self, line: StepLine) -> usize {
         let place = owner(&line.step)
             .and_then(|owner| {
-                self.steps
-                    .iter()
-                    .rposition(|other| belongs(&other.step, owner))
+                let index = index_within(&line.step, owner);
+                self.steps.iter().rposition(|other| {
+                    belongs(&other.step, owner) && index_within(&other.step, owner) <= index
+                })
             })
             .map_or(self.steps.len(), |last| last + 1);
         for later in &self.steps[place..] {
@@ -178,6 +179,17 @@ impl Summary {
 fn owner(step: &StepKey) -> Option<&str> {
     let text = step.as_str();
     text.rfind(['[', '/']).map(|cut| &text[..cut])
+}
+
+/// The number of the item of `owner` that a step is or belongs to; none for the steps of a sub-runbook, which keep the
+/// order in which they began.
+fn index_within(step: &StepKey, owner: &str) -> Option<usize> {
+    let (index, _) = step
+        .as_str()
+        .strip_prefix(owner)?
+        .strip_prefix('[')?
+        .split_once(']')?;
+    index.parse().ok()
 }
 
 fn belongs(step: &StepKey, owner: &str) -> bool {
