@@ -10,7 +10,8 @@ use minijinja::value::ValueKind;
 use super::error::Fault;
 use super::machine::Machine;
 use super::names::{extent, undefined_fault};
-use super::phrase::{Operand, because, state};
+use super::phrase::{Operand, because, state, tested};
+use super::syntax::bytes;
 use super::value::{is_secret, items_of, kind_of};
 use super::{Judgement, Scope};
 
@@ -200,6 +201,14 @@ impl Judge<'_> {
     /// What is no comparison holds if it is neither empty, zero, false nor null.
     fn plain(&self, whole: &Expr<'_>, negated: bool) -> Result<Judgement, Fault> {
         let operand = self.operand(whole)?;
+        if let Expr::Test(test) = whole {
+            let passes = operand.value.is_true();
+            let text = |range| self.source.get(range).unwrap_or_default();
+            return Ok(Judgement {
+                holds: passes != negated,
+                because: tested(text(extent(&test.expr)), text(bytes(test.span())), passes),
+            });
+        }
         Ok(Judgement {
             holds: operand.value.is_true() != negated,
             because: state(&operand),
@@ -411,5 +420,179 @@ fn hidden_ordering(whole: &Expr<'_>) -> Option<std::ops::Range<usize>> {
             .iter()
             .chain(&inner.values)
             .find_map(hidden_ordering),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::expr::testing::{evaluator, expression, scope};
+
+    fn names() -> crate::expr::Scope {
+        scope(&json!({
+            "status": 503, "ms": 612.4, "changed": 4, "doomed": 5, "body": "all is ok",
+            "json": {"status": "healthy", "pendingJobs": 142, "ready": false, "text": "7", "nothing": null},
+            "rows": [], "tags": ["a", "b"], "name": "é",
+        }))
+    }
+
+    fn judged(text: &str) -> (bool, String) {
+        match evaluator().judge(&expression(text), &names()) {
+            Ok(judgement) => (judgement.holds, judgement.because),
+            Err(error) => (false, format!("error: {error:?}")),
+        }
+    }
+
+    #[track_caller]
+    fn expect(text: &str, holds: bool, because: &str) {
+        assert_eq!(judged(text), (holds, because.to_owned()), "{text}");
+    }
+
+    #[test]
+    fn tells_what_holds_with_its_values() {
+        expect("json.pendingJobs > 100", true, "json.pendingJobs 142 > 100");
+        expect("100 < json.pendingJobs", true, "json.pendingJobs 142 > 100");
+        expect("changed != doomed", true, "changed 4 != doomed 5");
+        expect("status in [500, 503]", true, "status 503 in [500,503]");
+        expect("'ok' in body", true, "body contains \"ok\"");
+        expect(
+            "ms > 500 and status == 503",
+            true,
+            "ms 612.4 > 500 and status 503 == 503",
+        );
+        expect("ms > 700 or changed < 5", true, "changed 4 < 5");
+        expect("1 < changed < 5", true, "changed 4 > 1 and changed 4 < 5");
+        expect("rows | length == 0", true, "rows | length 0 == 0");
+        expect("not (status == 200)", true, "status 503 != 200");
+        expect(
+            "not (status == 200 or status == 204)",
+            true,
+            "status 503 != 200 and status 503 != 204",
+        );
+        expect("true", true, "");
+        expect("name == 'é'", true, "name \"é\" == \"é\"");
+    }
+
+    #[test]
+    fn tells_what_was_expected_instead() {
+        expect("status == 200", false, "status is 503, expected 200");
+        expect("ms < 500", false, "ms is 612.4, expected < 500");
+        expect(
+            "changed == doomed",
+            false,
+            "changed is 4, expected 5 (doomed)",
+        );
+        expect(
+            "changed != 4",
+            false,
+            "changed is 4, expected anything else",
+        );
+        expect(
+            "status == 503 and json.status == 'sick'",
+            false,
+            "json.status is \"healthy\", expected \"sick\"",
+        );
+        expect(
+            "status in [200, 204]",
+            false,
+            "status is 503, expected one of [200,204]",
+        );
+        expect(
+            "status not in [503]",
+            false,
+            "status is 503, expected none of [503]",
+        );
+        expect(
+            "'error' not in body",
+            true,
+            "body does not contain \"error\"",
+        );
+        expect("'wrong' in body", false, "body does not contain \"wrong\"");
+        expect("json.ready", false, "json.ready is false");
+        expect("not json.ready", true, "json.ready is false");
+        expect("rows", false, "rows is []");
+        expect("body is matches('^x')", false, "body is not matches('^x')");
+        expect("1 == 2", false, "");
+    }
+
+    #[test]
+    fn what_is_missing_null_or_of_another_kind_never_passes() {
+        for (text, words) in [
+            ("json.value < 5", "`json.value` is missing"),
+            ("json.value == 5", "`json.value` is missing"),
+            ("json.value != 5", "`json.value` is missing"),
+            ("not json.value", "`json.value` is missing"),
+            ("json.nothing < 5", "`json.nothing` is null, not a number"),
+            ("5 > json.nothing", "`json.nothing` is null, not a number"),
+            (
+                "not (json.nothing >= 5)",
+                "`json.nothing` is null, not a number",
+            ),
+            ("json.text < 5", "`json.text` is a text, not a number"),
+            (
+                "json.ready <= 1",
+                "`json.ready` is true or false, not a number",
+            ),
+            ("rows < 5", "`rows` is a list, not a number"),
+            ("status > json.text", "`json.text` is a text"),
+            (
+                "(json.nothing < 5) == true",
+                "`json.nothing` is null, not a number",
+            ),
+            ("[json.nothing < 5] | first", "cannot stand inside"),
+            ("(json.nothing < 5) is true", "cannot stand inside"),
+            ("'x' in status", "`in` looks into a list"),
+        ] {
+            let (holds, because) = judged(text);
+            assert!(!holds && because.contains(words), "{text}: {because}");
+        }
+    }
+
+    #[test]
+    fn decides_early() {
+        expect(
+            "json.value is defined and json.value < 5",
+            false,
+            "json.value is not defined",
+        );
+        expect(
+            "json.nothing is not none and json.nothing < 5",
+            false,
+            "json.nothing is none",
+        );
+        expect("status == 503 or json.value < 5", true, "status 503 == 503");
+        expect(
+            "json.value | default(7) < 5",
+            false,
+            "json.value | default(7) is 7, expected < 5",
+        );
+        expect(
+            "changed > 3 if json.ready else changed > 2",
+            true,
+            "changed 4 > 2",
+        );
+    }
+
+    #[test]
+    fn secrets_are_neither_compared_nor_shown() {
+        let secret = crate::base::Secret::new("hunter2".to_owned());
+        let scope = names().with("token", crate::expr::secret_value(&secret));
+        let judge = |text| evaluator().judge(&expression(text), &scope);
+        assert!(judge("token == 'hunter2'").is_err());
+        assert!(judge("token < 'z'").is_err());
+        assert_eq!(
+            judge("token is defined").map(|judgement| judgement.holds),
+            Ok(true)
+        );
+    }
+
+    #[test]
+    fn an_error_points_at_the_operand_in_the_file() {
+        let error = evaluator()
+            .judge(&expression("name == 'é' and json.nothing < 5"), &names())
+            .err();
+        let blamed = error.map(|error| error.place.source.slice(error.place.range).to_owned());
+        assert_eq!(blamed.as_deref(), Some("json.nothing"));
     }
 }

@@ -77,6 +77,9 @@ fn fault(error: &minijinja::Error, expression: &Expr<'_>, source: &str, scope: &
     let detail = error.detail().unwrap_or_default();
     let fault = match error.kind() {
         ErrorKind::UndefinedError => return undefined_fault(expression, source, scope),
+        _ if detail.contains("is undefined)") => {
+            return undefined_fault(expression, source, scope);
+        }
         ErrorKind::OutOfFuel => Fault::new(format!("the expression takes more than {FUEL} steps")),
         ErrorKind::UnknownFilter => unknown("filter", source, &range, FILTERS),
         ErrorKind::UnknownTest => unknown("test", source, &range, TESTS),

@@ -12,6 +12,8 @@ mod phrase;
 mod pieces;
 mod scope;
 mod syntax;
+#[cfg(test)]
+mod testing;
 mod value;
 
 pub use argument::{Argument, Judgement, ShellText, SqlText};

@@ -293,3 +293,88 @@ fn suggestion(part: &str, parent: &Value) -> Option<String> {
     known.truncate(MOST_SHOWN);
     Some(format!("there is {}{more}", known.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{names_in_expression, names_in_template};
+    use crate::expr::testing::{evaluator, expression, scope, template};
+
+    fn in_expression(text: &str) -> Vec<String> {
+        names_in_expression(&expression(text))
+            .into_iter()
+            .map(|name| {
+                let optional = if name.optional { "?" } else { "" };
+                format!("{}{optional} {}", name.path.join("."), &text[name.range])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn finds_dotted_names_with_their_places() {
+        assert_eq!(
+            in_expression("'é' in body or steps.count.rows[0].n > 5"),
+            ["body body", "steps.count.rows steps.count.rows"]
+        );
+    }
+
+    #[test]
+    fn knows_what_may_be_missing() {
+        assert_eq!(
+            in_expression("json.x is defined and json.y | default(z) > now()"),
+            ["json.x? json.x", "json.y? json.y", "z z"]
+        );
+        assert_eq!(
+            in_expression("steps['a-b'].code"),
+            ["steps.a-b.code steps['a-b'].code"]
+        );
+    }
+
+    #[test]
+    fn leaves_out_the_names_of_loops() {
+        let text =
+            "{% for row in rows %}{{ row.n }}{{ loop.index }}{{ other }}{% endfor %}{{ row }}";
+        let found = names_in_template(&template(text));
+        let paths: Vec<String> = found.iter().map(|name| name.path.join(".")).collect();
+        assert_eq!(paths, ["rows", "other", "row"]);
+        assert!(names_in_template(&template("{{ broken")).is_empty());
+    }
+
+    #[test]
+    fn a_missing_name_suggests_another() {
+        let scope = scope(&json!({"status": null}));
+        scope.finish_step("count", &json!({"rows": []}));
+        for (text, message, help) in [
+            (
+                "{{ steps.cuont.rows }}",
+                "`steps.cuont` is missing",
+                "did you mean `count`?",
+            ),
+            (
+                "{{ steps.count.rwos }}",
+                "`steps.count.rwos` is missing",
+                "did you mean `rows`?",
+            ),
+            (
+                "{{ statsu + 1 }}",
+                "`statsu` is missing",
+                "did you mean `status`?",
+            ),
+            (
+                "{{ status.code }}",
+                "`status.code` is missing",
+                "`status` is null",
+            ),
+            (
+                "{{ steps.count.zzzzzz }}",
+                "`steps.count.zzzzzz` is missing",
+                "there is rows",
+            ),
+        ] {
+            let error = evaluator().text(&template(text), &scope).err();
+            let found = error.map(|error| (error.message, error.help.unwrap_or_default()));
+            assert_eq!(found, Some((message.to_owned(), help.to_owned())), "{text}");
+        }
+    }
+}

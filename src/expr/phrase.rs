@@ -71,6 +71,12 @@ pub(super) fn state(operand: &Operand<'_>) -> String {
     }
 }
 
+/// How a test came out: `json.error is none`, `body is not matches('^ok')`.
+pub(super) fn tested(subject: &str, test: &str, passes: bool) -> String {
+    let verb = if passes { "is" } else { "is not" };
+    format!("{} {verb} {}", one_line(subject), one_line(test))
+}
+
 fn membership(
     item: &Operand<'_>,
     asked: Comparison,

@@ -53,11 +53,8 @@ impl<'a> Statements<'a> {
 /// Reads a template.
 pub(super) fn statements(text: &str) -> Result<Statements<'_>, Fault> {
     measure(text, false)?;
-    let syntax = SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .build()
-        .map_err(|error| syntax_fault(&error))?;
-    let read = Statements(parse(text, "template", syntax).map_err(|error| syntax_fault(&error))?);
+    let read =
+        Statements(parse(text, "template", syntax()?).map_err(|error| syntax_fault(&error))?);
     read.all().iter().try_for_each(permit)?;
     Ok(read)
 }
@@ -76,13 +73,22 @@ pub(super) fn bytes(span: Span) -> Range<usize> {
     span.start_offset as usize..(span.end_offset as usize).max(span.start_offset as usize)
 }
 
+/// Every byte of the author's text counts. A comment is `{{# … #}}`: MiniJinja's own `{#` would eat the shell's `${#name}`.
+fn syntax() -> Result<SyntaxConfig, Fault> {
+    SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .comment_delimiters("{{#", "#}}")
+        .build()
+        .map_err(|error| syntax_fault(&error))
+}
+
 /// Refuses what would make a later walk of the tree too deep.
 fn measure(text: &str, in_expression: bool) -> Result<(), Fault> {
     if text.len() > LONGEST_TEMPLATE {
         return Err(Fault::new("the text is longer than 1 MiB"));
     }
     let (mut tokens, mut statements) = (0, 0);
-    for token in tokenize(text, in_expression, SyntaxConfig::default()) {
+    for token in tokenize(text, in_expression, syntax()?) {
         let (token, span) = token.map_err(|error| syntax_fault(&error))?;
         match token {
             Token::VariableStart | Token::TemplateData(_) => tokens = 0,

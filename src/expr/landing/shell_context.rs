@@ -28,9 +28,12 @@ pub(super) struct ShellContext {
     ambiguous: Option<&'static str>,
 }
 
+#[derive(Default)]
 struct HereDocument {
     delimiter: String,
     strips_tabs: bool,
+    /// The quote that is open while the delimiter is read.
+    quote: Option<char>,
 }
 
 enum Frame {
@@ -198,8 +201,8 @@ impl ShellContext {
         if self.less == 2 && character != '<' {
             self.less = 0;
             self.frames.push(Frame::Delimiter(HereDocument {
-                delimiter: String::new(),
                 strips_tabs: character == '-',
+                ..HereDocument::default()
             }));
             if character != '-' {
                 self.delimiter(character);
@@ -318,9 +321,18 @@ impl ShellContext {
         let Some(Frame::Delimiter(document)) = self.frames.last_mut() else {
             return;
         };
+        if let Some(quote) = document.quote {
+            if character == quote {
+                document.quote = None;
+            } else {
+                document.delimiter.push(character);
+            }
+            return;
+        }
         match character {
             ' ' | '\t' if document.delimiter.is_empty() => {}
-            '\'' | '"' | '\\' => {}
+            '\'' | '"' => document.quote = Some(character),
+            '\\' => {}
             ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
                 if let Some(Frame::Delimiter(document)) = self.frames.pop() {
                     self.pending.push_back(document);
