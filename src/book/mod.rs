@@ -13,6 +13,7 @@ mod node;
 mod overlay;
 mod pace;
 mod reader;
+mod references;
 mod requirement;
 mod resolve;
 mod runbook;
@@ -27,8 +28,10 @@ pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
 pub use reader::{Field, Form, Mistakes, TableReader};
+pub use references::{check_references, check_step_references};
 pub use resolve::{
-    EstateNames, InputMistake, MissingInput, Resolved, given_texts, parse_given, resolve_inputs,
+    EstateNames, InputMistake, MissingInput, Resolved, check_value, given_texts, parse_given,
+    resolve_inputs,
 };
 pub use runbook::parse_runbook;
 pub use step::parse_step;

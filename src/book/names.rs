@@ -3,9 +3,28 @@
 use super::reader::Field;
 
 /// Names that every expression can use, or that its grammar claims.
-pub(super) const RESERVED: [&str; 19] = [
-    "input", "steps", "service", "database", "queue", "secret", "run", "project", "true", "false",
-    "none", "not", "and", "or", "in", "is", "if", "else", "self",
+pub(super) const RESERVED: [&str; 21] = [
+    "input",
+    "steps",
+    "service",
+    "database",
+    "queue",
+    "secret",
+    "run",
+    "project",
+    "environment",
+    "index",
+    "true",
+    "false",
+    "none",
+    "not",
+    "and",
+    "or",
+    "in",
+    "is",
+    "if",
+    "else",
+    "self",
 ];
 
 /// The longest name of a step.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
 use crate::base::{Diagnostic, Diagnostics, Place, Size, SourceFile, Span, nearest};
+use crate::expr::{check_expression, check_template};
 use crate::model::{Expression, Template};
 
 use super::document::{Entry, Item, Table, Value};
@@ -362,10 +363,11 @@ impl<'a> Field<'a> {
 
     /// A text with `{{ … }}` in it, its grammar checked.
     pub fn template(&self) -> Option<Template> {
-        Some(Template {
+        let template = Template {
             text: self.text()?.to_owned(),
             place: self.text_place(),
-        })
+        };
+        self.keep(check_template(&template), template)
     }
 
     /// A template that holds more than white space.
@@ -381,10 +383,11 @@ impl<'a> Field<'a> {
             self.mistake("expected an expression, found an empty text");
             return None;
         }
-        Some(Expression {
+        let expression = Expression {
             text: text.to_owned(),
             place: self.text_place(),
-        })
+        };
+        self.keep(check_expression(&expression), expression)
     }
 
     /// A whole number.
@@ -569,6 +572,16 @@ impl<'a> Field<'a> {
                 Place::new(self.source, start..start + text.len())
             }
             None => self.place(),
+        }
+    }
+
+    fn keep<T>(&self, checked: Result<(), Diagnostic>, value: T) -> Option<T> {
+        match checked {
+            Ok(()) => Some(value),
+            Err(mistake) => {
+                self.mistakes.push(mistake);
+                None
+            }
         }
     }
 
