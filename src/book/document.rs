@@ -110,7 +110,7 @@ impl Document {
 ///
 /// # Errors
 /// As [`Document::open`], but for TOML.
-pub(super) fn read_text(path: &Path) -> Result<String, Diagnostic> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Diagnostic> {
     let shown = crate::base::text::neutral(&path.display().to_string());
     let unreadable =
         |error: &std::io::Error| Diagnostic::new(format!("cannot read {shown}: {error}"));

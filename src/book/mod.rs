@@ -24,6 +24,7 @@ mod testing;
 
 pub use cycles::check_cycles;
 pub use document::Document;
+pub(crate) use document::read_text;
 pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};

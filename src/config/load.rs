@@ -180,6 +180,5 @@ pub(super) fn variable(name: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "load_tests.rs"]
 #[expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 mod tests;

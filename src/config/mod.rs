@@ -5,15 +5,18 @@ mod database;
 mod environment;
 mod estate;
 mod find;
+mod init;
 mod load;
 mod scope;
 mod service;
 mod tables;
+mod wrangler;
 
 pub use estate::{
     Auth, Config, Database, DatabaseKind, Kv, ObjectStore, Queue, QueueKind, Retention,
     SecretSource, Service, Window,
 };
 pub use find::{FILE_NAME, find};
+pub use init::{Draft, draft};
 pub use load::{load, load_all, parse};
 pub use scope::scope_values;

@@ -234,11 +234,11 @@ fn an_empty_file_is_an_empty_estate() {
 fn several_mistakes_are_told_together_with_place_and_fix() {
     assert_eq!(
         mistakes(
-            "projct = \"a\"\n[service.api]\nurl = \"api.example.com\"\n[database.main]\nkind = \"d2\"\n[window.w]\ncron = \"61 * * * *\"\nfor = \"2 fortnights\"\n"
+            "projct = \"a\"\n[service.api]\nurl = \"api.example.com\"\n[database.main]\nkind = \"postgre\"\n[window.w]\ncron = \"61 * * * *\"\nfor = 2\n"
         ),
         "estate/opsbook.toml:1:1\n    1 │ projct = \"a\"\n      │ ^^^^^^ unknown key in the configuration; did you mean `project`?\n\n\
          estate/opsbook.toml:3:7\n    3 │ url = \"api.example.com\"\n      │       ^^^^^^^^^^^^^^^^^ is no URL; write it like \"https://api.example.com\"\n\n\
-         estate/opsbook.toml:5:8\n    5 │ kind = \"d2\"\n      │        ^^^^ expected one of d1, postgres, sqlite, found \"d2\"; did you mean \"d1\"?\n\n\
+         estate/opsbook.toml:5:8\n    5 │ kind = \"postgre\"\n      │        ^^^^^^^^^ expected one of d1, postgres, sqlite, found \"postgre\"; did you mean \"postgres\"?\n\n\
          estate/opsbook.toml:7:8\n    7 │ cron = \"61 * * * *\"\n      │        ^^^^^^^^^^^^ \"61\" is no minute: 0 to 59, as in 5, 1-5, 1,3 or */2\n\n\
          estate/opsbook.toml:8:7\n    8 │ for = 2\n      │       ^ expected a duration like \"30s\", found an integer"
     );
