@@ -1,1 +1,17 @@
-//! The terminal: colour, width, progress, questions. The only place that prints.
+//! The terminal: colour, width, progress, questions. The only place that prints; it reads no variable itself.
+
+mod board;
+mod error;
+mod facts;
+mod live;
+mod output;
+mod prompt;
+mod screen;
+mod terminal;
+
+pub use error::{diagnostics, message};
+pub use facts::{ColourChoice, Facts, Stream, Variables, colour, facts, width};
+pub use live::Live;
+pub use output::Output;
+pub use prompt::TerminalPrompt;
+pub use terminal::{Loudness, Settings, Terminal};

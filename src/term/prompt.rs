@@ -1,0 +1,215 @@
+//! Asks a person at the terminal. Never hangs where nobody can answer, and leaves the terminal as it was.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dialoguer::console::Term;
+use dialoguer::{Confirm, Input, Password, Select};
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use tokio::sync::{Mutex, oneshot};
+
+use crate::base::text::one_line;
+use crate::engine::{Prompt, PromptError, PromptFuture};
+
+use super::screen::{Screen, Still};
+
+/// Lists of options longer than this scroll.
+const MOST_OPTIONS: usize = 15;
+
+/// Asks a person at the terminal, one question at a time.
+#[derive(Debug)]
+pub struct TerminalPrompt {
+    screen: Screen,
+    somebody: bool,
+    turn: Mutex<()>,
+    /// A question was given up while its thread still read the terminal: a second reader would share the keys with it.
+    given_up: AtomicBool,
+}
+
+impl TerminalPrompt {
+    pub(super) fn new(screen: Screen, somebody: bool) -> Self {
+        Self {
+            screen,
+            somebody,
+            turn: Mutex::new(()),
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks in a thread of its own, for reading a key blocks. It is no thread of the runtime's, which would wait for it
+    /// when a signal ends the run in the middle of a question.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Term) -> dialoguer::Result<T> + Send + 'static,
+    ) -> Result<T, PromptError> {
+        if !self.somebody {
+            return Err(PromptError::NoTerminal);
+        }
+        let _turn = self.turn.lock().await;
+        if self.given_up.load(Ordering::Relaxed) {
+            return Err(PromptError::Interrupted);
+        }
+        let mut asking = Asking::new(self);
+        let (answer, answered) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("prompt".to_owned())
+            .spawn(move || answer.send(question(&Term::stderr())).is_ok())
+            .map_err(|error| PromptError::Broken(error.to_string()))?;
+        let answer = answered.await;
+        asking.over = true;
+        match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(dialoguer::Error::IO(error))) => Err(asking.failed(&error)),
+            Err(_) => Err(PromptError::Broken("the question broke off".to_owned())),
+        }
+    }
+}
+
+/// A question that is being asked: while it lives nothing moves on the screen, and then the terminal is as it was.
+struct Asking<'a> {
+    prompt: &'a TerminalPrompt,
+    modes: Option<Termios>,
+    over: bool,
+    _still: Still,
+}
+
+impl<'a> Asking<'a> {
+    fn new(prompt: &'a TerminalPrompt) -> Self {
+        Self {
+            prompt,
+            modes: tcgetattr(io::stdin()).ok(),
+            over: false,
+            _still: prompt.screen.still(),
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> PromptError {
+        leave_line();
+        match error.kind() {
+            io::ErrorKind::Interrupted => PromptError::Interrupted,
+            io::ErrorKind::NotConnected => PromptError::NoTerminal,
+            _ => PromptError::Broken(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.prompt.given_up.store(true, Ordering::Relaxed);
+            leave_line();
+        }
+        if let Some(modes) = &self.modes {
+            // A terminal that is gone needs no mending.
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, modes);
+        }
+        let _ = Term::stderr().show_cursor();
+    }
+}
+
+/// What follows an unanswered question starts a line of its own.
+fn leave_line() {
+    let _ = Term::stderr().write_line("");
+}
+
+impl Prompt for TerminalPrompt {
+    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
+        let question = one_line(question);
+        Box::pin(self.ask(move |term| {
+            Confirm::new()
+                .with_prompt(question)
+                .default(false)
+                // A stray key must not answer.
+                .wait_for_newline(true)
+                .interact_on(term)
+        }))
+    }
+
+    fn text<'a>(
+        &'a self,
+        question: &'a str,
+        default: Option<&'a str>,
+        hidden: bool,
+    ) -> PromptFuture<'a, String> {
+        let question = one_line(question);
+        let default = default.map(str::to_owned);
+        Box::pin(self.ask(move |term| {
+            if hidden {
+                let answer = Password::new()
+                    .with_prompt(question)
+                    .allow_empty_password(true)
+                    .interact_on(term)?;
+                return Ok(match default {
+                    Some(default) if answer.is_empty() => default,
+                    Some(_) | None => answer,
+                });
+            }
+            let input = Input::new().with_prompt(question).allow_empty(true);
+            match default {
+                Some(default) => input.default(default).interact_text_on(term),
+                None => input.interact_text_on(term),
+            }
+        }))
+    }
+
+    fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize> {
+        let question = one_line(question);
+        let options: Vec<String> = options.iter().map(|option| one_line(option)).collect();
+        Box::pin(self.ask(move |term| {
+            Select::new()
+                .with_prompt(question)
+                .items(options)
+                .default(0)
+                .max_length(MOST_OPTIONS)
+                .interact_on(term)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::{Prompt, PromptError};
+    use crate::term::{Facts, Settings, Stream, Terminal, Variables};
+
+    fn answer(facts: Facts, ci: bool) -> Result<bool, PromptError> {
+        let settings = Settings {
+            variables: Variables {
+                ci,
+                ..Variables::default()
+            },
+            ..Settings::default()
+        };
+        let prompt = Terminal::new(facts, settings).prompt();
+        // Without anybody to ask, the answer is there at once: no runtime is needed to wait for it.
+        futures_util::FutureExt::now_or_never(prompt.confirm("Delete?"))
+            .unwrap_or(Err(PromptError::Interrupted))
+    }
+
+    #[test]
+    fn nobody_is_asked_where_nobody_can_answer() {
+        let screen = Stream {
+            terminal: true,
+            columns: None,
+        };
+        let whole = Facts {
+            stdin: true,
+            stdout: screen,
+            stderr: screen,
+        };
+        let no_input = Facts {
+            stdin: false,
+            ..whole
+        };
+        let no_error = Facts {
+            stderr: Stream::default(),
+            ..whole
+        };
+        assert_eq!(answer(no_input, false), Err(PromptError::NoTerminal));
+        assert_eq!(answer(no_error, false), Err(PromptError::NoTerminal));
+        assert_eq!(answer(whole, true), Err(PromptError::NoTerminal));
+        assert_eq!(
+            answer(Facts::default(), false),
+            Err(PromptError::NoTerminal)
+        );
+    }
+}
