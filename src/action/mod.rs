@@ -1,12 +1,40 @@
 //! The actions: one file each, and one line each in the registry.
 
+mod ask;
+mod assert;
+mod command;
+mod database;
+mod files;
+mod manual;
+mod person;
+mod process;
+mod runbook;
+mod set;
+mod shell;
+mod sql;
+#[cfg(test)]
+mod testing;
+mod wait;
+
 use std::sync::LazyLock;
 
 use crate::engine::{Action, Actions};
 use crate::model::{ActionSpec, Vocabulary};
 
 /// The registry: the order is that of the reference pages.
-const REGISTRY: &[&dyn Action] = &[];
+const REGISTRY: &[&dyn Action] = &[
+    &sql::Sql,
+    &database::Database,
+    &command::Command,
+    &shell::Shell,
+    &files::Files,
+    &manual::Manual,
+    &ask::Ask,
+    &wait::Wait,
+    &assert::Assert,
+    &set::Set,
+    &runbook::Runbook,
+];
 
 /// The actions that there are.
 pub const ACTIONS: Actions = Actions(REGISTRY);

@@ -1,0 +1,57 @@
+//! `runbook`: runs another runbook as a step.
+
+use serde_json::{Map, Value};
+
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
+use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, VerbSpec};
+
+/// `runbook.run`.
+pub(super) struct Runbook;
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "runbook",
+    summary: "Run another runbook",
+    verbs: &[VerbSpec {
+        name: "run",
+        summary: "Run another runbook as a step of this one: db/vacuum",
+        object: Kind::Runbook,
+        effect: EffectRule::OfRunbook,
+        options: &[OptionSpec {
+            name: "inputs",
+            kind: Kind::Json,
+            required: false,
+            help: "a table from the names of its inputs to values",
+        }],
+        outputs: &[],
+    }],
+    options: &[],
+    outputs: &[],
+    timeout: None,
+};
+
+impl Action for Runbook {
+    fn spec(&self) -> &'static ActionSpec {
+        &SPEC
+    }
+
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let none = Map::new();
+            let inputs = match invocation.json("inputs") {
+                None => &none,
+                Some(Value::Object(inputs)) => inputs,
+                Some(_) => {
+                    return Err(ActionError::config(
+                        "`inputs` is not a table of names and values",
+                    ));
+                }
+            };
+            let path = invocation.object_text();
+            context.nested.run(path, inputs, context.step).await
+        })
+    }
+}
