@@ -57,3 +57,156 @@ impl Action for Command {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::{Value, json};
+
+    use super::Command;
+    use crate::action::testing::{World, list, text};
+    use crate::engine::ErrorKind;
+    use crate::expr::Argument;
+
+    #[tokio::test]
+    async fn gives_what_a_program_gives() {
+        let mut world = World::new();
+        world.variables = vec![("ONE".to_owned(), "1".to_owned())];
+        let script = r#"printf '{"sum": %s%s%s}\n' "$ONE" "$TWO" "$1"; cat; echo last >&2"#;
+        let outputs = world
+            .run(
+                &Command,
+                "run",
+                list(["sh", "-c", script, "sh", "3; exit 9"]),
+                &[
+                    (
+                        "env",
+                        Argument::Map(vec![("TWO".to_owned(), "2".to_owned())]),
+                    ),
+                    ("stdin", text("  \n")),
+                ],
+            )
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["stdout"], "{\"sum\": 123; exit 9}\n  \n");
+        assert_eq!(outputs.values["json"], Value::Null);
+        assert_eq!(outputs.values["stderr"], "last\n");
+        assert_eq!(outputs.values["code"], 0);
+        assert_eq!(outputs.values["truncated"], 0);
+        assert_eq!(
+            outputs.values["lines"],
+            json!(["{\"sum\": 123; exit 9}", "  "])
+        );
+        assert_eq!(outputs.detail, "{\"sum\": 123; exit 9}");
+    }
+
+    #[tokio::test]
+    async fn reads_json() {
+        let printed = list(["echo", r#"{"rows": 18446744073709551615}"#]);
+        let outputs = World::new()
+            .run(&Command, "run", printed, &[])
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["json"]["rows"], json!(u64::MAX));
+    }
+
+    #[tokio::test]
+    async fn an_exit_code_is_judged_by_the_step() {
+        let world = World::new();
+        let three = || {
+            list([
+                "sh",
+                "-c",
+                "echo out; printf 'first\\nsecond\\033[31m\\n' >&2; exit 3",
+            ])
+        };
+        let error = world.run(&Command, "run", three(), &[]).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Target);
+        assert_eq!(error.message, "exited with 3: second␛[31m");
+        assert_eq!(error.outputs.values["stdout"], "out\n");
+        assert_eq!(error.outputs.values["code"], 3);
+
+        let success = |codes| [("success", Argument::Json(codes))];
+        for codes in [json!([0, 3]), json!(3)] {
+            assert!(
+                world
+                    .run(&Command, "run", three(), &success(codes))
+                    .await
+                    .is_ok()
+            );
+        }
+        for codes in [
+            json!("3"),
+            json!([]),
+            json!([1.5]),
+            json!([5_000_000_000_i64]),
+        ] {
+            let error = world
+                .run(&Command, "run", three(), &success(codes))
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Config);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_named() {
+        let killed = list(["sh", "-c", "kill -KILL $$"]);
+        let error = World::new()
+            .run(&Command, "run", killed, &[])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Target);
+        assert_eq!(error.message, "was ended by SIGKILL (9)");
+        assert_eq!(error.outputs.values["code"], Value::Null);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_run_is_opsbooks_own_trouble_with_a_way_out() {
+        let world = World::new();
+        std::fs::write(world.path("plain"), "no program").unwrap();
+        for (program, said) in [
+            ("no-such-program-anywhere", "was not found in PATH"),
+            ("./missing", "does not exist"),
+            ("./plain", "may not be executed"),
+            ("a\0b", "could not be started"),
+        ] {
+            let error = world
+                .run(&Command, "run", list([program]), &[])
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Own);
+            assert!(error.message.contains(said), "{}", error.message);
+            assert!(error.help.is_some());
+        }
+        let nowhere = [("cwd", Argument::Path("nowhere".into()))];
+        let error = world
+            .run(&Command, "run", list(["true"]), &nowhere)
+            .await
+            .unwrap_err();
+        assert!(error.message.contains("nowhere"), "{}", error.message);
+        let error = world.run(&Command, "run", list([]), &[]).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+    }
+
+    #[tokio::test]
+    async fn paths_begin_at_the_folder_of_the_runbooks() {
+        use std::os::unix::fs::PermissionsExt;
+        let world = World::new();
+        std::fs::create_dir(world.path("sub")).unwrap();
+        std::fs::write(world.path("tool"), "#!/bin/sh\npwd\n").unwrap();
+        std::fs::set_permissions(world.path("tool"), PermissionsExt::from_mode(0o755)).unwrap();
+        let folder = world.folder.path().canonicalize().unwrap();
+        let pwd = async |options: &[_]| {
+            let outputs = world
+                .run(&Command, "run", list(["./tool"]), options)
+                .await
+                .unwrap();
+            outputs.values["lines"][0].as_str().unwrap().to_owned()
+        };
+        assert_eq!(pwd(&[]).await, folder.display().to_string());
+        let sub = [("cwd", Argument::Path("sub".into()))];
+        assert_eq!(pwd(&sub).await, folder.join("sub").display().to_string());
+    }
+}

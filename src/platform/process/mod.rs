@@ -9,3 +9,6 @@ mod run;
 pub use capture::Captured;
 pub use error::ProcessError;
 pub use run::{Ended, Program, run};
+
+#[cfg(test)]
+mod tests;

@@ -197,11 +197,11 @@ async fn read(
         return Ok(());
     };
     let mut chunk = Vec::with_capacity(CHUNK);
-    let mut told = Instant::now();
+    let mut told: Option<Instant> = None;
     while stream.read_buf(&mut chunk).await? > 0 {
         captured.push(&chunk);
-        if told.elapsed() >= PROGRESS {
-            told = Instant::now();
+        if told.is_none_or(|told| told.elapsed() >= PROGRESS) {
+            told = Some(Instant::now());
             if let Some(line) = last_line(&chunk) {
                 on_line(&line);
             }

@@ -10,16 +10,13 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Access, SqliteError};
 use crate::platform::blocking::Abandoned;
 
-/// How long a lock of another process is waited for.
-const BUSY: Duration = Duration::from_secs(5);
-
 /// How many steps of SQLite's machine pass between two looks at whether somebody still waits.
 const STEPS: i32 = 1000;
 
 /// The longest value or row that a read may build, in bytes: memory stays bounded.
 const LONGEST_VALUE: i32 = 32 * 1024 * 1024;
 
-/// The pragmas that a read may ask, without a value unless the value is the name of what is asked about.
+/// The pragmas that a reading connection may ask (`journal_mode` only from here: SQLite counts it as a write), without a value unless the value is the name of what is asked about.
 const READ_PRAGMAS: &[(&str, Takes)] = &[
     ("application_id", Takes::Nothing),
     ("auto_vacuum", Takes::Nothing),
@@ -67,6 +64,7 @@ enum Takes {
 pub(super) fn open(
     path: &Path,
     access: Access,
+    busy: Duration,
     abandoned: &Abandoned,
 ) -> Result<Connection, SqliteError> {
     let mode = if access == Access::Write {
@@ -75,7 +73,7 @@ pub(super) fn open(
         OpenFlags::SQLITE_OPEN_READ_ONLY
     };
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(busy)?;
     let abandoned = abandoned.clone();
     connection.progress_handler(STEPS, Some(move || abandoned.get()))?;
     if access != Access::Write {

@@ -10,6 +10,7 @@ mod statement;
 mod value;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -25,6 +26,7 @@ pub use maintain::Maintenance;
 pub struct Sqlite {
     path: PathBuf,
     create: Option<PathBuf>,
+    busy: Duration,
 }
 
 /// What a connection may do.
@@ -45,7 +47,15 @@ impl Sqlite {
         Self {
             path: path.to_owned(),
             create: create.map(Path::to_owned),
+            busy: Duration::from_secs(5),
         }
+    }
+
+    /// Waits this long for the locks of other processes, instead of five seconds.
+    #[must_use]
+    pub const fn busy_timeout(mut self, busy: Duration) -> Self {
+        self.busy = busy;
+        self
     }
 
     /// Runs one statement that reads; at most `limit` rows are kept, and the rest is neither read nor hidden.
@@ -172,7 +182,7 @@ impl Sqlite {
         let database = self.clone();
         blocking::run(move |abandoned: &Abandoned| {
             let path = database.ready()?;
-            let connection = connection::open(&path, access, abandoned)?;
+            let connection = connection::open(&path, access, database.busy, abandoned)?;
             work(&connection, &path)
         })
         .await?
