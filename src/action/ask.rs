@@ -128,3 +128,63 @@ fn nobody(error: &PromptError) -> ActionError {
         "run it in a terminal, without CI in the environment; where nobody can answer, use an input instead",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::Ask;
+    use crate::action::testing::{World, list, text};
+    use crate::engine::ErrorKind;
+    use crate::expr::Argument;
+
+    fn world(says: &'static str) -> World {
+        let mut world = World::new();
+        world.person.says = Some(says);
+        world
+    }
+
+    #[tokio::test]
+    async fn the_answer_is_an_output() {
+        let options = [("options", list(["blue", "green"]))];
+        let outputs = world("green")
+            .run(&Ask, "choose", text("Which?"), &options)
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["answer"], "green");
+        assert!(outputs.detail.starts_with("green (by "));
+        let default = [("default", text("7"))];
+        let outputs = world("")
+            .run(&Ask, "text", text("How many?"), &default)
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["answer"], "7");
+    }
+
+    #[tokio::test]
+    async fn a_hidden_answer_is_not_shown() {
+        let hidden = [("hidden", Argument::Boolean(true))];
+        let outputs = world("s3cret")
+            .run(&Ask, "text", text("Code?"), &hidden)
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["answer"], "s3cret");
+        assert!(!outputs.detail.contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn nobody_to_ask_is_a_refusal_and_nothing_to_choose_a_mistake() {
+        let error = World::new()
+            .run(&Ask, "text", text("Why?"), &[])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused);
+        assert!(error.help.unwrap().contains("input"));
+        let none = [("options", list([]))];
+        let error = world("a")
+            .run(&Ask, "choose", text("Which?"), &none)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+    }
+}

@@ -51,3 +51,46 @@ impl Action for Assert {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::Assert;
+    use crate::action::testing::{World, text};
+    use crate::engine::ErrorKind;
+    use crate::expr::{Argument, Judgement};
+
+    fn judged(holds: bool, because: &str) -> Argument {
+        Argument::Condition(Judgement {
+            holds,
+            because: because.to_owned(),
+        })
+    }
+
+    #[tokio::test]
+    async fn fails_with_the_comparison_that_decided() {
+        let world = World::new();
+        let outputs = world
+            .run(&Assert, "that", judged(true, "n 3 > 2"), &[])
+            .await
+            .unwrap();
+        assert_eq!(outputs.detail, "n 3 > 2");
+        let message = [("message", text("too few"))];
+        for (because, options, told) in [
+            ("n 1 > 2", &[][..], "does not hold: n 1 > 2"),
+            ("", &[], "the condition does not hold"),
+            ("n 1 > 2", &message, "too few (n 1 > 2)"),
+            ("", &message, "too few"),
+        ] {
+            let error = world
+                .run(&Assert, "that", judged(false, because), options)
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (error.kind, error.message.as_str()),
+                (ErrorKind::Target, told)
+            );
+        }
+    }
+}

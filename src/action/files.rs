@@ -189,3 +189,139 @@ fn row(entry: &Entry, now: SystemTime) -> Value {
         "age": age.as_secs(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs::{self, File};
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::json;
+
+    use super::Files;
+    use crate::action::testing::{World, list, text};
+    use crate::base::{Size, Span};
+    use crate::engine::ErrorKind;
+    use crate::expr::Argument;
+
+    /// `old.log` (100 bytes, ten days old), `new.log` (10 bytes), `sub/deep/old.log`, and a link around in a circle.
+    fn world() -> World {
+        let world = World::new();
+        fs::create_dir_all(world.path("sub/deep")).unwrap();
+        let ago = SystemTime::now() - Duration::from_secs(10 * 86_400);
+        for (name, bytes, changed) in [
+            ("old.log", 100, Some(ago)),
+            ("new.log", 10, None),
+            ("sub/deep/old.log", 1000, Some(ago)),
+            ("notes.txt", 1, None),
+        ] {
+            fs::write(world.path(name), vec![b'x'; bytes]).unwrap();
+            if let Some(changed) = changed {
+                let file = File::options().write(true).open(world.path(name)).unwrap();
+                file.set_modified(changed).unwrap();
+            }
+        }
+        symlink(world.path(""), world.path("sub/circle.log")).unwrap();
+        world
+    }
+
+    async fn found(patterns: Argument, options: &[(&'static str, Argument)]) -> Vec<String> {
+        let world = world();
+        let outputs = world.run(&Files, "find", patterns, options).await.unwrap();
+        let folder = format!("{}/", world.folder.path().display());
+        let rows = outputs.values["rows"].as_array().unwrap();
+        rows.iter()
+            .map(|row| row["path"].as_str().unwrap().replace(&folder, ""))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn finds_by_pattern_age_size_and_kind() {
+        let logs = || list(["**/*.log"]);
+        assert_eq!(found(list(["*.log"]), &[]).await, ["new.log", "old.log"]);
+        assert_eq!(
+            found(logs(), &[]).await,
+            ["new.log", "old.log", "sub/deep/old.log"]
+        );
+        assert_eq!(
+            found(list(["*.txt", "sub/*/*"]), &[]).await,
+            ["notes.txt", "sub/deep/old.log"]
+        );
+        let week = || Argument::Duration(Span::seconds(7 * 86_400));
+        assert_eq!(
+            found(logs(), &[("older_than", week())]).await,
+            ["old.log", "sub/deep/old.log"]
+        );
+        assert_eq!(found(logs(), &[("newer_than", week())]).await, ["new.log"]);
+        let hundred = || Argument::Size(Size(100));
+        assert_eq!(
+            found(logs(), &[("larger_than", hundred())]).await,
+            ["sub/deep/old.log"]
+        );
+        assert_eq!(
+            found(logs(), &[("smaller_than", hundred())]).await,
+            ["new.log"]
+        );
+        assert_eq!(
+            found(list(["*"]), &[("kind", text("folder"))]).await,
+            ["sub"]
+        );
+        assert_eq!(
+            found(list(["sub/*"]), &[("kind", text("any"))]).await,
+            ["sub/circle.log", "sub/deep"]
+        );
+        assert_eq!(
+            found(list(["*"]), &[("in", Argument::Path("sub/deep".into()))]).await,
+            ["sub/deep/old.log"]
+        );
+    }
+
+    #[tokio::test]
+    async fn counts_all_and_says_what_it_does_not_list() {
+        let limit = [("limit", Argument::Integer(1))];
+        let outputs = world()
+            .run(&Files, "find", list(["**/*.log"]), &limit)
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["count"], 3);
+        assert_eq!(outputs.values["bytes"], 1110);
+        assert_eq!(outputs.values["truncated"], true);
+        assert_eq!(outputs.values["rows"].as_array().unwrap().len(), 1);
+        assert_eq!(outputs.detail, "3 found, 1.1 KiB; only 1 are listed");
+    }
+
+    #[tokio::test]
+    async fn a_row_tells_size_time_and_age() {
+        let world = World::new();
+        fs::write(world.path("a"), "12345").unwrap();
+        let file = File::options().write(true).open(world.path("a")).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+            .unwrap();
+        let outputs = world.run(&Files, "find", list(["a"]), &[]).await.unwrap();
+        let row = &outputs.values["rows"][0];
+        assert_eq!(row["bytes"], 5);
+        assert_eq!(row["modified"], "2001-09-09T01:46:40Z");
+        assert!(row["age"].as_u64().unwrap() > 700_000_000);
+    }
+
+    #[tokio::test]
+    async fn mistakes_are_told() {
+        let world = World::new();
+        let error = world
+            .run(&Files, "find", list(["a["]), &[])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        let nowhere = [("in", Argument::Path("nowhere".into()))];
+        let error = world
+            .run(&Files, "find", list(["*"]), &nowhere)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Own);
+        assert!(error.message.contains("nowhere"));
+        let outputs = world.run(&Files, "find", list(["*"]), &[]).await.unwrap();
+        assert_eq!(outputs.values["rows"], json!([]));
+    }
+}

@@ -54,3 +54,47 @@ impl Action for Manual {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::Manual;
+    use crate::action::person::account;
+    use crate::action::testing::{World, text};
+    use crate::engine::ErrorKind;
+
+    #[tokio::test]
+    async fn a_persons_part_is_shown_and_recorded() {
+        let mut world = World::new();
+        world.person.says = Some("yes");
+        let outputs = world
+            .run(&Manual, "do", text("Call \u{1b}[1mBob\n"), &[])
+            .await
+            .unwrap();
+        assert_eq!(
+            world.person.asked.borrow().as_slice(),
+            ["Call ␛[1mBob\nDone?"]
+        );
+        assert_eq!(outputs.values["answer"], "done");
+        assert_eq!(outputs.values["by"], account());
+        assert!(outputs.values["at"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[tokio::test]
+    async fn no_and_nobody_are_refusals() {
+        let mut world = World::new();
+        let error = world
+            .run(&Manual, "do", text("Call Bob"), &[])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused);
+        assert!(error.help.is_some());
+        world.person.says = Some("no");
+        let error = world
+            .run(&Manual, "do", text("Call Bob"), &[])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused);
+    }
+}

@@ -55,3 +55,38 @@ impl Action for Runbook {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::{Map, json};
+
+    use super::Runbook;
+    use crate::action::testing::{World, text};
+    use crate::engine::ErrorKind;
+    use crate::expr::Argument;
+
+    #[tokio::test]
+    async fn hands_path_and_inputs_on() {
+        let world = World::new();
+        let inputs = [("inputs", Argument::Json(json!({"table": "logs"})))];
+        world
+            .run(&Runbook, "run", text("db/vacuum"), &inputs)
+            .await
+            .unwrap();
+        world
+            .run(&Runbook, "run", text("db/vacuum"), &[])
+            .await
+            .unwrap();
+        let ran = world.nested.0.borrow();
+        assert_eq!(ran[0].1["table"], "logs");
+        assert_eq!(ran[1], ("db/vacuum".to_owned(), Map::new()));
+        let wrong = [("inputs", Argument::Json(json!(["table"])))];
+        let error = world
+            .run(&Runbook, "run", text("db/vacuum"), &wrong)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+    }
+}

@@ -46,3 +46,26 @@ impl Action for Set {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::Set;
+    use crate::action::testing::World;
+    use crate::expr::Argument;
+
+    #[tokio::test]
+    async fn values_become_outputs_as_they_are() {
+        let values = json!({"n": 1, "list": [true, null], "s": "a\nb"})
+            .as_object()
+            .unwrap()
+            .clone();
+        let object = Argument::Values(values.clone());
+        let outputs = World::new().run(&Set, "values", object, &[]).await.unwrap();
+        assert_eq!(outputs.values, values);
+        assert_eq!(outputs.detail, r#"n = 1, list = [true,null], s = "a\nb""#);
+    }
+}

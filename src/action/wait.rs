@@ -45,3 +45,31 @@ impl Action for Wait {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use super::Wait;
+    use crate::action::testing::World;
+    use crate::base::Span;
+    use crate::expr::Argument;
+
+    #[tokio::test]
+    async fn waits_and_can_be_cut_short() {
+        let world = World::new();
+        let short = Argument::Duration(Span(Duration::from_millis(1)));
+        let outputs = world.run(&Wait, "for", short, &[]).await.unwrap();
+        assert_eq!(outputs.values["ms"], 1.0);
+        assert_eq!(outputs.detail, "waited 1ms");
+        let endless = Argument::Duration(Span::seconds(u64::MAX));
+        let waiting = world.run(&Wait, "for", endless, &[]);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), waiting)
+                .await
+                .is_err()
+        );
+    }
+}

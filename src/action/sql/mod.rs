@@ -12,7 +12,7 @@ use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
 use crate::platform::rows::{Changed, Rows};
 
-use super::database::system::{self, DatabaseSystem};
+use crate::action::database::system::{self, DatabaseSystem};
 
 /// How many rows are kept unless the step says otherwise.
 const LIMIT: usize = 10_000;
@@ -217,3 +217,6 @@ fn told(rows: &Rows) -> String {
         rows => count(rows.len(), "row"),
     }
 }
+
+#[cfg(test)]
+mod tests;
