@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::{Place, Size, Span, StepKey};
+use crate::base::{Place, Severity, Size, Span, Status, StepKey};
 use crate::config::Config;
 use crate::expr::{Argument, Judgement, ShellText, SqlText};
 use crate::model::{ActionSpec, VerbSpec};
@@ -22,6 +23,11 @@ pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<Outputs, ActionEr
 pub trait Action: Sync {
     /// What it says of itself.
     fn spec(&self) -> &'static ActionSpec;
+
+    /// How long it may take to end by itself once [`ActionContext::cancel`] says so, before its future is dropped.
+    fn grace(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Does it once. Retries, repeats, limits of time and judging are the engine's.
     fn run<'a>(
@@ -190,6 +196,21 @@ pub struct ActionContext<'a> {
     pub resolve: &'a dyn Fn(&crate::model::Template) -> Result<String, ActionError>,
     /// Tells a sign of life.
     pub progress: &'a dyn Fn(String),
+    /// Becomes true when the action must end.
+    pub cancel: tokio::sync::watch::Receiver<bool>,
+    /// Whether the step has an `expect`: the action then leaves it to judge what the target answered.
+    pub judged: bool,
+}
+
+impl ActionContext<'_> {
+    /// Waits until the action must end.
+    pub async fn cancelled(&self) {
+        let mut cancel = self.cancel.clone();
+        if cancel.wait_for(|cancelled| *cancelled).await.is_err() {
+            // The engine is gone and so is every reason to go on waiting.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Runs a runbook as a step of another.
@@ -212,8 +233,19 @@ pub struct Outputs {
     pub detail: String,
     /// Files and notes that belong to the run.
     pub attachments: Vec<Attachment>,
-    /// The verdict that the action itself came to, where it judges: a sub-runbook's.
-    pub verdict: crate::base::Verdict,
+    /// How it ended where the action itself judges: a sub-runbook.
+    pub end: Option<End>,
+}
+
+/// How an action ended that judges by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How it ended.
+    pub status: Status,
+    /// How much that matters.
+    pub severity: Option<Severity>,
+    /// Whether it failed, and did not only cross a threshold.
+    pub failed: bool,
 }
 
 /// Something that belongs to the run beside its outputs.

@@ -7,8 +7,8 @@ mod prompt;
 mod sink;
 
 pub use action::{
-    Action, ActionContext, ActionError, ActionFuture, Actions, Attachment, ErrorKind, Invocation,
-    NestedRunner, Outputs,
+    Action, ActionContext, ActionError, ActionFuture, Actions, Attachment, End, ErrorKind,
+    Invocation, NestedRunner, Outputs,
 };
 pub use journal::{Durability, Journal, JournalError, RunRow};
 pub use prompt::{Prompt, PromptError, PromptFuture};
