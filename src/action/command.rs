@@ -1,11 +1,13 @@
 //! `command`: runs a program with its arguments; no shell reads them.
 
+use std::time::Duration;
+
 use crate::base::Effect;
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
 use crate::model::{ActionSpec, EffectRule, Kind, VerbSpec};
 use crate::platform::process::Program;
 
-use super::process::{self, CWD, ENV, OUTPUTS, STDIN, SUCCESS};
+use super::process::{self, ACTION_GRACE, CWD, ENV, OUTPUTS, STDIN, SUCCESS};
 
 /// `command.run`.
 pub(super) struct Command;
@@ -29,6 +31,10 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Command {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn grace(&self) -> Duration {
+        ACTION_GRACE
     }
 
     fn run<'a>(
@@ -148,6 +154,17 @@ mod tests {
                 .unwrap_err();
             assert_eq!(error.kind, ErrorKind::Config);
         }
+    }
+
+    #[tokio::test]
+    async fn a_step_with_an_expectation_judges_the_code_itself() {
+        let mut world = World::new();
+        world.judged = true;
+        let three = || list(["sh", "-c", "exit 3"]);
+        let outputs = world.run(&Command, "run", three(), &[]).await.unwrap();
+        assert_eq!(outputs.values["code"], 3);
+        let zero = [("success", Argument::Json(json!(0)))];
+        assert!(world.run(&Command, "run", three(), &zero).await.is_err());
     }
 
     #[tokio::test]

@@ -1,11 +1,19 @@
 //! What `command` and `shell` share: running a program, what it gives, and what its end means.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::base::text::{fit, one_line, thousands};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::model::{Kind, OptionSpec, OutputSpec};
 use crate::platform::process::{self, Ended, ProcessError, Program};
+
+/// How long a program may take to end after TERM, before KILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the action may take to end: the program's own time, and a moment for what it wrote last.
+pub(super) const ACTION_GRACE: Duration = Duration::from_secs(7);
 
 /// The longest detail, in terminal cells.
 const DETAIL: usize = 160;
@@ -35,7 +43,7 @@ pub(super) const SUCCESS: OptionSpec = OptionSpec {
     name: "success",
     kind: Kind::Json,
     required: false,
-    help: "the exit codes that mean success: [0] unless given",
+    help: "the exit codes that mean success: [0] unless given; a step with `expect` and without this judges the code itself",
 };
 
 pub(super) const OUTPUTS: &[OutputSpec] = &[
@@ -75,7 +83,7 @@ pub(super) async fn run(
     invocation: &Invocation,
     context: &ActionContext<'_>,
 ) -> Result<Outputs, ActionError> {
-    let success = success(invocation)?;
+    let success = success(invocation, context.judged)?;
     let folder = invocation.path("cwd").map_or_else(
         || context.folder.to_owned(),
         |folder| context.folder.join(folder),
@@ -89,22 +97,29 @@ pub(super) async fn run(
     program.input = invocation
         .text("stdin")
         .map(|text| text.as_bytes().to_vec());
-    let ended = process::run(&program, &|line| (context.progress)(one_line(line)))
-        .await
-        .map_err(not_run)?;
-    judge(&ended, &success)
+    program.grace = GRACE;
+    let ended = process::run(
+        &program,
+        &|line| (context.progress)(one_line(line)),
+        context.cancelled(),
+    )
+    .await
+    .map_err(not_run)?;
+    judge(&ended, success.as_deref())
 }
 
-/// The exit codes that mean success.
-fn success(invocation: &Invocation) -> Result<Vec<i32>, ActionError> {
+/// The exit codes that mean success; none where the step judges every code by its `expect`.
+fn success(invocation: &Invocation, judged: bool) -> Result<Option<Vec<i32>>, ActionError> {
     let code = |value: &Value| value.as_i64().and_then(|code| i32::try_from(code).ok());
     let codes = match invocation.json("success") {
+        None if judged => return Ok(None),
         None => Some(vec![0]),
         Some(Value::Array(codes)) => codes.iter().map(code).collect(),
         Some(single) => code(single).map(|code| vec![code]),
     };
     codes
         .filter(|codes| !codes.is_empty())
+        .map(Some)
         .ok_or_else(|| ActionError::config("`success` is not a list of exit codes: [0, 1]"))
 }
 
@@ -137,11 +152,13 @@ fn not_run(error: ProcessError) -> ActionError {
     }
 }
 
-fn judge(ended: &Ended, success: &[i32]) -> Result<Outputs, ActionError> {
+fn judge(ended: &Ended, success: Option<&[i32]>) -> Result<Outputs, ActionError> {
     let stdout = ended.stdout.text();
     let stderr = ended.stderr.text();
     let last = last_line(&stderr).or_else(|| last_line(&stdout));
-    let succeeded = ended.code.is_some_and(|code| success.contains(&code));
+    let succeeded = ended
+        .code
+        .is_some_and(|code| success.is_none_or(|success| success.contains(&code)));
     let mut detail = if succeeded {
         last_line(&stdout).or_else(|| last_line(&stderr))
     } else {

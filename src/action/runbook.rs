@@ -79,7 +79,7 @@ mod tests {
             .run(&Runbook, "run", text("db/vacuum"), &[])
             .await
             .unwrap();
-        let ran = world.nested.0.borrow();
+        let ran = world.nested.0.take();
         assert_eq!(ran[0].1["table"], "logs");
         assert_eq!(ran[1], ("db/vacuum".to_owned(), Map::new()));
         let wrong = [("inputs", Argument::Json(json!(["table"])))];

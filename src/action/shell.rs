@@ -1,11 +1,13 @@
 //! `shell`: runs a script in a shell; values reach it as variables, never as text of the script.
 
+use std::time::Duration;
+
 use crate::base::Effect;
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, VerbSpec};
 use crate::platform::process::Program;
 
-use super::process::{self, CWD, ENV, OUTPUTS, STDIN, SUCCESS};
+use super::process::{self, ACTION_GRACE, CWD, ENV, OUTPUTS, STDIN, SUCCESS};
 
 /// `shell.run`.
 pub(super) struct Shell;
@@ -34,6 +36,10 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Shell {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn grace(&self) -> Duration {
+        ACTION_GRACE
     }
 
     fn run<'a>(

@@ -23,6 +23,7 @@ pub(super) struct World {
     pub(super) person: Person,
     pub(super) nested: Nested,
     pub(super) told: RefCell<Vec<String>>,
+    pub(super) judged: bool,
 }
 
 /// A person, or nobody.
@@ -92,6 +93,7 @@ impl World {
             person: Person::default(),
             nested: Nested::default(),
             told: RefCell::default(),
+            judged: false,
         }
     }
 
@@ -135,6 +137,7 @@ impl World {
             place: place(),
         };
         let step = StepKey::new("step");
+        let (_engine, cancel) = tokio::sync::watch::channel(false);
         let outcome = action
             .run(
                 &invocation,
@@ -147,6 +150,8 @@ impl World {
                     nested: &self.nested,
                     resolve: &|template| Ok(template.text.clone()),
                     progress: &|line| self.told.borrow_mut().push(line),
+                    cancel,
+                    judged: self.judged,
                 },
             )
             .await;

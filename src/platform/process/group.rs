@@ -24,6 +24,16 @@ impl Group {
         )
     }
 
+    /// Asks every member to end.
+    pub(super) fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Ends every member at once.
+    pub(super) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
     /// Ends what is left in the group: TERM, a grace time, KILL. Gives whether anything was left.
     ///
     /// The number of an ended leader is not given to a new process while the group has members; with an empty group
@@ -43,7 +53,7 @@ impl Group {
                 return true;
             }
         }
-        self.signal(Signal::SIGKILL);
+        self.kill();
         self.0 = None;
         true
     }
@@ -57,6 +67,6 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
+        self.kill();
     }
 }

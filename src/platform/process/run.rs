@@ -4,13 +4,13 @@ use std::future::Future;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant as Moment, sleep_until, timeout};
 
 use super::group::Group;
 use super::{Captured, ProcessError};
@@ -20,6 +20,10 @@ const CHUNK: usize = 64 * 1024;
 
 /// How long an output that something else holds open is still read after the program ended.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// How many reads are done before everything else of the same task has its turn: a program that never stops printing must
+/// not keep its own end, a limit of time or another step from being noticed.
+const TURN: u32 = 16;
 
 /// The pause between two signs of life.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -40,12 +44,12 @@ pub struct Program {
     pub variables: Vec<(String, String)>,
     /// What it reads; nothing where none is given.
     pub input: Option<Vec<u8>>,
-    /// How long what it left in the background may take to end after TERM, before KILL.
+    /// How long it, and what it left in the background, may take to end after TERM, before KILL.
     pub grace: Duration,
 }
 
 impl Program {
-    /// A program with its arguments, a grace time of two seconds, and nothing else.
+    /// A program with its arguments, a grace time of five seconds, and nothing else.
     #[must_use]
     pub fn new<T: Into<String>>(
         program: impl Into<String>,
@@ -54,7 +58,7 @@ impl Program {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
-            grace: Duration::from_secs(2),
+            grace: Duration::from_secs(5),
             ..Self::default()
         }
     }
@@ -79,13 +83,17 @@ pub struct Ended {
 
 /// Runs a program in a process group of its own, and waits for its end.
 ///
-/// `on_line` is told the last line of what it writes, now and then. When the program has ended, whatever it left in its
-/// group gets TERM and, after the grace time, KILL; what left the group (`setsid`) goes on, but is no longer read. When
-/// the future is dropped, the whole group is killed at once.
+/// `on_line` is told the last line of what it writes, now and then. Once `cancel` is ready, the group gets TERM and, after
+/// the grace time, KILL. When the program has ended, so does whatever it left in its group, in the same way; what left the
+/// group (`setsid`) goes on, but is no longer read. When the future is dropped, the whole group is killed at once.
 ///
 /// # Errors
 /// When the program cannot be started or followed; not when it ends badly.
-pub async fn run(program: &Program, on_line: &dyn Fn(&str)) -> Result<Ended, ProcessError> {
+pub async fn run(
+    program: &Program,
+    on_line: &dyn Fn(&str),
+    cancel: impl Future<Output = ()>,
+) -> Result<Ended, ProcessError> {
     if program.program.is_empty() {
         return Err(ProcessError::Empty);
     }
@@ -110,7 +118,7 @@ pub async fn run(program: &Program, on_line: &dyn Fn(&str)) -> Result<Ended, Pro
                 read(errors, &mut stderr, on_line),
             )
         });
-        follow_to_end(&mut child, &mut group, program.grace, streams)
+        follow_to_end(&mut child, &mut group, program.grace, streams, pin!(cancel))
             .await
             .map_err(follow)?
     };
@@ -149,9 +157,12 @@ async fn follow_to_end<T>(
     child: &mut Child,
     group: &mut Group,
     grace: Duration,
-    mut streams: std::pin::Pin<&mut impl Future<Output = io::Result<T>>>,
+    mut streams: Pin<&mut impl Future<Output = io::Result<T>>>,
+    mut cancel: Pin<&mut impl Future<Output = ()>>,
 ) -> io::Result<(ExitStatus, bool)> {
     let mut served = false;
+    let mut cancelled = false;
+    let mut deadline = None;
     let status = loop {
         tokio::select! {
             biased;
@@ -160,6 +171,15 @@ async fn follow_to_end<T>(
                 served = true;
             }
             status = child.wait() => break status?,
+            () = &mut cancel, if !cancelled => {
+                cancelled = true;
+                deadline = Some(Moment::now() + grace);
+                group.terminate();
+            }
+            () = sleep_until(deadline.unwrap_or_else(Moment::now)), if deadline.is_some() => {
+                deadline = None;
+                group.kill();
+            }
         }
     };
     if !served {
@@ -169,6 +189,11 @@ async fn follow_to_end<T>(
             served = true;
         }
     }
+    let grace = match deadline {
+        Some(deadline) => deadline.saturating_duration_since(Moment::now()),
+        None if cancelled => Duration::ZERO,
+        None => grace,
+    };
     let left_processes = group.stop(grace).await;
     if !served && let Ok(ended) = timeout(DRAIN, &mut streams).await {
         ended?;
@@ -198,6 +223,7 @@ async fn read(
     };
     let mut chunk = Vec::with_capacity(CHUNK);
     let mut told: Option<Instant> = None;
+    let mut reads = 0;
     while stream.read_buf(&mut chunk).await? > 0 {
         captured.push(&chunk);
         if told.is_none_or(|told| told.elapsed() >= PROGRESS) {
@@ -207,6 +233,11 @@ async fn read(
             }
         }
         chunk.clear();
+        reads += 1;
+        if reads == TURN {
+            reads = 0;
+            tokio::task::yield_now().await;
+        }
     }
     Ok(())
 }

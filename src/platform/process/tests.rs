@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::future::pending;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::{Ended, ProcessError, Program, run};
@@ -13,7 +15,7 @@ fn script(text: &str) -> Program {
 }
 
 async fn ended(program: &Program) -> Ended {
-    run(program, &|_| {}).await.unwrap()
+    run(program, &|_| {}, pending()).await.unwrap()
 }
 
 /// The living processes of a group: state and group stand behind the name in parentheses.
@@ -77,7 +79,7 @@ async fn a_dropped_run_leaves_no_orphan() {
     let program = script("trap '' TERM; sleep 1000 & sleep 1000 & echo $$; wait");
     {
         let read = |line: &str| *group.borrow_mut() = line.parse::<i32>().ok();
-        let mut running = std::pin::pin!(run(&program, &read));
+        let mut running = std::pin::pin!(run(&program, &read, pending()));
         until_polled(&mut running, || group.borrow().is_some()).await;
         assert_eq!(members(group.borrow().unwrap()), 3);
     }
@@ -93,6 +95,55 @@ async fn until_polled<T: std::fmt::Debug>(
     while !holds() {
         let turn = timeout(Duration::from_millis(5), &mut *future).await;
         assert!(turn.is_err(), "it ended: {turn:?}");
+    }
+}
+
+/// Runs a script that prints a line once it is ready, and cancels it then.
+async fn cancelled(text: &str, grace: Duration) -> Ended {
+    let ready = Notify::new();
+    let mut program = script(text);
+    program.grace = grace;
+    let outcome = run(&program, &|_| ready.notify_one(), ready.notified()).await;
+    outcome.unwrap()
+}
+
+#[tokio::test]
+async fn a_cancelled_program_may_end_properly() {
+    let long = Duration::from_secs(3600);
+    let ended = cancelled(
+        "trap 'echo cleaned; exit 3' TERM; echo on; while :; do sleep 1000 & wait; done",
+        long,
+    )
+    .await;
+    assert_eq!((ended.code, ended.signal), (Some(3), None));
+    assert_eq!(ended.stdout.text(), "on\ncleaned\n");
+    let ended = cancelled("echo on; exec sleep 1000", long).await;
+    assert_eq!((ended.code, ended.signal), (None, Some(15)));
+}
+
+#[tokio::test]
+async fn a_deaf_cancelled_program_is_killed_after_the_grace_time() {
+    let ended = cancelled(
+        "trap '' TERM; sleep 1000 & echo $$; wait",
+        Duration::from_millis(50),
+    )
+    .await;
+    assert_eq!((ended.code, ended.signal), (None, Some(9)));
+    let group: i32 = ended.stdout.text().trim().parse().unwrap();
+    until(|| members(group) == 0).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_output_hides_no_limit_of_time() {
+    let flood = Program::new("yes", [""; 0]);
+    let limit = tokio::time::sleep(Duration::from_millis(100));
+    let ended = run(&flood, &|_| {}, limit).await.unwrap();
+    assert_eq!(ended.signal, Some(15));
+    let limit = tokio::time::sleep(Duration::from_millis(100));
+    tokio::select! {
+        biased;
+        ended = run(&flood, &|_| {}, pending()) => unreachable!("{ended:?}"),
+        () = limit => {}
     }
 }
 
@@ -126,10 +177,10 @@ async fn a_process_that_left_the_group_does_not_hold_the_run_up() {
 #[tokio::test]
 async fn tells_why_a_program_cannot_be_started() {
     let long = Program::new("true", ["x".repeat(4_000_000)]);
-    let error = run(&long, &|_| {}).await.unwrap_err();
+    let error = run(&long, &|_| {}, pending()).await.unwrap_err();
     assert!(matches!(error, ProcessError::TooLong(_)), "{error}");
     let mut nowhere = Program::new("true", [""; 0]);
     nowhere.folder = Some("/no/such/folder".into());
-    let error = run(&nowhere, &|_| {}).await.unwrap_err();
+    let error = run(&nowhere, &|_| {}, pending()).await.unwrap_err();
     assert!(matches!(error, ProcessError::NoFolder { .. }), "{error}");
 }
