@@ -307,6 +307,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_folder_that_cannot_be_read_is_named() {
+        // Not even root reads a path that is longer than the system takes: two long halves, one moved into the other.
+        let world = World::new();
+        let half = vec!["x".repeat(200); 15].join("/");
+        for name in ["one", "two"] {
+            fs::create_dir_all(world.path(name).join(&half)).unwrap();
+        }
+        fs::rename(world.path("two"), world.path("one").join(&half).join("two")).unwrap();
+        let outputs = world
+            .run(
+                &Files,
+                "find",
+                list(["**/two"]),
+                &[("kind", text("folder"))],
+            )
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["count"], 1);
+        assert_eq!(outputs.values["unreadable"].as_array().unwrap().len(), 1);
+        assert!(
+            outputs.detail.contains("1 could not be read: "),
+            "{}",
+            outputs.detail
+        );
+    }
+
+    #[tokio::test]
     async fn mistakes_are_told() {
         let world = World::new();
         let error = world

@@ -140,7 +140,10 @@ impl SqliteSystem {
             one_line(&format!("{place}{}", problem.detail))
         };
         Ok(Report {
-            detail: "no problem found".to_owned(),
+            detail: match problems.len() {
+                0 => "no problem found".to_owned(),
+                some => count(some, "problem"),
+            },
             problems: problems.iter().map(line).collect(),
             rows: problems
                 .into_iter()

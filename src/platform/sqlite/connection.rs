@@ -7,7 +7,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Access, SqliteError};
+use super::{Access, SqliteError, lock};
 use crate::platform::blocking::Abandoned;
 
 /// How many steps of SQLite's machine pass between two looks at whether somebody still waits.
@@ -73,10 +73,14 @@ pub(super) fn open(
         OpenFlags::SQLITE_OPEN_READ_ONLY
     };
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(busy)?;
-    let abandoned = abandoned.clone();
-    connection.progress_handler(STEPS, Some(move || abandoned.get()))?;
-    if access != Access::Write {
+    lock::wait_at_most(&connection, busy, abandoned)?;
+    let looking = abandoned.clone();
+    connection.progress_handler(STEPS, Some(move || looking.get()))?;
+    if access == Access::Write {
+        // A statement too short to be interrupted is rolled back instead: nothing is done once nobody waits for it.
+        let committing = abandoned.clone();
+        connection.commit_hook(Some(move || committing.get()))?;
+    } else {
         connection.pragma_update(None, "query_only", true)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
         connection.authorizer(Some(move |context: AuthContext<'_>| {

@@ -5,6 +5,7 @@ mod connection;
 mod create;
 mod error;
 mod inspect;
+mod lock;
 mod maintain;
 mod statement;
 mod value;

@@ -395,6 +395,29 @@ async fn a_query_that_nobody_waits_for_ends() {
     freed.await.unwrap();
 }
 
+#[test]
+fn a_write_that_nobody_waits_for_is_not_done_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = sample(folder.path()).busy_timeout(Duration::from_secs(3600));
+    let other = Connection::open(folder.path().join("sample.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let write = sqlite.execute("DELETE FROM t", &[], LIMIT);
+        timeout(Duration::from_millis(20), write).await.unwrap_err();
+    });
+    other.execute_batch("COMMIT").unwrap();
+    // The end of the runtime waits for its threads: were the statement still to be done, it would be done now.
+    drop(runtime);
+    let left: i64 = other
+        .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 3);
+}
+
 #[tokio::test]
 async fn tells_tables_by_size_and_what_is_free() {
     let folder = tempfile::tempdir().unwrap();
