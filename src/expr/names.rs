@@ -177,7 +177,7 @@ impl Finder {
     fn name(&mut self, path: Vec<String>, range: Range<usize>, optional: bool) {
         let local = path
             .first()
-            .is_some_and(|first| self.locals.contains(first));
+            .is_some_and(|first| first == "null" || self.locals.contains(first));
         if !local {
             self.found.push(NameUse {
                 path,

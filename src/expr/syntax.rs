@@ -14,7 +14,9 @@ use crate::model::{Expression, Template};
 /// The longest template, in bytes.
 const LONGEST_TEMPLATE: usize = 1 << 20;
 /// The most tokens between one `{{` and `}}`, or in one expression: each may deepen the tree by one.
-const MOST_TOKENS: usize = 400;
+const MOST_TOKENS: usize = 300;
+/// The most brackets and parentheses that are open at the same time: each costs MiniJinja's parser a dozen calls.
+const DEEPEST_BRACKETS: usize = 24;
 /// The most `{% … %}` in one template: each may deepen the tree by one.
 const MOST_STATEMENTS: usize = 200;
 
@@ -87,7 +89,7 @@ fn measure(text: &str, in_expression: bool) -> Result<(), Fault> {
     if text.len() > LONGEST_TEMPLATE {
         return Err(Fault::new("the text is longer than 1 MiB"));
     }
-    let (mut tokens, mut statements) = (0, 0);
+    let (mut tokens, mut statements, mut open) = (0, 0, 0_usize);
     for token in tokenize(text, in_expression, syntax()?) {
         let (token, span) = token.map_err(|error| syntax_fault(&error))?;
         match token {
@@ -96,7 +98,21 @@ fn measure(text: &str, in_expression: bool) -> Result<(), Fault> {
                 tokens = 0;
                 statements += 1;
             }
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
+                tokens += 1;
+                open += 1;
+            }
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                tokens += 1;
+                open = open.saturating_sub(1);
+            }
             _ => tokens += 1,
+        }
+        if open > DEEPEST_BRACKETS {
+            return Err(Fault::new(format!(
+                "more than {DEEPEST_BRACKETS} brackets inside each other"
+            ))
+            .at(bytes(span)));
         }
         if tokens > MOST_TOKENS {
             return Err(Fault::new(format!(

@@ -125,3 +125,60 @@ pub(super) fn scalar(
         _ => evaluator.landed(template(node)?, scope, landing),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use crate::base::Secret;
+    use crate::expr::testing::{evaluator, hostile, land, refused, scope, template};
+    use crate::expr::{Argument, secret_value};
+    use crate::model::{Kind, Node};
+
+    #[test]
+    fn a_secret_goes_where_it_is_meant_and_messages_show_stars() {
+        let scope = scope(&json!({"n": null, "list": [1, 2]}))
+            .with("token", secret_value(&Secret::new("hunter2".to_owned())));
+        let text = |text: &str| evaluator().text(&template(text), &scope);
+        assert_eq!(
+            text("t={{ token }} {{ n }} {{ list }}\n"),
+            Ok("t=*** null [1,2]\n".to_owned())
+        );
+        assert!(text("{{ token ~ '' }}").is_err());
+        assert_eq!(
+            land("Bearer {{ token | b64encode }}", Kind::Text, &scope),
+            Ok(Argument::Text("Bearer aHVudGVyMg==".to_owned()))
+        );
+        refused("a {{ n }}", Kind::Text, &scope, "null", "n");
+    }
+
+    #[test]
+    fn paths_and_lists_hold_plain_texts() {
+        let scope = scope(&json!({"x": "a\0", "y": "a b"}));
+        refused("/tmp/{{ x }}", Kind::Path, &scope, "NUL", "x");
+        assert_eq!(
+            land("{{ y }}.txt", Kind::Path, &scope),
+            Ok(Argument::Path("a b.txt".into()))
+        );
+        assert_eq!(
+            land("{{ y }}", Kind::TextList, &scope),
+            Ok(Argument::List(vec!["a b".to_owned()]))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_is_one_line(value in hostile()) {
+            let scope = scope(&json!({"x": value}));
+            let node = Node::Table(vec![("X-{{ x }}".to_owned(), Node::Text(template("a {{ x }}")))]);
+            let landed = evaluator().argument(&node, Kind::Headers, &scope);
+            if value.contains(['\r', '\n', '\0']) {
+                prop_assert!(landed.is_err());
+            } else {
+                let expected = vec![("X-{{ x }}".to_owned(), format!("a {value}"))];
+                prop_assert_eq!(landed, Ok(Argument::Map(expected)));
+            }
+        }
+    }
+}

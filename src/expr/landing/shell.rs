@@ -107,6 +107,7 @@ mod tests {
         "cat <<END >/dev/null; printf '%s|' {{ x }}\nsome $(echo ')') text\nEND\n",
         "printf '%s|' 'it'\\''s' \"a\\\"b\" >/dev/null; ( printf '%s|' {{ x }} )",
         "echo ${HOME} ${#HOME} $((1 + (2))) >/dev/null; printf '%s|' {{ x }}",
+        "y=${1:-\"a } b\"}${2:-'}'}; printf '%s|' {{ x }} 2>&1",
         "f() { printf '%s|' \"$1\"; }; f {{ x }}",
     ];
 

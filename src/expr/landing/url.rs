@@ -83,3 +83,105 @@ fn whole_segment(url: &str, path: &Range<usize>, place: &Range<usize>) -> Result
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test panics")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use url::Url;
+
+    use crate::expr::testing::{hostile, land, refused, scope};
+    use crate::expr::{Argument, Scope, trusted_url};
+    use crate::model::Kind;
+
+    fn with_base(value: &str) -> Scope {
+        scope(&json!({"x": value})).with("base", trusted_url("https://api.example.com/v1"))
+    }
+
+    fn url(text: &str, value: &str) -> String {
+        match land(text, Kind::Url, &with_base(value)) {
+            Ok(Argument::Text(url)) => url,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_base_url_at_the_start_is_taken_as_it_is() {
+        assert_eq!(
+            url("{{ base }}/a/{{ x }}", "b/c"),
+            "https://api.example.com/v1/a/b%2Fc"
+        );
+        assert_eq!(
+            url("/p?u={{ base }}", ""),
+            "/p?u=https%3A%2F%2Fapi.example.com%2Fv1"
+        );
+        assert_eq!(
+            url("{{ x }}", "https://evil.example.org"),
+            "https%3A%2F%2Fevil.example.org"
+        );
+        assert_eq!(url("/a?q={{ x }}#f", ""), "/a?q=#f");
+    }
+
+    #[test]
+    fn a_segment_neither_vanishes_nor_climbs() {
+        for (text, value) in [
+            ("/a/{{ x }}/b", ".."),
+            ("/a/{{ x }}", "."),
+            ("/a/.{{ x }}/b", "."),
+            ("/a/%2e{{ x }}", "."),
+            ("/a/.%2{{ x }}/b", "e"),
+            ("{{ base }}/{{ x }}/b", ".."),
+            ("https://example.com/{{ x }}?q", ".."),
+        ] {
+            refused(
+                text,
+                Kind::Url,
+                &with_base(value),
+                "would address something else",
+                "x",
+            );
+        }
+        for text in [
+            "/users/{{ x }}",
+            "/{{ x }}/evil.example.org",
+            "{{ x }}/a",
+            "{{ base }}/{{ x }}?a",
+        ] {
+            refused(text, Kind::Url, &with_base(""), "is empty", "x");
+        }
+        assert_eq!(url("/a/v{{ x }}/b", ".."), "/a/v../b");
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_stays_in_its_part(value in hostile()) {
+            let landed = url("{{ base }}/p{{ x }}/q?k={{ x }}&l=m#f", &value);
+            let parsed = Url::parse(&landed).unwrap();
+            prop_assert_eq!(parsed.host_str(), Some("api.example.com"));
+            prop_assert_eq!(parsed.port(), None);
+            prop_assert_eq!(parsed.username(), "");
+            prop_assert_eq!(parsed.fragment(), Some("f"));
+            let segments: Vec<&str> = parsed.path_segments().unwrap().collect();
+            prop_assert_eq!(segments.len(), 3, "{}", landed);
+            let decoded = percent_encoding::percent_decode_str(segments[1]).decode_utf8().unwrap();
+            prop_assert_eq!(decoded, format!("p{value}"));
+            let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
+            prop_assert_eq!(pairs, vec![("k".to_owned(), value), ("l".to_owned(), "m".to_owned())]);
+        }
+
+        #[test]
+        fn a_whole_segment_addresses_what_it_says_or_is_refused(value in hostile()) {
+            let base = Url::parse("https://api.example.com/v1/").unwrap();
+            if let Ok(Argument::Text(landed)) = land("users/{{ x }}/keys", Kind::Url, &with_base(&value)) {
+                let parsed = base.join(&landed).unwrap();
+                prop_assert_eq!(parsed.host_str(), Some("api.example.com"));
+                let segments: Vec<&str> = parsed.path_segments().unwrap().collect();
+                prop_assert_eq!(segments.len(), 4);
+                prop_assert_eq!((segments[1], segments[3]), ("users", "keys"));
+            } else {
+                prop_assert!(matches!(value.as_str(), "" | "." | ".."), "{}", value);
+            }
+        }
+    }
+}
