@@ -1,6 +1,7 @@
 //! MiniJinja, held to what a runbook may do: strict, limited, and without anything that reaches outside.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::machinery::ast::Expr;
@@ -9,9 +10,9 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::error::Fault;
 use super::filters::{self, FILTERS, TESTS};
-use super::names::undefined_fault;
+use super::names::{undefined_fault, unknown};
 use super::{Scope, names};
-use crate::base::{Clock, nearest};
+use crate::base::Clock;
 
 /// How many instructions one expression may take.
 const FUEL: u64 = 100_000;
@@ -81,28 +82,20 @@ fn fault(error: &minijinja::Error, expression: &Expr<'_>, source: &str, scope: &
             return undefined_fault(expression, source, scope);
         }
         ErrorKind::OutOfFuel => Fault::new(format!("the expression takes more than {FUEL} steps")),
-        ErrorKind::UnknownFilter => unknown("filter", source, &range, FILTERS),
-        ErrorKind::UnknownTest => unknown("test", source, &range, TESTS),
+        ErrorKind::UnknownFilter => unknown("filter", first_word(source, &range), FILTERS),
+        ErrorKind::UnknownTest => unknown("test", first_word(source, &range), TESTS),
         _ if detail.is_empty() => Fault::new(error.kind().to_string()),
         _ => Fault::new(detail.to_owned()),
     };
     fault.at(range)
 }
 
-fn unknown(
-    noun: &str,
-    source: &str,
-    range: &std::ops::Range<usize>,
-    known: &[(&str, &str)],
-) -> Fault {
-    let word = source.get(range.clone()).unwrap_or_default();
-    let word = word
+/// The name at the start of a range: MiniJinja's errors about filters and tests cover their arguments too.
+fn first_word<'s>(source: &'s str, range: &Range<usize>) -> &'s str {
+    source
+        .get(range.clone())
+        .unwrap_or_default()
         .split(|character: char| !character.is_alphanumeric() && character != '_')
         .next()
-        .unwrap_or_default();
-    let fault = Fault::new(format!("there is no {noun} `{word}`"));
-    match nearest(word, known.iter().map(|(name, _)| *name)) {
-        Some(name) => fault.help(format!("did you mean `{name}`?")),
-        None => fault,
-    }
+        .unwrap_or_default()
 }

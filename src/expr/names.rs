@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use minijinja::Value;
+use minijinja::machinery::Span;
 use minijinja::machinery::ast::{CallArg, Expr, Stmt, UnaryOpKind};
 use minijinja::value::ValueKind;
 
 use super::Scope;
 use super::error::Fault;
-use super::filters::FUNCTIONS;
+use super::filters::{FILTERS, FUNCTIONS, TESTS};
 use super::syntax::{bytes, expression, statements};
 use super::value::kind_of;
 use crate::base::nearest;
@@ -45,10 +46,34 @@ pub fn names_in_expression(expression: &Expression) -> Vec<NameUse> {
     finder.found
 }
 
+/// The first filter or test that does not exist.
+pub(super) fn unknown_in_statements(all: &[Stmt<'_>]) -> Option<Fault> {
+    let mut finder = Finder::default();
+    finder.statements(all);
+    finder.unknown
+}
+
+/// The same for one expression.
+pub(super) fn unknown_in_expression(whole: &Expr<'_>) -> Option<Fault> {
+    let mut finder = Finder::default();
+    finder.expression(whole, false);
+    finder.unknown
+}
+
+/// What to say of a filter or a test that does not exist.
+pub(super) fn unknown(noun: &str, name: &str, known: &[(&str, &str)]) -> Fault {
+    let fault = Fault::new(format!("there is no {noun} `{name}`"));
+    match nearest(name, known.iter().map(|(known, _)| *known)) {
+        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+        None => fault,
+    }
+}
+
 #[derive(Default)]
 struct Finder {
     found: Vec<NameUse>,
     locals: Vec<String>,
+    unknown: Option<Fault>,
 }
 
 impl Finder {
@@ -130,12 +155,14 @@ impl Finder {
                 }
             }
             Expr::Filter(inner) => {
+                self.known("filter", inner.name, inner.span(), FILTERS);
                 if let Some(value) = &inner.expr {
                     self.expression(value, inner.name == "default");
                 }
                 self.arguments(&inner.args);
             }
             Expr::Test(inner) => {
+                self.known("test", inner.name, inner.span(), TESTS);
                 self.expression(&inner.expr, matches!(inner.name, "defined" | "undefined"));
                 self.arguments(&inner.args);
             }
@@ -171,6 +198,13 @@ impl Finder {
                 | CallArg::PosSplat(value)
                 | CallArg::KwargSplat(value) => self.expression(value, false),
             }
+        }
+    }
+
+    fn known(&mut self, noun: &str, name: &str, span: Span, known: &[(&str, &str)]) {
+        if self.unknown.is_none() && !known.iter().any(|(known, _)| *known == name) {
+            let start = bytes(span).start;
+            self.unknown = Some(unknown(noun, name, known).at(start..start + name.len()));
         }
     }
 
@@ -236,10 +270,11 @@ pub(super) fn extent(whole: &Expr<'_>) -> Range<usize> {
 pub(super) fn undefined_fault(whole: &Expr<'_>, source: &str, scope: &Scope) -> Fault {
     let mut finder = Finder::default();
     finder.expression(whole, false);
+    // What may be missing comes last: it is to blame only for a missing part before its end.
+    finder.found.sort_by_key(|name| name.optional);
     let missing = finder
         .found
         .iter()
-        .filter(|name| !name.optional)
         .find_map(|name| missing_part(name, scope));
     missing.unwrap_or_else(|| {
         let range = extent(whole);

@@ -8,6 +8,7 @@ use minijinja::machinery::{Span, Token, parse, parse_expr, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::error::Fault;
+use super::names::{unknown_in_expression, unknown_in_statements};
 use crate::base::Diagnostic;
 use crate::model::{Expression, Template};
 
@@ -20,23 +21,23 @@ const DEEPEST_BRACKETS: usize = 24;
 /// The most `{% … %}` in one template: each may deepen the tree by one.
 const MOST_STATEMENTS: usize = 200;
 
-/// Checks the syntax of a template without evaluating it.
+/// Checks the syntax of a template, and that its filters and tests exist, without evaluating it.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn check_template(template: &Template) -> Result<(), Diagnostic> {
     statements(&template.text)
-        .map(drop)
+        .and_then(|read| unknown_in_statements(read.all()).map_or(Ok(()), Err))
         .map_err(|fault| fault.in_text(&template.text, &template.place).into())
 }
 
-/// Checks the syntax of an expression without evaluating it.
+/// Checks the syntax of an expression, and that its filters and tests exist, without evaluating it.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn check_expression(expression: &Expression) -> Result<(), Diagnostic> {
     self::expression(&expression.text)
-        .map(drop)
+        .and_then(|read| unknown_in_expression(&read).map_or(Ok(()), Err))
         .map_err(|fault| fault.in_text(&expression.text, &expression.place).into())
 }
 
@@ -167,5 +168,36 @@ fn syntax_fault(error: &minijinja::Error) -> Fault {
     match error.range() {
         Some(range) => fault.at(range),
         None => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_expression, check_template};
+    use crate::expr::testing::{expression, template};
+
+    #[test]
+    fn finds_mistakes_before_the_run() {
+        let shown = |diagnostic: crate::base::Diagnostic| diagnostic.to_string();
+        let error = check_template(&template("{% if x %}{{ x | uper }}{% endif %}"));
+        assert_eq!(
+            error.map_err(shown),
+            Err("book.toml:1:25\n    1 │ key = '{% if x %}{{ x | uper }}{% endif %}'\n      │                         ^^^^ there is no filter `uper`; did you mean `upper`?".to_owned())
+        );
+        for text in ["x is definde", "x |", "", "x y", "(", "x | safe", "'x"] {
+            assert!(check_expression(&expression(text)).is_err(), "{text}");
+        }
+        for text in [
+            "{{",
+            "{% if %}",
+            "{% for x %}",
+            "{% unknown %}",
+            "{% if x %}",
+            "{{# open",
+        ] {
+            assert!(check_template(&template(text)).is_err(), "{text}");
+        }
+        assert_eq!(check_expression(&expression("x | length > 5")), Ok(()));
+        assert_eq!(check_template(&template("plain }} text #}")), Ok(()));
     }
 }

@@ -147,7 +147,6 @@ pub(super) fn register(environment: &mut Environment<'static>, clock: Arc<dyn Cl
 fn register_builtin_filters(environment: &mut Environment<'static>) {
     environment.add_filter("abs", filters::abs);
     environment.add_filter("attr", filters::attr);
-    environment.add_filter("batch", filters::batch);
     environment.add_filter("bool", filters::bool);
     environment.add_filter("capitalize", filters::capitalize);
     environment.add_filter("default", filters::default);
@@ -406,6 +405,7 @@ mod tests {
                 json!([{"a": 2}]),
             ),
             ("missing | default('x')", json!("x")),
+            ("[1, 2, 3] | batch(2)", json!([[1, 2], [3]])),
         ] {
             assert_eq!(value(text), Ok(expected), "{text}");
         }

@@ -1,10 +1,12 @@
 //! Texts that nothing parses: names, messages, paths, and headers, which must stay one line.
 
+use minijinja::value::ValueKind;
+
 use crate::expr::Scope;
 use crate::expr::error::{EvalError, Fault};
 use crate::expr::evaluator::Evaluator;
 use crate::expr::pieces::Piece;
-use crate::expr::value::{message_of, text_of};
+use crate::expr::value::{items_of, message_of, text_of};
 use crate::model::Node;
 
 use super::{bounded, misfit, template};
@@ -86,12 +88,30 @@ pub(super) fn list(
     node: &Node,
     scope: &Scope,
 ) -> Result<Vec<String>, EvalError> {
-    match node {
-        Node::List(items) => items
-            .iter()
-            .map(|item| scalar(evaluator, item, scope, text))
-            .collect(),
-        one => scalar(evaluator, one, scope, text).map(|text| vec![text]),
+    let items = match node {
+        Node::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Node::Text(template) => texts.extend(evaluator.landed(template, scope, several)?),
+            other => texts.push(scalar(evaluator, other, scope, text)?),
+        }
+    }
+    Ok(texts)
+}
+
+fn several(pieces: &[Piece<'_>]) -> Result<Vec<String>, Fault> {
+    match pieces {
+        [Piece::Value(value, range)]
+            if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) =>
+        {
+            items_of(value)
+                .and_then(|items| items.iter().map(single).collect())
+                .map_err(|fault| fault.at(range.clone()))
+        }
+        _ => text(pieces).map(|text| vec![text]),
     }
 }
 
@@ -155,7 +175,7 @@ mod tests {
 
     #[test]
     fn paths_and_lists_hold_plain_texts() {
-        let scope = scope(&json!({"x": "a\0", "y": "a b"}));
+        let scope = scope(&json!({"x": "a\0", "y": "a b", "z": ["c", 1]}));
         refused("/tmp/{{ x }}", Kind::Path, &scope, "NUL", "x");
         assert_eq!(
             land("{{ y }}.txt", Kind::Path, &scope),
@@ -164,6 +184,17 @@ mod tests {
         assert_eq!(
             land("{{ y }}", Kind::TextList, &scope),
             Ok(Argument::List(vec!["a b".to_owned()]))
+        );
+        let node = Node::List(vec![
+            Node::Text(template("{{ y }}")),
+            Node::Text(template("{{ z }}")),
+            Node::Integer(5),
+        ]);
+        assert_eq!(
+            evaluator().argument(&node, Kind::TextList, &scope),
+            Ok(Argument::List(
+                ["a b", "c", "1", "5"].map(str::to_owned).to_vec()
+            ))
         );
     }
 

@@ -21,6 +21,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// The URL, or the path of one.
 pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
     let mut url = String::new();
+    let mut has_base = false;
     // Where values stand in the URL, and where they come from in the template.
     let mut values: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     for piece in pieces {
@@ -30,6 +31,7 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
                 let trusted = value.downcast_object_ref::<TrustedUrl>();
                 if let (Some(base), true) = (trusted, url.is_empty()) {
                     url.push_str(&base.0);
+                    has_base = true;
                     continue;
                 }
                 let text = single(value).map_err(|fault| fault.at(range.clone()))?;
@@ -42,6 +44,9 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
     }
     let path = path_of(&url);
     for (place, range) in &values {
+        if place.start < path.start {
+            whole_host(&url, &path, place, has_base).map_err(|fault| fault.at(range.clone()))?;
+        }
         if place.start >= path.start && place.end <= path.end {
             whole_segment(&url, &path, place).map_err(|fault| fault.at(range.clone()))?;
         }
@@ -60,6 +65,21 @@ fn path_of(url: &str) -> Range<usize> {
         None => 0,
     };
     start..end
+}
+
+/// Refuses a value that could make another host of the one that is written there: `https://example.com{{ x }}`.
+fn whole_host(
+    url: &str,
+    path: &Range<usize>,
+    place: &Range<usize>,
+    has_base: bool,
+) -> Result<(), Fault> {
+    let begins = url[..place.start].ends_with(['/', ':', '@']);
+    if has_base || (!begins && place.end == path.start) {
+        return Err(Fault::new("the value would become part of the host")
+            .help("put a slash before {{ … }}"));
+    }
+    Ok(())
 }
 
 /// Refuses a value that makes its path segment vanish or climb: both would address something else.
@@ -151,6 +171,29 @@ mod tests {
             refused(text, Kind::Url, &with_base(""), "is empty", "x");
         }
         assert_eq!(url("/a/v{{ x }}/b", ".."), "/a/v../b");
+    }
+
+    #[test]
+    fn a_host_is_not_lengthened() {
+        let scope =
+            scope(&json!({"x": ".evil.org"})).with("base", trusted_url("https://api.example.com"));
+        for text in [
+            "{{ base }}{{ x }}",
+            "{{ base }}{{ x }}/a",
+            "https://example.com{{ x }}",
+            "https://example.com{{ x }}?a",
+        ] {
+            refused(text, Kind::Url, &scope, "part of the host", "x");
+        }
+        assert_eq!(
+            url("http://localhost:{{ x }}/a", "80"),
+            "http://localhost:80/a"
+        );
+        assert_eq!(url("http://{{ x }}/a", "a.b"), "http://a.b/a");
+        assert_eq!(
+            url("http://{{ x }}.example.com?q", "a"),
+            "http://a.example.com?q"
+        );
     }
 
     proptest! {
