@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use minijinja::Value;
 use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
 use minijinja::value::ValueKind;
 
@@ -106,19 +107,26 @@ pub(super) fn compare(
     })
 }
 
-/// The order of two numbers or of two texts.
-fn order(left: &Operand<'_>, right: &Operand<'_>) -> Result<Ordering, Fault> {
-    let comparable = |operand: &Operand<'_>| match operand.value.kind() {
-        ValueKind::Number => {
-            f64::try_from(operand.value.clone()).is_ok_and(|number| !number.is_nan())
-        }
+/// Whether a value has an order: numbers and texts have, each among themselves.
+fn comparable(value: &Value) -> bool {
+    match value.kind() {
+        ValueKind::Number => f64::try_from(value.clone()).is_ok_and(|number| !number.is_nan()),
         ValueKind::String => true,
         _ => false,
-    };
-    let same = left.value.kind() == right.value.kind();
-    if same && comparable(left) && comparable(right) {
-        return Ok(left.value.cmp(&right.value));
     }
+}
+
+/// The order of two values, if they have one.
+pub(super) fn order_of(left: &Value, right: &Value) -> Option<Ordering> {
+    (left.kind() == right.kind() && comparable(left) && comparable(right)).then(|| left.cmp(right))
+}
+
+/// The order of two numbers or of two texts.
+fn order(left: &Operand<'_>, right: &Operand<'_>) -> Result<Ordering, Fault> {
+    if let Some(order) = order_of(&left.value, &right.value) {
+        return Ok(order);
+    }
+    let comparable = |operand: &Operand<'_>| comparable(&operand.value);
     // The side that is not written out is to blame, and of two such the one that cannot be compared at all.
     let (blamed, other) = if right.written_out || !comparable(left) {
         (left, right)

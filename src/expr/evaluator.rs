@@ -232,6 +232,12 @@ mod tests {
                 "`{% set %}` is not part of the language",
                 "set x = 1",
             ),
+            ("{{ nwo() }}", "there is no function `nwo`", "nwo()"),
+            (
+                "{{ [1] | select('gtt', 1) | list }}",
+                "there is no test of this name",
+                "select('gtt', 1)",
+            ),
             ("{{ 1 + }}", "unexpected end of variable block", "}}"),
         ] {
             let error = evaluator().text(&template(text), &Scope::new()).err();

@@ -199,14 +199,41 @@ impl Judge<'_> {
                 }
             }
             _ => {
-                if let Some(range) = hidden_ordering(whole) {
-                    return Err(Fault::new("a comparison cannot stand inside of this")
-                        .help("join comparisons with `and`, `or` and `not` only")
-                        .at(range));
+                if let Some(fault) = misplaced_ordering(whole) {
+                    return Err(fault);
                 }
                 self.machine.evaluate(whole, self.source, self.scope)
             }
         }
+    }
+}
+
+/// Tells of an ordering comparison that is not at the top of a condition, under `and`, `or`, `not` and `if` alone.
+pub(super) fn misplaced_ordering(whole: &Expr<'_>) -> Option<Fault> {
+    match whole {
+        Expr::UnaryOp(inner) if matches!(inner.op, UnaryOpKind::Not) => {
+            misplaced_ordering(&inner.expr)
+        }
+        Expr::BinOp(inner)
+            if matches!(inner.op, BinOpKind::ScAnd | BinOpKind::ScOr)
+                || Comparison::of_binary(inner.op).is_some() =>
+        {
+            misplaced_ordering(&inner.left).or_else(|| misplaced_ordering(&inner.right))
+        }
+        Expr::Compare(inner) => misplaced_ordering(&inner.expr).or_else(|| {
+            inner
+                .ops
+                .iter()
+                .find_map(|part| misplaced_ordering(&part.expr))
+        }),
+        Expr::IfExpr(inner) => misplaced_ordering(&inner.test_expr)
+            .or_else(|| misplaced_ordering(&inner.true_expr))
+            .or_else(|| inner.false_expr.as_ref().and_then(misplaced_ordering)),
+        _ => hidden_ordering(whole).map(|range| {
+            Fault::new("a comparison cannot stand inside of this")
+                .help("join comparisons with `and`, `or` and `not` only")
+                .at(range)
+        }),
     }
 }
 

@@ -1,7 +1,6 @@
 //! MiniJinja, held to what a runbook may do: strict, limited, and without anything that reaches outside.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::machinery::ast::Expr;
@@ -9,7 +8,7 @@ use minijinja::machinery::{CodeGenerator, eval, make_string_output};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::error::Fault;
-use super::filters::{self, FILTERS, TESTS};
+use super::filters::{self, FILTERS, FUNCTIONS, TESTS};
 use super::names::{undefined_fault, unknown};
 use super::{Scope, names};
 use crate::base::Clock;
@@ -82,20 +81,23 @@ fn fault(error: &minijinja::Error, expression: &Expr<'_>, source: &str, scope: &
             return undefined_fault(expression, source, scope);
         }
         ErrorKind::OutOfFuel => Fault::new(format!("the expression takes more than {FUEL} steps")),
-        ErrorKind::UnknownFilter => unknown("filter", first_word(source, &range), FILTERS),
-        ErrorKind::UnknownTest => unknown("test", first_word(source, &range), TESTS),
+        ErrorKind::UnknownFilter => unknown("filter", named(detail), FILTERS),
+        ErrorKind::UnknownTest => unknown("test", named(detail), TESTS),
+        ErrorKind::UnknownFunction => unknown("function", named(detail), FUNCTIONS),
+        ErrorKind::UnknownMethod => {
+            Fault::new(detail.to_owned()).help("there are no methods, but filters: `x | items`")
+        }
         _ if detail.is_empty() => Fault::new(error.kind().to_string()),
         _ => Fault::new(detail.to_owned()),
     };
     fault.at(range)
 }
 
-/// The name at the start of a range: MiniJinja's errors about filters and tests cover their arguments too.
-fn first_word<'s>(source: &'s str, range: &Range<usize>) -> &'s str {
-    source
-        .get(range.clone())
-        .unwrap_or_default()
-        .split(|character: char| !character.is_alphanumeric() && character != '_')
+/// The name in MiniJinja's `filter x is unknown`, `x is unknown`.
+fn named(detail: &str) -> &str {
+    detail
+        .trim_end_matches(" is unknown")
+        .rsplit(' ')
         .next()
         .unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use minijinja::value::ValueKind;
 use super::Scope;
 use super::error::Fault;
 use super::filters::{FILTERS, FUNCTIONS, TESTS};
+use super::judge::misplaced_ordering;
 use super::syntax::{bytes, expression, statements};
 use super::value::kind_of;
 use crate::base::nearest;
@@ -46,22 +47,26 @@ pub fn names_in_expression(expression: &Expression) -> Vec<NameUse> {
     finder.found
 }
 
-/// The first filter or test that does not exist.
-pub(super) fn unknown_in_statements(all: &[Stmt<'_>]) -> Option<Fault> {
+/// The first mistake in a template that can be told before it is evaluated: a filter or a test that does not exist, a
+/// comparison that cannot be judged.
+pub(super) fn mistake_in_statements(all: &[Stmt<'_>]) -> Option<Fault> {
     let mut finder = Finder::default();
     finder.statements(all);
-    finder.unknown
+    finder.mistake
 }
 
 /// The same for one expression.
-pub(super) fn unknown_in_expression(whole: &Expr<'_>) -> Option<Fault> {
+pub(super) fn mistake_in_expression(whole: &Expr<'_>) -> Option<Fault> {
     let mut finder = Finder::default();
-    finder.expression(whole, false);
-    finder.unknown
+    finder.top(whole);
+    finder.mistake
 }
 
-/// What to say of a filter or a test that does not exist.
+/// What to say of a filter, a test or a function that does not exist; `name` may be empty where it is not known.
 pub(super) fn unknown(noun: &str, name: &str, known: &[(&str, &str)]) -> Fault {
+    if name.is_empty() {
+        return Fault::new(format!("there is no {noun} of this name"));
+    }
     let fault = Fault::new(format!("there is no {noun} `{name}`"));
     match nearest(name, known.iter().map(|(known, _)| *known)) {
         Some(meant) => fault.help(format!("did you mean `{meant}`?")),
@@ -73,16 +78,16 @@ pub(super) fn unknown(noun: &str, name: &str, known: &[(&str, &str)]) -> Fault {
 struct Finder {
     found: Vec<NameUse>,
     locals: Vec<String>,
-    unknown: Option<Fault>,
+    mistake: Option<Fault>,
 }
 
 impl Finder {
     fn statements(&mut self, all: &[Stmt<'_>]) {
         for statement in all {
             match statement {
-                Stmt::EmitExpr(emit) => self.expression(&emit.expr, false),
+                Stmt::EmitExpr(emit) => self.top(&emit.expr),
                 Stmt::IfCond(branch) => {
-                    self.expression(&branch.expr, false);
+                    self.top(&branch.expr);
                     self.statements(&branch.true_body);
                     self.statements(&branch.false_body);
                 }
@@ -92,7 +97,7 @@ impl Finder {
                     self.locals.push("loop".to_owned());
                     self.bind(&each.target);
                     if let Some(filter) = &each.filter_expr {
-                        self.expression(filter, false);
+                        self.top(filter);
                     }
                     self.statements(&each.body);
                     self.locals.truncate(outer);
@@ -101,6 +106,14 @@ impl Finder {
                 _ => {}
             }
         }
+    }
+
+    /// An expression that is not part of another.
+    fn top(&mut self, whole: &Expr<'_>) {
+        if self.mistake.is_none() {
+            self.mistake = misplaced_ordering(whole);
+        }
+        self.expression(whole, false);
     }
 
     fn bind(&mut self, target: &Expr<'_>) {
@@ -202,9 +215,9 @@ impl Finder {
     }
 
     fn known(&mut self, noun: &str, name: &str, span: Span, known: &[(&str, &str)]) {
-        if self.unknown.is_none() && !known.iter().any(|(known, _)| *known == name) {
+        if self.mistake.is_none() && !known.iter().any(|(known, _)| *known == name) {
             let start = bytes(span).start;
-            self.unknown = Some(unknown(noun, name, known).at(start..start + name.len()));
+            self.mistake = Some(unknown(noun, name, known).at(start..start + name.len()));
         }
     }
 

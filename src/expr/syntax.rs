@@ -8,7 +8,7 @@ use minijinja::machinery::{Span, Token, parse, parse_expr, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::error::Fault;
-use super::names::{unknown_in_expression, unknown_in_statements};
+use super::names::{mistake_in_expression, mistake_in_statements};
 use crate::base::Diagnostic;
 use crate::model::{Expression, Template};
 
@@ -21,23 +21,23 @@ const DEEPEST_BRACKETS: usize = 24;
 /// The most `{% … %}` in one template: each may deepen the tree by one.
 const MOST_STATEMENTS: usize = 200;
 
-/// Checks the syntax of a template, and that its filters and tests exist, without evaluating it.
+/// Checks the syntax of a template, its filters, tests and comparisons, without evaluating it.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn check_template(template: &Template) -> Result<(), Diagnostic> {
     statements(&template.text)
-        .and_then(|read| unknown_in_statements(read.all()).map_or(Ok(()), Err))
+        .and_then(|read| mistake_in_statements(read.all()).map_or(Ok(()), Err))
         .map_err(|fault| fault.in_text(&template.text, &template.place).into())
 }
 
-/// Checks the syntax of an expression, and that its filters and tests exist, without evaluating it.
+/// Checks the syntax of an expression, its filters, tests and comparisons, without evaluating it.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn check_expression(expression: &Expression) -> Result<(), Diagnostic> {
     self::expression(&expression.text)
-        .and_then(|read| unknown_in_expression(&read).map_or(Ok(()), Err))
+        .and_then(|read| mistake_in_expression(&read).map_or(Ok(()), Err))
         .map_err(|fault| fault.in_text(&expression.text, &expression.place).into())
 }
 
@@ -184,7 +184,17 @@ mod tests {
             error.map_err(shown),
             Err("book.toml:1:25\n    1 │ key = '{% if x %}{{ x | uper }}{% endif %}'\n      │                         ^^^^ there is no filter `uper`; did you mean `upper`?".to_owned())
         );
-        for text in ["x is definde", "x |", "", "x y", "(", "x | safe", "'x"] {
+        for text in [
+            "x is definde",
+            "x |",
+            "",
+            "x y",
+            "(",
+            "x | safe",
+            "'x",
+            "[x < 1] | first",
+            "not (x < 1 and (x > 2) is true)",
+        ] {
             assert!(check_expression(&expression(text)).is_err(), "{text}");
         }
         for text in [

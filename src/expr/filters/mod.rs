@@ -103,9 +103,13 @@ pub const TESTS: &[(&str, &str)] = &[
     ("even", "an even number"),
     ("false", "false"),
     ("float", "a number with a fraction"),
+    ("ge", "as great as another number or text, or greater"),
+    ("gt", "greater than another number or text"),
     ("in", "one of a list, a key of a table or a part of a text"),
     ("integer", "a whole number"),
     ("iterable", "something with items"),
+    ("le", "as small as another number or text, or smaller"),
+    ("lt", "less than another number or text"),
     ("mapping", "a table"),
     (
         "matches",
@@ -405,6 +409,11 @@ mod tests {
                 json!([{"a": 2}]),
             ),
             ("missing | default('x')", json!("x")),
+            (
+                "[{'a': 1}, {'a': 2}] | selectattr('a', 'gt', 1) | list",
+                json!([{"a": 2}]),
+            ),
+            ("[1, 2, 3] | reject('le', 2) | list", json!([3])),
             ("[1, 2, 3] | batch(2)", json!([[1, 2], [3]])),
         ] {
             assert_eq!(value(text), Ok(expected), "{text}");
@@ -414,6 +423,8 @@ mod tests {
             "'a' | regex_match('(a{1000}){1000}')",
             "'{' | fromjson",
             "[null] | join",
+            "[null] | select('lt', 1) | list",
+            "'5' is gt(1)",
         ] {
             assert!(value(text).is_err(), "{text}");
         }
