@@ -25,7 +25,7 @@ const DEEPEST: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Document {
     source: SourceFile,
-    root: Table,
+    pub(super) root: Table,
 }
 
 /// A table in the order of the file.
@@ -110,7 +110,7 @@ impl Document {
 ///
 /// # Errors
 /// As [`Document::open`], but for TOML.
-pub(super) fn read_text(path: &Path) -> Result<String, Diagnostic> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Diagnostic> {
     let shown = crate::base::text::neutral(&path.display().to_string());
     let unreadable =
         |error: &std::io::Error| Diagnostic::new(format!("cannot read {shown}: {error}"));

@@ -11,6 +11,7 @@ mod inputs;
 mod library;
 mod names;
 mod node;
+mod overlay;
 mod pace;
 mod reader;
 mod references;
@@ -24,6 +25,7 @@ mod testing;
 
 pub use cycles::check_cycles;
 pub use document::Document;
+pub(crate) use document::read_text;
 pub use field::{Field, Form};
 pub use headline::Headline;
 pub use inputs::parse_input;

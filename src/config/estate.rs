@@ -20,9 +20,10 @@ pub struct Config {
     pub environments: Vec<String>,
     /// Whether the chosen environment asks for typed names before a destroy.
     pub protected: bool,
-    /// Where the journal lies, if not in the user's state folder.
+    /// Where the journal lies, if not in the user's state folder. Starts from `folder` where it was relative.
     pub store: Option<PathBuf>,
-    /// Where the project's runbooks lie; `runbooks` beside the file unless said.
+    /// Where the project's runbooks lie; `runbooks` beside the file unless said. Starts from `folder` where it was
+    /// relative.
     pub runbooks: Option<PathBuf>,
     /// `[secret]`
     pub secrets: Vec<(String, SecretSource)>,
@@ -32,6 +33,10 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// `[queue.*]`
     pub queues: Vec<Queue>,
+    /// `[kv.*]`
+    pub kvs: Vec<Kv>,
+    /// `[object.*]`
+    pub objects: Vec<ObjectStore>,
     /// `[window.*]`
     pub windows: Vec<Window>,
 }
@@ -41,7 +46,7 @@ pub struct Config {
 pub enum SecretSource {
     /// An environment variable.
     Env(String),
-    /// A file, without its last line feed.
+    /// A file, without its last line feed. Starts from the configuration's folder where it was relative.
     File(PathBuf),
     /// What a program prints, without its last line feed.
     Command(Vec<String>),
@@ -96,7 +101,7 @@ pub struct Database {
 pub enum DatabaseKind {
     /// A file on this machine.
     Sqlite {
-        /// The file.
+        /// The file. Starts from the configuration's folder where it was relative.
         path: PathBuf,
         /// The SQL file that makes it when it is not there.
         create: Option<PathBuf>,
@@ -143,6 +148,8 @@ pub struct Retention {
 pub struct Queue {
     /// Its name.
     pub name: String,
+    /// Its name at Cloudflare; the table's own name unless said.
+    pub remote: String,
     /// What serves it.
     pub kind: QueueKind,
     /// The queue that takes what could not be handled.
@@ -154,6 +161,38 @@ pub struct Queue {
 pub enum QueueKind {
     /// Cloudflare Queues.
     Cloudflare,
+}
+
+impl QueueKind {
+    /// The word in `kind`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cloudflare => "cloudflare",
+        }
+    }
+}
+
+/// `[kv.NAME]`: a namespace of Cloudflare KV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kv {
+    /// Its name.
+    pub name: String,
+    /// The name by which the Worker knows it.
+    pub binding: Option<String>,
+    /// The namespace's id.
+    pub id: Option<String>,
+}
+
+/// `[object.NAME]`: a bucket of Cloudflare R2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectStore {
+    /// Its name.
+    pub name: String,
+    /// The name by which the Worker knows it.
+    pub binding: Option<String>,
+    /// The bucket's name; the table's own name unless said.
+    pub bucket: String,
 }
 
 /// `[window.NAME]`: when something may happen.
@@ -186,6 +225,24 @@ impl Config {
     #[must_use]
     pub fn queue(&self, name: &str) -> Option<&Queue> {
         self.queues.iter().find(|queue| queue.name == name)
+    }
+
+    /// The key-value namespace of this name.
+    #[must_use]
+    pub fn kv(&self, name: &str) -> Option<&Kv> {
+        self.kvs.iter().find(|kv| kv.name == name)
+    }
+
+    /// The bucket of this name.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<&ObjectStore> {
+        self.objects.iter().find(|object| object.name == name)
+    }
+
+    /// The window of this name.
+    #[must_use]
+    pub fn window(&self, name: &str) -> Option<&Window> {
+        self.windows.iter().find(|window| window.name == name)
     }
 
     /// The secret of this name.

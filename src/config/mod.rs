@@ -1,8 +1,22 @@
 //! `opsbook.toml`: what the estate consists of, which environment is meant and where its secrets come from.
 
+mod cron;
+mod database;
+mod environment;
 mod estate;
+mod find;
+mod init;
+mod load;
+mod scope;
+mod service;
+mod tables;
+mod wrangler;
 
 pub use estate::{
-    Auth, Config, Database, DatabaseKind, Queue, QueueKind, Retention, SecretSource, Service,
-    Window,
+    Auth, Config, Database, DatabaseKind, Kv, ObjectStore, Queue, QueueKind, Retention,
+    SecretSource, Service, Window,
 };
+pub use find::{FILE_NAME, find};
+pub use init::{Draft, draft};
+pub use load::{load, load_all, parse};
+pub use scope::scope_values;

@@ -1,1 +1,12 @@
-//! What a piece of SQL may do, by parsing it.
+//! What a piece of SQL may do, by parsing it. The reading is a whitelist: what is not known to be harmless takes the worst
+//! reading, because neither a read-only transaction nor `PRAGMA query_only` stops everything. Nothing here runs SQL.
+
+mod analysis;
+mod calls;
+mod functions;
+mod pragma;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use analysis::{Analysis, Dialect, effect, effect_in_any};

@@ -1,0 +1,95 @@
+//! `[database.*]`: what serves a database and what may be deleted from it.
+
+use crate::book::{Field, TableReader};
+
+use super::estate::{Database, DatabaseKind, Retention};
+use super::load::Site;
+
+/// The words of `kind`, each with the reader of its own keys.
+const KINDS: [(&str, Reader); 3] = [("d1", d1), ("postgres", postgres), ("sqlite", sqlite)];
+
+type Reader = fn(&TableReader<'_>, &str, Site<'_>) -> Option<DatabaseKind>;
+
+/// `[database.NAME]`
+pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
+    let table = field.table(format!("database {:?}", field.key()))?;
+    let place = table.place();
+    let reader = table
+        .required("kind")
+        .and_then(|field| field.choice(&KINDS));
+    let retention = table
+        .optional("retention")
+        .and_then(|field| field.tables("retention"))
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(retention)
+        .collect();
+    let Some(reader) = reader else {
+        // Which keys belong here is not known, so none is told to be unknown.
+        return None;
+    };
+    let kind = reader(&table, field.key(), site);
+    table.finish();
+    Some(Database {
+        name: field.key().to_owned(),
+        kind: kind?,
+        retention,
+        place,
+    })
+}
+
+fn d1(table: &TableReader<'_>, name: &str, _: Site<'_>) -> Option<DatabaseKind> {
+    let given = table.optional("name");
+    let id = table.optional("id");
+    let own = match given {
+        Some(field) => field.filled_text()?,
+        None => name,
+    };
+    let id = match id {
+        Some(field) => Some(field.filled_text()?.to_owned()),
+        None => None,
+    };
+    Some(DatabaseKind::D1 {
+        name: own.to_owned(),
+        id,
+    })
+}
+
+fn postgres(table: &TableReader<'_>, _: &str, _: Site<'_>) -> Option<DatabaseKind> {
+    let url = match table.optional("url") {
+        Some(field) => Some(field.filled_template()?),
+        None => None,
+    };
+    Some(DatabaseKind::Postgres { url })
+}
+
+fn sqlite(table: &TableReader<'_>, _: &str, site: Site<'_>) -> Option<DatabaseKind> {
+    let path = table.required("path");
+    let create = table.optional("create");
+    let create = match create {
+        Some(field) => Some(site.path(field)?),
+        None => None,
+    };
+    Some(DatabaseKind::Sqlite {
+        path: site.path(path?)?,
+        create,
+    })
+}
+
+fn retention(table: TableReader<'_>) -> Option<Retention> {
+    let text = |key| {
+        let field = table.required(key)?;
+        field.filled_text().map(str::to_owned)
+    };
+    let name = text("table");
+    let column = text("column");
+    let keep = table
+        .required("keep")
+        .and_then(|field| field.positive_duration());
+    table.finish();
+    Some(Retention {
+        table: name?,
+        column: column?,
+        keep: keep?,
+    })
+}

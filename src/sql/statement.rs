@@ -1,0 +1,328 @@
+//! The effect of one parsed statement. Every kind that is not named here takes the worst reading.
+
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTable, AlterTableOperation, CopyTarget, Delete, Expr, FromTable,
+    Merge, MergeAction, MergeClauseKind, Query, SelectInto, Set, SetExpr, Statement, TableFactor,
+    TableWithJoins, UnaryOperator, Update, With,
+};
+
+use crate::base::Effect;
+
+/// Settings of a session that change how long or how a query is answered, and nothing else.
+const HARMLESS_SETTINGS: [&str; 8] = [
+    "application_name",
+    "datestyle",
+    "extra_float_digits",
+    "idle_in_transaction_session_timeout",
+    "lock_timeout",
+    "statement_timeout",
+    "timezone",
+    "work_mem",
+];
+
+/// An effect and what decided it.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) effect: Effect,
+    pub(super) reason: String,
+    /// The query that counts the rows that would be touched.
+    pub(super) count: Option<String>,
+}
+
+impl Reading {
+    pub(super) fn read(reason: impl Into<String>) -> Self {
+        Self::of(Effect::Read, reason)
+    }
+
+    pub(super) fn write(reason: impl Into<String>) -> Self {
+        Self::of(Effect::Write, reason)
+    }
+
+    pub(super) fn destroy(reason: impl Into<String>) -> Self {
+        Self::of(Effect::Destroy, reason)
+    }
+
+    fn of(effect: Effect, reason: impl Into<String>) -> Self {
+        Self {
+            effect,
+            reason: reason.into(),
+            count: None,
+        }
+    }
+
+    /// The worse of the two; of two equal ones the first.
+    pub(super) fn worse(self, other: Self) -> Self {
+        if other.effect > self.effect {
+            Self {
+                count: self.count,
+                ..other
+            }
+        } else {
+            self
+        }
+    }
+
+    pub(super) fn without_count(mut self) -> Self {
+        self.count = None;
+        self
+    }
+}
+
+/// What a statement may do, its own calls of functions left aside.
+pub(super) fn reading(statement: &Statement) -> Reading {
+    match statement {
+        Statement::Query(query) => query_reading(query),
+        Statement::Explain {
+            analyze,
+            statement,
+            options,
+            ..
+        } => {
+            let analyzes = |name: &str| name.eq_ignore_ascii_case("analyze");
+            let named = options
+                .iter()
+                .flatten()
+                .any(|option| analyzes(&option.name.value));
+            let explained = matches!(**statement, Statement::Explain { .. });
+            if *analyze || named || explained {
+                reading(statement).without_count()
+            } else {
+                Reading::read("EXPLAIN")
+            }
+        }
+        Statement::ExplainTable { .. }
+        | Statement::ShowVariable { .. }
+        | Statement::ShowVariables { .. }
+        | Statement::ShowTables { .. }
+        | Statement::ShowColumns { .. }
+        | Statement::ShowCreate { .. } => Reading::read("SHOW"),
+        Statement::Insert(insert) => {
+            let own = if insert.overwrite {
+                Reading::destroy("INSERT OVERWRITE")
+            } else {
+                Reading::write("INSERT")
+            };
+            insert
+                .source
+                .as_deref()
+                .map_or(own.clone(), |query| own.worse(query_reading(query)))
+        }
+        Statement::Update(update) => update_reading(update),
+        Statement::Delete(delete) => delete_reading(delete),
+        Statement::Merge(merge) => merge_reading(merge),
+        Statement::Copy { to, target, .. } => copy_reading(*to, target),
+        Statement::Set(set) => set_reading(set),
+        Statement::AlterTable(alter) => alter_reading(alter),
+        _ => other_reading(statement),
+    }
+}
+
+/// The statements whose kind alone decides.
+fn other_reading(statement: &Statement) -> Reading {
+    let write = match statement {
+        Statement::CreateTable(create) if create.or_replace => {
+            return Reading::destroy("CREATE OR REPLACE TABLE");
+        }
+        Statement::CreateTable(create) => {
+            let own = Reading::write("CREATE TABLE");
+            return create
+                .query
+                .as_deref()
+                .map_or(own.clone(), |query| own.worse(query_reading(query)));
+        }
+        Statement::CreateView(create) => {
+            return Reading::write("CREATE VIEW").worse(query_reading(&create.query));
+        }
+        Statement::CreateIndex(_) => "CREATE INDEX",
+        Statement::CreateVirtualTable { .. } => "CREATE VIRTUAL TABLE",
+        Statement::CreateSchema { .. } => "CREATE SCHEMA",
+        Statement::CreateDatabase { .. } => "CREATE DATABASE",
+        Statement::CreateSequence { .. } => "CREATE SEQUENCE",
+        Statement::CreateType { .. } => "CREATE TYPE",
+        Statement::CreateDomain(_) => "CREATE DOMAIN",
+        Statement::CreateFunction(_) => "CREATE FUNCTION",
+        Statement::CreateTrigger(_) => "CREATE TRIGGER",
+        Statement::CreateExtension(_) => "CREATE EXTENSION",
+        Statement::CreateRole(_) => "CREATE ROLE",
+        Statement::CreatePolicy(_) => "CREATE POLICY",
+        Statement::AlterIndex { .. } => "ALTER INDEX",
+        Statement::Grant(_) => "GRANT",
+        Statement::Revoke(_) => "REVOKE",
+        Statement::Comment { .. } => "COMMENT",
+        Statement::AttachDatabase { .. } => "ATTACH makes the file when it is not there",
+        Statement::Lock(_) => "LOCK",
+        Statement::NOTIFY { .. } => "NOTIFY",
+        Statement::LISTEN { .. } | Statement::UNLISTEN { .. } => "LISTEN",
+        Statement::StartTransaction { statements, .. } if statements.is_empty() => "BEGIN",
+        Statement::Commit { .. } => "COMMIT",
+        Statement::Rollback { .. } => "ROLLBACK",
+        Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } => "SAVEPOINT",
+        other => return Reading::destroy(kind(other)),
+    };
+    Reading::write(write)
+}
+
+/// `DROP TABLE`: the words that a statement begins with.
+fn kind(statement: &Statement) -> String {
+    let words: Vec<String> = statement
+        .to_string()
+        .split_whitespace()
+        .take_while(|word| word.bytes().all(|byte| byte.is_ascii_uppercase()))
+        .take(2)
+        .map(str::to_owned)
+        .collect();
+    if words.is_empty() {
+        "not known to be harmless".to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+/// A query and the statements inside its WITH and its body. Queries inside expressions hold no statements that change
+/// data in any engine; what is found there by its words is read in `calls`.
+fn query_reading(query: &Query) -> Reading {
+    let mut reading = with_reading(query.with.as_ref()).worse(body_reading(&query.body));
+    if !query.locks.is_empty() {
+        reading = reading.worse(Reading::write("SELECT … FOR UPDATE locks rows"));
+    }
+    reading.without_count()
+}
+
+fn with_reading(with: Option<&With>) -> Reading {
+    with.into_iter()
+        .flat_map(|with| &with.cte_tables)
+        .map(|table| query_reading(&table.query))
+        .fold(Reading::read("SELECT"), Reading::worse)
+}
+
+fn body_reading(body: &SetExpr) -> Reading {
+    match body {
+        SetExpr::Select(select) => match &select.into {
+            Some(SelectInto { .. }) => Reading::write("SELECT INTO makes a table"),
+            None => Reading::read("SELECT"),
+        },
+        SetExpr::Query(query) => query_reading(query),
+        SetExpr::SetOperation { left, right, .. } => body_reading(left).worse(body_reading(right)),
+        SetExpr::Values(_) => Reading::read("VALUES"),
+        SetExpr::Table(_) => Reading::read("TABLE"),
+        SetExpr::Insert(statement)
+        | SetExpr::Update(statement)
+        | SetExpr::Delete(statement)
+        | SetExpr::Merge(statement) => reading(statement),
+    }
+}
+
+fn update_reading(update: &Update) -> Reading {
+    match &update.selection {
+        None => Reading::destroy("UPDATE without WHERE"),
+        Some(condition) if always(condition) => {
+            Reading::destroy("UPDATE whose WHERE is the same for every row")
+        }
+        Some(condition) => Reading {
+            count: (update.from.is_none() && update.limit.is_none())
+                .then(|| count(&update.table, condition))
+                .flatten(),
+            ..Reading::write("UPDATE with WHERE")
+        },
+    }
+}
+
+fn delete_reading(delete: &Delete) -> Reading {
+    let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
+    match &delete.selection {
+        None => Reading::destroy("DELETE without WHERE"),
+        Some(condition) if always(condition) => {
+            Reading::destroy("DELETE whose WHERE is the same for every row")
+        }
+        Some(condition) => Reading {
+            count: match tables.as_slice() {
+                [table] if delete.using.is_none() && delete.limit.is_none() => {
+                    count(table, condition)
+                }
+                _ => None,
+            },
+            ..Reading::write("DELETE with WHERE")
+        },
+    }
+}
+
+/// The query that counts the rows of a plain table that meet a condition.
+fn count(table: &TableWithJoins, condition: &Expr) -> Option<String> {
+    let plain = matches!(&table.relation, TableFactor::Table { .. }) && table.joins.is_empty();
+    plain.then(|| format!("SELECT count(*) AS n FROM {table} WHERE {condition}"))
+}
+
+/// Whether a condition cannot tell one row from another: it names no column, or compares one with itself.
+fn always(condition: &Expr) -> bool {
+    match condition {
+        Expr::Value(_) => true,
+        Expr::Nested(inner)
+        | Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr: inner,
+        }
+        | Expr::IsTrue(inner)
+        | Expr::IsNotNull(inner) => always(inner),
+        Expr::BinaryOp { left, right, .. } => (always(left) && always(right)) || left == right,
+        _ => false,
+    }
+}
+
+fn merge_reading(merge: &Merge) -> Reading {
+    let deletes = merge.clauses.iter().any(|clause| {
+        matches!(clause.action, MergeAction::Delete { .. })
+            || clause.clause_kind == MergeClauseKind::NotMatchedBySource
+    });
+    if deletes || always(&merge.on) {
+        Reading::destroy("MERGE that can touch every row")
+    } else {
+        Reading::write("MERGE")
+    }
+}
+
+fn copy_reading(to: bool, target: &CopyTarget) -> Reading {
+    match (to, target) {
+        (true, CopyTarget::Stdout) => Reading::read("COPY … TO STDOUT"),
+        (false, CopyTarget::Stdin | CopyTarget::File { .. }) => Reading::write("COPY … FROM"),
+        (_, CopyTarget::Program { .. }) => Reading::destroy("COPY runs a program on the server"),
+        (true, _) => Reading::destroy("COPY … TO overwrites a file on the server"),
+        (false, _) => Reading::destroy("COPY"),
+    }
+}
+
+fn set_reading(set: &Set) -> Reading {
+    match set {
+        Set::SetTimeZone { .. } => Reading::read("SET TIME ZONE"),
+        Set::SingleAssignment { variable, .. }
+            if HARMLESS_SETTINGS.contains(&variable.to_string().to_ascii_lowercase().as_str()) =>
+        {
+            Reading::read("SET of a limit")
+        }
+        _ => Reading::write("SET changes what the session may do"),
+    }
+}
+
+fn alter_reading(alter: &AlterTable) -> Reading {
+    let loses = |operation: &AlterTableOperation| match operation {
+        AlterTableOperation::AddConstraint { .. }
+        | AlterTableOperation::AddColumn { .. }
+        | AlterTableOperation::RenameColumn { .. }
+        | AlterTableOperation::RenameTable { .. }
+        | AlterTableOperation::RenameConstraint { .. }
+        | AlterTableOperation::ValidateConstraint { .. }
+        | AlterTableOperation::EnableRowLevelSecurity
+        | AlterTableOperation::ForceRowLevelSecurity
+        | AlterTableOperation::EnableTrigger { .. }
+        | AlterTableOperation::EnableRule { .. }
+        | AlterTableOperation::ReplicaIdentity { .. }
+        | AlterTableOperation::OwnerTo { .. } => false,
+        AlterTableOperation::AlterColumn { op, .. } => {
+            matches!(op, AlterColumnOperation::SetDataType { .. })
+        }
+        _ => true,
+    };
+    match alter.operations.iter().find(|operation| loses(operation)) {
+        Some(operation) => Reading::destroy(format!("ALTER TABLE … {operation}")),
+        None => Reading::write("ALTER TABLE"),
+    }
+}
