@@ -5,6 +5,7 @@ mod call;
 mod cycles;
 mod declaration;
 mod document;
+mod field;
 mod headline;
 mod inputs;
 mod library;
@@ -13,6 +14,7 @@ mod node;
 mod overlay;
 mod pace;
 mod reader;
+mod references;
 mod requirement;
 mod resolve;
 mod runbook;
@@ -24,12 +26,15 @@ mod testing;
 pub use cycles::check_cycles;
 pub use document::Document;
 pub(crate) use document::read_text;
+pub use field::{Field, Form};
 pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
-pub use reader::{Field, Form, Mistakes, TableReader};
+pub use reader::{Mistakes, TableReader};
+pub use references::{check_references, check_step_references};
 pub use resolve::{
-    EstateNames, InputMistake, MissingInput, Resolved, given_texts, parse_given, resolve_inputs,
+    EstateNames, InputMistake, MissingInput, Resolved, check_value, given_texts, parse_given,
+    resolve_inputs,
 };
 pub use runbook::parse_runbook;
 pub use step::parse_step;

@@ -1,11 +1,30 @@
 //! Which names a runbook may give to what it makes: legal in expressions, and hiding nothing.
 
-use super::reader::Field;
+use super::field::Field;
 
 /// Names that every expression can use, or that its grammar claims.
-pub(super) const RESERVED: [&str; 19] = [
-    "input", "steps", "service", "database", "queue", "secret", "run", "project", "true", "false",
-    "none", "not", "and", "or", "in", "is", "if", "else", "self",
+pub(super) const RESERVED: [&str; 21] = [
+    "input",
+    "steps",
+    "service",
+    "database",
+    "queue",
+    "secret",
+    "run",
+    "project",
+    "environment",
+    "index",
+    "true",
+    "false",
+    "none",
+    "not",
+    "and",
+    "or",
+    "in",
+    "is",
+    "if",
+    "else",
+    "self",
 ];
 
 /// The longest name of a step.

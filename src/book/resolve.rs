@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::base::nearest;
 use crate::model::{Input, InputType};
 
-use super::inputs::parse_input;
+use super::inputs::{self, parse_input};
 
 /// The names that the configuration describes, for inputs that refer to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,6 +134,25 @@ pub fn parse_given(input: &Input, texts: &[String], names: &EstateNames) -> Resu
     }
 }
 
+/// Reads a value that is already typed, as one runbook hands it to another, like what a caller would have typed.
+///
+/// # Errors
+/// What was expected instead, as a lower-case fragment.
+pub fn check_value(input: &Input, value: &Value) -> Result<Value, String> {
+    let texts = given_texts(value);
+    if input.many {
+        let read = texts.iter().map(|text| parse_input(input, text));
+        return read.collect::<Result<_, _>>().map(Value::Array);
+    }
+    match texts.as_slice() {
+        [text] if !value.is_array() => parse_input(input, text),
+        _ => Err(format!(
+            "expected {}, found {value}",
+            inputs::example(input.kind)
+        )),
+    }
+}
+
 /// A value handed from one runbook to another, as the texts that its inputs read. Null is as good as nothing.
 #[must_use]
 pub fn given_texts(value: &Value) -> Vec<String> {
@@ -202,5 +221,136 @@ fn missing(input: &Input) -> MissingInput {
             None => format!("--{} {}", input.name, value(input.kind.as_str())),
         },
         ask: input.ask.clone(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::{EstateNames, Resolved, check_value, resolve_inputs};
+    use crate::book::testing::parse;
+    use crate::model::Input;
+
+    const INPUTS: &str = "
+[input.table]
+type = 'string'
+position = 1
+[input.older-than]
+type = 'duration'
+default = '90d'
+env = 'OLDER_THAN'
+[input.database]
+type = 'database'
+ask = 'Which database?'
+[input.tag]
+type = 'int'
+many = true
+default = []
+env = 'TAGS'
+";
+
+    fn inputs() -> Vec<Input> {
+        let text = format!("title = 't'\n{INPUTS}\n[[step]]\nname = 'a'\nhttp.get = '/'");
+        parse(&text).unwrap().inputs
+    }
+
+    fn resolve(given: &[(&str, &[&str])], environment: &[(&str, &str)]) -> Resolved {
+        let given: BTreeMap<String, Vec<String>> = given
+            .iter()
+            .map(|(name, texts)| {
+                let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+                ((*name).to_owned(), texts)
+            })
+            .collect();
+        let names = EstateNames {
+            databases: vec!["main".to_owned(), "replica".to_owned()],
+            ..EstateNames::default()
+        };
+        let variable = |name: &str| {
+            let found = environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        resolve_inputs(&inputs(), &given, &variable, &names)
+    }
+
+    #[test]
+    fn the_caller_wins_over_the_environment_and_that_over_the_default() {
+        let given: &[(&str, &[&str])] = &[("table", &["t"]), ("database", &["main"])];
+        let value = |resolved: Resolved| resolved.values["older_than"].clone();
+        assert_eq!(value(resolve(given, &[])), json!("90d"));
+        assert_eq!(value(resolve(given, &[("OLDER_THAN", "")])), json!("90d"));
+        let environment = [("OLDER_THAN", "30d")];
+        assert_eq!(value(resolve(given, &environment)), json!("30d"));
+        let given: &[(&str, &[&str])] = &[("table", &["t"]), ("older_than", &["1d"])];
+        assert_eq!(value(resolve(given, &environment)), json!("1d"));
+    }
+
+    #[test]
+    fn several_values_make_a_list() {
+        let value = |resolved: Resolved| resolved.values["tag"].clone();
+        assert_eq!(value(resolve(&[("tag", &["1", "2"])], &[])), json!([1, 2]));
+        assert_eq!(value(resolve(&[], &[("TAGS", "3, 4")])), json!([3, 4]));
+        assert_eq!(value(resolve(&[], &[])), json!([]));
+    }
+
+    #[test]
+    fn tells_what_is_missing_and_what_to_type() {
+        let missing: Vec<_> = resolve(&[], &[])
+            .missing
+            .into_iter()
+            .map(|missing| (missing.typed, missing.ask))
+            .collect();
+        assert_eq!(
+            missing,
+            [
+                ("<TABLE>".to_owned(), None),
+                (
+                    "--database <DATABASE>".to_owned(),
+                    Some("Which database?".to_owned())
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn tells_every_mistake() {
+        let given: &[(&str, &[&str])] = &[
+            ("databse", &["main"]),
+            ("database", &["mian"]),
+            ("table", &["a", "b"]),
+            ("tag", &["1", "x"]),
+            ("older-than", &["soon"]),
+        ];
+        let mistakes: Vec<String> = resolve(given, &[])
+            .mistakes
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            mistakes,
+            [
+                "databse: the runbook has no such input; did you mean \"database\"?",
+                "table: expected one value, found 2",
+                "older-than: expected a duration like 200ms, 30s, 2h or 90d, found \"soon\"",
+                "database: no database \"mian\"; did you mean \"main\"?",
+                "tag: expected a whole number, found \"x\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_typed_value_is_read_like_a_text() {
+        let inputs = inputs();
+        assert_eq!(check_value(&inputs[3], &json!([1, "2"])), Ok(json!([1, 2])));
+        assert_eq!(check_value(&inputs[0], &json!("t")), Ok(json!("t")));
+        assert_eq!(
+            check_value(&inputs[1], &json!(["90d"])),
+            Err("expected a duration like 200ms, 30s, 2h or 90d, found [\"90d\"]".to_owned())
+        );
+        assert!(check_value(&inputs[0], &json!(null)).is_err());
     }
 }
