@@ -4,7 +4,7 @@ mod http;
 mod measured;
 mod probe;
 #[cfg(test)]
-mod testing;
+mod trial;
 
 use std::sync::LazyLock;
 

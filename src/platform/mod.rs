@@ -7,4 +7,3 @@ pub mod http;
 pub mod memory;
 pub mod tcp;
 pub mod tls;
-pub mod tls_error;

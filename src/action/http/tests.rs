@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::testing::{Setting, template};
+use super::super::trial::{Setting, template};
 use super::Http;
 use crate::base::{Size, Span};
 use crate::config::{Auth, Service};

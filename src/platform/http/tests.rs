@@ -7,10 +7,10 @@ use std::time::Duration;
 use async_compression::tokio::write::{DeflateEncoder, GzipEncoder, ZlibEncoder};
 use tokio::io::AsyncWriteExt as _;
 
-use super::super::tls::Trust;
-use super::super::tls_error::TlsProblem;
+use super::super::tls::{TlsProblem, Trust};
 use super::testing::{
-    Authority, Identity, Server, Then, response, serve, serve_2, serve_on, serve_tls, tunnel_to,
+    Authority, Identity, Server, Then, closed, response, serve, serve_2, serve_on, serve_tls,
+    tunnel_to,
 };
 use super::{HttpCause, HttpError, Phase, Proxies, Request, Response, send};
 
@@ -92,10 +92,7 @@ async fn sends_a_body_and_takes_none_after_head() {
 
 #[tokio::test]
 async fn a_refused_connection_is_named() {
-    let address = {
-        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        server.local_addr().unwrap()
-    };
+    let address = closed().await;
     let error = fail(&get(&format!("http://{address}/"))).await;
     assert_eq!(error.phase, Phase::Connect);
     assert_eq!(
@@ -566,6 +563,15 @@ async fn goes_through_a_proxy() {
     assert!(proxy.seen()[0].starts_with("CONNECT name.invalid:443 HTTP/1.1\r\n"));
     assert!(proxy.seen()[0].contains("proxy-authorization: "));
     assert!(!server.seen()[0].contains("proxy-authorization"));
+
+    let nobody = closed().await;
+    request.proxies = variables("HTTPS_PROXY", format!("http://{nobody}"));
+    assert_eq!(
+        fail(&request).await.to_string(),
+        format!(
+            "the proxy {nobody} does not connect to name.invalid:443: connection refused by {nobody}"
+        )
+    );
 
     let refusing = always(response("403 Forbidden", "", b""), Then::Close).await;
     request.proxies = variables("HTTPS_PROXY", refusing.url(""));
