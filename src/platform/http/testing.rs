@@ -13,6 +13,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+/// An address that nobody listens at: it was a listener's a moment ago.
+pub(crate) async fn closed() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
 /// What a server does once it has sent its answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Then {
