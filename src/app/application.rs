@@ -89,16 +89,11 @@ impl App {
         }
     }
 
-    /// Reads the configuration in each of its environments, so that every mistake in it shows; none where there is none.
-    ///
-    /// # Errors
-    /// The mistakes.
-    pub fn check_config(&self) -> Result<Option<Config>, Diagnostics> {
-        let Some(path) = &self.project.config else {
-            return Ok(None);
-        };
-        config::load_all(path, action::vocabulary())?;
-        config::load(path, self.settings.environment.as_deref(), action::vocabulary()).map(Some)
+    /// The mistakes of the configuration in each of its environments; none where there is none.
+    #[must_use]
+    pub fn check_config(&self) -> Option<Result<(), Diagnostics>> {
+        let path = self.project.config.as_ref()?;
+        Some(config::load_all(path, action::vocabulary()).map(|_| ()))
     }
 
     /// The names that inputs can refer to, for help and completion; none where the configuration cannot be read.

@@ -59,6 +59,13 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The variables that are text.
+    #[must_use]
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let text = |(name, value): (&String, &OsString)| Some((name.clone(), value.to_str()?.to_owned()));
+        self.variables.iter().filter_map(text).collect()
+    }
+
     /// What the variables say about terminals.
     #[must_use]
     pub fn terminal_variables(&self) -> Variables {

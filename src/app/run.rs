@@ -1,5 +1,6 @@
 //! A run from the words of its caller to its exit code: inputs, plan, secrets, journal, engine, reports.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,15 +8,16 @@ use serde_json::Value;
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
 use crate::base::{Masker, Secret, Verdict};
+use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, RunEnd, RunError, StopSignal};
+use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
 use super::inputs::{self, Given};
 use super::outlets::Outlets;
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
 
@@ -54,12 +56,15 @@ impl App {
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
         let prompt = self.terminal().prompt();
-        let values = inputs::gather(runbook, given, config, self, &prompt).await?;
-        let plan = Plan::new(Arc::clone(runbook), values, &|path| self.library().find(path), config)?;
-        let secrets = secrets::resolve(&plan.secrets, config, environment).await?;
+        let (plan, secrets) = tokio::select! {
+            biased;
+            stop = stopped.wait() => return Ok(signals::exit_of(stop)),
+            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+        };
         let secret_inputs = secret_inputs(&plan);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
+        tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let journal = self.journal_of(config)?;
         let mut outlets = Outlets::open(self)?;
         let engine = Engine {
@@ -67,6 +72,7 @@ impl App {
             evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
             config,
             folder: environment.absolute(&config.folder),
+            environment: environment.texts(),
             variables: Vec::new(),
             secrets,
             masker: &masker,
@@ -84,7 +90,23 @@ impl App {
             engine::RunOptions { yes: options.yes, read_only: options.read_only, timeout: options.timeout };
         let end = engine.run(&plan, &wishes, &mut outlets, stopped).await.map_err(refusal)?;
         outlets.finish()?;
+        tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
+    }
+
+    /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
+    async fn prepare(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        prompt: &dyn Prompt,
+    ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
+        book::check_references(runbook).into_result(())?;
+        let values = inputs::gather(runbook, given, config, self, prompt).await?;
+        let plan = Plan::new(Arc::clone(runbook), values, &|path| self.library().find(path), config)?;
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        Ok((plan, secrets))
     }
 }
 

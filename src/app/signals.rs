@@ -47,7 +47,8 @@ impl Signals {
     }
 }
 
-const fn exit_of(stop: Stop) -> ExitCode {
+/// The exit code of a run that is given up for this.
+pub(super) const fn exit_of(stop: Stop) -> ExitCode {
     match stop {
         Stop::Interrupted => ExitCode::Interrupted,
         Stop::Terminated | Stop::TimedOut => ExitCode::Terminated,

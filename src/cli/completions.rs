@@ -18,7 +18,7 @@ pub(super) const VERB: Verb = Verb { name: "completions", command, run };
 
 fn command() -> Command {
     Command::new(VERB.name)
-        .about("Print what makes a shell complete commands and inputs, runbooks dropped in later included")
+        .about("Print what makes a shell complete commands and inputs")
         .after_help("bash: add to ~/.bashrc\n  source <(opsbook completions bash)")
         .arg(
             Arg::new("shell")

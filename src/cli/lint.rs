@@ -11,7 +11,6 @@ use crate::base::exit::ExitCode;
 use crate::base::text::count;
 use crate::base::{CommandPath, Diagnostic, Diagnostics};
 use crate::book::{self, Origin};
-use crate::config::Config;
 use crate::model::Runbook;
 
 use super::arguments;
@@ -42,18 +41,18 @@ fn command() -> Command {
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
     let mut found = Found::default();
-    let config = check_config(app, &mut found);
+    check_config(app, &mut found);
     if arguments.paths.is_empty() {
-        check_library(app, &config, &mut found);
+        check_library(app, &mut found);
     }
     for word in &arguments.paths {
         if is_file(word) {
-            check(app.library().open_file(Path::new(word)), app, &config, &mut found);
+            check(app.library().open_file(Path::new(word)), app, &mut found);
             continue;
         }
         let path = CommandPath::parse(word).map_err(|error| AppError::usage(error.to_string()))?;
         match app.library().find(&path).transpose() {
-            Some(read) => check(read, app, &config, &mut found),
+            Some(read) => check(read, app, &mut found),
             None => return Err(AppError::usage(format!("there is no runbook {path}"))),
         }
     }
@@ -62,24 +61,18 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     report(&found, app)
 }
 
-/// The configuration; an empty one goes on where it is wrong, so that the runbooks are still looked at.
-fn check_config(app: &App, found: &mut Found) -> Config {
-    match app.check_config() {
-        Ok(None) => Config::default(),
-        Ok(Some(config)) => {
-            found.checked += 1;
-            config
-        }
-        Err(mistakes) => {
-            found.checked += 1;
-            found.mistakes.extend(mistakes);
-            Config::default()
-        }
+fn check_config(app: &App, found: &mut Found) {
+    let Some(checked) = app.check_config() else {
+        return;
+    };
+    found.checked += 1;
+    if let Err(mistakes) = checked {
+        found.mistakes.extend(mistakes);
     }
 }
 
 /// Every runbook of the project, or all where there is no project.
-fn check_library(app: &App, config: &Config, found: &mut Found) {
+fn check_library(app: &App, found: &mut Found) {
     let library = app.library();
     for (path, origin) in library.all() {
         if origin == Origin::BuiltIn {
@@ -90,7 +83,7 @@ fn check_library(app: &App, config: &Config, found: &mut Found) {
             found.mistakes.push(Diagnostic::new(message).help("rename its folder or file"));
         }
         if let Some(read) = library.find(&path).transpose() {
-            check(read, app, config, found);
+            check(read, app, found);
         }
     }
     for file in library.invalid_names() {
@@ -100,7 +93,7 @@ fn check_library(app: &App, config: &Config, found: &mut Found) {
 }
 
 /// Takes in what is wrong with one runbook.
-fn check(read: Result<Arc<Runbook>, Diagnostics>, app: &App, config: &Config, found: &mut Found) {
+fn check(read: Result<Arc<Runbook>, Diagnostics>, app: &App, found: &mut Found) {
     found.checked += 1;
     match read {
         Err(mistakes) => found.mistakes.extend(mistakes),

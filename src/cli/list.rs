@@ -12,10 +12,10 @@ use super::verbs::{self, Verb};
 
 pub(super) const VERB: Verb = Verb { name: "list", command, run };
 
-/// List the runbooks, or those whose path, title, tags or symptoms hold all of some words
+/// List the runbooks, or those that some words fit
 #[derive(Debug, Args)]
 struct Arguments {
-    /// What to look for: "slow queries"
+    /// What to look for in paths, titles, tags and symptoms: slow queries
     words: Vec<String>,
 }
 

@@ -51,12 +51,12 @@ fn follow(environment: Environment) -> Result<ExitCode, AppError> {
     let scan = scan::scan(&line);
     let mut app = App::new(environment, scan.config.clone())?;
     let selection = selection::select(&scan.words, app.library())?;
-    let titles = usage::wants_help(&line) || selection.chain.is_empty();
+    let titles = usage::wants_help(&line) || matches!(selection.target, Target::Nothing);
     let mut command = Tree { app: &app, selection: &selection, titles }.command()?;
     let names = std::iter::once(OsString::from("opsbook")).chain(line);
     let matches = match command.try_get_matches_from_mut(names) {
         Ok(matches) => matches,
-        Err(error) => return usage::refuse(&error, &scan.words, &app),
+        Err(error) => return usage::refuse(&error, &selection, &scan.words, &app),
     };
     app.set(options::settings(&matches, app.environment())?);
     dispatch(&selection, &matches, &mut command, &app)

@@ -35,7 +35,7 @@ impl Tree<'_> {
             Some((first, rest)) if first == verbs::RUN => self.run(rest)?,
             Some(_) | None => verbs::run(),
         };
-        self.level(with_verbs(root()).subcommand(run), &[], chain)
+        self.level(with_verbs(root().subcommand(run)), &[], chain)
     }
 
     /// `run` with what its first word names below it.
@@ -108,11 +108,12 @@ impl Tree<'_> {
         if self.titles {
             inputs = arguments::completed(inputs, runbook, &self.app.names());
         }
-        let command = command.about(runbook.title.clone()).args(inputs);
-        let command = match &runbook.description {
-            Some(description) => command.long_about(format!("{}\n\n{}", runbook.title, description.trim())),
-            None => command,
+        // A long form of anything would spread every option over three lines.
+        let about = match &runbook.description {
+            Some(description) => format!("{}\n\n{}", runbook.title, description.trim()),
+            None => runbook.title.clone(),
         };
+        let command = command.about(about).args(inputs);
         Ok(if self.titles { command.after_help(self.notes(runbook)) } else { command })
     }
 
@@ -129,7 +130,7 @@ impl Tree<'_> {
             notes.push(format!("Effect: {effect}"));
         }
         notes.push(
-            "Exit: 0 ok, 1 warning, 2 critical, 3 unknown, 4 a person must look, 75 not now, 78 invalid".to_owned(),
+            "Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 a person must look, 75 not now".to_owned(),
         );
         notes.join("\n")
     }
@@ -137,7 +138,7 @@ impl Tree<'_> {
 
 /// The tree without any runbook.
 pub(super) fn without_runbooks() -> Command {
-    with_verbs(root()).subcommand(verbs::run())
+    with_verbs(root().subcommand(verbs::run()))
 }
 
 fn with_verbs(root: Command) -> Command {
@@ -150,7 +151,7 @@ fn root() -> Command {
         .about("Runbook as code: operations manuals that run, judge and end in an exit code")
         .disable_help_subcommand(true)
         .after_help(
-            "Each option can also be set as a variable: OPSBOOK_FORMAT=json is --format json.\n\
-             Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 stuck, 64 usage, 75 not now, 78 invalid configuration",
+            "Each option is also a variable: OPSBOOK_FORMAT=json is --format json.\n\
+             Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 stuck, 64 usage, 75 not now, 78 invalid",
         )
 }

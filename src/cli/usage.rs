@@ -9,6 +9,8 @@ use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 use crate::base::{CommandPath, nearest};
 
+use super::selection::Selection;
+
 /// Whether help will be shown, so that titles are worth reading.
 pub(super) fn wants_help(line: &[OsString]) -> bool {
     line.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--help" || argument == "-h")
@@ -18,7 +20,7 @@ pub(super) fn wants_help(line: &[OsString]) -> bool {
 ///
 /// # Errors
 /// When the help cannot be written.
-pub(super) fn refuse(error: &Error, words: &[String], app: &App) -> Result<ExitCode, AppError> {
+pub(super) fn refuse(error: &Error, selection: &Selection, words: &[String], app: &App) -> Result<ExitCode, AppError> {
     let text = error.render();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         app.print_help(&text.to_string(), &text.ansi().to_string())?;
@@ -26,6 +28,7 @@ pub(super) fn refuse(error: &Error, words: &[String], app: &App) -> Result<ExitC
     }
     app.tell_help(&text.to_string(), &text.ansi().to_string());
     if error.kind() == ErrorKind::InvalidSubcommand
+        && selection.chain.is_empty()
         && let Some(command) = elsewhere(words, app)
     {
         app.tell(&format!("  tip: there is `opsbook {command}`"));
