@@ -80,11 +80,20 @@ impl App {
     /// When it cannot be read or is wrong.
     pub fn config(&self) -> Result<Config, AppError> {
         match &self.project.config {
-            Some(path) => Ok(config::load(path, self.settings.environment.as_deref(), action::vocabulary())?),
+            Some(path) => Ok(config::load(
+                path,
+                self.settings.environment.as_deref(),
+                action::vocabulary(),
+            )?),
             None => match &self.settings.environment {
-                None => Ok(Config { folder: self.environment.folder.clone(), ..Config::default() }),
-                Some(name) => Err(AppError::usage(format!("there is no environment {name:?}: no opsbook.toml was found"))
-                    .hint("`opsbook init` writes one")),
+                None => Ok(Config {
+                    folder: self.environment.folder.clone(),
+                    ..Config::default()
+                }),
+                Some(name) => Err(AppError::usage(format!(
+                    "there is no environment {name:?}: no opsbook.toml was found"
+                ))
+                .hint("`opsbook init` writes one")),
             },
         }
     }
@@ -99,7 +108,9 @@ impl App {
     /// The names that inputs can refer to, for help and completion; none where the configuration cannot be read.
     #[must_use]
     pub fn names(&self) -> EstateNames {
-        self.config().map(|config| config.names()).unwrap_or_default()
+        self.config()
+            .map(|config| config.names())
+            .unwrap_or_default()
     }
 
     /// The journal: `--store`, the configuration's `store`, else the user's own.
@@ -115,7 +126,9 @@ impl App {
     /// # Errors
     /// When it cannot be read.
     pub fn journal(&self) -> Result<impl Journal + use<>, AppError> {
-        Ok(SqliteJournal::open_read_only(self.journal_path(&self.config()?)?)?)
+        Ok(SqliteJournal::open_read_only(
+            self.journal_path(&self.config()?)?,
+        )?)
     }
 
     fn journal_path(&self, config: &Config) -> Result<PathBuf, AppError> {
@@ -127,8 +140,10 @@ impl App {
         }
         match self.environment.state_folder() {
             Some(folder) => Ok(folder.join("journal.db")),
-            None => Err(AppError::unknown("there is no place for the journal: neither HOME nor XDG_STATE_HOME is set")
-                .hint("name one with --store FILE")),
+            None => Err(AppError::unknown(
+                "there is no place for the journal: neither HOME nor XDG_STATE_HOME is set",
+            )
+            .hint("name one with --store FILE")),
         }
     }
 
@@ -138,7 +153,12 @@ impl App {
     /// When one is missing or wrong.
     pub fn children(&self, runbook: &Arc<Runbook>) -> Result<Children, AppError> {
         let find = |path: &_| self.library.find(path);
-        let plan = Plan::new(Arc::clone(runbook), serde_json::Map::new(), &find, &Config::default())?;
+        let plan = Plan::new(
+            Arc::clone(runbook),
+            serde_json::Map::new(),
+            &find,
+            &Config::default(),
+        )?;
         Ok(plan.children)
     }
 
@@ -161,7 +181,10 @@ fn terminal(environment: &Environment, settings: &Settings) -> Terminal {
         (false, 0) => Loudness::Usual,
         (false, _) => Loudness::Verbose,
     };
-    let settings =
-        term::Settings { colour: settings.colour, loudness, variables: environment.terminal_variables() };
+    let settings = term::Settings {
+        colour: settings.colour,
+        loudness,
+        variables: environment.terminal_variables(),
+    };
     Terminal::new(environment.facts, settings)
 }

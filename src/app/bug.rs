@@ -25,7 +25,9 @@ pub fn guard(work: impl FnOnce() -> ExitCode) -> ExitCode {
 }
 
 fn message(bug: &PanicHookInfo<'_>) -> String {
-    let place = bug.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let place = bug
+        .location()
+        .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     format!(
         "opsbook: this is a bug in opsbook, not in your runbook: {} (at {place})\n  \
          please report it with this message, the version ({}) and the command line, without its secrets\n",
@@ -35,7 +37,10 @@ fn message(bug: &PanicHookInfo<'_>) -> String {
 }
 
 fn text_of(payload: &dyn Any) -> &str {
-    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+    match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
         (Some(text), _) => text,
         (None, Some(text)) => text,
         (None, None) => "no message",

@@ -62,7 +62,8 @@ impl Environment {
     /// The variables that are text.
     #[must_use]
     pub fn texts(&self) -> Vec<(String, String)> {
-        let text = |(name, value): (&String, &OsString)| Some((name.clone(), value.to_str()?.to_owned()));
+        let text =
+            |(name, value): (&String, &OsString)| Some((name.clone(), value.to_str()?.to_owned()));
         self.variables.iter().filter_map(text).collect()
     }
 

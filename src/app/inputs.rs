@@ -33,10 +33,16 @@ pub(super) async fn gather(
     let mut resolved = resolve(&given);
     if resolved.mistakes.is_empty() && environment.can_ask() {
         for missing in &resolved.missing {
-            if let Some(input) = runbook.inputs.iter().find(|input| input.name == missing.name)
+            if let Some(input) = runbook
+                .inputs
+                .iter()
+                .find(|input| input.name == missing.name)
                 && let Some(question) = question(input)
             {
-                given.insert(input.name.clone(), ask(input, &question, &names, app, prompt).await?);
+                given.insert(
+                    input.name.clone(),
+                    ask(input, &question, &names, app, prompt).await?,
+                );
             }
         }
         resolved = resolve(&given);
@@ -63,12 +69,18 @@ async fn ask(
 ) -> Result<Vec<String>, AppError> {
     let hidden = input.kind == InputType::Secret;
     loop {
-        let answer = prompt.text(question, None, hidden).await.map_err(|error| match error {
-            PromptError::Interrupted => AppError::interrupted(),
-            other => AppError::usage(format!("{}: {other}", input.name)),
-        })?;
+        let answer = prompt
+            .text(question, None, hidden)
+            .await
+            .map_err(|error| match error {
+                PromptError::Interrupted => AppError::interrupted(),
+                other => AppError::usage(format!("{}: {other}", input.name)),
+            })?;
         let texts: Vec<String> = match input.many {
-            true => answer.split(',').map(|part| part.trim().to_owned()).collect(),
+            true => answer
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .collect(),
             false => vec![answer],
         };
         match parse_given(input, &texts, names) {
@@ -86,20 +98,39 @@ fn finished(runbook: &Runbook, resolved: Resolved) -> Result<Map<String, Value>,
     if resolved.missing.is_empty() {
         return Ok(resolved.values);
     }
-    let verb = if resolved.missing.len() == 1 { "is" } else { "are" };
-    let typed: Vec<String> = resolved.missing.iter().map(|missing| how_to_give(runbook, missing)).collect();
+    let verb = if resolved.missing.len() == 1 {
+        "is"
+    } else {
+        "are"
+    };
+    let typed: Vec<String> = resolved
+        .missing
+        .iter()
+        .map(|missing| how_to_give(runbook, missing))
+        .collect();
     let message = format!("{} {verb} missing", count(typed.len(), "input"));
     Err(AppError::usage(message).hint(format!("add {}", typed.join(" "))))
 }
 
 fn how_to_give(runbook: &Runbook, missing: &MissingInput) -> String {
-    let input = runbook.inputs.iter().find(|input| input.name == missing.name);
+    let input = runbook
+        .inputs
+        .iter()
+        .find(|input| input.name == missing.name);
     match input {
-        Some(Input { kind: InputType::Secret, name, env, .. }) => match env {
+        Some(Input {
+            kind: InputType::Secret,
+            name,
+            env,
+            ..
+        }) => match env {
             Some(variable) => format!("--{name} @FILE (or set {variable})"),
             None => format!("--{name} @FILE"),
         },
-        Some(Input { env: Some(variable), .. }) => format!("{} (or set {variable})", missing.typed),
+        Some(Input {
+            env: Some(variable),
+            ..
+        }) => format!("{} (or set {variable})", missing.typed),
         Some(_) | None => missing.typed.clone(),
     }
 }

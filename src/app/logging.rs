@@ -28,8 +28,10 @@ pub(super) fn start(settings: &Settings, colour: bool, mask: &LogMask) {
         1 => EnvFilter::new("opsbook=debug"),
         _ => EnvFilter::new("opsbook=trace,hyper=debug,hyper_util=debug,rustls=debug"),
     };
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(MaskedError(mask.clone())).with_ansi(colour);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(MaskedError(mask.clone()))
+        .with_ansi(colour);
     // A log that was begun before goes on.
     let _ = match settings.log_format {
         LogFormat::Text => builder.compact().try_init(),

@@ -45,7 +45,10 @@ impl Outlets {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            live: settings.format.is_for_people().then(|| app.terminal().live()),
+            live: settings
+                .format
+                .is_for_people()
+                .then(|| app.terminal().live()),
             printed: (settings.format.0.make)(app.style()),
             output: app.terminal().output(),
             files,
@@ -62,7 +65,10 @@ impl Outlets {
     /// Writes what is left and puts the files in their places.
     pub(super) fn finish(mut self) -> Result<(), AppError> {
         drop(self.live.take());
-        let printed = self.printed.finish(&mut self.output).and_then(|()| self.output.flush());
+        let printed = self
+            .printed
+            .finish(&mut self.output)
+            .and_then(|()| self.output.flush());
         self.note(printed.map_err(|error| unprintable(&error)));
         for file in std::mem::take(&mut self.files) {
             let kept = file.keep();
@@ -81,7 +87,10 @@ impl Sink for Outlets {
         self.note(printed.map_err(|error| unprintable(&error)));
         for index in 0..self.files.len() {
             let file = &mut self.files[index];
-            let written = file.report.event(envelope, &mut file.file).map_err(|error| unwritable(&file.path, &error));
+            let written = file
+                .report
+                .event(envelope, &mut file.file)
+                .map_err(|error| unwritable(&file.path, &error));
             self.note(written);
         }
     }
@@ -101,7 +110,11 @@ impl ReportFile {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|error| unwritable(&path, &error))?;
-        Ok(Self { path, report, file: BufWriter::new(file) })
+        Ok(Self {
+            path,
+            report,
+            file: BufWriter::new(file),
+        })
     }
 
     fn keep(mut self) -> Result<(), AppError> {
@@ -111,11 +124,19 @@ impl ReportFile {
             file.file.get_ref().as_file().sync_all()
         };
         finish(&mut self).map_err(|error| unwritable(&self.path, &error))?;
-        let file = self.file.into_inner().map_err(|error| unwritable(&self.path, error.error()))?;
-        file.persist(&self.path).map(|_| ()).map_err(|error| unwritable(&self.path, &error.error))
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|error| unwritable(&self.path, error.error()))?;
+        file.persist(&self.path)
+            .map(|_| ())
+            .map_err(|error| unwritable(&self.path, &error.error))
     }
 }
 
 fn unwritable(path: &std::path::Path, error: &io::Error) -> AppError {
-    AppError::unknown(format!("the report {} cannot be written: {error}", path.display()))
+    AppError::unknown(format!(
+        "the report {} cannot be written: {error}",
+        path.display()
+    ))
 }

@@ -37,7 +37,8 @@ impl Listing {
 
     /// Adds a line: its cells for people, its item for machines.
     pub fn push(&mut self, cells: Vec<String>, item: Value) {
-        self.rows.push(cells.iter().map(|cell| one_line(cell)).collect());
+        self.rows
+            .push(cells.iter().map(|cell| one_line(cell)).collect());
         self.items.push(item);
     }
 
@@ -50,7 +51,10 @@ impl Listing {
 
 /// Tells why opsbook could not do what it was asked, and what to do next.
 pub fn tell_error(error: &AppError, environment: &Environment) {
-    let settings = term::Settings { variables: environment.terminal_variables(), ..term::Settings::default() };
+    let settings = term::Settings {
+        variables: environment.terminal_variables(),
+        ..term::Settings::default()
+    };
     let terminal = Terminal::new(environment.facts, settings);
     terminal.error(&term::message(error, terminal.error_colour()));
 }
@@ -62,7 +66,10 @@ impl App {
     /// When standard output cannot be written. That nobody reads it is no error.
     pub fn print(&self, bytes: &[u8]) -> Result<(), AppError> {
         let mut output = self.terminal().output();
-        output.write_all(bytes).and_then(|()| output.flush()).map_err(|error| unprintable(&error))
+        output
+            .write_all(bytes)
+            .and_then(|()| output.flush())
+            .map_err(|error| unprintable(&error))
     }
 
     /// Prints a text as it is.
@@ -78,12 +85,20 @@ impl App {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_help(&self, plain: &str, coloured: &str) -> Result<(), AppError> {
-        self.print_text(if self.terminal().colour() { coloured } else { plain })
+        self.print_text(if self.terminal().colour() {
+            coloured
+        } else {
+            plain
+        })
     }
 
     /// Tells what is wrong with a command line, or what there is where nothing was named.
     pub fn tell_help(&self, plain: &str, coloured: &str) {
-        self.terminal().error(if self.terminal().error_colour() { coloured } else { plain });
+        self.terminal().error(if self.terminal().error_colour() {
+            coloured
+        } else {
+            plain
+        });
     }
 
     /// Prints one JSON value.
@@ -101,7 +116,11 @@ impl App {
     pub fn print_listing(&self, listing: &Listing) -> Result<(), AppError> {
         let format = self.settings().format;
         if format.is_lines() {
-            let lines: String = listing.items.iter().map(|item| format!("{item}\n")).collect();
+            let lines: String = listing
+                .items
+                .iter()
+                .map(|item| format!("{item}\n"))
+                .collect();
             return self.print_text(&lines);
         }
         if !format.is_for_people() {
@@ -113,7 +132,11 @@ impl App {
         }
         let table = StepTable {
             columns: listing.columns.clone(),
-            rows: listing.rows.iter().map(|row| row.iter().map(|cell| Value::from(cell.as_str())).collect()).collect(),
+            rows: listing
+                .rows
+                .iter()
+                .map(|row| row.iter().map(|cell| Value::from(cell.as_str())).collect())
+                .collect(),
         };
         self.print_text(&report::rows_of(&table, self.list_style()))
     }
@@ -137,14 +160,20 @@ impl App {
 
     /// How reports for people may look on standard output.
     pub(super) fn style(&self) -> Style {
-        Style { colour: self.terminal().colour(), width: self.terminal().width() }
+        Style {
+            colour: self.terminal().colour(),
+            width: self.terminal().width(),
+        }
     }
 
     /// The same for a list: where nobody looks at it, nothing is cut.
     fn list_style(&self) -> Style {
         match self.environment().facts.stdout.terminal {
             true => self.style(),
-            false => Style { width: UNBOUNDED, ..self.style() },
+            false => Style {
+                width: UNBOUNDED,
+                ..self.style()
+            },
         }
     }
 }

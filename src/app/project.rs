@@ -24,23 +24,33 @@ impl Project {
     ///
     /// # Errors
     /// When the explicit configuration is not there.
-    pub(super) fn find(explicit: Option<PathBuf>, environment: &Environment) -> Result<Self, AppError> {
+    pub(super) fn find(
+        explicit: Option<PathBuf>,
+        environment: &Environment,
+    ) -> Result<Self, AppError> {
         let explicit = explicit
             .or_else(|| environment.variable("OPSBOOK_CONFIG").map(PathBuf::from))
             .map(|path| environment.absolute(&path));
         let user = environment.config_folder();
         let user_config = user.as_ref().map(|folder| folder.join("opsbook.toml"));
-        let config = config::find(&environment.folder, explicit.as_deref(), user_config.as_deref())
-            .map_err(|mistakes| match &explicit {
-                Some(_) => AppError::usage(mistakes.to_string()),
-                None => AppError::from(mistakes),
-            })?
-            .map(|path| seen_from(&environment.folder, path));
+        let config = config::find(
+            &environment.folder,
+            explicit.as_deref(),
+            user_config.as_deref(),
+        )
+        .map_err(|mistakes| match &explicit {
+            Some(_) => AppError::usage(mistakes.to_string()),
+            None => AppError::from(mistakes),
+        })?
+        .map(|path| seen_from(&environment.folder, path));
         let folder = match &config {
             Some(config) => config.parent().map(PathBuf::from).unwrap_or_default(),
             None => PathBuf::new(),
         };
-        let runbooks = config.as_deref().and_then(runbooks_key).unwrap_or_else(|| PathBuf::from("runbooks"));
+        let runbooks = config
+            .as_deref()
+            .and_then(runbooks_key)
+            .unwrap_or_else(|| PathBuf::from("runbooks"));
         Ok(Self {
             runbooks: seen_from(&environment.folder, folder.join(runbooks)),
             config,
@@ -50,7 +60,11 @@ impl Project {
 
     /// The runbooks of the project and of the user.
     pub(super) fn library(&self) -> Library {
-        Library::new(Some(self.runbooks.clone()), self.user_runbooks.clone(), action::vocabulary())
+        Library::new(
+            Some(self.runbooks.clone()),
+            self.user_runbooks.clone(),
+            action::vocabulary(),
+        )
     }
 }
 
@@ -91,7 +105,10 @@ mod tests {
         assert_eq!(project.config.as_deref(), Some(config.as_path()));
         assert_eq!(project.runbooks, folder.path().join("runbooks"));
         std::fs::write(&config, "runbooks = \"ops\"\nunknown = 1\n").unwrap();
-        assert_eq!(Project::find(None, &environment).unwrap().runbooks, folder.path().join("ops"));
+        assert_eq!(
+            Project::find(None, &environment).unwrap().runbooks,
+            folder.path().join("ops")
+        );
     }
 
     #[test]

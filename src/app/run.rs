@@ -26,12 +26,19 @@ impl App {
     ///
     /// # Errors
     /// When the run did not begin, or its result could not be written. How it ended is the exit code.
-    pub fn run(&self, runbook: &Arc<Runbook>, given: Given, options: &RunOptions) -> Result<ExitCode, AppError> {
+    pub fn run(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        options: &RunOptions,
+    ) -> Result<ExitCode, AppError> {
         let config = self.config()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| AppError::unknown(format!("the system gives no resources for a run: {error}")))?;
+            .map_err(|error| {
+                AppError::unknown(format!("the system gives no resources for a run: {error}"))
+            })?;
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
@@ -86,9 +93,15 @@ impl App {
                 pid: environment.pid,
             },
         };
-        let wishes =
-            engine::RunOptions { yes: options.yes, read_only: options.read_only, timeout: options.timeout };
-        let end = engine.run(&plan, &wishes, &mut outlets, stopped).await.map_err(refusal)?;
+        let wishes = engine::RunOptions {
+            yes: options.yes,
+            read_only: options.read_only,
+            timeout: options.timeout,
+        };
+        let end = engine
+            .run(&plan, &wishes, &mut outlets, stopped)
+            .await
+            .map_err(refusal)?;
         outlets.finish()?;
         tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
@@ -104,7 +117,12 @@ impl App {
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         book::check_references(runbook).into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
-        let plan = Plan::new(Arc::clone(runbook), values, &|path| self.library().find(path), config)?;
+        let plan = Plan::new(
+            Arc::clone(runbook),
+            values,
+            &|path| self.library().find(path),
+            config,
+        )?;
         let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
         Ok((plan, secrets))
     }
@@ -112,7 +130,11 @@ impl App {
 
 /// The secrets that the caller handed over.
 fn secret_inputs(plan: &Plan) -> Vec<Secret> {
-    let inputs = plan.runbook.inputs.iter().filter(|input| input.kind == InputType::Secret);
+    let inputs = plan
+        .runbook
+        .inputs
+        .iter()
+        .filter(|input| input.kind == InputType::Secret);
     inputs
         .filter_map(|input| plan.inputs.get(&input.variable()))
         .flat_map(texts)
@@ -130,10 +152,10 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => {
-            AppError::not_now(format!("--read-only allows no step that may {effect}, and {step} may"))
-                .hint("nothing was done")
-        }
+        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
+            "--read-only allows no step that may {effect}, and {step} may"
+        ))
+        .hint("nothing was done"),
         RunError::Journal(error) => AppError::from(error),
     }
 }
@@ -156,7 +178,12 @@ mod tests {
     #[test]
     fn only_a_warning_can_be_let_pass() {
         let ended = |verdict: Verdict| {
-            let end = RunEnd { run: RunId(1), verdict, exit: ExitCode::from(verdict), reason: String::new() };
+            let end = RunEnd {
+                run: RunId(1),
+                verdict,
+                exit: ExitCode::from(verdict),
+                reason: String::new(),
+            };
             exit_of(&end, Some(Verdict::Critical)).code()
         };
         assert_eq!(Verdict::ALL.map(ended), [0, 0, 3, 2]);

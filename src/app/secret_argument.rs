@@ -39,22 +39,33 @@ impl SecretArgument {
         let (place, read) = match self {
             Self::File(path) => (
                 path.display().to_string(),
-                std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text)),
+                std::fs::File::open(path)
+                    .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text)),
             ),
             Self::Input => (
                 "standard input".to_owned(),
                 std::io::stdin().take(LARGEST + 1).read_to_string(&mut text),
             ),
             Self::Typed => {
-                let message = format!("the secret {name:?} was given on the command line, where every process can read it");
+                let message = format!(
+                    "the secret {name:?} was given on the command line, where every process can read it"
+                );
                 return Err(AppError::usage(message)
-                    .hint(format!("give --{name} @FILE, or --{name} - to read standard input"))
-                    .hint("and change the secret: it may stand in the history of your shell by now"));
+                    .hint(format!(
+                        "give --{name} @FILE, or --{name} - to read standard input"
+                    ))
+                    .hint(
+                        "and change the secret: it may stand in the history of your shell by now",
+                    ));
             }
         };
-        read.map_err(|error| AppError::usage(format!("the secret cannot be read from {place}: {error}")))?;
+        read.map_err(|error| {
+            AppError::usage(format!("the secret cannot be read from {place}: {error}"))
+        })?;
         if text.len() as u64 > LARGEST {
-            return Err(AppError::usage(format!("{place} holds more than 64 KiB: that is no secret")));
+            return Err(AppError::usage(format!(
+                "{place} holds more than 64 KiB: that is no secret"
+            )));
         }
         Ok(without_line_feed(&text).to_owned())
     }
@@ -79,13 +90,20 @@ mod tests {
         let given = SecretArgument::from(format!("@{}", path.display()).as_str());
         assert_eq!(given.read("token").unwrap(), "s3cret");
         assert_eq!(SecretArgument::from("-"), SecretArgument::Input);
-        let refused = SecretArgument::from("hunter2hunter2").read("token").unwrap_err();
-        assert!(refused.hints[0].contains("--token @FILE") && !format!("{refused:?}").contains("hunter2"));
+        let refused = SecretArgument::from("hunter2hunter2")
+            .read("token")
+            .unwrap_err();
+        assert!(
+            refused.hints[0].contains("--token @FILE")
+                && !format!("{refused:?}").contains("hunter2")
+        );
     }
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = SecretArgument::from("@/nowhere/token").read("token").unwrap_err();
+        let error = SecretArgument::from("@/nowhere/token")
+            .read("token")
+            .unwrap_err();
         assert_eq!(error.exit().code(), 64);
         assert!(error.message.contains("/nowhere/token"));
     }

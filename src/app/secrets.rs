@@ -29,10 +29,14 @@ pub(super) async fn resolve(
     for name in names {
         let Some(source) = config.secret(name) else {
             let hint = format!("add `{name} = {{ env = \"…\" }}` below [secret] in opsbook.toml");
-            return Err(AppError::config(format!("the configuration has no secret {name:?}")).hint(hint));
+            return Err(
+                AppError::config(format!("the configuration has no secret {name:?}")).hint(hint),
+            );
         };
         match read(source, config, environment).await {
-            Ok(text) if text.is_empty() => missing.push(format!("{name}: {} is empty", describe(source))),
+            Ok(text) if text.is_empty() => {
+                missing.push(format!("{name}: {} is empty", describe(source)))
+            }
             Ok(text) => {
                 found.insert(name.clone(), Secret::new(text));
             }
@@ -42,7 +46,10 @@ pub(super) async fn resolve(
     match missing.as_slice() {
         [] => Ok(found),
         [one] => Err(AppError::unknown(format!("a secret is missing: {one}"))),
-        several => Err(AppError::unknown(format!("secrets are missing: {}", several.join("; ")))),
+        several => Err(AppError::unknown(format!(
+            "secrets are missing: {}",
+            several.join("; ")
+        ))),
     }
 }
 
@@ -54,11 +61,18 @@ fn describe(source: &SecretSource) -> String {
     }
 }
 
-async fn read(source: &SecretSource, config: &Config, environment: &Environment) -> Result<String, String> {
+async fn read(
+    source: &SecretSource,
+    config: &Config,
+    environment: &Environment,
+) -> Result<String, String> {
     match source {
         SecretSource::Env(variable) => match environment.variables.get(variable) {
             None => Err(format!("the variable {variable} is not set")),
-            Some(value) => value.to_str().map(str::to_owned).ok_or_else(|| format!("the variable {variable} is not UTF-8")),
+            Some(value) => value
+                .to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| format!("the variable {variable} is not UTF-8")),
         },
         SecretSource::File(path) => std::fs::read_to_string(config.folder.join(path))
             .map(|text| without_line_feed(&text).to_owned())
@@ -76,13 +90,19 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
         program.folder = Some(folder.to_owned());
     }
     let shown = format!("`{}`", words.join(" "));
-    let ended = tokio::time::timeout(LIMIT, process::run(&program, &|_| {}))
-        .await
-        .map_err(|_| format!("{shown} did not end within {} s", LIMIT.as_secs()))?
-        .map_err(|error| format!("{shown} could not be run: {error}"))?;
+    let ended = tokio::time::timeout(
+        LIMIT,
+        process::run(&program, &|_| {}, std::future::pending()),
+    )
+    .await
+    .map_err(|_| format!("{shown} did not end within {} s", LIMIT.as_secs()))?
+    .map_err(|error| format!("{shown} could not be run: {error}"))?;
     if ended.code != Some(0) {
         let said = fit(&one_line(&ended.stderr.text()), 120);
-        let how = ended.code.map_or_else(|| "by a signal".to_owned(), |code| format!("in exit code {code}"));
+        let how = ended.code.map_or_else(
+            || "by a signal".to_owned(),
+            |code| format!("in exit code {code}"),
+        );
         return Err(format!("{shown} ended {how}: {said}"));
     }
     Ok(without_line_feed(&ended.stdout.text()).to_owned())
@@ -98,7 +118,10 @@ mod tests {
     use crate::config::{Config, SecretSource};
 
     async fn secret(source: SecretSource, variables: &[(&str, &str)]) -> Result<String, AppError> {
-        let config = Config { secrets: vec![("token".to_owned(), source)], ..Config::default() };
+        let config = Config {
+            secrets: vec![("token".to_owned(), source)],
+            ..Config::default()
+        };
         let names = BTreeSet::from(["token".to_owned()]);
         let found = resolve(&names, &config, &Environment::of(variables)).await?;
         Ok(found["token"].expose().to_owned())
@@ -114,22 +137,45 @@ mod tests {
         let path = folder.path().join("token");
         std::fs::write(&path, "from-file\n").unwrap();
         let variable = SecretSource::Env("TOKEN".to_owned());
-        assert_eq!(secret(variable, &[("TOKEN", "from-variable")]).await.unwrap(), "from-variable");
-        assert_eq!(secret(SecretSource::File(path), &[]).await.unwrap(), "from-file");
-        assert_eq!(secret(words(&["printf", "from-program\n"]), &[]).await.unwrap(), "from-program");
+        assert_eq!(
+            secret(variable, &[("TOKEN", "from-variable")])
+                .await
+                .unwrap(),
+            "from-variable"
+        );
+        assert_eq!(
+            secret(SecretSource::File(path), &[]).await.unwrap(),
+            "from-file"
+        );
+        assert_eq!(
+            secret(words(&["printf", "from-program\n"]), &[])
+                .await
+                .unwrap(),
+            "from-program"
+        );
     }
 
     #[tokio::test]
     async fn a_missing_secret_is_unknown_and_names_its_place() {
         for (source, place) in [
-            (SecretSource::Env("TOKEN".to_owned()), "the variable TOKEN is not set"),
-            (SecretSource::File("/nowhere/token".into()), "/nowhere/token"),
+            (
+                SecretSource::Env("TOKEN".to_owned()),
+                "the variable TOKEN is not set",
+            ),
+            (
+                SecretSource::File("/nowhere/token".into()),
+                "/nowhere/token",
+            ),
             (words(&["false"]), "`false` ended in exit code 1"),
             (words(&["true"]), "is empty"),
         ] {
             let error = secret(source, &[]).await.unwrap_err();
             assert_eq!(error.exit().code(), 3);
-            assert!(error.message.contains("token") && error.message.contains(place), "{}", error.message);
+            assert!(
+                error.message.contains("token") && error.message.contains(place),
+                "{}",
+                error.message
+            );
         }
     }
 }

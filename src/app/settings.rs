@@ -91,7 +91,10 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known: Vec<(&str, Self)> = report::FORMATS.iter().map(|format| (format.name, Self(format))).collect();
+        let known: Vec<(&str, Self)> = report::FORMATS
+            .iter()
+            .map(|format| (format.name, Self(format)))
+            .collect();
         word(text, "format", &known)
     }
 }
@@ -101,8 +104,11 @@ impl FromStr for Format {
 /// # Errors
 /// When the text is no choice.
 pub fn colour_choice(text: &str) -> Result<ColourChoice, String> {
-    let known =
-        [("auto", ColourChoice::Auto), ("always", ColourChoice::Always), ("never", ColourChoice::Never)];
+    let known = [
+        ("auto", ColourChoice::Auto),
+        ("always", ColourChoice::Always),
+        ("never", ColourChoice::Never),
+    ];
     word(text, "choice of colour", &known)
 }
 
@@ -120,7 +126,11 @@ impl FromStr for LogFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        word(text, "format of a log", &[("text", Self::Text), ("json", Self::Json)])
+        word(
+            text,
+            "format of a log",
+            &[("text", Self::Text), ("json", Self::Json)],
+        )
     }
 }
 
@@ -138,10 +148,13 @@ impl FromStr for ReportRequest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
-            Some((format, path)) if !path.is_empty() => {
-                Ok(Self { format: format.parse()?, path: PathBuf::from(path) })
-            }
-            Some(_) | None => Err(format!("{text:?} is no report; write it as FORMAT=PATH, such as json=run.json")),
+            Some((format, path)) if !path.is_empty() => Ok(Self {
+                format: format.parse()?,
+                path: PathBuf::from(path),
+            }),
+            Some(_) | None => Err(format!(
+                "{text:?} is no report; write it as FORMAT=PATH, such as json=run.json"
+            )),
         }
     }
 }
@@ -156,11 +169,18 @@ mod tests {
     #[test]
     fn a_report_names_its_format_and_file() {
         let json: Format = "json".parse().unwrap();
-        let expected = ReportRequest { format: json, path: PathBuf::from("a=b.json") };
+        let expected = ReportRequest {
+            format: json,
+            path: PathBuf::from("a=b.json"),
+        };
         assert_eq!("json=a=b.json".parse(), Ok(expected));
         for wrong in ["json", "json=", "=x", "jsn=x"] {
             assert!(wrong.parse::<ReportRequest>().is_err(), "{wrong}");
         }
-        assert!("jsn=x".parse::<ReportRequest>().is_err_and(|error| error.contains("did you mean json?")));
+        assert!(
+            "jsn=x"
+                .parse::<ReportRequest>()
+                .is_err_and(|error| error.contains("did you mean json?"))
+        );
     }
 }

@@ -22,7 +22,8 @@ impl Signals {
     /// When the system refuses.
     pub(super) fn hear() -> Result<Self, AppError> {
         let hear = |kind| {
-            signal(kind).map_err(|error| AppError::unknown(format!("signals cannot be handled: {error}")))
+            signal(kind)
+                .map_err(|error| AppError::unknown(format!("signals cannot be handled: {error}")))
         };
         Ok(Self {
             interrupt: hear(SignalKind::interrupt())?,

@@ -22,7 +22,13 @@ pub(super) struct InstalledTools {
 impl InstalledTools {
     /// Those on the PATH.
     pub(super) fn of(environment: &Environment) -> Self {
-        Self { path: environment.variables.get("PATH").cloned().unwrap_or_default() }
+        Self {
+            path: environment
+                .variables
+                .get("PATH")
+                .cloned()
+                .unwrap_or_default(),
+        }
     }
 
     fn is_installed(&self, tool: &str) -> bool {
@@ -34,7 +40,9 @@ impl InstalledTools {
         let found = if tool == "opsbook" {
             version_in(env!("CARGO_PKG_VERSION"))
         } else if !self.is_installed(tool) {
-            return Some(format!("{tool} is not installed: no folder of PATH holds it"));
+            return Some(format!(
+                "{tool} is not installed: no folder of PATH holds it"
+            ));
         } else if requirement.at_least.is_some() {
             version_of(tool).await
         } else {
@@ -43,21 +51,36 @@ impl InstalledTools {
         let least = requirement.at_least.as_ref()?;
         match found {
             Some(found) if found >= *least => None,
-            Some(found) => Some(format!("{tool} {} is too old: at least {} is needed", dotted(&found), dotted(least))),
-            None => Some(format!("the version of {tool} cannot be told: `{tool} --version` prints none")),
+            Some(found) => Some(format!(
+                "{tool} {} is too old: at least {} is needed",
+                dotted(&found),
+                dotted(least)
+            )),
+            None => Some(format!(
+                "the version of {tool} cannot be told: `{tool} --version` prints none"
+            )),
         }
     }
 }
 
 impl Toolbox for InstalledTools {
-    fn missing<'a>(&'a self, requirement: &'a Requirement) -> Pin<Box<dyn Future<Output = Option<String>> + 'a>> {
+    fn missing<'a>(
+        &'a self,
+        requirement: &'a Requirement,
+    ) -> Pin<Box<dyn Future<Output = Option<String>> + 'a>> {
         Box::pin(self.look(requirement))
     }
 }
 
 async fn version_of(tool: &str) -> Option<Vec<u64>> {
     let program = Program::new(tool, ["--version"]);
-    let ended = tokio::time::timeout(LIMIT, process::run(&program, &|_| {})).await.ok()?.ok()?;
+    let ended = tokio::time::timeout(
+        LIMIT,
+        process::run(&program, &|_| {}, std::future::pending()),
+    )
+    .await
+    .ok()?
+    .ok()?;
     version_in(&ended.stdout.text()).or_else(|| version_in(&ended.stderr.text()))
 }
 
@@ -70,7 +93,11 @@ fn version_in(text: &str) -> Option<Vec<u64>> {
 }
 
 fn dotted(version: &[u64]) -> String {
-    version.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
+    version
+        .iter()
+        .map(u64::to_string)
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 #[cfg(test)]
@@ -79,7 +106,10 @@ mod tests {
 
     #[test]
     fn finds_the_version_that_a_tool_prints() {
-        assert_eq!(version_in("psql (PostgreSQL) 17.2 (Debian 17.2-1)"), Some(vec![17, 2]));
+        assert_eq!(
+            version_in("psql (PostgreSQL) 17.2 (Debian 17.2-1)"),
+            Some(vec![17, 2])
+        );
         assert_eq!(version_in(" ⛅️ wrangler 4.87.0\n"), Some(vec![4, 87, 0]));
         assert_eq!(version_in("v22.1.0"), Some(vec![22, 1, 0]));
         assert_eq!(version_in("none"), None);

@@ -22,15 +22,24 @@ pub(super) fn check(runbook: &Runbook) -> Diagnostics {
     for input in &runbook.inputs {
         let at = |message: String| Diagnostic::at(input.place.clone(), message);
         if options::is_reserved_name(&input.name) {
-            let message = format!("the input {:?} has the name of an option of every run", input.name);
+            let message = format!(
+                "the input {:?} has the name of an option of every run",
+                input.name
+            );
             mistakes.push(at(message).help("choose another name"));
         }
         if let Some(letter) = input.short {
             if options::is_reserved_letter(letter) {
-                let message = format!("the input {:?} has the letter of an option of every run, -{letter}", input.name);
+                let message = format!(
+                    "the input {:?} has the letter of an option of every run, -{letter}",
+                    input.name
+                );
                 mistakes.push(at(message).help("choose another letter"));
             } else if let Some(other) = letters.insert(letter, &input.name) {
-                mistakes.push(at(format!("the inputs {other:?} and {:?} both have the letter -{letter}", input.name)));
+                mistakes.push(at(format!(
+                    "the inputs {other:?} and {:?} both have the letter -{letter}",
+                    input.name
+                )));
             }
         }
     }
@@ -38,19 +47,29 @@ pub(super) fn check(runbook: &Runbook) -> Diagnostics {
     for (index, input) in positional.iter().enumerate() {
         let at = |message: String| Diagnostic::at(input.place.clone(), message);
         if input.position != Some(index + 1) {
-            let message = format!("the positions of the inputs must be 1, 2, … without gaps; {:?} breaks that", input.name);
+            let message = format!(
+                "the positions of the inputs must be 1, 2, … without gaps; {:?} breaks that",
+                input.name
+            );
             mistakes.push(at(message).help(format!("write position = {}", index + 1)));
             break;
         }
         if input.many && index + 1 < positional.len() {
-            mistakes.push(at(format!("only the last position may take many values; {:?} is not the last", input.name)));
+            mistakes.push(at(format!(
+                "only the last position may take many values; {:?} is not the last",
+                input.name
+            )));
         }
     }
     mistakes
 }
 
 fn positional(runbook: &Runbook) -> Vec<&Input> {
-    let mut inputs: Vec<&Input> = runbook.inputs.iter().filter(|input| input.position.is_some()).collect();
+    let mut inputs: Vec<&Input> = runbook
+        .inputs
+        .iter()
+        .filter(|input| input.position.is_some())
+        .collect();
     inputs.sort_by_key(|input| input.position);
     inputs
 }
@@ -58,13 +77,16 @@ fn positional(runbook: &Runbook) -> Vec<&Input> {
 /// The arguments of a runbook that [`check`] finds nothing wrong with.
 pub(super) fn arguments(runbook: &Runbook, environment: &Environment) -> Vec<Arg> {
     // Clap wants what is required before what is not.
-    let optional_from = positional(runbook).iter().position(|input| !must_be_given(input, environment));
+    let optional_from = positional(runbook)
+        .iter()
+        .position(|input| !must_be_given(input, environment));
     runbook
         .inputs
         .iter()
         .map(|input| {
-            let behind_optional =
-                input.position.is_some_and(|position| optional_from.is_some_and(|from| position > from));
+            let behind_optional = input
+                .position
+                .is_some_and(|position| optional_from.is_some_and(|from| position > from));
             argument(input).required(must_be_given(input, environment) && !behind_optional)
         })
         .collect()
@@ -76,21 +98,32 @@ pub(super) fn completed(arguments: Vec<Arg>, runbook: &Runbook, names: &EstateNa
         let candidates = candidates::of(input, names);
         match candidates.is_empty() {
             true => argument,
-            false => argument.add(ArgValueCandidates::new(move || candidates.iter().map(CompletionCandidate::new).collect())),
+            false => argument.add(ArgValueCandidates::new(move || {
+                candidates.iter().map(CompletionCandidate::new).collect()
+            })),
         }
     };
-    arguments.into_iter().zip(&runbook.inputs).map(complete).collect()
+    arguments
+        .into_iter()
+        .zip(&runbook.inputs)
+        .map(complete)
+        .collect()
 }
 
 /// Whether the command line is the only place that the value can come from.
 fn must_be_given(input: &Input, environment: &Environment) -> bool {
-    let in_environment = input.env.as_ref().is_some_and(|name| environment.variable(name).is_some());
+    let in_environment = input
+        .env
+        .as_ref()
+        .is_some_and(|name| environment.variable(name).is_some());
     let asked = input.ask.is_some() || input.kind == InputType::Secret;
     input.default.is_none() && !asked && !in_environment
 }
 
 fn argument(input: &Input) -> Arg {
-    let argument = Arg::new(input.name.clone()).help(help(input)).value_name(value_name(input));
+    let argument = Arg::new(input.name.clone())
+        .help(help(input))
+        .value_name(value_name(input));
     let argument = match input.position {
         Some(position) => argument.index(position),
         None => argument.long(input.name.clone()),
@@ -102,9 +135,10 @@ fn argument(input: &Input) -> Arg {
     let argument = match (input.many, input.position) {
         (true, Some(_)) => argument.action(ArgAction::Append).num_args(1..),
         (true, None) => argument.action(ArgAction::Append),
-        (false, None) if input.kind == InputType::Bool => {
-            argument.num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
+        (false, None) if input.kind == InputType::Bool => argument
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
         (false, _) => argument,
     };
     let argument = match input.kind {
@@ -184,14 +218,25 @@ fn plain(value: &Value) -> String {
 ///
 /// # Errors
 /// When a secret was typed, or its file cannot be read.
-pub(super) fn given(runbook: &Runbook, matches: &ArgMatches) -> Result<BTreeMap<String, Vec<String>>, AppError> {
+pub(super) fn given(
+    runbook: &Runbook,
+    matches: &ArgMatches,
+) -> Result<BTreeMap<String, Vec<String>>, AppError> {
     let mut given = BTreeMap::new();
     for input in &runbook.inputs {
         let texts: Vec<String> = if input.kind == InputType::Secret {
-            let sources = matches.get_many::<SecretArgument>(&input.name).unwrap_or_default();
-            sources.map(|source| source.read(&input.name)).collect::<Result<_, _>>()?
+            let sources = matches
+                .get_many::<SecretArgument>(&input.name)
+                .unwrap_or_default();
+            sources
+                .map(|source| source.read(&input.name))
+                .collect::<Result<_, _>>()?
         } else {
-            matches.get_many::<String>(&input.name).unwrap_or_default().cloned().collect()
+            matches
+                .get_many::<String>(&input.name)
+                .unwrap_or_default()
+                .cloned()
+                .collect()
         };
         if !texts.is_empty() {
             given.insert(input.name.clone(), texts);

@@ -14,7 +14,9 @@ pub(super) fn of(input: &Input, names: &EstateNames) -> Vec<String> {
     }
     match input.kind {
         InputType::Bool => ["true", "false"].map(str::to_owned).to_vec(),
-        InputType::Severity => Severity::ALL.map(|severity| severity.as_str().to_owned()).to_vec(),
+        InputType::Severity => Severity::ALL
+            .map(|severity| severity.as_str().to_owned())
+            .to_vec(),
         _ => Vec::new(),
     }
 }

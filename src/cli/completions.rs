@@ -14,7 +14,11 @@ use super::verbs::Verb;
 /// The variable by which a shell asks.
 const ASKED_BY: &str = "COMPLETE";
 
-pub(super) const VERB: Verb = Verb { name: "completions", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "completions",
+    command,
+    run,
+};
 
 fn command() -> Command {
     Command::new(VERB.name)
@@ -29,9 +33,14 @@ fn command() -> Command {
 }
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
-    let shell = matches.get_one::<String>("shell").map(String::as_str).unwrap_or_default();
+    let shell = matches
+        .get_one::<String>("shell")
+        .map(String::as_str)
+        .unwrap_or_default();
     let shells = Shells::builtins();
-    let completer = shells.completer(shell).ok_or_else(|| AppError::usage(format!("{shell:?} is no shell")))?;
+    let completer = shells
+        .completer(shell)
+        .ok_or_else(|| AppError::usage(format!("{shell:?} is no shell")))?;
     let mut script = Vec::new();
     completer
         .write_registration(ASKED_BY, "opsbook", "opsbook", "opsbook", &mut script)
@@ -47,7 +56,13 @@ pub(super) fn asking_shell(environment: &Environment) -> Option<&str> {
 
 /// What follows `--` on the command line by which a shell asks: the line that the person is typing.
 pub(super) fn typed_line(environment: &Environment) -> Vec<OsString> {
-    environment.arguments.iter().skip_while(|argument| *argument != "--").skip(1).cloned().collect()
+    environment
+        .arguments
+        .iter()
+        .skip_while(|argument| *argument != "--")
+        .skip(1)
+        .cloned()
+        .collect()
 }
 
 /// Answers a shell.
@@ -56,9 +71,14 @@ pub(super) fn typed_line(environment: &Environment) -> Vec<OsString> {
 /// When the shell is none that is known, or nobody reads the answer.
 pub(super) fn answer(shell: &str, mut command: Command, app: &App) -> Result<(), AppError> {
     let environment = app.environment();
-    let name = std::path::Path::new(shell).file_stem().and_then(|stem| stem.to_str()).unwrap_or(shell);
+    let name = std::path::Path::new(shell)
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or(shell);
     let shells = Shells::builtins();
-    let completer = shells.completer(name).ok_or_else(|| AppError::usage(format!("{name:?} is no shell")))?;
+    let completer = shells
+        .completer(name)
+        .ok_or_else(|| AppError::usage(format!("{name:?} is no shell")))?;
     let line = typed_line(environment);
     let mut answer = Vec::new();
     let written = if line.is_empty() {

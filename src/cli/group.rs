@@ -16,7 +16,9 @@ pub(super) fn print(folder: &[String], app: &App) -> Result<ExitCode, AppError> 
     let mut listing = Listing::new(&["command", "title"], "the group is empty");
     for entry in library.entries(folder) {
         let words: Vec<String> = folder.iter().cloned().chain([entry.name.clone()]).collect();
-        let headline = CommandPath::from_words(&words).ok().and_then(|path| library.headline(&path));
+        let headline = CommandPath::from_words(&words)
+            .ok()
+            .and_then(|path| library.headline(&path));
         let title = match headline {
             Some(headline) => headline.title,
             None => count(library.entries(&words).len(), "runbook"),

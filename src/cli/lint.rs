@@ -17,7 +17,11 @@ use super::arguments;
 use super::selection::is_file;
 use super::verbs::{self, Verb};
 
-pub(super) const VERB: Verb = Verb { name: "lint", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "lint",
+    command,
+    run,
+};
 
 /// Check runbooks and the configuration: all of them, or those named
 #[derive(Debug, Args)]
@@ -78,9 +82,18 @@ fn check_library(app: &App, found: &mut Found) {
         if origin == Origin::BuiltIn {
             continue;
         }
-        if path.words().first().is_some_and(|word| verbs::is_verb(word)) {
-            let message = format!("the runbook {path} cannot be reached: `opsbook {}` is a verb", path.words()[0]);
-            found.mistakes.push(Diagnostic::new(message).help("rename its folder or file"));
+        if path
+            .words()
+            .first()
+            .is_some_and(|word| verbs::is_verb(word))
+        {
+            let message = format!(
+                "the runbook {path} cannot be reached: `opsbook {}` is a verb",
+                path.words()[0]
+            );
+            found
+                .mistakes
+                .push(Diagnostic::new(message).help("rename its folder or file"));
         }
         if let Some(read) = library.find(&path).transpose() {
             check(read, app, found);
@@ -88,7 +101,9 @@ fn check_library(app: &App, found: &mut Found) {
     }
     for file in library.invalid_names() {
         let message = format!("{} cannot be a command because of its name", file.display());
-        found.mistakes.push(Diagnostic::new(message).help("use a-z, 0-9, - and _ only"));
+        found
+            .mistakes
+            .push(Diagnostic::new(message).help("use a-z, 0-9, - and _ only"));
     }
 }
 
@@ -99,7 +114,9 @@ fn check(read: Result<Arc<Runbook>, Diagnostics>, app: &App, found: &mut Found) 
         Err(mistakes) => found.mistakes.extend(mistakes),
         Ok(runbook) => {
             found.mistakes.extend(arguments::check(&runbook));
-            found.mistakes.extend(book::check_cycles(app.library(), &runbook));
+            found
+                .mistakes
+                .extend(book::check_cycles(app.library(), &runbook));
             found.mistakes.extend(book::check_references(&runbook));
             found.advice.extend(book::lint(&runbook));
         }
@@ -107,7 +124,13 @@ fn check(read: Result<Arc<Runbook>, Diagnostics>, app: &App, found: &mut Found) 
 }
 
 fn report(found: &Found, app: &App) -> Result<ExitCode, AppError> {
-    let all = || found.mistakes.iter().map(|mistake| (mistake, "mistake")).chain(found.advice.iter().map(|advice| (advice, "advice")));
+    let all = || {
+        found
+            .mistakes
+            .iter()
+            .map(|mistake| (mistake, "mistake"))
+            .chain(found.advice.iter().map(|advice| (advice, "advice")))
+    };
     if app.settings().format.is_for_people() {
         for (diagnostic, _) in all() {
             app.print_text(&format!("{diagnostic}\n\n"))?;
@@ -117,10 +140,15 @@ fn report(found: &Found, app: &App) -> Result<ExitCode, AppError> {
             (0, 0) => format!("checked {files}: nothing to mend\n"),
             (0, advice) => format!("checked {files}: {advice} to consider\n"),
             (mistakes, 0) => format!("checked {files}: {}\n", count(mistakes, "mistake")),
-            (mistakes, advice) => format!("checked {files}: {}, {advice} to consider\n", count(mistakes, "mistake")),
+            (mistakes, advice) => format!(
+                "checked {files}: {}, {advice} to consider\n",
+                count(mistakes, "mistake")
+            ),
         })?;
     } else {
-        let items: Vec<Value> = all().map(|(diagnostic, kind)| item(diagnostic, kind)).collect();
+        let items: Vec<Value> = all()
+            .map(|(diagnostic, kind)| item(diagnostic, kind))
+            .collect();
         app.print_json(&json!({ "checked": found.checked, "found": items }))?;
     }
     Ok(match (found.mistakes.is_empty(), found.advice.is_empty()) {

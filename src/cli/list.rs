@@ -10,7 +10,11 @@ use crate::book::Headline;
 
 use super::verbs::{self, Verb};
 
-pub(super) const VERB: Verb = Verb { name: "list", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "list",
+    command,
+    run,
+};
 
 /// List the runbooks, or those that some words fit
 #[derive(Debug, Args)]
@@ -25,7 +29,11 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
-    let words: Vec<String> = arguments.words.iter().map(|word| word.to_lowercase()).collect();
+    let words: Vec<String> = arguments
+        .words
+        .iter()
+        .map(|word| word.to_lowercase())
+        .collect();
     let library = app.library();
     let mut listing = Listing::new(&["command", "title"], "no runbook fits");
     for (path, origin) in library.all() {
@@ -73,7 +81,16 @@ mod tests {
             invalid: false,
         };
         let path = CommandPath::parse("db/prune").unwrap_or_else(|_| unreachable!());
-        let fit = |words: &[&str]| fits(&path, &headline, &words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let fit = |words: &[&str]| {
+            fits(
+                &path,
+                &headline,
+                &words
+                    .iter()
+                    .map(|word| (*word).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
         assert!(fit(&[]) && fit(&["prune", "grows"]) && fit(&["retention", "old", "db"]));
         assert!(!fit(&["prune", "missing"]));
     }

@@ -11,7 +11,11 @@ use crate::base::text::count;
 use super::tree;
 use super::verbs::{self, Verb};
 
-pub(super) const VERB: Verb = Verb { name: "man", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "man",
+    command,
+    run,
+};
 
 /// Print the manual page, or write one for each verb to a folder
 #[derive(Debug, Args)]
@@ -41,13 +45,19 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
         written += 1;
     }
     write(&folder, "opsbook", page(command)?)?;
-    app.tell(&format!("wrote {} to {}", count(written + 1, "page"), folder.display()));
+    app.tell(&format!(
+        "wrote {} to {}",
+        count(written + 1, "page"),
+        folder.display()
+    ));
     Ok(ExitCode::Ok)
 }
 
 fn page(command: Command) -> Result<Vec<u8>, AppError> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page).map_err(|error| AppError::bug(error.to_string()))?;
+    clap_mangen::Man::new(command)
+        .render(&mut page)
+        .map_err(|error| AppError::bug(error.to_string()))?;
     Ok(page)
 }
 
@@ -57,5 +67,6 @@ fn write(folder: &Path, name: &str, page: Vec<u8>) -> Result<(), AppError> {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> AppError {
-    AppError::unknown(format!("{} cannot be written: {error}", path.display())).hint("name another folder with --out")
+    AppError::unknown(format!("{} cannot be written: {error}", path.display()))
+        .hint("name another folder with --out")
 }

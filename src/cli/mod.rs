@@ -52,7 +52,12 @@ fn follow(environment: Environment) -> Result<ExitCode, AppError> {
     let mut app = App::new(environment, scan.config.clone())?;
     let selection = selection::select(&scan.words, app.library())?;
     let titles = usage::wants_help(&line) || matches!(selection.target, Target::Nothing);
-    let mut command = Tree { app: &app, selection: &selection, titles }.command()?;
+    let mut command = Tree {
+        app: &app,
+        selection: &selection,
+        titles,
+    }
+    .command()?;
     let names = std::iter::once(OsString::from("opsbook")).chain(line);
     let matches = match command.try_get_matches_from_mut(names) {
         Ok(matches) => matches,
@@ -91,7 +96,12 @@ fn complete(shell: &str, environment: &Environment) -> Result<ExitCode, AppError
     let scan = scan::scan(line.get(1..).unwrap_or_default());
     let app = App::new(environment.clone(), scan.config)?;
     let selection = selection::select(&scan.words, app.library())?;
-    let command = Tree { app: &app, selection: &selection, titles: true }.command()?;
+    let command = Tree {
+        app: &app,
+        selection: &selection,
+        titles: true,
+    }
+    .command()?;
     completions::answer(shell, command, &app)?;
     Ok(ExitCode::Ok)
 }

@@ -14,8 +14,9 @@ const GLOBAL: &str = "Global options";
 const RUN: &str = "Run options";
 
 /// Names that a runbook may not use for an input although no option has them yet: one will.
-const KEPT: [&str; 9] =
-    ["help", "version", "dry-run", "confirm", "reason", "watch", "incident", "from", "resume"];
+const KEPT: [&str; 9] = [
+    "help", "version", "dry-run", "confirm", "reason", "watch", "incident", "from", "resume",
+];
 
 /// Gives a command the options that every command takes.
 pub(super) fn with_global(command: Command) -> Command {
@@ -30,18 +31,41 @@ pub(super) fn with_run(command: Command) -> Command {
 /// The options that every command takes.
 pub(super) fn global() -> Vec<Arg> {
     vec![
-        value("config", "FILE", "The configuration, instead of opsbook.toml here or in a folder above")
+        value(
+            "config",
+            "FILE",
+            "The configuration, instead of opsbook.toml here or in a folder above",
+        )
+        .value_parser(clap::value_parser!(PathBuf)),
+        value(
+            "env",
+            "NAME",
+            "The environment of the configuration to work in",
+        ),
+        value("store", "FILE", "The journal, instead of the user's own")
             .value_parser(clap::value_parser!(PathBuf)),
-        value("env", "NAME", "The environment of the configuration to work in"),
-        value("store", "FILE", "The journal, instead of the user's own").value_parser(clap::value_parser!(PathBuf)),
-        value("format", "FORMAT", "How the result is printed: table, json or jsonl").value_parser(Format::from_str),
-        value("report", "FORMAT=PATH", "Also write a report to a file; may be given several times")
-            .action(ArgAction::Append)
-            .value_parser(ReportRequest::from_str),
+        value(
+            "format",
+            "FORMAT",
+            "How the result is printed: table, json or jsonl",
+        )
+        .value_parser(Format::from_str),
+        value(
+            "report",
+            "FORMAT=PATH",
+            "Also write a report to a file; may be given several times",
+        )
+        .action(ArgAction::Append)
+        .value_parser(ReportRequest::from_str),
         value("color", "WHEN", "When to colour: auto, always or never").value_parser(colour_choice),
-        flag("quiet", "Print the result and nothing on the way").short('q').action(ArgAction::SetTrue),
-        flag("verbose", "Tell more on the way; twice tells everything").short('v').action(ArgAction::Count),
-        value("log-format", "FORMAT", "How -v is written: text or json").value_parser(LogFormat::from_str),
+        flag("quiet", "Print the result and nothing on the way")
+            .short('q')
+            .action(ArgAction::SetTrue),
+        flag("verbose", "Tell more on the way; twice tells everything")
+            .short('v')
+            .action(ArgAction::Count),
+        value("log-format", "FORMAT", "How -v is written: text or json")
+            .value_parser(LogFormat::from_str),
     ]
     .into_iter()
     .map(|argument| argument.global(true).help_heading(GLOBAL))
@@ -53,9 +77,18 @@ pub(super) fn run() -> Vec<Arg> {
     vec![
         flag("read-only", "Refuse a runbook that could change anything").action(ArgAction::SetTrue),
         flag("yes", "Answer every confirmation with yes").action(ArgAction::SetTrue),
-        value("fail-on", "LEVEL", "With critical, a warning ends in 0 too; it is still printed")
-            .value_parser(level),
-        value("timeout", "DURATION", "How long the whole run may take: 30s, 5m").value_parser(Span::from_str),
+        value(
+            "fail-on",
+            "LEVEL",
+            "With critical, a warning ends in 0 too; it is still printed",
+        )
+        .value_parser(level),
+        value(
+            "timeout",
+            "DURATION",
+            "How long the whole run may take: 30s, 5m",
+        )
+        .value_parser(Span::from_str),
     ]
     .into_iter()
     .map(|argument| argument.global(true).help_heading(RUN))
@@ -65,12 +98,19 @@ pub(super) fn run() -> Vec<Arg> {
 /// Whether a runbook may not use this name for an input.
 pub(super) fn is_reserved_name(name: &str) -> bool {
     KEPT.contains(&name)
-        || global().iter().chain(&run()).any(|argument| argument.get_long() == Some(name))
+        || global()
+            .iter()
+            .chain(&run())
+            .any(|argument| argument.get_long() == Some(name))
 }
 
 /// Whether a runbook may not use this letter for an input.
 pub(super) fn is_reserved_letter(letter: char) -> bool {
-    matches!(letter, 'h' | 'V') || global().iter().chain(&run()).any(|argument| argument.get_short() == Some(letter))
+    matches!(letter, 'h' | 'V')
+        || global()
+            .iter()
+            .chain(&run())
+            .any(|argument| argument.get_short() == Some(letter))
 }
 
 fn value(name: &'static str, shown: &'static str, help: &'static str) -> Arg {
@@ -90,13 +130,21 @@ fn level(text: &str) -> Result<Verdict, String> {
 }
 
 /// The settings that hold for every command: flag before environment.
-pub(super) fn settings(matches: &ArgMatches, environment: &Environment) -> Result<Settings, AppError> {
-    let sources = Sources { matches, environment };
+pub(super) fn settings(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<Settings, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
     Ok(Settings {
         config: sources.pick("config", path)?,
         environment: sources.pick("env", text)?,
         store: sources.pick("store", path)?,
-        format: sources.pick("format", Format::from_str)?.unwrap_or_default(),
+        format: sources
+            .pick("format", Format::from_str)?
+            .unwrap_or_default(),
         reports: sources.reports()?,
         colour: sources.pick("color", colour_choice)?.unwrap_or_default(),
         quiet: sources.flag("quiet")?,
@@ -104,13 +152,21 @@ pub(super) fn settings(matches: &ArgMatches, environment: &Environment) -> Resul
             0 => sources.twin("verbose", u8::from_str)?.unwrap_or(0),
             times => times,
         },
-        log_format: sources.pick("log-format", LogFormat::from_str)?.unwrap_or_default(),
+        log_format: sources
+            .pick("log-format", LogFormat::from_str)?
+            .unwrap_or_default(),
     })
 }
 
 /// The settings of a run: flag before environment.
-pub(super) fn run_options(matches: &ArgMatches, environment: &Environment) -> Result<RunOptions, AppError> {
-    let sources = Sources { matches, environment };
+pub(super) fn run_options(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<RunOptions, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
     Ok(RunOptions {
         read_only: sources.flag("read-only")?,
         yes: sources.flag("yes")?,
@@ -134,7 +190,11 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    fn pick<T, E>(&self, option: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, AppError>
+    fn pick<T, E>(
+        &self,
+        option: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, AppError>
     where
         T: Clone + Send + Sync + 'static,
         E: std::fmt::Display,
@@ -155,7 +215,10 @@ impl Sources<'_> {
     fn reports(&self) -> Result<Vec<ReportRequest>, AppError> {
         match self.matches.get_many::<ReportRequest>("report") {
             Some(given) => Ok(given.cloned().collect()),
-            None => Ok(self.twin("report", ReportRequest::from_str)?.into_iter().collect()),
+            None => Ok(self
+                .twin("report", ReportRequest::from_str)?
+                .into_iter()
+                .collect()),
         }
     }
 
@@ -166,10 +229,17 @@ impl Sources<'_> {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, AppError> {
         let variable = twin(option);
-        let Some(raw) = self.environment.variables.get(&variable).filter(|raw| !raw.is_empty()) else {
+        let Some(raw) = self
+            .environment
+            .variables
+            .get(&variable)
+            .filter(|raw| !raw.is_empty())
+        else {
             return Ok(None);
         };
-        let text = raw.to_str().ok_or_else(|| AppError::usage(format!("the variable {variable} is not UTF-8")))?;
+        let text = raw
+            .to_str()
+            .ok_or_else(|| AppError::usage(format!("the variable {variable} is not UTF-8")))?;
         parse(text)
             .map(Some)
             .map_err(|error| AppError::usage(format!("the variable {variable} is wrong: {error}")))
@@ -194,7 +264,9 @@ fn truth(text: &str) -> Result<bool, String> {
 mod tests {
     use clap::Command;
 
-    use super::{is_reserved_letter, is_reserved_name, run_options, settings, with_global, with_run};
+    use super::{
+        is_reserved_letter, is_reserved_name, run_options, settings, with_global, with_run,
+    };
     use crate::app::{AppError, Environment, Format, Settings};
     use crate::base::Verdict;
 
@@ -210,12 +282,17 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_its_variable_and_the_variable_over_the_default() {
-        let variables = [("OPSBOOK_FORMAT", "json"), ("OPSBOOK_ENV", "staging"), ("OPSBOOK_VERBOSE", "2")];
+        let variables = [
+            ("OPSBOOK_FORMAT", "json"),
+            ("OPSBOOK_ENV", "staging"),
+            ("OPSBOOK_VERBOSE", "2"),
+        ];
         let from_variables = parse(&[], &variables).unwrap();
         assert_eq!(from_variables.format, format("json"));
         assert_eq!(from_variables.environment.as_deref(), Some("staging"));
         assert_eq!(from_variables.verbosity, 2);
-        let from_flags = parse(&["--format", "jsonl", "--env=production", "-v"], &variables).unwrap();
+        let from_flags =
+            parse(&["--format", "jsonl", "--env=production", "-v"], &variables).unwrap();
         assert_eq!(from_flags.format, format("jsonl"));
         assert_eq!(from_flags.environment.as_deref(), Some("production"));
         assert_eq!(from_flags.verbosity, 1);
@@ -224,7 +301,10 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_ignored_and_a_wrong_one_is_named() {
-        assert_eq!(parse(&[], &[("OPSBOOK_FORMAT", "")]).unwrap().format, format("table"));
+        assert_eq!(
+            parse(&[], &[("OPSBOOK_FORMAT", "")]).unwrap().format,
+            format("table")
+        );
         for (variable, value) in [
             ("OPSBOOK_FORMAT", "yaml"),
             ("OPSBOOK_REPORT", "json"),
@@ -243,12 +323,17 @@ mod tests {
     fn run_options_have_twins_too() {
         let command = with_run(with_global(Command::new("opsbook")));
         let matches = command.get_matches_from(["opsbook", "--timeout", "5m"]);
-        let variables = [("OPSBOOK_FAIL_ON", "critical"), ("OPSBOOK_YES", "1"), ("OPSBOOK_TIMEOUT", "1s")];
+        let variables = [
+            ("OPSBOOK_FAIL_ON", "critical"),
+            ("OPSBOOK_YES", "1"),
+            ("OPSBOOK_TIMEOUT", "1s"),
+        ];
         let options = run_options(&matches, &Environment::of(&variables)).unwrap();
         assert_eq!(options.fail_on, Some(Verdict::Critical));
         assert!(options.yes && !options.read_only);
         assert_eq!(options.timeout.unwrap().0.as_secs(), 300);
-        let wrong = run_options(&matches, &Environment::of(&[("OPSBOOK_FAIL_ON", "ok")])).unwrap_err();
+        let wrong =
+            run_options(&matches, &Environment::of(&[("OPSBOOK_FAIL_ON", "ok")])).unwrap_err();
         assert!(wrong.message.contains("OPSBOOK_FAIL_ON"));
     }
 

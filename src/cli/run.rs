@@ -14,7 +14,11 @@ use super::{arguments, options};
 ///
 /// # Errors
 /// When it could not be begun; how it ended is the exit code.
-pub(super) fn run(runbook: &Arc<Runbook>, matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
+pub(super) fn run(
+    runbook: &Arc<Runbook>,
+    matches: &ArgMatches,
+    app: &App,
+) -> Result<ExitCode, AppError> {
     let options = options::run_options(matches, app.environment())?;
     let given = arguments::given(runbook, matches)?;
     app.run(runbook, given, &options)

@@ -21,7 +21,10 @@ pub(super) struct Scan {
 
 /// Looks at a command line without the program's own name.
 pub(super) fn scan(arguments: &[OsString]) -> Scan {
-    let known: Vec<Arg> = options::global().into_iter().chain(options::run()).collect();
+    let known: Vec<Arg> = options::global()
+        .into_iter()
+        .chain(options::run())
+        .collect();
     let mut found = Scan::default();
     let mut in_words = true;
     let mut rest = arguments.iter();
@@ -65,7 +68,9 @@ pub(super) fn scan(arguments: &[OsString]) -> Scan {
 fn is_named(option: &Arg, name: &str) -> bool {
     match name.strip_prefix("--") {
         Some(long) => option.get_long() == Some(long),
-        None => option.get_short().is_some_and(|short| name.strip_prefix('-') == Some(short.to_string().as_str())),
+        None => option
+            .get_short()
+            .is_some_and(|short| name.strip_prefix('-') == Some(short.to_string().as_str())),
     }
 }
 
@@ -73,7 +78,9 @@ fn is_named(option: &Arg, name: &str) -> bool {
 fn is_switches(text: &str, known: &[Arg]) -> bool {
     !text.starts_with("--")
         && text.chars().skip(1).all(|letter| {
-            known.iter().any(|option| option.get_short() == Some(letter) && !option.get_action().takes_values())
+            known.iter().any(|option| {
+                option.get_short() == Some(letter) && !option.get_action().takes_values()
+            })
         })
 }
 
@@ -85,12 +92,18 @@ mod tests {
     use super::{Scan, scan};
 
     fn look(line: &str) -> Scan {
-        scan(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+        scan(
+            &line
+                .split_whitespace()
+                .map(OsString::from)
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn finds_the_command_between_options_of_ours() {
-        let scan = look("-vv --config=a.toml db --env staging vacuum --table users more --config b.toml");
+        let scan =
+            look("-vv --config=a.toml db --env staging vacuum --table users more --config b.toml");
         assert_eq!(scan.words, ["db", "vacuum"]);
         assert_eq!(scan.config, Some(PathBuf::from("b.toml")));
         assert_eq!(scan.environment.as_deref(), Some("staging"));

@@ -8,7 +8,11 @@ use crate::{action, book};
 
 use super::verbs::{self, Verb};
 
-pub(super) const VERB: Verb = Verb { name: "schema", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "schema",
+    command,
+    run,
+};
 
 /// Print the JSON Schema of a kind of file, for editors
 #[derive(Debug, Args)]

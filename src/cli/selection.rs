@@ -39,13 +39,19 @@ pub(super) enum Target {
 /// When the runbook they name cannot be read or is wrong.
 pub(super) fn select(words: &[String], library: &Library) -> Result<Selection, AppError> {
     let Some(first) = words.first() else {
-        return Ok(Selection { chain: Vec::new(), target: Target::Nothing });
+        return Ok(Selection {
+            chain: Vec::new(),
+            target: Target::Nothing,
+        });
     };
     if first == verbs::RUN {
         return select_run(&words[1..], library);
     }
     if let Some(verb) = verbs::find(first) {
-        return Ok(Selection { chain: vec![first.clone()], target: Target::Verb(verb) });
+        return Ok(Selection {
+            chain: vec![first.clone()],
+            target: Target::Verb(verb),
+        });
     }
     descend(words, library)
 }
@@ -57,7 +63,10 @@ fn select_run(words: &[String], library: &Library) -> Result<Selection, AppError
         selection
     };
     let Some(first) = words.first() else {
-        return Ok(below_run(Selection { chain: Vec::new(), target: Target::Nothing }));
+        return Ok(below_run(Selection {
+            chain: Vec::new(),
+            target: Target::Nothing,
+        }));
     };
     let found = if is_file(first) {
         Some(library.open_file(Path::new(first))?)
@@ -70,7 +79,10 @@ fn select_run(words: &[String], library: &Library) -> Result<Selection, AppError
         return Ok(below_run(descend(words, library)?));
     };
     let target = found.map_or(Target::Nothing, Target::Runbook);
-    Ok(below_run(Selection { chain: vec![first.clone()], target }))
+    Ok(below_run(Selection {
+        chain: vec![first.clone()],
+        target,
+    }))
 }
 
 /// Whether a word is meant as a file rather than as the path of a command.
@@ -82,7 +94,11 @@ pub(super) fn is_file(word: &str) -> bool {
 fn descend(words: &[String], library: &Library) -> Result<Selection, AppError> {
     let mut chain = Vec::new();
     for word in words {
-        let Some(entry) = library.entries(&chain).into_iter().find(|entry| entry.name == *word) else {
+        let Some(entry) = library
+            .entries(&chain)
+            .into_iter()
+            .find(|entry| entry.name == *word)
+        else {
             break;
         };
         chain.push(word.clone());
@@ -91,7 +107,10 @@ fn descend(words: &[String], library: &Library) -> Result<Selection, AppError> {
         }
     }
     if chain.is_empty() {
-        return Ok(Selection { chain, target: Target::Nothing });
+        return Ok(Selection {
+            chain,
+            target: Target::Nothing,
+        });
     }
     let target = match runbook_of(&chain, library)? {
         Some(runbook) => Target::Runbook(runbook),

@@ -16,7 +16,11 @@ use crate::plan::{Children, effect_of_runbook, effect_of_step};
 use super::selection::is_file;
 use super::verbs::{self, Verb};
 
-pub(super) const VERB: Verb = Verb { name: "show", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "show",
+    command,
+    run,
+};
 
 /// Show what a runbook asks, does and can find
 #[derive(Debug, Args)]
@@ -54,20 +58,35 @@ pub(super) fn find(words: &[String], app: &App) -> Result<Arc<Runbook>, AppError
     {
         return Ok(library.open_file(Path::new(file))?);
     }
-    let path = CommandPath::parse(&words.join("/")).map_err(|error| AppError::usage(error.to_string()))?;
+    let path =
+        CommandPath::parse(&words.join("/")).map_err(|error| AppError::usage(error.to_string()))?;
     if let Some(runbook) = library.find(&path)? {
         return Ok(runbook);
     }
     let error = AppError::usage(format!("there is no runbook {path}"));
-    let paths: Vec<String> = library.all().iter().map(|(path, _)| path.to_string()).collect();
-    Err(match nearest(&path.to_string(), paths.iter().map(String::as_str)) {
-        Some(meant) => error.hint(format!("did you mean {meant}?")),
-        None => error.hint("`opsbook list` shows them all"),
-    })
+    let paths: Vec<String> = library
+        .all()
+        .iter()
+        .map(|(path, _)| path.to_string())
+        .collect();
+    Err(
+        match nearest(&path.to_string(), paths.iter().map(String::as_str)) {
+            Some(meant) => error.hint(format!("did you mean {meant}?")),
+            None => error.hint("`opsbook list` shows them all"),
+        },
+    )
 }
 
-fn show(runbook: &Runbook, config: &Config, children: &Children, app: &App) -> Result<(), AppError> {
-    app.print_text(&heading(runbook, effect_of_runbook(runbook, config, children)))?;
+fn show(
+    runbook: &Runbook,
+    config: &Config,
+    children: &Children,
+    app: &App,
+) -> Result<(), AppError> {
+    app.print_text(&heading(
+        runbook,
+        effect_of_runbook(runbook, config, children),
+    ))?;
     let tables = [
         ("Inputs", inputs(runbook)),
         ("Steps", steps(runbook, config, children)),
@@ -97,11 +116,19 @@ fn heading(runbook: &Runbook, effect: Effect) -> String {
         ("owner", runbook.owner.as_deref().unwrap_or_default()),
         ("symptoms", &symptoms),
         ("tags", &tags),
-        ("lock", runbook.lock.as_ref().map_or("", |lock| lock.text.as_str())),
+        (
+            "lock",
+            runbook.lock.as_ref().map_or("", |lock| lock.text.as_str()),
+        ),
         ("window", runbook.window.as_deref().unwrap_or_default()),
     ];
     lines.push(String::new());
-    lines.extend(facts.iter().filter(|(_, fact)| !fact.is_empty()).map(|(name, fact)| format!("{name:<10}{fact}")));
+    lines.extend(
+        facts
+            .iter()
+            .filter(|(_, fact)| !fact.is_empty())
+            .map(|(name, fact)| format!("{name:<10}{fact}")),
+    );
     lines.push(String::new());
     lines.join("\n")
 }
@@ -132,7 +159,10 @@ fn steps(runbook: &Runbook, config: &Config, children: &Children) -> Listing {
             step.name.clone(),
             step.call.name(),
             effect_of_step(step, config, children).to_string(),
-            step.when.as_ref().map(|when| when.text.clone()).unwrap_or_default(),
+            step.when
+                .as_ref()
+                .map(|when| when.text.clone())
+                .unwrap_or_default(),
         ];
         listing.push(cells, Value::Null);
     }
@@ -142,9 +172,17 @@ fn steps(runbook: &Runbook, config: &Config, children: &Children) -> Listing {
 fn findings(runbook: &Runbook) -> Listing {
     let mut listing = Listing::new(&["severity", "cause", "when", "remedy"], "");
     for finding in &runbook.findings {
-        let remedy = finding.remedy.as_ref().map(|remedy| format!("opsbook {}", remedy.text)).unwrap_or_default();
-        let cells =
-            vec![finding.severity.to_string(), finding.cause.text.clone(), finding.when.text.clone(), remedy];
+        let remedy = finding
+            .remedy
+            .as_ref()
+            .map(|remedy| format!("opsbook {}", remedy.text))
+            .unwrap_or_default();
+        let cells = vec![
+            finding.severity.to_string(),
+            finding.cause.text.clone(),
+            finding.when.text.clone(),
+            remedy,
+        ];
         listing.push(cells, Value::Null);
     }
     listing

@@ -50,7 +50,12 @@ impl Tree<'_> {
     }
 
     /// Gives a command the entries of a folder. `rest` is what the command line names below it.
-    fn level(&self, mut command: Command, folder: &[String], rest: &[String]) -> Result<Command, AppError> {
+    fn level(
+        &self,
+        mut command: Command,
+        folder: &[String],
+        rest: &[String],
+    ) -> Result<Command, AppError> {
         for entry in self.app.library().entries(folder) {
             if folder.is_empty() && verbs::is_verb(&entry.name) {
                 continue;
@@ -88,12 +93,18 @@ impl Tree<'_> {
                 Target::Group(_) | Target::Verb(_) | Target::Nothing => {}
             }
         }
-        if entry.is_group { self.level(command, &path, below) } else { Ok(command) }
+        if entry.is_group {
+            self.level(command, &path, below)
+        } else {
+            Ok(command)
+        }
     }
 
     /// One line about an entry in a list.
     fn title(&self, path: &[String], entry: &LibraryEntry) -> String {
-        let headline = CommandPath::from_words(path).ok().and_then(|path| self.app.library().headline(&path));
+        let headline = CommandPath::from_words(path)
+            .ok()
+            .and_then(|path| self.app.library().headline(&path));
         match headline {
             Some(headline) => headline.title,
             None if entry.is_group => count(self.app.library().entries(path).len(), "runbook"),
@@ -114,7 +125,11 @@ impl Tree<'_> {
             None => runbook.title.clone(),
         };
         let command = command.about(about).args(inputs);
-        Ok(if self.titles { command.after_help(self.notes(runbook)) } else { command })
+        Ok(if self.titles {
+            command.after_help(self.notes(runbook))
+        } else {
+            command
+        })
     }
 
     /// What a caller should know before running it.
@@ -130,7 +145,8 @@ impl Tree<'_> {
             notes.push(format!("Effect: {effect}"));
         }
         notes.push(
-            "Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 a person must look, 75 not now".to_owned(),
+            "Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 a person must look, 75 not now"
+                .to_owned(),
         );
         notes.join("\n")
     }
@@ -142,7 +158,9 @@ pub(super) fn without_runbooks() -> Command {
 }
 
 fn with_verbs(root: Command) -> Command {
-    verbs::ALL.iter().fold(root, |root, verb| root.subcommand((verb.command)()))
+    verbs::ALL
+        .iter()
+        .fold(root, |root, verb| root.subcommand((verb.command)()))
 }
 
 fn root() -> Command {

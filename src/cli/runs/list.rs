@@ -11,7 +11,11 @@ use crate::engine::{Journal as _, RunRow};
 
 use super::{Verb, verbs};
 
-pub(super) const VERB: Verb = Verb { name: "list", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "list",
+    command,
+    run,
+};
 
 /// List the runs, the newest first
 #[derive(Debug, Args)]
@@ -32,7 +36,10 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
     let runbook = arguments.runbook.map(|path| path.to_string());
     let rows = app.journal()?.runs(arguments.limit, runbook.as_deref())?;
-    let mut listing = Listing::new(&["run", "when", "runbook", "verdict", "took", "reason"], "nothing was run yet");
+    let mut listing = Listing::new(
+        &["run", "when", "runbook", "verdict", "took", "reason"],
+        "nothing was run yet",
+    );
     for row in &rows {
         listing.push(cells(row), item(row));
     }
@@ -41,12 +48,18 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
 }
 
 fn cells(row: &RunRow) -> Vec<String> {
-    let verdict = row.verdict.map_or("not finished", |verdict| verdict.as_str());
+    let verdict = row
+        .verdict
+        .map_or("not finished", |verdict| verdict.as_str());
     vec![
         row.run.to_string(),
         row.started_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
         CommandPath::parse(&row.runbook).map_or_else(|_| row.runbook.clone(), |path| path.typed()),
-        if row.dry { format!("{verdict} (dry)") } else { verdict.to_owned() },
+        if row.dry {
+            format!("{verdict} (dry)")
+        } else {
+            verdict.to_owned()
+        },
         row.took_ms.map_or_else(|| "–".to_owned(), took),
         row.reason.clone(),
     ]

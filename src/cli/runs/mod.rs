@@ -14,7 +14,11 @@ use crate::event::Envelope;
 
 use super::verbs::{self, Verb};
 
-pub(super) const VERB: Verb = Verb { name: "runs", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "runs",
+    command,
+    run,
+};
 
 const BELOW: &[Verb] = &[list::VERB, show::VERB, replay::VERB];
 
@@ -24,14 +28,20 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true);
-    BELOW.iter().fold(command, |command, verb| command.subcommand((verb.command)()))
+    BELOW.iter().fold(command, |command, verb| {
+        command.subcommand((verb.command)())
+    })
 }
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
-    let chosen = matches.subcommand().and_then(|(name, below)| Some((BELOW.iter().find(|verb| verb.name == name)?, below)));
+    let chosen = matches
+        .subcommand()
+        .and_then(|(name, below)| Some((BELOW.iter().find(|verb| verb.name == name)?, below)));
     match chosen {
         Some((verb, below)) => (verb.run)(below, app),
-        None => Err(AppError::bug("a verb below runs that is not in its registry")),
+        None => Err(AppError::bug(
+            "a verb below runs that is not in its registry",
+        )),
     }
 }
 
@@ -39,7 +49,8 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
 fn events_of(run: u64, journal: &dyn Journal) -> Result<Vec<Envelope>, AppError> {
     let events = journal.events(RunId(run))?;
     if events.is_empty() {
-        return Err(AppError::usage(format!("there is no run {run}")).hint("`opsbook runs list` shows them"));
+        return Err(AppError::usage(format!("there is no run {run}"))
+            .hint("`opsbook runs list` shows them"));
     }
     Ok(events)
 }

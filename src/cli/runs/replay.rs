@@ -7,7 +7,11 @@ use crate::base::exit::ExitCode;
 
 use super::{Verb, events_of, verbs};
 
-pub(super) const VERB: Verb = Verb { name: "replay", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "replay",
+    command,
+    run,
+};
 
 /// Print what a run printed
 #[derive(Debug, Args)]

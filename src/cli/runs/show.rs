@@ -10,7 +10,11 @@ use crate::event::Summary;
 
 use super::{Verb, events_of, verbs};
 
-pub(super) const VERB: Verb = Verb { name: "show", command, run };
+pub(super) const VERB: Verb = Verb {
+    name: "show",
+    command,
+    run,
+};
 
 /// Show the steps of a run
 #[derive(Debug, Args)]
@@ -43,15 +47,34 @@ fn heading(summary: &Summary) -> String {
         other => format!("{name}={other}"),
     };
     let inputs: Vec<String> = start.inputs.iter().map(input).collect();
-    let began = summary.started_at.map(|at| at.format("%Y-%m-%d %H:%M:%SZ").to_string()).unwrap_or_default();
+    let began = summary
+        .started_at
+        .map(|at| at.format("%Y-%m-%d %H:%M:%SZ").to_string())
+        .unwrap_or_default();
     let facts = [
-        ("runbook", format!("{}: {}", start.runbook.replace('/', " "), start.title)),
+        (
+            "runbook",
+            format!("{}: {}", start.runbook.replace('/', " "), start.title),
+        ),
         ("began", began),
-        ("by", format!("{}@{}, process {}", start.user, start.host, start.pid)),
+        (
+            "by",
+            format!("{}@{}, process {}", start.user, start.host, start.pid),
+        ),
         ("environment", start.environment.clone().unwrap_or_default()),
         ("inputs", inputs.join(" ")),
-        ("file", format!("{} ({})", start.file, start.digest.get(..12).unwrap_or_default())),
+        (
+            "file",
+            format!(
+                "{} ({})",
+                start.file,
+                start.digest.get(..12).unwrap_or_default()
+            ),
+        ),
     ];
     let lines = facts.iter().filter(|(_, fact)| !fact.is_empty());
-    lines.map(|(name, fact)| format!(" {name:<13}{}\n", one_line(fact))).collect::<String>() + "\n"
+    lines
+        .map(|(name, fact)| format!(" {name:<13}{}\n", one_line(fact)))
+        .collect::<String>()
+        + "\n"
 }
