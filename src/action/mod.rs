@@ -1,10 +1,23 @@
 //! The actions: one file each, and one line each in the registry.
 
+mod ask;
+mod assert;
+mod command;
+mod database;
+mod files;
 mod http;
+mod manual;
 mod measured;
+mod person;
 mod probe;
+mod process;
+mod runbook;
+mod set;
+mod shell;
+mod sql;
 #[cfg(test)]
 mod testing;
+mod wait;
 
 use std::sync::LazyLock;
 
@@ -12,7 +25,21 @@ use crate::engine::{Action, Actions};
 use crate::model::{ActionSpec, Vocabulary};
 
 /// The registry: the order is that of the reference pages.
-const REGISTRY: &[&dyn Action] = &[&http::Http, &probe::Probe];
+const REGISTRY: &[&dyn Action] = &[
+    &http::Http,
+    &probe::Probe,
+    &sql::Sql,
+    &database::Database,
+    &command::Command,
+    &shell::Shell,
+    &files::Files,
+    &manual::Manual,
+    &ask::Ask,
+    &wait::Wait,
+    &assert::Assert,
+    &set::Set,
+    &runbook::Runbook,
+];
 
 /// The actions that there are.
 pub const ACTIONS: Actions = Actions(REGISTRY);

@@ -362,7 +362,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::super::testing::Setting;
+    use super::super::testing::World;
     use super::{Probe, host_and_port};
     use crate::engine::{ActionError, ErrorKind, Outputs};
     use crate::expr::Argument;
@@ -370,9 +370,7 @@ mod tests {
 
     async fn probe(verb: &str, target: &str) -> Result<Outputs, ActionError> {
         let target = Argument::Text(target.to_owned());
-        Setting::default()
-            .run(&Probe, verb, target, Vec::new())
-            .await
+        World::new().run(&Probe, verb, target, &[]).await
     }
 
     #[tokio::test]
@@ -405,8 +403,8 @@ mod tests {
             ("server_name", Argument::Text("example.com".to_owned())),
             ("ca", Argument::Path(authority.file())),
         ];
-        let outputs = Setting::default()
-            .run(&Probe, "tls", target(), named)
+        let outputs = World::new()
+            .run(&Probe, "tls", target(), &named)
             .await
             .unwrap();
         assert!(outputs.detail.ends_with(" days left"), "{}", outputs.detail);
@@ -426,15 +424,12 @@ mod tests {
     async fn a_target_that_never_answers_is_named() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = silent.local_addr().unwrap();
-        let setting = Setting {
+        let world = World {
             deadline: Some(tokio::time::Instant::now() + Duration::from_millis(50)),
-            ..Setting::default()
+            ..World::new()
         };
         let target = Argument::Text(address.to_string());
-        let error = setting
-            .run(&Probe, "tls", target, Vec::new())
-            .await
-            .unwrap_err();
+        let error = world.run(&Probe, "tls", target, &[]).await.unwrap_err();
         assert_eq!(
             error.message,
             format!("no answer within 50ms from {address}")
@@ -452,19 +447,16 @@ mod tests {
     #[tokio::test]
     async fn looks_at_disk_and_memory() {
         let root = Argument::Path("/".into());
-        let outputs = Setting::default()
-            .run(&Probe, "disk", root, Vec::new())
-            .await
-            .unwrap();
+        let outputs = World::new().run(&Probe, "disk", root, &[]).await.unwrap();
         assert!(outputs.values["total"].as_u64().unwrap() > 0);
         let missing = Argument::Path("/no/such/path".into());
-        let error = Setting::default()
-            .run(&Probe, "disk", missing, Vec::new())
+        let error = World::new()
+            .run(&Probe, "disk", missing, &[])
             .await
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Own);
-        let outputs = Setting::default()
-            .run(&Probe, "memory", Argument::Boolean(true), Vec::new())
+        let outputs = World::new()
+            .run(&Probe, "memory", Argument::Boolean(true), &[])
             .await
             .unwrap();
         assert!(outputs.values["used_percent"].as_f64().unwrap() <= 100.0);

@@ -1,70 +1,183 @@
-//! A context for tests of actions: nobody to ask, nothing nested, templates that stand for themselves.
+//! What the tests of actions share: a context, a person who answers as told, and calls written as data.
 
-use std::path::Path;
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::base::{Place, SourceFile, StepKey};
-use crate::config::Config;
+use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Invocation, NestedRunner, Outputs, Prompt,
     PromptError, PromptFuture,
 };
-use crate::expr::Argument;
+use crate::expr::{Argument, SqlText};
 use crate::model::Template;
 
-/// What a test may set of a context.
-#[derive(Debug, Default)]
-pub(super) struct Setting {
+/// A world for actions to run in.
+pub(super) struct World {
+    pub(super) folder: tempfile::TempDir,
     pub(super) config: Config,
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) person: Person,
+    pub(super) nested: Nested,
+    pub(super) told: RefCell<Vec<String>>,
     pub(super) judged: bool,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
 }
 
-impl Setting {
-    /// Does one call of an action. The options are named as in a runbook.
+/// A person, or nobody.
+#[derive(Default)]
+pub(super) struct Person {
+    pub(super) says: Option<&'static str>,
+    pub(super) asked: RefCell<Vec<String>>,
+}
+
+impl Person {
+    fn answer(&self, question: &str) -> Result<&'static str, PromptError> {
+        self.asked.borrow_mut().push(question.to_owned());
+        self.says.ok_or(PromptError::NoTerminal)
+    }
+}
+
+impl Prompt for Person {
+    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
+        Box::pin(async move { Ok(self.answer(question)? == "yes") })
+    }
+
+    fn text<'a>(
+        &'a self,
+        question: &'a str,
+        default: Option<&'a str>,
+        _: bool,
+    ) -> PromptFuture<'a, String> {
+        Box::pin(async move {
+            let answer = self.answer(question)?;
+            Ok(match (answer, default) {
+                ("", Some(default)) => default.to_owned(),
+                (answer, _) => answer.to_owned(),
+            })
+        })
+    }
+
+    fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize> {
+        Box::pin(async move {
+            let answer = self.answer(question)?;
+            Ok(options.iter().position(|option| option == answer).unwrap())
+        })
+    }
+}
+
+/// Remembers the runbooks that it was to run.
+#[derive(Default)]
+pub(super) struct Nested(pub(super) RefCell<Vec<(String, Map<String, Value>)>>);
+
+impl NestedRunner for Nested {
+    fn run<'a>(
+        &'a self,
+        path: &'a str,
+        inputs: &'a Map<String, Value>,
+        _: &'a StepKey,
+    ) -> ActionFuture<'a> {
+        self.0.borrow_mut().push((path.to_owned(), inputs.clone()));
+        Box::pin(async { Ok(Outputs::new("ran")) })
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            config: Config::default(),
+            variables: Vec::new(),
+            person: Person::default(),
+            nested: Nested::default(),
+            told: RefCell::default(),
+            judged: false,
+            deadline: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Adds a database of a name.
+    pub(super) fn with_database(mut self, name: &str, kind: DatabaseKind) -> Self {
+        self.config.folder = self.path("");
+        self.config.databases.push(Database {
+            name: name.to_owned(),
+            kind,
+            retention: Vec::new(),
+            place: place(),
+        });
+        self
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a call: its verb, its object, its options.
     pub(super) async fn run(
         &self,
-        action: &'static dyn Action,
+        action: &dyn Action,
         verb: &str,
         object: Argument,
-        options: Vec<(&'static str, Argument)>,
+        options: &[(&'static str, Argument)],
     ) -> Result<Outputs, ActionError> {
         let spec = action.spec();
-        let Some(verb) = spec.verb(verb) else {
-            unreachable!("{} has no verb {verb}", spec.name)
-        };
-        for (name, _) in &options {
-            assert!(spec.options_of(verb).any(|option| option.name == *name));
+        let verb = spec.verb(verb).unwrap();
+        for (name, _) in options {
+            assert!(
+                spec.options_of(verb).any(|option| option.name == *name),
+                "{} does not describe its option {name}",
+                spec.name
+            );
         }
         let invocation = Invocation {
             verb,
             object,
-            options,
+            options: options.to_vec(),
             place: place(),
         };
-        let (_cancel, cancelled) = tokio::sync::watch::channel(false);
-        let context = ActionContext {
-            step: &StepKey::new("step"),
-            config: &self.config,
-            folder: Path::new("/"),
-            deadline: self.deadline,
-            environment: &self.environment,
-            variables: &[],
-            prompt: &Nobody,
-            nested: &Nobody,
-            resolve: &|template: &Template| Ok(template.text.clone()),
-            progress: &|_| {},
-            cancel: cancelled,
-            judged: self.judged,
-        };
-        let outputs = action.run(&invocation, &context).await?;
-        let described: Vec<_> = spec.outputs_of(verb).map(|output| output.name).collect();
-        let mut given: Vec<_> = outputs.values.keys().map(String::as_str).collect();
-        given.sort_unstable_by_key(|name| described.iter().position(|known| known == name));
-        assert_eq!(given, described, "the outputs are those of the description");
-        Ok(outputs)
+        let step = StepKey::new("step");
+        let (_engine, cancel) = tokio::sync::watch::channel(false);
+        let outcome = action
+            .run(
+                &invocation,
+                &ActionContext {
+                    step: &step,
+                    config: &self.config,
+                    folder: self.folder.path(),
+                    deadline: self.deadline,
+                    environment: &self.environment,
+                    variables: &self.variables,
+                    prompt: &self.person,
+                    nested: &self.nested,
+                    resolve: &|template| Ok(template.text.clone()),
+                    progress: &|line| self.told.borrow_mut().push(line),
+                    cancel,
+                    judged: self.judged,
+                },
+            )
+            .await;
+        if let Ok(outputs) = &outcome
+            && !matches!(spec.name, "set" | "runbook")
+        {
+            let given: Vec<_> = outputs.values.keys().map(String::as_str).collect();
+            for name in &given {
+                assert!(
+                    spec.outputs_of(verb).any(|output| output.name == *name),
+                    "{} does not describe its output {name}",
+                    spec.name
+                );
+            }
+            for output in spec.outputs_of(verb) {
+                assert!(given.contains(&output.name), "{} is missing", output.name);
+            }
+        }
+        outcome
     }
 }
 
@@ -80,29 +193,24 @@ fn place() -> Place {
     Place::new(&SourceFile::new("test.toml", ""), 0..0)
 }
 
-struct Nobody;
-
-impl Prompt for Nobody {
-    fn confirm<'a>(&'a self, _: &'a str) -> PromptFuture<'a, bool> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
-    }
-
-    fn text<'a>(&'a self, _: &'a str, _: Option<&'a str>, _: bool) -> PromptFuture<'a, String> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
-    }
-
-    fn choose<'a>(&'a self, _: &'a str, _: &'a [String]) -> PromptFuture<'a, usize> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
+pub(super) fn sqlite(path: impl AsRef<Path>, create: Option<&str>) -> DatabaseKind {
+    DatabaseKind::Sqlite {
+        path: path.as_ref().to_owned(),
+        create: create.map(PathBuf::from),
     }
 }
 
-impl NestedRunner for Nobody {
-    fn run<'a>(
-        &'a self,
-        path: &'a str,
-        _: &'a Map<String, Value>,
-        _: &'a StepKey,
-    ) -> ActionFuture<'a> {
-        Box::pin(async move { Err(ActionError::config(format!("there is no runbook {path}"))) })
-    }
+pub(super) fn text(text: &str) -> Argument {
+    Argument::Text(text.to_owned())
+}
+
+pub(super) fn list<const N: usize>(items: [&str; N]) -> Argument {
+    Argument::List(items.map(str::to_owned).to_vec())
+}
+
+pub(super) fn sql(text: &str, parameters: &[Value]) -> Argument {
+    Argument::Sql(SqlText {
+        text: text.to_owned(),
+        parameters: parameters.to_vec(),
+    })
 }

@@ -1,10 +1,15 @@
 //! The world outside, one file a system. Knows nothing of runbooks.
 
+mod blocking;
 pub mod certificate;
 pub mod disk;
 pub mod dns;
+pub mod files;
 pub mod http;
 pub mod memory;
+pub mod process;
+pub mod rows;
+pub mod sqlite;
 pub mod tcp;
 pub mod tls;
 pub mod tls_error;

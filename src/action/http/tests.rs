@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::testing::{Setting, template};
+use super::super::testing::{World, template};
 use super::Http;
 use crate::base::{Size, Span};
 use crate::config::{Auth, Service};
@@ -36,9 +36,9 @@ async fn always(status: &'static str, headers: &'static str, body: &'static [u8]
 }
 
 /// An estate with the service `api` at this URL.
-fn estate(url: &str) -> Setting {
-    let mut setting = Setting::default();
-    setting.config.services.push(Service {
+fn estate(url: &str) -> World {
+    let mut world = World::new();
+    world.config.services.push(Service {
         name: "api".to_owned(),
         url: Some(url.trim_end_matches('/').to_owned()),
         auth: Some(Auth::Bearer(template("hidden"))),
@@ -46,18 +46,18 @@ fn estate(url: &str) -> Setting {
         timeout: None,
         checks: Vec::new(),
     });
-    setting
+    world
 }
 
-async fn get(setting: &Setting, url: &str, options: Options) -> Result<Outputs, ActionError> {
-    setting.run(&Http, "get", text(url), options).await
+async fn get(world: &World, url: &str, options: Options) -> Result<Outputs, ActionError> {
+    world.run(&Http, "get", text(url), &options).await
 }
 
 #[tokio::test]
 async fn tells_all_that_the_description_promises() {
     let head = "Set-Cookie: a\r\nServer-Timing: db;dur=4.5\r\nset-cookie: b\r\n";
     let server = always("200 OK", head, br#"{"status": "healthy"}"#).await;
-    let outputs = get(&Setting::default(), &server.url("/health"), Vec::new())
+    let outputs = get(&World::new(), &server.url("/health"), Vec::new())
         .await
         .unwrap();
     assert_eq!(outputs.detail, "200 OK, 21 B");
@@ -75,7 +75,7 @@ async fn tells_all_that_the_description_promises() {
 #[tokio::test]
 async fn a_body_that_is_no_json_or_no_text_says_so() {
     let server = always("200 OK", "", b"a\xffb").await;
-    let values = get(&Setting::default(), &server.url("/"), Vec::new())
+    let values = get(&World::new(), &server.url("/"), Vec::new())
         .await
         .unwrap()
         .values;
@@ -88,10 +88,8 @@ async fn a_body_that_is_no_json_or_no_text_says_so() {
 #[tokio::test]
 async fn a_bad_status_fails_unless_the_step_judges_it() {
     let server = always("503 Service Unavailable", "", b"{\"error\":\n \"down\"}").await;
-    let mut setting = Setting::default();
-    let error = get(&setting, &server.url("/"), Vec::new())
-        .await
-        .unwrap_err();
+    let mut world = World::new();
+    let error = get(&world, &server.url("/"), Vec::new()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Target);
     assert_eq!(
         error.message,
@@ -99,15 +97,15 @@ async fn a_bad_status_fails_unless_the_step_judges_it() {
     );
     assert_eq!(error.outputs.values["json"]["error"], "down");
 
-    setting.judged = true;
-    let outputs = get(&setting, &server.url("/"), Vec::new()).await.unwrap();
+    world.judged = true;
+    let outputs = get(&world, &server.url("/"), Vec::new()).await.unwrap();
     assert_eq!(outputs.values["status"], 503);
 }
 
 #[tokio::test]
 async fn a_service_gives_url_authorization_and_headers() {
     let server = always("200 OK", "", b"").await;
-    let setting = estate(&server.url("/v1/"));
+    let world = estate(&server.url("/v1/"));
     for (object, path) in [
         ("/health", "/v1/health"),
         ("health", "/v1/health"),
@@ -117,7 +115,7 @@ async fn a_service_gives_url_authorization_and_headers() {
         ("//example.com/", "/v1//example.com/"),
         (&server.url("/other"), "/other"),
     ] {
-        get(&setting, object, vec![("on", text("api"))])
+        get(&world, object, vec![("on", text("api"))])
             .await
             .unwrap();
         let seen = server.seen().pop().unwrap();
@@ -129,7 +127,7 @@ async fn a_service_gives_url_authorization_and_headers() {
         assert!(seen.contains("x-team: ops\r\n"), "{seen}");
     }
     let own = map(&[("X-Team", "db"), ("Authorization", "Basic own")]);
-    get(&setting, "/", vec![("on", text("api")), ("headers", own)])
+    get(&world, "/", vec![("on", text("api")), ("headers", own)])
         .await
         .unwrap();
     let seen = server.seen().pop().unwrap();
@@ -143,21 +141,21 @@ async fn a_service_gives_url_authorization_and_headers() {
 #[tokio::test]
 async fn basic_authorization_is_encoded() {
     let server = always("200 OK", "", b"").await;
-    let mut setting = estate(&server.url(""));
-    setting.config.services[0].auth = Some(Auth::Basic {
+    let mut world = estate(&server.url(""));
+    world.config.services[0].auth = Some(Auth::Basic {
         user: template("user"),
         password: template("word"),
     });
-    get(&setting, "/", vec![("on", text("api"))]).await.unwrap();
+    get(&world, "/", vec![("on", text("api"))]).await.unwrap();
     assert!(server.seen()[0].contains("authorization: Basic dXNlcjp3b3Jk\r\n"));
 }
 
 #[tokio::test]
 async fn what_the_runbook_has_wrong_is_said_with_the_way_out() {
     let server = always("200 OK", "", b"").await;
-    let setting = estate(&server.url(""));
+    let world = estate(&server.url(""));
     let refused = async |object: &str, options: Options| {
-        let error = get(&setting, object, options).await.unwrap_err();
+        let error = get(&world, object, options).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Config, "{error}");
         (error.message, error.help.unwrap_or_default())
     };
@@ -187,13 +185,9 @@ async fn what_the_runbook_has_wrong_is_said_with_the_way_out() {
 async fn sends_parameters_and_every_kind_of_body() {
     let server = always("201 Created", "", b"").await;
     let query = map(&[("q", "a b&c=d"), ("q", "é")]);
-    get(
-        &Setting::default(),
-        &server.url("/?x=1"),
-        vec![("query", query)],
-    )
-    .await
-    .unwrap();
+    get(&World::new(), &server.url("/?x=1"), vec![("query", query)])
+        .await
+        .unwrap();
     let first = server.seen().remove(0);
     assert!(
         first.starts_with("GET /?x=1&q=a+b%26c%3Dd&q=%C3%A9 HTTP"),
@@ -217,8 +211,8 @@ async fn sends_parameters_and_every_kind_of_body() {
     ] {
         let url = text(&server.url("/"));
         let options = vec![(option, value)];
-        Setting::default()
-            .run(&Http, "post", url, options)
+        World::new()
+            .run(&Http, "post", url, &options)
             .await
             .unwrap();
         let seen = server.seen().pop().unwrap();
@@ -231,10 +225,7 @@ async fn sends_parameters_and_every_kind_of_body() {
     }
     let two = vec![("body", text("a")), ("json", Argument::Json(json!(1)))];
     let url = text(&server.url("/"));
-    let error = Setting::default()
-        .run(&Http, "put", url, two)
-        .await
-        .unwrap_err();
+    let error = World::new().run(&Http, "put", url, &two).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Config);
 }
 
@@ -242,12 +233,10 @@ async fn sends_parameters_and_every_kind_of_body() {
 async fn keeps_the_limits_of_size_and_redirects() {
     let server = always("302 Found", "location: /\r\n", &[b'x'; 100]).await;
     let options = vec![("redirects", Argument::Integer(0))];
-    let outputs = get(&Setting::default(), &server.url("/"), options)
-        .await
-        .unwrap();
+    let outputs = get(&World::new(), &server.url("/"), options).await.unwrap();
     assert_eq!(outputs.values["status"], 302);
     let options = vec![("body_limit", Argument::Size(Size(99)))];
-    let error = get(&Setting::default(), &server.url("/"), options)
+    let error = get(&World::new(), &server.url("/"), options)
         .await
         .unwrap_err();
     assert_eq!(
@@ -259,9 +248,9 @@ async fn keeps_the_limits_of_size_and_redirects() {
 #[tokio::test]
 async fn the_step_limits_the_time_and_else_the_service() {
     let server = serve(|_| (Vec::new(), Then::Hang)).await;
-    let mut setting = estate(&server.url(""));
-    setting.config.services[0].timeout = Some(Span(Duration::from_millis(50)));
-    let error = get(&setting, "/", vec![("on", text("api"))])
+    let mut world = estate(&server.url(""));
+    world.config.services[0].timeout = Some(Span(Duration::from_millis(50)));
+    let error = get(&world, "/", vec![("on", text("api"))])
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Target);
@@ -270,8 +259,8 @@ async fn the_step_limits_the_time_and_else_the_service() {
         "{error}"
     );
 
-    setting.deadline = Some(tokio::time::Instant::now() + Duration::from_millis(80));
-    let error = get(&setting, "/", vec![("on", text("api"))])
+    world.deadline = Some(tokio::time::Instant::now() + Duration::from_millis(80));
+    let error = get(&world, "/", vec![("on", text("api"))])
         .await
         .unwrap_err();
     assert!(
@@ -290,14 +279,12 @@ async fn tells_the_certificate_even_of_a_refused_connection() {
     })
     .await;
     let url = server.secure_url("/");
-    let error = get(&Setting::default(), &url, Vec::new())
-        .await
-        .unwrap_err();
+    let error = get(&World::new(), &url, Vec::new()).await.unwrap_err();
     assert!(error.message.contains("unknown issuer"), "{error}");
     assert_eq!(error.outputs.values["tls"]["names"], json!(["localhost"]));
 
     let ca = vec![("ca", Argument::Path(authority.file()))];
-    let outputs = get(&Setting::default(), &url, ca).await.unwrap();
+    let outputs = get(&World::new(), &url, ca).await.unwrap();
     assert!(outputs.values["tls"]["expires_in"].as_i64().unwrap() > 365);
     assert_eq!(outputs.values["tls"]["protocol"], "TLSv1.3");
     assert_eq!(outputs.values["tls"]["problem"], Value::Null);
@@ -311,7 +298,7 @@ async fn an_insecure_answer_says_what_is_wrong() {
     })
     .await;
     let options = vec![("insecure", Argument::Boolean(true))];
-    let outputs = get(&Setting::default(), &server.secure_url("/"), options)
+    let outputs = get(&World::new(), &server.secure_url("/"), options)
         .await
         .unwrap();
     assert_eq!(
@@ -323,11 +310,11 @@ async fn an_insecure_answer_says_what_is_wrong() {
 #[tokio::test]
 async fn the_environment_names_the_proxy() {
     let proxy = always("200 OK", "", b"by proxy").await;
-    let setting = Setting {
+    let world = World {
         environment: vec![("http_proxy".to_owned(), proxy.url(""))],
-        ..Setting::default()
+        ..World::new()
     };
-    let outputs = get(&setting, "http://name.invalid/", Vec::new())
+    let outputs = get(&world, "http://name.invalid/", Vec::new())
         .await
         .unwrap();
     assert_eq!(outputs.values["body"], "by proxy");

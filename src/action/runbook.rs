@@ -1,0 +1,92 @@
+//! `runbook`: runs another runbook as a step.
+
+use serde_json::{Map, Value};
+
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
+use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, VerbSpec};
+
+/// `runbook.run`.
+pub(super) struct Runbook;
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "runbook",
+    summary: "Run another runbook",
+    verbs: &[VerbSpec {
+        name: "run",
+        summary: "Run another runbook as a step of this one: db/vacuum",
+        object: Kind::Runbook,
+        effect: EffectRule::OfRunbook,
+        options: &[OptionSpec {
+            name: "inputs",
+            kind: Kind::Json,
+            required: false,
+            help: "a table from the names of its inputs to values",
+        }],
+        outputs: &[],
+    }],
+    options: &[],
+    outputs: &[],
+    timeout: None,
+};
+
+impl Action for Runbook {
+    fn spec(&self) -> &'static ActionSpec {
+        &SPEC
+    }
+
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let none = Map::new();
+            let inputs = match invocation.json("inputs") {
+                None => &none,
+                Some(Value::Object(inputs)) => inputs,
+                Some(_) => {
+                    return Err(ActionError::config(
+                        "`inputs` is not a table of names and values",
+                    ));
+                }
+            };
+            let path = invocation.object_text();
+            context.nested.run(path, inputs, context.step).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::{Map, json};
+
+    use super::Runbook;
+    use crate::action::testing::{World, text};
+    use crate::engine::ErrorKind;
+    use crate::expr::Argument;
+
+    #[tokio::test]
+    async fn hands_path_and_inputs_on() {
+        let world = World::new();
+        let inputs = [("inputs", Argument::Json(json!({"table": "logs"})))];
+        world
+            .run(&Runbook, "run", text("db/vacuum"), &inputs)
+            .await
+            .unwrap();
+        world
+            .run(&Runbook, "run", text("db/vacuum"), &[])
+            .await
+            .unwrap();
+        let ran = world.nested.0.take();
+        assert_eq!(ran[0].1["table"], "logs");
+        assert_eq!(ran[1], ("db/vacuum".to_owned(), Map::new()));
+        let wrong = [("inputs", Argument::Json(json!(["table"])))];
+        let error = world
+            .run(&Runbook, "run", text("db/vacuum"), &wrong)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+    }
+}

@@ -1,0 +1,222 @@
+//! `sql`: runs SQL on a database of the configuration.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::base::Effect;
+use crate::base::text::{count, fit, one_line, thousands};
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
+use crate::expr::{Argument, SqlText};
+use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
+use crate::platform::rows::{Changed, Rows};
+
+use crate::action::database::system::{self, DatabaseSystem};
+
+/// How many rows are kept unless the step says otherwise.
+const LIMIT: usize = 10_000;
+
+/// `sql.*`
+pub(super) struct Sql;
+
+const LIMIT_OPTION: OptionSpec = OptionSpec {
+    name: "limit",
+    kind: Kind::Integer,
+    required: false,
+    help: "how many rows are kept at most: 10000 unless given; `truncated` tells when there are more",
+};
+
+static SPEC: ActionSpec = ActionSpec {
+    name: "sql",
+    summary: "Run SQL on a database of the configuration",
+    verbs: &[
+        VerbSpec {
+            name: "query",
+            summary: "Run one statement that reads; the database is opened so that it cannot write",
+            object: Kind::Sql,
+            effect: EffectRule::Always(Effect::Read),
+            options: &[LIMIT_OPTION],
+            outputs: &[],
+        },
+        VerbSpec {
+            name: "execute",
+            summary: "Run one statement, all or nothing",
+            object: Kind::Sql,
+            effect: EffectRule::OfSql,
+            options: &[LIMIT_OPTION],
+            outputs: &[],
+        },
+        VerbSpec {
+            name: "file",
+            summary: "Run the statements of a file in one transaction; what they do cannot be known before, so it counts as destroy unless `effect` says otherwise",
+            object: Kind::Path,
+            effect: EffectRule::Unless(Effect::Destroy),
+            options: &[],
+            outputs: &[],
+        },
+        VerbSpec {
+            name: "explain",
+            summary: "Tell how the database would run a statement, without running it",
+            object: Kind::Sql,
+            effect: EffectRule::Always(Effect::Read),
+            options: &[],
+            outputs: &[],
+        },
+    ],
+    options: &[OptionSpec {
+        name: "on",
+        kind: Kind::Reference(Reference::Database),
+        required: false,
+        help: "the database; the only one of the configuration unless given, or else main",
+    }],
+    outputs: &[
+        OutputSpec {
+            name: "rows",
+            help: "the rows, each a table from columns to values; a blob is {base64}",
+        },
+        OutputSpec {
+            name: "columns",
+            help: "the names of the columns; one that occurs again has _2 behind it",
+        },
+        OutputSpec {
+            name: "count",
+            help: "how many rows were kept",
+        },
+        OutputSpec {
+            name: "changed",
+            help: "how many rows were inserted, updated or deleted, without those that triggers changed",
+        },
+        OutputSpec {
+            name: "ms",
+            help: "how long it took, in milliseconds",
+        },
+        OutputSpec {
+            name: "truncated",
+            help: "whether there are more rows than were kept: over the limit, or 16 MiB of values",
+        },
+    ],
+    timeout: None,
+};
+
+impl Action for Sql {
+    fn spec(&self) -> &'static ActionSpec {
+        &SPEC
+    }
+
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let limit = limit(invocation)?;
+            let database = system::find(context.config, invocation.text("on"))?;
+            let system = system::open(database, context)?;
+            let started = Instant::now();
+            let (rows, changed, detail) = match &invocation.object {
+                Argument::Sql(sql) => {
+                    statement(system.as_ref(), invocation.verb.name, sql, limit).await?
+                }
+                Argument::Path(path) => file(system.as_ref(), &context.folder.join(path)).await?,
+                _ => return Err(ActionError::config("there is no SQL to run")),
+            };
+            Ok(Outputs::new(detail)
+                .with("count", rows.rows.len())
+                .with("columns", rows.columns)
+                .with("rows", rows.rows.into_iter().collect::<Value>())
+                .with("changed", changed)
+                .with("ms", started.elapsed().as_secs_f64() * 1000.0)
+                .with("truncated", rows.truncated))
+        })
+    }
+}
+
+fn limit(invocation: &Invocation) -> Result<usize, ActionError> {
+    match invocation.integer("limit") {
+        None => Ok(LIMIT),
+        Some(limit) => usize::try_from(*limit)
+            .map_err(|_| ActionError::config(format!("`limit` is {limit}: it cannot be negative"))),
+    }
+}
+
+async fn statement(
+    system: &dyn DatabaseSystem,
+    verb: &str,
+    sql: &SqlText,
+    limit: usize,
+) -> Result<(Rows, u64, String), ActionError> {
+    match verb {
+        "execute" => {
+            let Changed { changed, rows } = system.execute(sql, limit).await?;
+            let detail = if rows.columns.is_empty() {
+                told_changed(changed)
+            } else {
+                format!("{}, {}", told_changed(changed), told(&rows))
+            };
+            Ok((rows, changed, detail))
+        }
+        "explain" => {
+            let rows = system.explain(sql).await?;
+            let steps = rows
+                .rows
+                .iter()
+                .filter_map(|row| row.get("detail")?.as_str());
+            let plan = steps.collect::<Vec<_>>().join("; ");
+            Ok((rows, 0, fit(&one_line(&plan), 160)))
+        }
+        _ => {
+            let rows = system.query(sql, limit).await?;
+            let detail = told(&rows);
+            Ok((rows, 0, detail))
+        }
+    }
+}
+
+async fn file(
+    system: &dyn DatabaseSystem,
+    path: &Path,
+) -> Result<(Rows, u64, String), ActionError> {
+    let sql = tokio::fs::read_to_string(path).await.map_err(|error| {
+        ActionError::own(format!(
+            "the file {} cannot be read: {error}",
+            path.display()
+        ))
+        .help("a relative path begins at the folder of the runbooks; the text is UTF-8")
+    })?;
+    let changed = system.script(&sql).await?;
+    Ok((Rows::default(), changed, told_changed(changed)))
+}
+
+fn told_changed(changed: u64) -> String {
+    format!(
+        "{} changed",
+        count(usize::try_from(changed).unwrap_or(usize::MAX), "row")
+    )
+}
+
+/// The values of a single row, else how many rows there are.
+fn told(rows: &Rows) -> String {
+    if rows.truncated {
+        return format!(
+            "the first {} rows; there are more",
+            thousands(rows.rows.len() as u64)
+        );
+    }
+    match rows.rows.as_slice() {
+        [only] if only.len() <= 4 => {
+            let cells: Vec<String> = only
+                .iter()
+                .map(|(name, value)| match value {
+                    Value::String(text) => format!("{name} = {text}"),
+                    other => format!("{name} = {other}"),
+                })
+                .collect();
+            fit(&one_line(&cells.join(", ")), 160)
+        }
+        rows => count(rows.len(), "row"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use serde_json::json;
+
+use super::Sql;
+use crate::action::testing::{World, sql, sqlite, text};
+use crate::config::DatabaseKind;
+use crate::engine::ErrorKind;
+use crate::expr::Argument;
+
+const SETUP: &str = "CREATE TABLE t(n INTEGER, s TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b');";
+
+/// A world whose database `main` is made on first use.
+fn world() -> World {
+    let world = World::new().with_database("main", sqlite("main.db", Some("setup.sql")));
+    fs::write(world.path("setup.sql"), SETUP).unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_query_gives_rows_and_a_line_for_a_person() {
+    let world = world();
+    let one = sql(
+        "SELECT count(*) AS n, max(s) AS s FROM t WHERE n > ?1",
+        &[json!(0)],
+    );
+    let outputs = world.run(&Sql, "query", one, &[]).await.unwrap();
+    assert_eq!(outputs.values["rows"], json!([{"n": 2, "s": "b"}]));
+    assert_eq!(outputs.values["columns"], json!(["n", "s"]));
+    assert_eq!(outputs.values["count"], 1);
+    assert_eq!(outputs.values["changed"], 0);
+    assert_eq!(outputs.values["truncated"], false);
+    assert_eq!(outputs.detail, "n = 2, s = b");
+
+    let all = || sql("SELECT * FROM t", &[]);
+    let outputs = world.run(&Sql, "query", all(), &[]).await.unwrap();
+    assert_eq!(outputs.detail, "2 rows");
+    let limit = [("limit", Argument::Integer(1))];
+    let outputs = world.run(&Sql, "query", all(), &limit).await.unwrap();
+    assert_eq!(outputs.detail, "the first 1 rows; there are more");
+    assert_eq!(outputs.values["truncated"], true);
+    let limit = [("limit", Argument::Integer(-1))];
+    let error = world.run(&Sql, "query", all(), &limit).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_query_that_would_write_is_a_mistake_and_changes_nothing() {
+    let world = world();
+    world
+        .run(&Sql, "query", sql("SELECT 1", &[]), &[])
+        .await
+        .unwrap();
+    let before = fs::read(world.path("main.db")).unwrap();
+    for text in [
+        "DELETE FROM t",
+        "DELETE FROM t RETURNING n",
+        "SELECT 1; DROP TABLE t",
+        "VACUUM",
+    ] {
+        let error = world
+            .run(&Sql, "query", sql(text, &[]), &[])
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config, "{text}");
+        assert!(error.help.is_some(), "{text}");
+    }
+    assert!(fs::read(world.path("main.db")).unwrap() == before);
+}
+
+#[tokio::test]
+async fn executes_and_explains() {
+    let world = world();
+    let outputs = world
+        .run(
+            &Sql,
+            "execute",
+            sql("UPDATE t SET s = ?1 WHERE n = 1 RETURNING s", &[json!("z")]),
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(outputs.values["changed"], 1);
+    assert_eq!(outputs.detail, "1 row changed, s = z");
+    let outputs = world
+        .run(&Sql, "execute", sql("DELETE FROM t", &[]), &[])
+        .await
+        .unwrap();
+    assert_eq!(outputs.detail, "2 rows changed");
+    let outputs = world
+        .run(&Sql, "explain", sql("DELETE FROM t WHERE n = 1", &[]), &[])
+        .await
+        .unwrap();
+    assert_eq!(outputs.detail, "SCAN t");
+}
+
+#[tokio::test]
+async fn a_file_runs_in_one_transaction() {
+    let world = world();
+    fs::write(
+        world.path("good.sql"),
+        "DELETE FROM t WHERE n = 1; INSERT INTO t VALUES (3, 'c');",
+    )
+    .unwrap();
+    fs::write(world.path("bad.sql"), "DELETE FROM t; DELETE FROM nowhere;").unwrap();
+    fs::write(world.path("own.sql"), "BEGIN; DELETE FROM t; COMMIT;").unwrap();
+    let file = |name: &str| Argument::Path(name.into());
+    let outputs = world
+        .run(&Sql, "file", file("good.sql"), &[])
+        .await
+        .unwrap();
+    assert_eq!(outputs.values["changed"], 2);
+    let error = world
+        .run(&Sql, "file", file("bad.sql"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (ErrorKind::Target, "no such table: nowhere")
+    );
+    let error = world
+        .run(&Sql, "file", file("own.sql"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Config);
+    let error = world
+        .run(&Sql, "file", file("missing.sql"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Own);
+    let left = world
+        .run(&Sql, "query", sql("SELECT count(*) AS n FROM t", &[]), &[])
+        .await
+        .unwrap();
+    assert_eq!(left.detail, "n = 2");
+}
+
+#[tokio::test]
+async fn finds_the_database_or_says_which_there_are() {
+    let query = || sql("SELECT 1 AS one", &[]);
+    let error = World::new()
+        .run(&Sql, "query", query(), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Config);
+    assert!(error.help.unwrap().contains("[database.main]"));
+
+    let world = world().with_database("other", sqlite("other.db", Some("setup.sql")));
+    assert!(world.run(&Sql, "query", query(), &[]).await.is_ok());
+    assert!(
+        world
+            .run(&Sql, "query", query(), &[("on", text("other"))])
+            .await
+            .is_ok()
+    );
+    let error = world
+        .run(&Sql, "query", query(), &[("on", text("othr"))])
+        .await
+        .unwrap_err();
+    assert_eq!(error.help.unwrap(), "did you mean \"other\"?");
+
+    let world = World::new()
+        .with_database("one", sqlite("one.db", None))
+        .with_database("two", sqlite("two.db", None));
+    let error = world.run(&Sql, "query", query(), &[]).await.unwrap_err();
+    assert_eq!(error.help.unwrap(), "choose with `on`: one, two");
+    let error = world
+        .run(&Sql, "query", query(), &[("on", text("one"))])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Target);
+    assert!(!world.path("one.db").exists());
+}
+
+#[tokio::test]
+async fn says_plainly_what_this_version_cannot_talk_to() {
+    let world = World::new().with_database("main", DatabaseKind::Postgres { url: None });
+    let error = world
+        .run(&Sql, "query", sql("SELECT 1", &[]), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Own);
+    assert!(error.message.contains("postgres"), "{}", error.message);
+    assert!(error.help.is_some());
+}

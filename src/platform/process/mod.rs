@@ -1,0 +1,14 @@
+//! Runs programs: each in a process group of its own, of which nothing survives; output bounded in memory.
+//! Must not know what a program is run for.
+
+mod capture;
+mod error;
+mod group;
+mod run;
+
+pub use capture::Captured;
+pub use error::ProcessError;
+pub use run::{Ended, Program, run};
+
+#[cfg(test)]
+mod tests;

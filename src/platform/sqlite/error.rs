@@ -1,0 +1,137 @@
+//! What can go wrong with a SQLite file.
+
+use std::io;
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use crate::platform::blocking::ShuttingDown;
+
+/// What can go wrong with a SQLite file.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteError {
+    /// There is no such file.
+    #[error("there is no database at {}", .0.display())]
+    Missing(PathBuf),
+    /// The file or its folder cannot be looked at.
+    #[error("the database {} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The SQL file that makes the database cannot be read.
+    #[error("the file {} that makes the database cannot be read: {source}", path.display())]
+    Setup {
+        /// The SQL file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database cannot be made beside its place or put there.
+    #[error("the database {} cannot be made: {source}", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process holds a lock for longer than the busy timeout.
+    #[error("the database is locked by another process: {0}")]
+    Locked(String),
+    /// The file is no database, or is damaged.
+    #[error("the file is damaged or is no database: {0}")]
+    Damaged(String),
+    /// The statement is not SQL as SQLite understands it.
+    #[error("{0}")]
+    Syntax(String),
+    /// SQLite refuses the statement.
+    #[error("{0}")]
+    Refused(String),
+    /// A statement that was to read would write, or do what no read needs.
+    #[error("the statement does more than read: {0}")]
+    NotRead(String),
+    /// More than one statement where one is expected.
+    #[error("there is more than one statement")]
+    SeveralStatements,
+    /// No statement where one is expected.
+    #[error("there is no statement in the SQL")]
+    NoStatement,
+    /// The number of values is not that of the places for them.
+    #[error("the statement has {places} places for values, and {given} were given")]
+    Parameters {
+        /// How many places the statement has.
+        places: usize,
+        /// How many values were given.
+        given: usize,
+    },
+    /// A whole number that SQLite has no room for.
+    #[error("{0} is too large for a whole number of SQLite (64 bits with a sign)")]
+    NumberTooLarge(u64),
+    /// A script that begins or ends a transaction itself.
+    #[error("a statement begins or ends a transaction")]
+    OwnTransaction,
+    /// Nobody waits for the answer any more.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<ShuttingDown> for SqliteError {
+    fn from(_: ShuttingDown) -> Self {
+        Self::Interrupted
+    }
+}
+
+/// Sorts what SQLite says. Its own words stay: they are what people search for.
+impl From<rusqlite::Error> for SqliteError {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::MultipleStatement => return Self::SeveralStatements,
+            rusqlite::Error::SqlInputError {
+                msg, sql, offset, ..
+            } => {
+                let text = format!("{msg}{}", position(sql, *offset));
+                return if is_syntax(msg) {
+                    Self::Syntax(text)
+                } else {
+                    Self::Refused(text)
+                };
+            }
+            _ => {}
+        }
+        let text = match &error {
+            rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+            other => other.to_string(),
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(text),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
+            Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
+            Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => {
+                Self::NotRead(text)
+            }
+            _ if is_syntax(&text) => Self::Syntax(text),
+            _ => Self::Refused(text),
+        }
+    }
+}
+
+fn is_syntax(message: &str) -> bool {
+    message.ends_with("syntax error")
+        || message.starts_with("unrecognized token")
+        || message == "incomplete input"
+}
+
+/// ` at line 2, column 8`, counted in characters; nothing where SQLite names no place.
+fn position(sql: &str, offset: i32) -> String {
+    let Some(before) = usize::try_from(offset)
+        .ok()
+        .and_then(|offset| sql.get(..offset))
+    else {
+        return String::new();
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!(" at line {line}, column {column}")
+}

@@ -1,0 +1,199 @@
+//! Looks at a database as a whole: whether it answers, what it is, what it takes, whether it is sound.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use serde_json::{Value, json};
+
+use super::SqliteError;
+use super::value::from_sqlite;
+
+/// A table and what it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSize {
+    /// Its name.
+    pub table: String,
+    /// How many rows it has; none for a virtual table, whose rows lie elsewhere.
+    pub rows: Option<i64>,
+    /// What it and its indexes take in the file, in bytes.
+    pub bytes: i64,
+}
+
+/// A part of what a database takes on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizePart {
+    /// `file`, `wal`, `shared memory`; `free` is the part of `file` that a vacuum gives back.
+    pub part: &'static str,
+    /// In bytes.
+    pub bytes: u64,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `integrity` or `foreign key`.
+    pub kind: &'static str,
+    /// The table, where it is known.
+    pub table: Option<String>,
+    /// What is wrong, in SQLite's words.
+    pub detail: String,
+}
+
+/// How many problems of a kind are told.
+const MOST_PROBLEMS: usize = 100;
+
+/// Reads the schema too: `SELECT 1` alone never opens the file.
+pub(super) fn ping(connection: &Connection) -> Result<(), SqliteError> {
+    connection.query_row("SELECT 1 + 0 * count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(())
+}
+
+pub(super) fn info(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Vec<(&'static str, Value)>, SqliteError> {
+    let mut values = vec![
+        ("path", Value::from(path.display().to_string())),
+        ("version", Value::from(rusqlite::version())),
+        ("bytes", Value::from(file_size(path)?)),
+    ];
+    for name in [
+        "page_size",
+        "page_count",
+        "freelist_count",
+        "journal_mode",
+        "encoding",
+        "auto_vacuum",
+        "user_version",
+        "application_id",
+        "schema_version",
+    ] {
+        let value =
+            connection.pragma_query_value(None, name, |row| row.get_ref(0).map(from_sqlite))?;
+        values.push((name, value));
+    }
+    for (name, r#type) in [
+        ("tables", "table"),
+        ("indexes", "index"),
+        ("views", "view"),
+        ("triggers", "trigger"),
+    ] {
+        let count: i64 = connection.query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE type = ?1 AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+            [r#type],
+            |row| row.get(0),
+        )?;
+        values.push((name, json!(count)));
+    }
+    Ok(values)
+}
+
+pub(super) fn tables(connection: &Connection) -> Result<Vec<TableSize>, SqliteError> {
+    let mut statement = connection.prepare(
+        "SELECT s.name, s.rootpage, coalesce(sum(d.pgsize), 0) FROM sqlite_schema AS s \
+         LEFT JOIN sqlite_schema AS part ON part.tbl_name = s.name AND part.rootpage > 0 \
+         LEFT JOIN (SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE) AS d ON d.name = part.name \
+         WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite~_%' ESCAPE '~' \
+         GROUP BY s.name ORDER BY 3 DESC, 1",
+    )?;
+    let found: Vec<(String, i64, i64)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    found
+        .into_iter()
+        .map(|(table, root, bytes)| {
+            let rows = (root > 0).then(|| count(connection, &table)).transpose()?;
+            Ok(TableSize { table, rows, bytes })
+        })
+        .collect()
+}
+
+fn count(connection: &Connection, table: &str) -> Result<i64, SqliteError> {
+    let name = table.replace('"', "\"\"");
+    let sql = format!("SELECT count(*) FROM \"{name}\"");
+    Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+}
+
+pub(super) fn size(connection: &Connection, path: &Path) -> Result<Vec<SizePart>, SqliteError> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let free = number("freelist_count")?.saturating_mul(number("page_size")?);
+    let mut parts = vec![
+        SizePart {
+            part: "file",
+            bytes: file_size(path)?,
+        },
+        SizePart {
+            part: "free",
+            bytes: u64::try_from(free).unwrap_or_default(),
+        },
+    ];
+    for (part, suffix) in [("wal", "-wal"), ("shared memory", "-shm")] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        let beside = PathBuf::from(beside);
+        if beside.exists() {
+            parts.push(SizePart {
+                part,
+                bytes: file_size(&beside)?,
+            });
+        }
+    }
+    Ok(parts)
+}
+
+pub(super) fn file_size(path: &Path) -> Result<u64, SqliteError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(source) => Err(SqliteError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+pub(super) fn integrity(connection: &Connection) -> Result<Vec<Problem>, SqliteError> {
+    let mut problems = Vec::new();
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST_PROBLEMS})"))?;
+    let mut rows = check.query([])?;
+    while let Some(row) = rows.next()? {
+        let detail: String = row.get(0)?;
+        if detail != "ok" {
+            problems.push(Problem {
+                kind: "integrity",
+                table: None,
+                detail,
+            });
+        }
+    }
+    let mut check = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = check.query([])?;
+    let mut found = 0;
+    while let Some(row) = rows.next()?
+        && found < MOST_PROBLEMS
+    {
+        found += 1;
+        problems.push(dangling(connection, row)?);
+    }
+    Ok(problems)
+}
+
+/// A row of `PRAGMA foreign_key_check`: table, row id (none without), referenced table, number of the reference.
+fn dangling(connection: &Connection, row: &Row<'_>) -> Result<Problem, SqliteError> {
+    let (table, id, parent, number): (String, Option<i64>, String, i64) =
+        (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    let column: Option<String> = connection
+        .query_row(
+            "SELECT \"from\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 AND seq = 0",
+            (&table, number),
+            |row| row.get(0),
+        )
+        .optional()?;
+    let row = id.map_or_else(|| "a row".to_owned(), |id| format!("row {id}"));
+    let column = column.unwrap_or_else(|| "a reference".to_owned());
+    Ok(Problem {
+        kind: "foreign key",
+        detail: format!("{row}: {column} leads to no row of {parent}"),
+        table: Some(table),
+    })
+}

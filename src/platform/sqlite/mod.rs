@@ -1,0 +1,208 @@
+//! SQLite files: one connection a call, each on a thread of its own, ended when nobody waits for it.
+//! Must not decide what a piece of SQL may do: it offers a read that cannot write, and a write.
+
+mod connection;
+mod create;
+mod error;
+mod inspect;
+mod lock;
+mod maintain;
+mod statement;
+mod value;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::blocking::{self, Abandoned};
+use super::rows::{Changed, Rows};
+pub use error::SqliteError;
+pub use inspect::{Problem, SizePart, TableSize};
+pub use maintain::Maintenance;
+
+/// A database in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sqlite {
+    path: PathBuf,
+    create: Option<PathBuf>,
+    busy: Duration,
+}
+
+/// What a connection may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Read: the file is opened read-only, and an authorizer refuses all that is no plain reading.
+    Read,
+    /// Compile what would write, never run it.
+    Explain,
+    /// Everything.
+    Write,
+}
+
+impl Sqlite {
+    /// The database in this file, made with the SQL of `create` on first use where it is not there.
+    #[must_use]
+    pub fn new(path: &Path, create: Option<&Path>) -> Self {
+        Self {
+            path: path.to_owned(),
+            create: create.map(Path::to_owned),
+            busy: Duration::from_secs(5),
+        }
+    }
+
+    /// Waits this long for the locks of other processes, instead of five seconds.
+    #[must_use]
+    pub const fn busy_timeout(mut self, busy: Duration) -> Self {
+        self.busy = busy;
+        self
+    }
+
+    /// Runs one statement that reads; at most `limit` rows are kept, and the rest is neither read nor hidden.
+    ///
+    /// Whole numbers keep all 64 bits; a blob, or a text that is no UTF-8, is `{"base64": "…"}`; an infinite number is
+    /// the text `Infinity` or `-Infinity`.
+    ///
+    /// # Errors
+    /// When the statement would write, is not one statement, or SQLite refuses it.
+    pub async fn query(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        limit: usize,
+    ) -> Result<Rows, SqliteError> {
+        let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
+        self.with(Access::Read, move |connection, _| {
+            statement::query(connection, &sql, &parameters, limit)
+        })
+        .await
+    }
+
+    /// Tells how a statement would be run, without running it: `EXPLAIN QUERY PLAN`.
+    ///
+    /// # Errors
+    /// As [`Sqlite::query`], but for a statement that would write.
+    pub async fn explain(&self, sql: &str, parameters: &[Value]) -> Result<Rows, SqliteError> {
+        let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
+        self.with(Access::Explain, move |connection, _| {
+            statement::explain(connection, &sql, &parameters)
+        })
+        .await
+    }
+
+    /// Runs one statement, all or nothing; rows that it gives (`RETURNING`) are kept as by [`Sqlite::query`].
+    ///
+    /// # Errors
+    /// When it is not one statement, or SQLite refuses it.
+    pub async fn execute(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        limit: usize,
+    ) -> Result<Changed, SqliteError> {
+        let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
+        self.with(Access::Write, move |connection, _| {
+            statement::execute(connection, &sql, &parameters, limit)
+        })
+        .await
+    }
+
+    /// Runs the statements of a file in one transaction; gives how many rows they changed.
+    ///
+    /// # Errors
+    /// When SQLite refuses one of them, or one begins or ends a transaction itself; then nothing was changed.
+    pub async fn script(&self, sql: &str) -> Result<u64, SqliteError> {
+        let sql = sql.to_owned();
+        self.with(Access::Write, move |connection, _| {
+            statement::script(connection, &sql)
+        })
+        .await
+    }
+
+    /// Opens the database and has it answer.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub async fn ping(&self) -> Result<(), SqliteError> {
+        self.with(Access::Read, |connection, _| inspect::ping(connection))
+            .await
+    }
+
+    /// What is to know of the database, as names and values.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub async fn info(&self) -> Result<Vec<(&'static str, Value)>, SqliteError> {
+        self.with(Access::Read, inspect::info).await
+    }
+
+    /// The tables with their rows and bytes, the largest first.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub async fn tables(&self) -> Result<Vec<TableSize>, SqliteError> {
+        self.with(Access::Read, |connection, _| inspect::tables(connection))
+            .await
+    }
+
+    /// What the database takes on the disk, by part.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub async fn size(&self) -> Result<Vec<SizePart>, SqliteError> {
+        self.with(Access::Read, inspect::size).await
+    }
+
+    /// What is wrong inside the file, and references that lead nowhere: at most 100 of each.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub async fn integrity(&self) -> Result<Vec<Problem>, SqliteError> {
+        self.with(Access::Read, |connection, _| inspect::integrity(connection))
+            .await
+    }
+
+    /// Does maintenance; gives how many bytes the file shrank by.
+    ///
+    /// # Errors
+    /// When SQLite refuses it.
+    pub async fn maintain(&self, work: Maintenance) -> Result<u64, SqliteError> {
+        self.with(Access::Write, move |connection, path| {
+            maintain::maintain(connection, path, work)
+        })
+        .await
+    }
+
+    /// Opens a connection on a thread of its own and works with it there.
+    async fn with<T: Send + 'static>(
+        &self,
+        access: Access,
+        work: impl FnOnce(&Connection, &Path) -> Result<T, SqliteError> + Send + 'static,
+    ) -> Result<T, SqliteError> {
+        let database = self.clone();
+        blocking::run(move |abandoned: &Abandoned| {
+            let path = database.ready()?;
+            let connection = connection::open(&path, access, database.busy, abandoned)?;
+            work(&connection, &path)
+        })
+        .await?
+    }
+
+    /// The path as SQLite takes it (a relative one could read as a URI), with a file behind it.
+    fn ready(&self) -> Result<PathBuf, SqliteError> {
+        let path = std::path::absolute(&self.path).map_err(|source| SqliteError::Unreadable {
+            path: self.path.clone(),
+            source,
+        })?;
+        match (path.try_exists(), &self.create) {
+            (Ok(true), _) => Ok(path),
+            (Ok(false), Some(setup)) => create::create(&path, setup).map(|()| path),
+            (Ok(false), None) => Err(SqliteError::Missing(path)),
+            (Err(source), _) => Err(SqliteError::Unreadable { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

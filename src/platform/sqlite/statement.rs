@@ -1,0 +1,177 @@
+//! Runs statements: one that reads, one that writes, or the statements of a file in one transaction.
+
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Batch, Connection, Statement, params_from_iter};
+use serde_json::Value;
+
+use super::SqliteError;
+use super::value::{from_sqlite, to_sqlite};
+use crate::platform::rows::{Changed, Collector, Rows};
+
+/// Runs one statement that reads.
+pub(super) fn query(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    limit: usize,
+) -> Result<Rows, SqliteError> {
+    let mut statement = prepare(connection, sql)?;
+    if !statement.readonly() {
+        return Err(SqliteError::NotRead("it writes".to_owned()));
+    }
+    collect(&mut statement, parameters, limit, AtLimit::Stop)
+}
+
+/// Tells how a statement would be run.
+pub(super) fn explain(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+) -> Result<Rows, SqliteError> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    if statement.is_explain() == 0 {
+        return Err(SqliteError::NoStatement);
+    }
+    collect(&mut statement, parameters, usize::MAX, AtLimit::Stop)
+}
+
+/// Runs one statement. Alone it is a transaction already, and some (VACUUM) run in no other.
+pub(super) fn execute(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    limit: usize,
+) -> Result<Changed, SqliteError> {
+    let mut statement = prepare(connection, sql)?;
+    let before = connection.total_changes();
+    let rows = collect(&mut statement, parameters, limit, AtLimit::Finish)?;
+    Ok(Changed {
+        changed: changed_since(connection, before),
+        rows,
+    })
+}
+
+/// Compiles exactly one statement.
+fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<Statement<'a>, SqliteError> {
+    let statement = connection.prepare(sql)?;
+    // What SQLite compiles to nothing, a comment, has no text.
+    if statement.expanded_sql().is_none() {
+        return Err(SqliteError::NoStatement);
+    }
+    Ok(statement)
+}
+
+/// Runs the statements of a file in one transaction.
+pub(super) fn script(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
+        AuthAction::Transaction { .. } => Authorization::Deny,
+        _ => Authorization::Allow,
+    }))?;
+    let outcome = run_all(connection, sql);
+    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    // A statement may have ended the transaction itself: `INSERT OR ROLLBACK`, a full disk.
+    if !connection.is_autocommit() {
+        let end = if outcome.is_ok() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
+        connection.execute_batch(end)?;
+    }
+    outcome
+}
+
+fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
+    let placed = |error| in_script(error, sql);
+    let mut changed = 0;
+    let mut batch = Batch::new(connection, sql);
+    while let Some(mut statement) = batch.next().map_err(placed)? {
+        let before = connection.total_changes();
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+        drop(rows);
+        changed += changed_since(connection, before);
+    }
+    Ok(changed)
+}
+
+/// Counts the place of a mistake from the beginning of the script, not of the statement: each statement's text is the
+/// rest of the script from it on.
+fn in_script(error: rusqlite::Error, script: &str) -> SqliteError {
+    match error {
+        rusqlite::Error::SqlInputError {
+            error,
+            msg,
+            sql,
+            offset,
+        } => {
+            let skipped = script.len().saturating_sub(sql.len());
+            let offset = i32::try_from(skipped)
+                .ok()
+                .filter(|_| offset >= 0)
+                .map_or(-1, |skipped| skipped.saturating_add(offset));
+            SqliteError::from(rusqlite::Error::SqlInputError {
+                error,
+                msg,
+                sql: script.to_owned(),
+                offset,
+            })
+        }
+        error => match SqliteError::from(error) {
+            SqliteError::NotRead(_) => SqliteError::OwnTransaction,
+            other => other,
+        },
+    }
+}
+
+/// `changes()` keeps its value over statements that change no row; the total tells whether this one did.
+fn changed_since(connection: &Connection, before: u64) -> u64 {
+    if connection.total_changes() == before {
+        0
+    } else {
+        connection.changes()
+    }
+}
+
+/// What to do with a statement that has more rows than are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtLimit {
+    /// A read need not go on.
+    Stop,
+    /// A write must.
+    Finish,
+}
+
+fn collect(
+    statement: &mut Statement<'_>,
+    parameters: &[Value],
+    limit: usize,
+    at_limit: AtLimit,
+) -> Result<Rows, SqliteError> {
+    let places = statement.parameter_count();
+    if places != parameters.len() {
+        return Err(SqliteError::Parameters {
+            places,
+            given: parameters.len(),
+        });
+    }
+    let parameters: Vec<_> = parameters.iter().map(to_sqlite).collect::<Result<_, _>>()?;
+    let width = statement.column_count();
+    let mut collector = Collector::new(statement.column_names(), limit);
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    let mut room = true;
+    while let Some(row) = rows.next()? {
+        if room {
+            let values = (0..width)
+                .map(|column| row.get_ref(column).map(from_sqlite))
+                .collect::<Result<_, _>>()?;
+            room = collector.push(values);
+        }
+        if !room && at_limit == AtLimit::Stop {
+            break;
+        }
+    }
+    Ok(collector.finish())
+}
