@@ -3,8 +3,9 @@
 use crate::base::{Diagnostic, Place, nearest};
 use crate::model::{ActionSpec, Call, Node, VerbSpec, Vocabulary};
 
+use super::field::{Field, Form};
 use super::node::parse_node;
-use super::reader::{Field, Form, TableReader};
+use super::reader::TableReader;
 
 /// Reads the one action of a table. Keys that are no action are left to the caller, but for tables that look like a
 /// mistyped action.

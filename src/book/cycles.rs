@@ -97,3 +97,65 @@ fn run_by(call: &Call) -> Option<(CommandPath, Place)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use std::fs;
+
+    use super::check_cycles;
+    use crate::base::CommandPath;
+    use crate::book::Library;
+    use crate::book::testing::VOCABULARY;
+
+    /// The mistakes of the runbook `a` among runbooks that each run some others.
+    fn mistakes_of(runbooks: &[(&str, &[&str])]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, others) in runbooks {
+            let mut text = "title = 't'\n".to_owned();
+            for (index, other) in others.iter().enumerate() {
+                text.push_str(&format!(
+                    "[[step]]\nname = 's{index}'\nrunbook.run = '{other}'\n"
+                ));
+            }
+            text.push_str("[[step]]\nname = 'last'\nhttp.get = '/'\n");
+            fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
+        }
+        let library = Library::new(Some(folder.path().to_owned()), None, VOCABULARY);
+        let runbook = library
+            .find(&CommandPath::parse("a").unwrap())
+            .unwrap()
+            .unwrap();
+        let shown = format!("{}/", folder.path().display());
+        check_cycles(&library, &runbook)
+            .to_string()
+            .replace(&shown, "")
+    }
+
+    #[test]
+    fn a_runbook_may_be_run_from_two_sides() {
+        let diamond: &[(&str, &[&str])] =
+            &[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"]), ("d", &[])];
+        assert_eq!(mistakes_of(diamond), "");
+    }
+
+    #[test]
+    fn a_circle_is_told_with_its_chain() {
+        assert_eq!(
+            mistakes_of(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])]),
+            "c.toml:4:16\n    4 │ runbook.run = 'b'\n      │                ^ this runs itself without end; b → c → b"
+        );
+        assert_eq!(
+            mistakes_of(&[("a", &["a"])]),
+            "a.toml:4:16\n    4 │ runbook.run = 'a'\n      │                ^ this runs itself without end; a → a"
+        );
+    }
+
+    #[test]
+    fn a_missing_runbook_is_told_with_the_nearest() {
+        assert_eq!(
+            mistakes_of(&[("a", &["deplyo"]), ("deploy", &[])]),
+            "a.toml:4:16\n    4 │ runbook.run = 'deplyo'\n      │                ^^^^^^ there is no runbook deplyo; did you mean deploy?"
+        );
+    }
+}

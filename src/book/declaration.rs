@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::base::Diagnostic;
 use crate::model::{Input, InputType};
 
+use super::field::{Field, Form};
 use super::inputs::{self, compare, parse_input};
 use super::names::variable;
-use super::reader::{Field, Form, TableReader};
+use super::reader::TableReader;
 
 /// Options that every run has: an input that is an option cannot have such a name.
 const OPTIONS_OF_EVERY_RUN: [&str; 22] = [

@@ -222,3 +222,219 @@ impl Library {
         found.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::{Library, Origin};
+    use crate::base::CommandPath;
+    use crate::book::testing::VOCABULARY;
+
+    const BODY: &str = "[[step]]\nname = 'a'\nhttp.get = '/'\n";
+
+    fn put(folder: &Path, name: &str, title: &str) {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, format!("title = {title:?}\n\n{BODY}")).unwrap();
+    }
+
+    fn library(project: &TempDir, user: &TempDir) -> Library {
+        let folder = |folder: &TempDir| Some(folder.path().to_owned());
+        Library::new(folder(project), folder(user), VOCABULARY)
+    }
+
+    fn path(text: &str) -> CommandPath {
+        CommandPath::parse(text).unwrap()
+    }
+
+    fn words(group: &[&str]) -> Vec<String> {
+        group.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_project_comes_before_the_user_and_both_before_the_binary() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(user.path(), "db/ping.toml", "the user's");
+        put(user.path(), "db/mine.toml", "the user's own");
+        let library = library(&project, &user);
+        let title = || {
+            library
+                .find(&path("db/ping"))
+                .unwrap()
+                .unwrap()
+                .title
+                .clone()
+        };
+        assert_eq!(library.origin(&path("db/info")), Some(Origin::BuiltIn));
+        assert_eq!(
+            library.headline(&path("db/ping")).unwrap().title,
+            "the user's"
+        );
+        put(project.path(), "db/ping.toml", "the project's");
+        assert_eq!(title(), "the project's");
+        let origins: Vec<_> = library
+            .entries(&words(&["db"]))
+            .into_iter()
+            .filter(|entry| ["info", "mine", "ping"].contains(&entry.name.as_str()))
+            .map(|entry| entry.origin)
+            .collect();
+        assert_eq!(origins, [Origin::BuiltIn, Origin::User, Origin::Project]);
+        assert!(library.all().contains(&(path("db/mine"), Origin::User)));
+    }
+
+    #[test]
+    fn a_file_and_a_folder_may_have_one_name() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(project.path(), "deploy.toml", "all");
+        put(user.path(), "deploy/web.toml", "one");
+        let library = library(&project, &user);
+        let entries = library.entries(&[]);
+        let deploy = entries.iter().find(|entry| entry.name == "deploy").unwrap();
+        assert_eq!(
+            (deploy.is_group, deploy.is_runbook, deploy.origin),
+            (true, true, Origin::Project)
+        );
+        assert!(library.groups(&[]).contains(&"deploy".to_owned()));
+        assert!(library.find(&path("deploy")).unwrap().is_some());
+        assert!(library.find(&path("deploy/web")).unwrap().is_some());
+        assert!(library.find(&path("deploy/none")).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_a_command_is_left_out_and_named() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(project.path(), "x/Upper.toml", "t");
+        put(project.path(), "x/good.toml", "t");
+        put(project.path(), "Two words/a.toml", "t");
+        put(project.path(), "x/.hidden.toml", "t");
+        fs::write(project.path().join("x/README.md"), "text").unwrap();
+        fs::create_dir(project.path().join("sql")).unwrap();
+        fs::write(project.path().join("sql/a.sql"), "SELECT 1").unwrap();
+        let library = library(&project, &user);
+        let names: Vec<_> = library
+            .entries(&words(&["x"]))
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
+        assert_eq!(names, ["good"]);
+        assert!(!library.groups(&[]).contains(&"sql".to_owned()));
+        let invalid: Vec<_> = library
+            .invalid_names()
+            .into_iter()
+            .map(|file| {
+                file.strip_prefix(project.path())
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
+            .collect();
+        assert_eq!(invalid, ["Two words", "x/Upper.toml"]);
+    }
+
+    #[test]
+    fn links_in_circles_and_missing_folders_are_survived() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(project.path(), "a/b/good.toml", "t");
+        symlink(project.path(), project.path().join("a/loop")).unwrap();
+        symlink("nowhere", project.path().join("a/broken.toml")).unwrap();
+        fs::remove_dir(user.path()).unwrap();
+        let library = library(&project, &user);
+        let own: Vec<_> = library
+            .all()
+            .into_iter()
+            .filter(|(_, origin)| *origin == Origin::Project)
+            .map(|(path, _)| path.to_string())
+            .collect();
+        assert_eq!(own, ["a/b/good"]);
+        let names: Vec<_> = library
+            .entries(&words(&["a"]))
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
+        assert_eq!(names, ["b", "loop"]);
+    }
+
+    #[test]
+    fn a_broken_runbook_does_not_break_the_list() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = |name: &str, text: &str| fs::write(project.path().join(name), text).unwrap();
+        file("broken.toml", "title = \n[[step]]");
+        file("untitled.toml", "[[step]]");
+        file(
+            "late.toml",
+            &format!(
+                "description = '''\n[not a table]\n{}'''\ntitle = 'late'\nsymptoms = ['slow']\n{BODY}",
+                "x\n".repeat(5000)
+            ),
+        );
+        let library = library(&project, &user);
+        let headline = |name: &str| library.headline(&path(name)).unwrap();
+        assert_eq!(
+            (
+                headline("broken").title.as_str(),
+                headline("broken").invalid
+            ),
+            ("(invalid)", true)
+        );
+        assert!(headline("untitled").invalid);
+        assert_eq!(
+            (headline("late").title.as_str(), headline("late").symptoms),
+            ("late", vec!["slow".to_owned()])
+        );
+        assert_eq!(library.headline(&path("none")), None);
+        assert!(
+            library
+                .find(&path("broken"))
+                .unwrap_err()
+                .to_string()
+                .contains("broken.toml:1:9")
+        );
+    }
+
+    #[test]
+    fn a_runbook_is_read_once() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(project.path(), "a.toml", "t");
+        let library = library(&project, &user);
+        let first = library.find(&path("a")).unwrap().unwrap();
+        assert!(Arc::ptr_eq(
+            &first,
+            &library.find(&path("a")).unwrap().unwrap()
+        ));
+    }
+
+    #[test]
+    fn any_file_can_be_opened() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(project.path(), "db/a.toml", "t");
+        let elsewhere = tempfile::tempdir().unwrap();
+        put(elsewhere.path(), "My Runbook.toml", "t");
+        let library = library(&project, &user);
+        let open = |file: &Path| library.open_file(file).unwrap().path.to_string();
+        assert_eq!(open(&project.path().join("db/../db/a.toml")), "db/a");
+        assert_eq!(
+            open(&elsewhere.path().join("My Runbook.toml")),
+            "my-runbook"
+        );
+    }
+
+    #[test]
+    fn only_health_has_a_default() {
+        let (project, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        put(project.path(), "health/check.toml", "t");
+        put(project.path(), "other/check.toml", "t");
+        let library = library(&project, &user);
+        assert_eq!(
+            library.default_of(&words(&["health"])),
+            Some(path("health/check"))
+        );
+        assert_eq!(library.default_of(&words(&["other"])), None);
+    }
+}

@@ -5,6 +5,7 @@ mod call;
 mod cycles;
 mod declaration;
 mod document;
+mod field;
 mod headline;
 mod inputs;
 mod library;
@@ -25,10 +26,11 @@ mod testing;
 pub use cycles::check_cycles;
 pub use document::Document;
 pub(crate) use document::read_text;
+pub use field::{Field, Form};
 pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
-pub use reader::{Field, Form, Mistakes, TableReader};
+pub use reader::{Mistakes, TableReader};
 pub use references::{check_references, check_step_references};
 pub use resolve::{
     EstateNames, InputMistake, MissingInput, Resolved, check_value, given_texts, parse_given,

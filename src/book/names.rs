@@ -1,6 +1,6 @@
 //! Which names a runbook may give to what it makes: legal in expressions, and hiding nothing.
 
-use super::reader::Field;
+use super::field::Field;
 
 /// Names that every expression can use, or that its grammar claims.
 pub(super) const RESERVED: [&str; 21] = [

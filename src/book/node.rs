@@ -3,8 +3,8 @@
 use crate::base::{CommandPath, Size, Span};
 use crate::model::{Expression, Kind, Node, Reference, Template};
 
+use super::field::{Field, Form};
 use super::names::identifier;
-use super::reader::{Field, Form};
 
 /// Reads a value as this kind; anything else is a mistake.
 pub(super) fn parse_node(field: Field<'_>, kind: Kind) -> Option<Node> {

@@ -3,8 +3,9 @@
 use crate::base::{Diagnostic, Span};
 use crate::model::{Backoff, Expression, ForEach, Repeat, Retry, RetryOn};
 
+use super::field::{Field, Form};
 use super::names::identifier;
-use super::reader::{Field, Form, TableReader};
+use super::reader::TableReader;
 
 /// The most attempts of one step.
 const MOST_ATTEMPTS: i64 = 10_000;

@@ -23,9 +23,12 @@ const EVERYWHERE: [&str; 9] = [
 ];
 
 /// What `steps.<name>` has beside the outputs of its action.
-const OF_EVERY_STEP: [&str; 8] = [
-    "status", "severity", "failed", "took_ms", "attempts", "detail", "changed", "samples",
+const OF_EVERY_STEP: [&str; 6] = [
+    "status", "severity", "failed", "took_ms", "attempts", "detail",
 ];
+
+/// What a step with `repeat` has too.
+const OF_REPEAT: &str = "samples";
 
 /// What `steps.<name>` has for a step with `for_each`, whose outputs lie in its items.
 const OF_EACH: [&str; 2] = ["items", "count"];
@@ -121,7 +124,9 @@ impl<'a> Checker<'a> {
         self.before_it_runs(step, &view);
         view.ran = Some(&step.call);
         view.will_run = None;
-        view.names.push("samples");
+        if step.repeat.is_some() {
+            view.names.push(OF_REPEAT);
+        }
         for (name, expression) in &step.save {
             self.expression(expression, &view);
             view.names.push(name);
@@ -358,6 +363,7 @@ fn outputs_of_step(step: &Step) -> Option<BTreeSet<String>> {
         Some(_) => OF_EACH.iter().map(|name| (*name).to_owned()).collect(),
         None => {
             let mut outputs = outputs_of_call(&step.call)?;
+            outputs.extend(step.repeat.as_ref().map(|_| OF_REPEAT.to_owned()));
             outputs.extend(step.save.iter().map(|(name, _)| name.clone()));
             outputs
         }

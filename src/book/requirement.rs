@@ -2,7 +2,7 @@
 
 use crate::model::Requirement;
 
-use super::reader::Field;
+use super::field::Field;
 
 /// Reads one item of `requires`.
 pub(super) fn parse_requirement(field: Field<'_>) -> Option<Requirement> {

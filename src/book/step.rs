@@ -4,10 +4,11 @@ use crate::base::{Diagnostic, Effect, Severity};
 use crate::model::{Artifact, Call, EffectRule, Expression, OnFailure, Step, Unless, Vocabulary};
 
 use super::call::parse_call;
+use super::field::Field;
 use super::names::{identifier, step_name};
 use super::node::value;
 use super::pace::{parse_for_each, parse_repeat, parse_retry};
-use super::reader::{Field, TableReader};
+use super::reader::TableReader;
 
 /// The words of `severity`.
 pub(super) const SEVERITIES: [(&str, Severity); 4] = [
