@@ -1,5 +1,5 @@
 //! The binary: hands the command line to the library and ends with its exit code.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    opsbook::cli::main().into()
 }

@@ -1,1 +1,26 @@
-//! Wires the layers together; the environment and the exit codes are known here.
+//! Wires everything below into one program: environment, settings, project, journal, a run from its words to its exit
+//! code. Knows nothing of clap.
+
+mod application;
+mod bug;
+mod environment;
+mod error;
+mod inputs;
+mod logging;
+mod outlets;
+mod output;
+mod project;
+mod run;
+mod secret_argument;
+mod secrets;
+mod settings;
+mod signals;
+mod toolbox;
+
+pub use application::App;
+pub use bug::guard;
+pub use environment::Environment;
+pub use error::{AppError, ErrorKind};
+pub use output::{Listing, tell_error};
+pub use secret_argument::SecretArgument;
+pub use settings::{Format, LogFormat, ReportRequest, RunOptions, Settings, colour_choice};

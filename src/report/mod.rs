@@ -10,6 +10,8 @@ use std::io;
 
 use crate::event::Envelope;
 
+pub use table::rows_of;
+
 /// Writes one run in some format. Fed from the journal, it writes what it wrote while the run was live.
 pub trait Report {
     /// Takes in the next event of the run.

@@ -110,7 +110,9 @@ fn shown_block(line: &StepLine, style: Style) -> Option<String> {
     Some(block)
 }
 
-fn rows_of(table: &StepTable, style: Style) -> String {
+/// Rows for people, as a run shows those of a step: fitted to the style's width, numbers aligned, cells in one line each.
+#[must_use]
+pub fn rows_of(table: &StepTable, style: Style) -> String {
     let fitted = rows::grid(table).fitted(style);
     let mut text = fitted.text;
     if table.rows.is_empty() {

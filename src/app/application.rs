@@ -1,0 +1,190 @@
+//! The program as a command sees it: what was decided, where the project lies, and what is read only when it is needed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::action;
+use crate::base::Diagnostics;
+use crate::book::{EstateNames, Library};
+use crate::config::{self, Config};
+use crate::engine::Journal;
+use crate::model::Runbook;
+use crate::plan::{Children, Plan, effect_of_runbook};
+use crate::store::SqliteJournal;
+use crate::term::{self, Loudness, Terminal};
+
+use super::logging::LogMask;
+use super::project::Project;
+use super::{AppError, Environment, Settings};
+
+/// The program as a command sees it.
+pub struct App {
+    environment: Environment,
+    settings: Settings,
+    project: Project,
+    library: Library,
+    terminal: Terminal,
+    pub(super) log_mask: LogMask,
+}
+
+impl App {
+    /// Finds the project. `config` is the value of `--config`; the rest of the settings follows once they are known.
+    ///
+    /// # Errors
+    /// When the configuration that was asked for is not there.
+    pub fn new(environment: Environment, config: Option<PathBuf>) -> Result<Self, AppError> {
+        let project = Project::find(config, &environment)?;
+        Ok(Self {
+            library: project.library(),
+            terminal: terminal(&environment, &Settings::default()),
+            environment,
+            settings: Settings::default(),
+            project,
+            log_mask: LogMask::default(),
+        })
+    }
+
+    /// Takes the settings in, and begins the log that they ask for.
+    pub fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.terminal = terminal(&self.environment, &self.settings);
+        super::logging::start(&self.settings, self.terminal.error_colour(), &self.log_mask);
+    }
+
+    /// What surrounds the process.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// What the caller decided.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where data and messages go.
+    pub(super) const fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    /// The runbooks.
+    #[must_use]
+    pub const fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// The configuration with the chosen environment laid over it; empty where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is wrong.
+    pub fn config(&self) -> Result<Config, AppError> {
+        match &self.project.config {
+            Some(path) => Ok(config::load(
+                path,
+                self.settings.environment.as_deref(),
+                action::vocabulary(),
+            )?),
+            None => match &self.settings.environment {
+                None => Ok(Config {
+                    folder: self.environment.folder.clone(),
+                    ..Config::default()
+                }),
+                Some(name) => Err(AppError::usage(format!(
+                    "there is no environment {name:?}: no opsbook.toml was found"
+                ))
+                .hint("`opsbook init` writes one")),
+            },
+        }
+    }
+
+    /// The mistakes of the configuration in each of its environments; none where there is none.
+    #[must_use]
+    pub fn check_config(&self) -> Option<Result<(), Diagnostics>> {
+        let path = self.project.config.as_ref()?;
+        Some(config::load_all(path, action::vocabulary()).map(|_| ()))
+    }
+
+    /// The names that inputs can refer to, for help and completion; none where the configuration cannot be read.
+    #[must_use]
+    pub fn names(&self) -> EstateNames {
+        self.config()
+            .map(|config| config.names())
+            .unwrap_or_default()
+    }
+
+    /// The journal: `--store`, the configuration's `store`, else the user's own.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn journal_of(&self, config: &Config) -> Result<SqliteJournal, AppError> {
+        Ok(SqliteJournal::open(self.journal_path(config)?)?)
+    }
+
+    /// The journal, for reading.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn journal(&self) -> Result<impl Journal + use<>, AppError> {
+        Ok(SqliteJournal::open_read_only(
+            self.journal_path(&self.config()?)?,
+        )?)
+    }
+
+    fn journal_path(&self, config: &Config) -> Result<PathBuf, AppError> {
+        if let Some(store) = &self.settings.store {
+            return Ok(self.environment.absolute(store));
+        }
+        if let Some(store) = &config.store {
+            return Ok(config.folder.join(store));
+        }
+        match self.environment.state_folder() {
+            Some(folder) => Ok(folder.join("journal.db")),
+            None => Err(AppError::unknown(
+                "there is no place for the journal: neither HOME nor XDG_STATE_HOME is set",
+            )
+            .hint("name one with --store FILE")),
+        }
+    }
+
+    /// The runbooks that a runbook runs, however deep.
+    ///
+    /// # Errors
+    /// When one is missing or wrong.
+    pub fn children(&self, runbook: &Arc<Runbook>) -> Result<Children, AppError> {
+        let find = |path: &_| self.library.find(path);
+        let plan = Plan::new(
+            Arc::clone(runbook),
+            serde_json::Map::new(),
+            &find,
+            &Config::default(),
+        )?;
+        Ok(plan.children)
+    }
+
+    /// What a runbook may do, in words, for its help; nothing where that cannot be told.
+    #[must_use]
+    pub fn effect_in_words(&self, runbook: &Arc<Runbook>) -> Option<&'static str> {
+        let config = self.config().unwrap_or_default();
+        let children = self.children(runbook).ok()?;
+        Some(match effect_of_runbook(runbook, &config, &children) {
+            crate::base::Effect::Read => "reads only",
+            crate::base::Effect::Write => "writes",
+            crate::base::Effect::Destroy => "destroys",
+        })
+    }
+}
+
+fn terminal(environment: &Environment, settings: &Settings) -> Terminal {
+    let loudness = match (settings.quiet, settings.verbosity) {
+        (true, _) => Loudness::Quiet,
+        (false, 0) => Loudness::Usual,
+        (false, _) => Loudness::Verbose,
+    };
+    let settings = term::Settings {
+        colour: settings.colour,
+        loudness,
+        variables: environment.terminal_variables(),
+    };
+    Terminal::new(environment.facts, settings)
+}

@@ -1,0 +1,67 @@
+//! What `-v` shows: the trace of the program itself, on standard error, without secrets.
+
+use std::io::{self, Write};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::base::Masker;
+
+use super::{LogFormat, Settings};
+
+/// What is taken out of the log, as it becomes known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LogMask(Arc<RwLock<Masker>>);
+
+impl LogMask {
+    /// From now on these secrets are taken out.
+    pub(super) fn set(&self, masker: Masker) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = masker;
+    }
+}
+
+/// Begins to write the log, if anybody asked for one.
+pub(super) fn start(settings: &Settings, colour: bool, mask: &LogMask) {
+    let filter = match settings.verbosity {
+        0 => return,
+        1 => EnvFilter::new("opsbook=debug"),
+        _ => EnvFilter::new("opsbook=trace,hyper=debug,hyper_util=debug,rustls=debug"),
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(MaskedError(mask.clone()))
+        .with_ansi(colour);
+    // A log that was begun before goes on.
+    let _ = match settings.log_format {
+        LogFormat::Text => builder.compact().try_init(),
+        LogFormat::Json => builder.json().with_ansi(false).try_init(),
+    };
+}
+
+/// Standard error behind the mask. The subscriber hands over whole events.
+struct MaskedError(LogMask);
+
+impl<'a> MakeWriter<'a> for MaskedError {
+    type Writer = MaskedWriter;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        MaskedWriter(self.0.clone())
+    }
+}
+
+/// Writes one event.
+struct MaskedWriter(LogMask);
+
+impl Write for MaskedWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let masker = self.0.0.read().unwrap_or_else(PoisonError::into_inner);
+        let text = masker.text(&String::from_utf8_lossy(bytes));
+        io::stderr().lock().write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

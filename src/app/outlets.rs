@@ -1,0 +1,142 @@
+//! Where a run is told while it goes on: the live terminal, the report on standard output, the reports in files.
+
+use std::fs::Permissions;
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use tempfile::NamedTempFile;
+
+use crate::engine::{Progress, Sink};
+use crate::event::Envelope;
+use crate::report::{Report, Style};
+use crate::term::{Live, Output};
+
+use super::output::unprintable;
+use super::{App, AppError};
+
+/// Where a run is told.
+pub(super) struct Outlets {
+    live: Option<Live>,
+    printed: Box<dyn Report>,
+    output: Output<StdoutLock<'static>>,
+    files: Vec<ReportFile>,
+    failure: Option<AppError>,
+}
+
+/// A report that becomes a file when the run is over: whoever looks for it finds the old one or the whole new one.
+struct ReportFile {
+    path: PathBuf,
+    report: Box<dyn Report>,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl Outlets {
+    /// Opens them, so that a report that cannot be written is known before anything runs.
+    pub(super) fn open(app: &App) -> Result<Self, AppError> {
+        let settings = app.settings();
+        let files = settings
+            .reports
+            .iter()
+            .map(|request| {
+                let path = app.environment().absolute(&request.path);
+                let report = (request.format.0.make)(Style::default());
+                ReportFile::open(path, report)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            live: settings
+                .format
+                .is_for_people()
+                .then(|| app.terminal().live()),
+            printed: (settings.format.0.make)(app.style()),
+            output: app.terminal().output(),
+            files,
+            failure: None,
+        })
+    }
+
+    fn note(&mut self, outcome: Result<(), AppError>) {
+        if let Err(error) = outcome {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// Writes what is left and puts the files in their places.
+    pub(super) fn finish(mut self) -> Result<(), AppError> {
+        drop(self.live.take());
+        let printed = self
+            .printed
+            .finish(&mut self.output)
+            .and_then(|()| self.output.flush());
+        self.note(printed.map_err(|error| unprintable(&error)));
+        for file in std::mem::take(&mut self.files) {
+            let kept = file.keep();
+            self.note(kept);
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Sink for Outlets {
+    fn event(&mut self, envelope: &Envelope) {
+        if let Some(live) = &mut self.live {
+            live.event(envelope);
+        }
+        let printed = self.printed.event(envelope, &mut self.output);
+        self.note(printed.map_err(|error| unprintable(&error)));
+        for index in 0..self.files.len() {
+            let file = &mut self.files[index];
+            let written = file
+                .report
+                .event(envelope, &mut file.file)
+                .map_err(|error| unwritable(&file.path, &error));
+            self.note(written);
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if let Some(live) = &mut self.live {
+            live.progress(progress);
+        }
+    }
+}
+
+impl ReportFile {
+    fn open(path: PathBuf, report: Box<dyn Report>) -> Result<Self, AppError> {
+        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+        let file = tempfile::Builder::new()
+            .prefix(".opsbook-report-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| unwritable(&path, &error))?;
+        Ok(Self {
+            path,
+            report,
+            file: BufWriter::new(file),
+        })
+    }
+
+    fn keep(mut self) -> Result<(), AppError> {
+        let finish = |file: &mut Self| {
+            file.report.finish(&mut file.file)?;
+            file.file.flush()?;
+            file.file.get_ref().as_file().sync_all()
+        };
+        finish(&mut self).map_err(|error| unwritable(&self.path, &error))?;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|error| unwritable(&self.path, error.error()))?;
+        file.persist(&self.path)
+            .map(|_| ())
+            .map_err(|error| unwritable(&self.path, &error.error))
+    }
+}
+
+fn unwritable(path: &std::path::Path, error: &io::Error) -> AppError {
+    AppError::unknown(format!(
+        "the report {} cannot be written: {error}",
+        path.display()
+    ))
+}

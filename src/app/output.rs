@@ -1,0 +1,184 @@
+//! What commands print: texts, JSON, lists, runs. Decides format and colour; `term` does the printing.
+
+use std::io::{self, Write as _};
+
+use serde_json::Value;
+
+use crate::base::text::one_line;
+use crate::event::{Envelope, StepTable};
+use crate::report::{self, Style};
+use crate::term::{self, Terminal};
+
+use super::{App, AppError, Environment};
+
+/// The width of what no terminal shows.
+const UNBOUNDED: usize = 100_000;
+
+/// A list that a command prints: a table for people, JSON for machines.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+    items: Vec<Value>,
+    none: &'static str,
+}
+
+impl Listing {
+    /// An empty list. `none` is what a person reads when it stays so.
+    #[must_use]
+    pub fn new(columns: &[&str], none: &'static str) -> Self {
+        Self {
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            rows: Vec::new(),
+            items: Vec::new(),
+            none,
+        }
+    }
+
+    /// Adds a line: its cells for people, its item for machines.
+    pub fn push(&mut self, cells: Vec<String>, item: Value) {
+        self.rows
+            .push(cells.iter().map(|cell| one_line(cell)).collect());
+        self.items.push(item);
+    }
+
+    /// Whether it has no line.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Tells why opsbook could not do what it was asked, and what to do next.
+pub fn tell_error(error: &AppError, environment: &Environment) {
+    let settings = term::Settings {
+        variables: environment.terminal_variables(),
+        ..term::Settings::default()
+    };
+    let terminal = Terminal::new(environment.facts, settings);
+    terminal.error(&term::message(error, terminal.error_colour()));
+}
+
+impl App {
+    /// Prints bytes as they are: a script for a shell, a manual page.
+    ///
+    /// # Errors
+    /// When standard output cannot be written. That nobody reads it is no error.
+    pub fn print(&self, bytes: &[u8]) -> Result<(), AppError> {
+        let mut output = self.terminal().output();
+        output
+            .write_all(bytes)
+            .and_then(|()| output.flush())
+            .map_err(|error| unprintable(&error))
+    }
+
+    /// Prints a text as it is.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_text(&self, text: &str) -> Result<(), AppError> {
+        self.print(text.as_bytes())
+    }
+
+    /// Prints the help or the complaint of the command line: data if it was asked for.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_help(&self, plain: &str, coloured: &str) -> Result<(), AppError> {
+        self.print_text(if self.terminal().colour() {
+            coloured
+        } else {
+            plain
+        })
+    }
+
+    /// Tells what is wrong with a command line, or what there is where nothing was named.
+    pub fn tell_help(&self, plain: &str, coloured: &str) {
+        self.terminal().error(if self.terminal().error_colour() {
+            coloured
+        } else {
+            plain
+        });
+    }
+
+    /// Prints one JSON value.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_json(&self, value: &Value) -> Result<(), AppError> {
+        self.print_text(&format!("{value:#}\n"))
+    }
+
+    /// Prints a list as the format says.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_listing(&self, listing: &Listing) -> Result<(), AppError> {
+        let format = self.settings().format;
+        if format.is_lines() {
+            let lines: String = listing
+                .items
+                .iter()
+                .map(|item| format!("{item}\n"))
+                .collect();
+            return self.print_text(&lines);
+        }
+        if !format.is_for_people() {
+            return self.print_json(&Value::Array(listing.items.clone()));
+        }
+        if listing.is_empty() {
+            self.tell(listing.none);
+            return Ok(());
+        }
+        let table = StepTable {
+            columns: listing.columns.clone(),
+            rows: listing
+                .rows
+                .iter()
+                .map(|row| row.iter().map(|cell| Value::from(cell.as_str())).collect())
+                .collect(),
+        };
+        self.print_text(&report::rows_of(&table, self.list_style()))
+    }
+
+    /// Tells a person something beside the result, unless they want to be left alone.
+    pub fn tell(&self, text: &str) {
+        self.terminal().note(text);
+    }
+
+    /// Prints a run from its events.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn print_run(&self, events: &[Envelope]) -> Result<(), AppError> {
+        let mut report = (self.settings().format.0.make)(self.style());
+        let mut output = self.terminal().output();
+        report::write(report.as_mut(), events, &mut output)
+            .and_then(|()| output.flush())
+            .map_err(|error| unprintable(&error))
+    }
+
+    /// How reports for people may look on standard output.
+    pub(super) fn style(&self) -> Style {
+        Style {
+            colour: self.terminal().colour(),
+            width: self.terminal().width(),
+        }
+    }
+
+    /// The same for a list: where nobody looks at it, nothing is cut.
+    fn list_style(&self) -> Style {
+        match self.environment().facts.stdout.terminal {
+            true => self.style(),
+            false => Style {
+                width: UNBOUNDED,
+                ..self.style()
+            },
+        }
+    }
+}
+
+/// Why there is no result to be seen.
+pub(super) fn unprintable(error: &io::Error) -> AppError {
+    AppError::unknown(format!("standard output cannot be written: {error}"))
+}

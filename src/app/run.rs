@@ -1,0 +1,191 @@
+//! A run from the words of its caller to its exit code: inputs, plan, secrets, journal, engine, reports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::action::ACTIONS;
+use crate::base::exit::ExitCode;
+use crate::base::{Masker, Secret, Verdict};
+use crate::book;
+use crate::config::Config;
+use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
+use crate::expr::Evaluator;
+use crate::model::{InputType, Runbook};
+use crate::plan::Plan;
+
+use super::inputs::{self, Given};
+use super::outlets::Outlets;
+use super::signals::{self, Signals};
+use super::toolbox::InstalledTools;
+use super::{App, AppError, RunOptions, secrets};
+
+impl App {
+    /// Runs a runbook. `given` holds what the caller gave for its inputs, as texts by their names.
+    ///
+    /// # Errors
+    /// When the run did not begin, or its result could not be written. How it ended is the exit code.
+    pub fn run(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        options: &RunOptions,
+    ) -> Result<ExitCode, AppError> {
+        let config = self.config()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                AppError::unknown(format!("the system gives no resources for a run: {error}"))
+            })?;
+        let exit = runtime.block_on(async {
+            let signals = Signals::hear()?;
+            let (stop, stopped) = StopSignal::new();
+            tokio::select! {
+                biased;
+                exit = signals.pass_on(stop) => Ok(exit),
+                exit = self.run_within(runbook, given, &config, options, &stopped) => exit,
+            }
+        });
+        // What still blocks a thread (a name being looked up) must not hold up the end.
+        runtime.shutdown_background();
+        exit
+    }
+
+    async fn run_within(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        options: &RunOptions,
+        stopped: &StopSignal,
+    ) -> Result<ExitCode, AppError> {
+        let environment = self.environment();
+        let prompt = self.terminal().prompt();
+        let (plan, secrets) = tokio::select! {
+            biased;
+            stop = stopped.wait() => return Ok(signals::exit_of(stop)),
+            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+        };
+        let secret_inputs = secret_inputs(&plan);
+        let masker = Masker::new(secrets.values().chain(&secret_inputs));
+        self.log_mask.set(masker.clone());
+        tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
+        let journal = self.journal_of(config)?;
+        let mut outlets = Outlets::open(self)?;
+        let engine = Engine {
+            actions: ACTIONS,
+            evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
+            config,
+            folder: environment.absolute(&config.folder),
+            environment: environment.texts(),
+            variables: Vec::new(),
+            secrets,
+            masker: &masker,
+            journal: &journal,
+            prompt: &prompt,
+            toolbox: &InstalledTools::of(environment),
+            clock: environment.clock.as_ref(),
+            origin: Origin {
+                user: environment.user.clone(),
+                host: environment.host.clone(),
+                pid: environment.pid,
+            },
+        };
+        let wishes = engine::RunOptions {
+            yes: options.yes,
+            read_only: options.read_only,
+            timeout: options.timeout,
+        };
+        let end = engine
+            .run(&plan, &wishes, &mut outlets, stopped)
+            .await
+            .map_err(refusal)?;
+        outlets.finish()?;
+        tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
+        Ok(exit_of(&end, options.fail_on))
+    }
+
+    /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
+    async fn prepare(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        prompt: &dyn Prompt,
+    ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
+        book::check_references(runbook).into_result(())?;
+        let values = inputs::gather(runbook, given, config, self, prompt).await?;
+        let plan = Plan::new(
+            Arc::clone(runbook),
+            values,
+            &|path| self.library().find(path),
+            config,
+        )?;
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        Ok((plan, secrets))
+    }
+}
+
+/// The secrets that the caller handed over.
+fn secret_inputs(plan: &Plan) -> Vec<Secret> {
+    let inputs = plan
+        .runbook
+        .inputs
+        .iter()
+        .filter(|input| input.kind == InputType::Secret);
+    inputs
+        .filter_map(|input| plan.inputs.get(&input.variable()))
+        .flat_map(texts)
+        .map(|text| Secret::new(text.to_owned()))
+        .collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn refusal(error: RunError) -> AppError {
+    match error {
+        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
+            "--read-only allows no step that may {effect}, and {step} may"
+        ))
+        .hint("nothing was done"),
+        RunError::Journal(error) => AppError::from(error),
+    }
+}
+
+/// The exit code that the caller asked for: a mere warning may be 0.
+fn exit_of(end: &RunEnd, fail_on: Option<Verdict>) -> ExitCode {
+    match (end.exit, fail_on) {
+        (ExitCode::Warning, Some(Verdict::Critical)) => ExitCode::Ok,
+        (exit, _) => exit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exit_of;
+    use crate::base::exit::ExitCode;
+    use crate::base::{RunId, Verdict};
+    use crate::engine::RunEnd;
+
+    #[test]
+    fn only_a_warning_can_be_let_pass() {
+        let ended = |verdict: Verdict| {
+            let end = RunEnd {
+                run: RunId(1),
+                verdict,
+                exit: ExitCode::from(verdict),
+                reason: String::new(),
+            };
+            exit_of(&end, Some(Verdict::Critical)).code()
+        };
+        assert_eq!(Verdict::ALL.map(ended), [0, 0, 3, 2]);
+    }
+}

@@ -1,0 +1,181 @@
+//! Gets the secrets that a plan can reach from where the configuration says they lie, before its first step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::base::Secret;
+use crate::base::text::{fit, one_line};
+use crate::config::{Config, SecretSource};
+use crate::platform::process::{self, Program};
+
+use super::secret_argument::without_line_feed;
+use super::{AppError, Environment};
+
+/// A program that gives a secret may ask a person on the way, but not for ever.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Gets the secrets of these names, each once.
+///
+/// # Errors
+/// Every secret that is not there, with the place where it should be.
+pub(super) async fn resolve(
+    names: &BTreeSet<String>,
+    config: &Config,
+    environment: &Environment,
+) -> Result<BTreeMap<String, Secret>, AppError> {
+    let mut found = BTreeMap::new();
+    let mut missing = Vec::new();
+    for name in names {
+        let Some(source) = config.secret(name) else {
+            let hint = format!("add `{name} = {{ env = \"…\" }}` below [secret] in opsbook.toml");
+            return Err(
+                AppError::config(format!("the configuration has no secret {name:?}")).hint(hint),
+            );
+        };
+        match read(source, config, environment).await {
+            Ok(text) if text.is_empty() => {
+                missing.push(format!("{name}: {} is empty", describe(source)))
+            }
+            Ok(text) => {
+                found.insert(name.clone(), Secret::new(text));
+            }
+            Err(reason) => missing.push(format!("{name}: {reason}")),
+        }
+    }
+    match missing.as_slice() {
+        [] => Ok(found),
+        [one] => Err(AppError::unknown(format!("a secret is missing: {one}"))),
+        several => Err(AppError::unknown(format!(
+            "secrets are missing: {}",
+            several.join("; ")
+        ))),
+    }
+}
+
+fn describe(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(variable) => format!("the variable {variable}"),
+        SecretSource::File(path) => format!("the file {}", path.display()),
+        SecretSource::Command(words) => format!("the output of `{}`", words.join(" ")),
+    }
+}
+
+async fn read(
+    source: &SecretSource,
+    config: &Config,
+    environment: &Environment,
+) -> Result<String, String> {
+    match source {
+        SecretSource::Env(variable) => match environment.variables.get(variable) {
+            None => Err(format!("the variable {variable} is not set")),
+            Some(value) => value
+                .to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| format!("the variable {variable} is not UTF-8")),
+        },
+        SecretSource::File(path) => std::fs::read_to_string(config.folder.join(path))
+            .map(|text| without_line_feed(&text).to_owned())
+            .map_err(|error| format!("{} cannot be read: {error}", describe(source))),
+        SecretSource::Command(words) => command(words, &config.folder).await,
+    }
+}
+
+async fn command(words: &[String], folder: &Path) -> Result<String, String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("its command is empty".to_owned());
+    };
+    let mut program = Program::new(program.clone(), arguments.iter().cloned());
+    if !folder.as_os_str().is_empty() {
+        program.folder = Some(folder.to_owned());
+    }
+    let shown = format!("`{}`", words.join(" "));
+    let ended = tokio::time::timeout(
+        LIMIT,
+        process::run(&program, &|_| {}, std::future::pending()),
+    )
+    .await
+    .map_err(|_| format!("{shown} did not end within {} s", LIMIT.as_secs()))?
+    .map_err(|error| format!("{shown} could not be run: {error}"))?;
+    if ended.code != Some(0) {
+        let said = fit(&one_line(&ended.stderr.text()), 120);
+        let how = ended.code.map_or_else(
+            || "by a signal".to_owned(),
+            |code| format!("in exit code {code}"),
+        );
+        return Err(format!("{shown} ended {how}: {said}"));
+    }
+    Ok(without_line_feed(&ended.stdout.text()).to_owned())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::resolve;
+    use crate::app::{AppError, Environment};
+    use crate::config::{Config, SecretSource};
+
+    async fn secret(source: SecretSource, variables: &[(&str, &str)]) -> Result<String, AppError> {
+        let config = Config {
+            secrets: vec![("token".to_owned(), source)],
+            ..Config::default()
+        };
+        let names = BTreeSet::from(["token".to_owned()]);
+        let found = resolve(&names, &config, &Environment::of(variables)).await?;
+        Ok(found["token"].expose().to_owned())
+    }
+
+    fn words(words: &[&str]) -> SecretSource {
+        SecretSource::Command(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    #[tokio::test]
+    async fn a_secret_comes_from_a_variable_a_file_or_a_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "from-file\n").unwrap();
+        let variable = SecretSource::Env("TOKEN".to_owned());
+        assert_eq!(
+            secret(variable, &[("TOKEN", "from-variable")])
+                .await
+                .unwrap(),
+            "from-variable"
+        );
+        assert_eq!(
+            secret(SecretSource::File(path), &[]).await.unwrap(),
+            "from-file"
+        );
+        assert_eq!(
+            secret(words(&["printf", "from-program\n"]), &[])
+                .await
+                .unwrap(),
+            "from-program"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_missing_secret_is_unknown_and_names_its_place() {
+        for (source, place) in [
+            (
+                SecretSource::Env("TOKEN".to_owned()),
+                "the variable TOKEN is not set",
+            ),
+            (
+                SecretSource::File("/nowhere/token".into()),
+                "/nowhere/token",
+            ),
+            (words(&["false"]), "`false` ended in exit code 1"),
+            (words(&["true"]), "is empty"),
+        ] {
+            let error = secret(source, &[]).await.unwrap_err();
+            assert_eq!(error.exit().code(), 3);
+            assert!(
+                error.message.contains("token") && error.message.contains(place),
+                "{}",
+                error.message
+            );
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The inputs of a runbook as arguments of its command, and back.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, ValueHint};
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use serde_json::Value;
+
+use crate::app::{AppError, Environment, SecretArgument};
+use crate::base::{Diagnostic, Diagnostics};
+use crate::book::{self, EstateNames};
+use crate::model::{Input, InputType, Runbook};
+
+use super::{candidates, options};
+
+/// What stands in the way of making a command of the inputs: names and letters that are taken, places that leave a gap.
+pub(super) fn check(runbook: &Runbook) -> Diagnostics {
+    let mut mistakes = Diagnostics::new();
+    let mut letters = BTreeMap::new();
+    for input in &runbook.inputs {
+        let at = |message: String| Diagnostic::at(input.place.clone(), message);
+        if options::is_reserved_name(&input.name) {
+            let message = format!(
+                "the input {:?} has the name of an option of every run",
+                input.name
+            );
+            mistakes.push(at(message).help("choose another name"));
+        }
+        if let Some(letter) = input.short {
+            if options::is_reserved_letter(letter) {
+                let message = format!(
+                    "the input {:?} has the letter of an option of every run, -{letter}",
+                    input.name
+                );
+                mistakes.push(at(message).help("choose another letter"));
+            } else if let Some(other) = letters.insert(letter, &input.name) {
+                mistakes.push(at(format!(
+                    "the inputs {other:?} and {:?} both have the letter -{letter}",
+                    input.name
+                )));
+            }
+        }
+    }
+    let positional = positional(runbook);
+    for (index, input) in positional.iter().enumerate() {
+        let at = |message: String| Diagnostic::at(input.place.clone(), message);
+        if input.position != Some(index + 1) {
+            let message = format!(
+                "the positions of the inputs must be 1, 2, … without gaps; {:?} breaks that",
+                input.name
+            );
+            mistakes.push(at(message).help(format!("write position = {}", index + 1)));
+            break;
+        }
+        if input.many && index + 1 < positional.len() {
+            mistakes.push(at(format!(
+                "only the last position may take many values; {:?} is not the last",
+                input.name
+            )));
+        }
+    }
+    mistakes
+}
+
+fn positional(runbook: &Runbook) -> Vec<&Input> {
+    let mut inputs: Vec<&Input> = runbook
+        .inputs
+        .iter()
+        .filter(|input| input.position.is_some())
+        .collect();
+    inputs.sort_by_key(|input| input.position);
+    inputs
+}
+
+/// The arguments of a runbook that [`check`] finds nothing wrong with.
+pub(super) fn arguments(runbook: &Runbook, environment: &Environment) -> Vec<Arg> {
+    // Clap wants what is required before what is not.
+    let optional_from = positional(runbook)
+        .iter()
+        .position(|input| !must_be_given(input, environment));
+    runbook
+        .inputs
+        .iter()
+        .map(|input| {
+            let behind_optional = input
+                .position
+                .is_some_and(|position| optional_from.is_some_and(|from| position > from));
+            argument(input).required(must_be_given(input, environment) && !behind_optional)
+        })
+        .collect()
+}
+
+/// The same arguments, each knowing what completes it.
+pub(super) fn completed(arguments: Vec<Arg>, runbook: &Runbook, names: &EstateNames) -> Vec<Arg> {
+    let complete = |(argument, input): (Arg, &Input)| {
+        let candidates = candidates::of(input, names);
+        match candidates.is_empty() {
+            true => argument,
+            false => argument.add(ArgValueCandidates::new(move || {
+                candidates.iter().map(CompletionCandidate::new).collect()
+            })),
+        }
+    };
+    arguments
+        .into_iter()
+        .zip(&runbook.inputs)
+        .map(complete)
+        .collect()
+}
+
+/// Whether the command line is the only place that the value can come from.
+fn must_be_given(input: &Input, environment: &Environment) -> bool {
+    let in_environment = input
+        .env
+        .as_ref()
+        .is_some_and(|name| environment.variable(name).is_some());
+    let asked = input.ask.is_some() || input.kind == InputType::Secret;
+    input.default.is_none() && !asked && !in_environment
+}
+
+fn argument(input: &Input) -> Arg {
+    let argument = Arg::new(input.name.clone())
+        .help(help(input))
+        .value_name(value_name(input));
+    let argument = match input.position {
+        Some(position) => argument.index(position),
+        None => argument.long(input.name.clone()),
+    };
+    let argument = match input.short {
+        Some(letter) if input.position.is_none() => argument.short(letter),
+        Some(_) | None => argument,
+    };
+    let argument = match (input.many, input.position) {
+        (true, Some(_)) => argument.action(ArgAction::Append).num_args(1..),
+        (true, None) => argument.action(ArgAction::Append),
+        (false, None) if input.kind == InputType::Bool => argument
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        (false, _) => argument,
+    };
+    let argument = match input.kind {
+        InputType::Int | InputType::Float => argument.allow_negative_numbers(true),
+        InputType::Path => argument.value_hint(ValueHint::AnyPath),
+        InputType::Secret => argument.value_hint(ValueHint::FilePath),
+        _ => argument,
+    };
+    argument.value_parser(parser(input))
+}
+
+/// A value is read as one from the environment or a default would be, so that its errors read the same.
+fn parser(input: &Input) -> ValueParser {
+    let input = input.clone();
+    if input.kind == InputType::Secret {
+        return ValueParser::from(|text: &str| Ok::<_, Infallible>(SecretArgument::from(text)));
+    }
+    ValueParser::from(move |text: &str| book::parse_input(&input, text).map(|_| text.to_owned()))
+}
+
+fn value_name(input: &Input) -> String {
+    match input.kind {
+        InputType::Choice => input.choices.join("|"),
+        InputType::Secret => "@FILE|-".to_owned(),
+        _ if input.position.is_some() => input.name.to_uppercase(),
+        kind => kind.as_str().to_uppercase(),
+    }
+}
+
+/// What the input is for and what it takes, in one line.
+fn help(input: &Input) -> String {
+    let mut notes = Vec::new();
+    if let Some(default) = &input.default {
+        notes.push(format!("default: {}", plain(default)));
+    }
+    if !input.choices.is_empty() && input.kind != InputType::Choice {
+        notes.push(format!("one of: {}", input.choices.join(", ")));
+    }
+    if let Some(pattern) = &input.pattern {
+        notes.push(format!("pattern: {pattern}"));
+    }
+    if let Some(least) = &input.min {
+        notes.push(format!("at least: {}", plain(least)));
+    }
+    if let Some(greatest) = &input.max {
+        notes.push(format!("at most: {}", plain(greatest)));
+    }
+    if let Some(variable) = &input.env {
+        notes.push(format!("env: {variable}"));
+    }
+    if input.many {
+        notes.push("may be given several times".to_owned());
+    }
+    let mut line = input.help.clone().unwrap_or_default();
+    if input.position.is_some() && input.kind != InputType::String {
+        notes.insert(0, input.kind.as_str().to_owned());
+    }
+    for note in notes {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&format!("[{note}]"));
+    }
+    line
+}
+
+/// A value as it would be typed.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// The inputs that the caller gave, as texts by their names as written in the runbook.
+///
+/// # Errors
+/// When a secret was typed, or its file cannot be read.
+pub(super) fn given(
+    runbook: &Runbook,
+    matches: &ArgMatches,
+) -> Result<BTreeMap<String, Vec<String>>, AppError> {
+    let mut given = BTreeMap::new();
+    for input in &runbook.inputs {
+        let texts: Vec<String> = if input.kind == InputType::Secret {
+            let sources = matches
+                .get_many::<SecretArgument>(&input.name)
+                .unwrap_or_default();
+            sources
+                .map(|source| source.read(&input.name))
+                .collect::<Result<_, _>>()?
+        } else {
+            matches
+                .get_many::<String>(&input.name)
+                .unwrap_or_default()
+                .cloned()
+                .collect()
+        };
+        if !texts.is_empty() {
+            given.insert(input.name.clone(), texts);
+        }
+    }
+    Ok(given)
+}

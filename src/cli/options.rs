@@ -1,0 +1,346 @@
+//! The options that every command takes, and those that every run takes: their flags and their twins in the environment.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::app::{
+    AppError, Environment, Format, LogFormat, ReportRequest, RunOptions, Settings, colour_choice,
+};
+use crate::base::{Span, Verdict};
+
+const GLOBAL: &str = "Global options";
+const RUN: &str = "Run options";
+
+/// Names that a runbook may not use for an input although no option has them yet: one will.
+const KEPT: [&str; 9] = [
+    "help", "version", "dry-run", "confirm", "reason", "watch", "incident", "from", "resume",
+];
+
+/// Gives a command the options that every command takes.
+pub(super) fn with_global(command: Command) -> Command {
+    command.args(global())
+}
+
+/// Gives a command, and those below it, the options that every run takes.
+pub(super) fn with_run(command: Command) -> Command {
+    command.args(run())
+}
+
+/// The options that every command takes.
+pub(super) fn global() -> Vec<Arg> {
+    vec![
+        value(
+            "config",
+            "FILE",
+            "The configuration, instead of opsbook.toml here or in a folder above",
+        )
+        .value_parser(clap::value_parser!(PathBuf)),
+        value(
+            "env",
+            "NAME",
+            "The environment of the configuration to work in",
+        ),
+        value("store", "FILE", "The journal, instead of the user's own")
+            .value_parser(clap::value_parser!(PathBuf)),
+        value(
+            "format",
+            "FORMAT",
+            "How the result is printed: table, json or jsonl",
+        )
+        .value_parser(Format::from_str),
+        value(
+            "report",
+            "FORMAT=PATH",
+            "Also write a report to a file; may be given several times",
+        )
+        .action(ArgAction::Append)
+        .value_parser(ReportRequest::from_str),
+        value("color", "WHEN", "When to colour: auto, always or never").value_parser(colour_choice),
+        flag("quiet", "Print the result and nothing on the way")
+            .short('q')
+            .action(ArgAction::SetTrue),
+        flag("verbose", "Tell more on the way; twice tells everything")
+            .short('v')
+            .action(ArgAction::Count),
+        value("log-format", "FORMAT", "How -v is written: text or json")
+            .value_parser(LogFormat::from_str),
+    ]
+    .into_iter()
+    .map(|argument| argument.global(true).help_heading(GLOBAL))
+    .collect()
+}
+
+/// The options that every run takes.
+pub(super) fn run() -> Vec<Arg> {
+    vec![
+        flag("read-only", "Refuse a runbook that could change anything").action(ArgAction::SetTrue),
+        flag("yes", "Answer every confirmation with yes").action(ArgAction::SetTrue),
+        value(
+            "fail-on",
+            "LEVEL",
+            "With critical, a warning ends in 0 too; it is still printed",
+        )
+        .value_parser(level),
+        value(
+            "timeout",
+            "DURATION",
+            "How long the whole run may take: 30s, 5m",
+        )
+        .value_parser(Span::from_str),
+    ]
+    .into_iter()
+    .map(|argument| argument.global(true).help_heading(RUN))
+    .collect()
+}
+
+/// Whether a runbook may not use this name for an input.
+pub(super) fn is_reserved_name(name: &str) -> bool {
+    KEPT.contains(&name)
+        || global()
+            .iter()
+            .chain(&run())
+            .any(|argument| argument.get_long() == Some(name))
+}
+
+/// Whether a runbook may not use this letter for an input.
+pub(super) fn is_reserved_letter(letter: char) -> bool {
+    matches!(letter, 'h' | 'V')
+        || global()
+            .iter()
+            .chain(&run())
+            .any(|argument| argument.get_short() == Some(letter))
+}
+
+fn value(name: &'static str, shown: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(shown).help(help)
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).help(help)
+}
+
+/// A level of `--fail-on`. Unknown is none: what could not be told must not pass for good.
+fn level(text: &str) -> Result<Verdict, String> {
+    [Verdict::Warning, Verdict::Critical]
+        .into_iter()
+        .find(|verdict| verdict.as_str() == text)
+        .ok_or_else(|| format!("{text:?} is no level; use warning or critical"))
+}
+
+/// The settings that hold for every command: flag before environment.
+pub(super) fn settings(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<Settings, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    Ok(Settings {
+        config: sources.pick("config", path)?,
+        environment: sources.pick("env", text)?,
+        store: sources.pick("store", path)?,
+        format: sources
+            .pick("format", Format::from_str)?
+            .unwrap_or_default(),
+        reports: sources.reports()?,
+        colour: sources.pick("color", colour_choice)?.unwrap_or_default(),
+        quiet: sources.flag("quiet")?,
+        verbosity: match matches.get_count("verbose") {
+            0 => sources.twin("verbose", u8::from_str)?.unwrap_or(0),
+            times => times,
+        },
+        log_format: sources
+            .pick("log-format", LogFormat::from_str)?
+            .unwrap_or_default(),
+    })
+}
+
+/// The settings of a run: flag before environment.
+pub(super) fn run_options(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<RunOptions, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    Ok(RunOptions {
+        read_only: sources.flag("read-only")?,
+        yes: sources.flag("yes")?,
+        fail_on: sources.pick("fail-on", level)?,
+        timeout: sources.pick("timeout", Span::from_str)?,
+    })
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
+fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// The two places that an option can come from.
+struct Sources<'a> {
+    matches: &'a ArgMatches,
+    environment: &'a Environment,
+}
+
+impl Sources<'_> {
+    fn pick<T, E>(
+        &self,
+        option: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, AppError>
+    where
+        T: Clone + Send + Sync + 'static,
+        E: std::fmt::Display,
+    {
+        match self.matches.get_one::<T>(option) {
+            Some(given) => Ok(Some(given.clone())),
+            None => self.twin(option, parse),
+        }
+    }
+
+    fn flag(&self, option: &str) -> Result<bool, AppError> {
+        if self.matches.get_flag(option) {
+            return Ok(true);
+        }
+        Ok(self.twin(option, truth)?.unwrap_or(false))
+    }
+
+    fn reports(&self) -> Result<Vec<ReportRequest>, AppError> {
+        match self.matches.get_many::<ReportRequest>("report") {
+            Some(given) => Ok(given.cloned().collect()),
+            None => Ok(self
+                .twin("report", ReportRequest::from_str)?
+                .into_iter()
+                .collect()),
+        }
+    }
+
+    /// The value of the option's variable, if that is set and not empty.
+    fn twin<T, E: std::fmt::Display>(
+        &self,
+        option: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, AppError> {
+        let variable = twin(option);
+        let Some(raw) = self
+            .environment
+            .variables
+            .get(&variable)
+            .filter(|raw| !raw.is_empty())
+        else {
+            return Ok(None);
+        };
+        let text = raw
+            .to_str()
+            .ok_or_else(|| AppError::usage(format!("the variable {variable} is not UTF-8")))?;
+        parse(text)
+            .map(Some)
+            .map_err(|error| AppError::usage(format!("the variable {variable} is wrong: {error}")))
+    }
+}
+
+/// The variable that can be set instead of giving an option: `OPSBOOK_FAIL_ON` for `--fail-on`.
+pub(super) fn twin(option: &str) -> String {
+    format!("OPSBOOK_{}", option.replace('-', "_").to_uppercase())
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use clap::Command;
+
+    use super::{
+        is_reserved_letter, is_reserved_name, run_options, settings, with_global, with_run,
+    };
+    use crate::app::{AppError, Environment, Format, Settings};
+    use crate::base::Verdict;
+
+    fn parse(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, AppError> {
+        let command = with_run(with_global(Command::new("opsbook")));
+        let matches = command.get_matches_from(std::iter::once(&"opsbook").chain(arguments));
+        settings(&matches, &Environment::of(variables))
+    }
+
+    fn format(name: &str) -> Format {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_flag_wins_over_its_variable_and_the_variable_over_the_default() {
+        let variables = [
+            ("OPSBOOK_FORMAT", "json"),
+            ("OPSBOOK_ENV", "staging"),
+            ("OPSBOOK_VERBOSE", "2"),
+        ];
+        let from_variables = parse(&[], &variables).unwrap();
+        assert_eq!(from_variables.format, format("json"));
+        assert_eq!(from_variables.environment.as_deref(), Some("staging"));
+        assert_eq!(from_variables.verbosity, 2);
+        let from_flags =
+            parse(&["--format", "jsonl", "--env=production", "-v"], &variables).unwrap();
+        assert_eq!(from_flags.format, format("jsonl"));
+        assert_eq!(from_flags.environment.as_deref(), Some("production"));
+        assert_eq!(from_flags.verbosity, 1);
+        assert_eq!(parse(&[], &[]).unwrap().format, format("table"));
+    }
+
+    #[test]
+    fn an_empty_variable_is_ignored_and_a_wrong_one_is_named() {
+        assert_eq!(
+            parse(&[], &[("OPSBOOK_FORMAT", "")]).unwrap().format,
+            format("table")
+        );
+        for (variable, value) in [
+            ("OPSBOOK_FORMAT", "yaml"),
+            ("OPSBOOK_REPORT", "json"),
+            ("OPSBOOK_COLOR", "blue"),
+            ("OPSBOOK_QUIET", "perhaps"),
+            ("OPSBOOK_VERBOSE", "-1"),
+            ("OPSBOOK_LOG_FORMAT", "xml"),
+        ] {
+            let error = parse(&[], &[(variable, value)]).unwrap_err();
+            assert_eq!(error.exit().code(), 64);
+            assert!(error.message.contains(variable), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn run_options_have_twins_too() {
+        let command = with_run(with_global(Command::new("opsbook")));
+        let matches = command.get_matches_from(["opsbook", "--timeout", "5m"]);
+        let variables = [
+            ("OPSBOOK_FAIL_ON", "critical"),
+            ("OPSBOOK_YES", "1"),
+            ("OPSBOOK_TIMEOUT", "1s"),
+        ];
+        let options = run_options(&matches, &Environment::of(&variables)).unwrap();
+        assert_eq!(options.fail_on, Some(Verdict::Critical));
+        assert!(options.yes && !options.read_only);
+        assert_eq!(options.timeout.unwrap().0.as_secs(), 300);
+        let wrong =
+            run_options(&matches, &Environment::of(&[("OPSBOOK_FAIL_ON", "ok")])).unwrap_err();
+        assert!(wrong.message.contains("OPSBOOK_FAIL_ON"));
+    }
+
+    #[test]
+    fn the_options_reserve_their_names() {
+        assert!(is_reserved_name("config") && is_reserved_name("yes") && is_reserved_name("help"));
+        assert!(is_reserved_letter('q') && is_reserved_letter('h') && !is_reserved_letter('t'));
+        assert!(!is_reserved_name("table"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Runs the runbook that the command line names, with the inputs that it gives.
+
+use std::sync::Arc;
+
+use clap::ArgMatches;
+
+use crate::app::{App, AppError};
+use crate::base::exit::ExitCode;
+use crate::model::Runbook;
+
+use super::{arguments, options};
+
+/// Runs it. `matches` are those of the last word that names it.
+///
+/// # Errors
+/// When it could not be begun; how it ended is the exit code.
+pub(super) fn run(
+    runbook: &Arc<Runbook>,
+    matches: &ArgMatches,
+    app: &App,
+) -> Result<ExitCode, AppError> {
+    let options = options::run_options(matches, app.environment())?;
+    let given = arguments::given(runbook, matches)?;
+    app.run(runbook, given, &options)
+}

@@ -1,0 +1,56 @@
+//! `opsbook runs`: what was run, from the journal.
+
+mod list;
+mod replay;
+mod show;
+
+use clap::{ArgMatches, Command};
+
+use crate::app::{App, AppError};
+use crate::base::RunId;
+use crate::base::exit::ExitCode;
+use crate::engine::Journal;
+use crate::event::Envelope;
+
+use super::verbs::{self, Verb};
+
+pub(super) const VERB: Verb = Verb {
+    name: "runs",
+    command,
+    run,
+};
+
+const BELOW: &[Verb] = &[list::VERB, show::VERB, replay::VERB];
+
+fn command() -> Command {
+    let command = Command::new(VERB.name)
+        .about("Look at what was run")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true);
+    BELOW.iter().fold(command, |command, verb| {
+        command.subcommand((verb.command)())
+    })
+}
+
+fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
+    let chosen = matches
+        .subcommand()
+        .and_then(|(name, below)| Some((BELOW.iter().find(|verb| verb.name == name)?, below)));
+    match chosen {
+        Some((verb, below)) => (verb.run)(below, app),
+        None => Err(AppError::bug(
+            "a verb below runs that is not in its registry",
+        )),
+    }
+}
+
+/// The events of a run that must be there.
+fn events_of(run: u64, journal: &dyn Journal) -> Result<Vec<Envelope>, AppError> {
+    let events = journal.events(RunId(run))?;
+    if events.is_empty() {
+        return Err(AppError::usage(format!("there is no run {run}"))
+            .hint("`opsbook runs list` shows them"));
+    }
+    Ok(events)
+}

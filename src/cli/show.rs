@@ -1,0 +1,235 @@
+//! `opsbook show`: what a runbook asks, does and can find, before it is run.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{ArgMatches, Args, Command};
+use serde_json::{Value, json};
+
+use crate::app::{App, AppError, Listing};
+use crate::base::exit::ExitCode;
+use crate::base::{CommandPath, Effect, nearest};
+use crate::config::Config;
+use crate::model::Runbook;
+use crate::plan::{Children, effect_of_runbook, effect_of_step};
+
+use super::selection::is_file;
+use super::verbs::{self, Verb};
+
+pub(super) const VERB: Verb = Verb {
+    name: "show",
+    command,
+    run,
+};
+
+/// Show what a runbook asks, does and can find
+#[derive(Debug, Args)]
+struct Arguments {
+    /// Its path or file: db vacuum, db/vacuum or ./vacuum.toml
+    #[arg(required = true)]
+    path: Vec<String>,
+}
+
+fn command() -> Command {
+    Arguments::augment_args(Command::new(VERB.name))
+}
+
+fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
+    let arguments: Arguments = verbs::arguments(matches)?;
+    let runbook = find(&arguments.path, app)?;
+    let config = app.config()?;
+    let children = app.children(&runbook)?;
+    if app.settings().format.is_for_people() {
+        show(&runbook, &config, &children, app)?;
+    } else {
+        app.print_json(&description(&runbook, &config, &children))?;
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// The runbook that some words name.
+///
+/// # Errors
+/// When there is none, or it is wrong.
+pub(super) fn find(words: &[String], app: &App) -> Result<Arc<Runbook>, AppError> {
+    let library = app.library();
+    if let [file] = words
+        && is_file(file)
+    {
+        return Ok(library.open_file(Path::new(file))?);
+    }
+    let path =
+        CommandPath::parse(&words.join("/")).map_err(|error| AppError::usage(error.to_string()))?;
+    if let Some(runbook) = library.find(&path)? {
+        return Ok(runbook);
+    }
+    let error = AppError::usage(format!("there is no runbook {path}"));
+    let paths: Vec<String> = library
+        .all()
+        .iter()
+        .map(|(path, _)| path.to_string())
+        .collect();
+    Err(
+        match nearest(&path.to_string(), paths.iter().map(String::as_str)) {
+            Some(meant) => error.hint(format!("did you mean {meant}?")),
+            None => error.hint("`opsbook list` shows them all"),
+        },
+    )
+}
+
+fn show(
+    runbook: &Runbook,
+    config: &Config,
+    children: &Children,
+    app: &App,
+) -> Result<(), AppError> {
+    app.print_text(&heading(
+        runbook,
+        effect_of_runbook(runbook, config, children),
+    ))?;
+    let tables = [
+        ("Inputs", inputs(runbook)),
+        ("Steps", steps(runbook, config, children)),
+        ("Findings", findings(runbook)),
+    ];
+    for (title, table) in tables {
+        if !table.is_empty() {
+            app.print_text(&format!("\n{title}\n"))?;
+            app.print_listing(&table)?;
+        }
+    }
+    Ok(())
+}
+
+fn heading(runbook: &Runbook, effect: Effect) -> String {
+    let mut lines = vec![format!("{}: {}", runbook.path.typed(), runbook.title)];
+    if let Some(description) = &runbook.description {
+        lines.push(description.trim().to_owned());
+    }
+    let symptoms = runbook.symptoms.join("; ");
+    let tags = runbook.tags.join(", ");
+    let file = runbook.source.path().display().to_string();
+    let facts = [
+        ("file", file.as_str()),
+        ("effect", effect.as_str()),
+        ("severity", runbook.severity.as_str()),
+        ("owner", runbook.owner.as_deref().unwrap_or_default()),
+        ("symptoms", &symptoms),
+        ("tags", &tags),
+        (
+            "lock",
+            runbook.lock.as_ref().map_or("", |lock| lock.text.as_str()),
+        ),
+        ("window", runbook.window.as_deref().unwrap_or_default()),
+    ];
+    lines.push(String::new());
+    lines.extend(
+        facts
+            .iter()
+            .filter(|(_, fact)| !fact.is_empty())
+            .map(|(name, fact)| format!("{name:<10}{fact}")),
+    );
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn inputs(runbook: &Runbook) -> Listing {
+    let mut listing = Listing::new(&["input", "type", "default", "for"], "");
+    for input in &runbook.inputs {
+        let default = match &input.default {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => "–".to_owned(),
+        };
+        let cells = vec![
+            input.name.clone(),
+            input.kind.as_str().to_owned(),
+            default,
+            input.help.clone().unwrap_or_default(),
+        ];
+        listing.push(cells, Value::Null);
+    }
+    listing
+}
+
+fn steps(runbook: &Runbook, config: &Config, children: &Children) -> Listing {
+    let mut listing = Listing::new(&["step", "action", "effect", "when"], "");
+    for step in runbook.all_steps() {
+        let cells = vec![
+            step.name.clone(),
+            step.call.name(),
+            effect_of_step(step, config, children).to_string(),
+            step.when
+                .as_ref()
+                .map(|when| when.text.clone())
+                .unwrap_or_default(),
+        ];
+        listing.push(cells, Value::Null);
+    }
+    listing
+}
+
+fn findings(runbook: &Runbook) -> Listing {
+    let mut listing = Listing::new(&["severity", "cause", "when", "remedy"], "");
+    for finding in &runbook.findings {
+        let remedy = finding
+            .remedy
+            .as_ref()
+            .map(|remedy| format!("opsbook {}", remedy.text))
+            .unwrap_or_default();
+        let cells = vec![
+            finding.severity.to_string(),
+            finding.cause.text.clone(),
+            finding.when.text.clone(),
+            remedy,
+        ];
+        listing.push(cells, Value::Null);
+    }
+    listing
+}
+
+fn description(runbook: &Runbook, config: &Config, children: &Children) -> Value {
+    let inputs: Vec<Value> = runbook
+        .inputs
+        .iter()
+        .map(|input| {
+            json!({
+                "name": input.name, "type": input.kind.as_str(), "help": input.help, "default": input.default,
+                "position": input.position, "choices": input.choices, "many": input.many, "env": input.env,
+            })
+        })
+        .collect();
+    let step = |step: &crate::model::Step| {
+        json!({
+            "name": step.name,
+            "action": step.call.name(),
+            "effect": effect_of_step(step, config, children),
+            "when": step.when.as_ref().map(|when| &when.text),
+        })
+    };
+    let findings: Vec<Value> = runbook
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "severity": finding.severity, "cause": finding.cause.text, "when": finding.when.text,
+                "remedy": finding.remedy.as_ref().map(|remedy| &remedy.text),
+            })
+        })
+        .collect();
+    json!({
+        "path": runbook.path.to_string(),
+        "title": runbook.title,
+        "description": runbook.description,
+        "file": runbook.source.path().display().to_string(),
+        "effect": effect_of_runbook(runbook, config, children),
+        "severity": runbook.severity,
+        "owner": runbook.owner,
+        "symptoms": runbook.symptoms,
+        "tags": runbook.tags,
+        "inputs": inputs,
+        "steps": runbook.steps.iter().map(step).collect::<Vec<_>>(),
+        "finally": runbook.finally.iter().map(step).collect::<Vec<_>>(),
+        "findings": findings,
+    })
+}

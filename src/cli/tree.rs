@@ -1,0 +1,175 @@
+//! The tree of commands as clap sees it: our verbs, the groups on the way to what is named, and the inputs of the one
+//! runbook that is.
+
+use std::sync::Arc;
+
+use clap::Command;
+
+use crate::app::{App, AppError};
+use crate::base::CommandPath;
+use crate::base::text::count;
+use crate::book::LibraryEntry;
+use crate::model::Runbook;
+
+use super::selection::{Selection, Target};
+use super::{arguments, options, verbs};
+
+/// What the tree is built from.
+pub(super) struct Tree<'a> {
+    /// Where the runbooks are.
+    pub(super) app: &'a App,
+    /// What the command line names.
+    pub(super) selection: &'a Selection,
+    /// Whether titles will be shown: for help and completion. They cost a look into each file.
+    pub(super) titles: bool,
+}
+
+impl Tree<'_> {
+    /// The whole command.
+    ///
+    /// # Errors
+    /// When the inputs of the named runbook cannot be arguments.
+    pub(super) fn command(&self) -> Result<Command, AppError> {
+        let chain = self.selection.chain.as_slice();
+        let run = match chain.split_first() {
+            Some((first, rest)) if first == verbs::RUN => self.run(rest)?,
+            Some(_) | None => verbs::run(),
+        };
+        self.level(with_verbs(root().subcommand(run)), &[], chain)
+    }
+
+    /// `run` with what its first word names below it.
+    fn run(&self, rest: &[String]) -> Result<Command, AppError> {
+        let run = verbs::run();
+        match (rest, &self.selection.target) {
+            ([word], Target::Runbook(runbook)) if word.contains(['/', '.']) => {
+                Ok(run.subcommand(self.runbook(Command::new(word.clone()), runbook)?))
+            }
+            _ => self.level(run, &[], rest),
+        }
+    }
+
+    /// Gives a command the entries of a folder. `rest` is what the command line names below it.
+    fn level(
+        &self,
+        mut command: Command,
+        folder: &[String],
+        rest: &[String],
+    ) -> Result<Command, AppError> {
+        for entry in self.app.library().entries(folder) {
+            if folder.is_empty() && verbs::is_verb(&entry.name) {
+                continue;
+            }
+            let below = match rest.split_first() {
+                Some((first, below)) if *first == entry.name => Some(below),
+                Some(_) | None => None,
+            };
+            command = command.subcommand(self.entry(folder, &entry, below, rest.is_empty())?);
+        }
+        Ok(command)
+    }
+
+    fn entry(
+        &self,
+        folder: &[String],
+        entry: &LibraryEntry,
+        below: Option<&[String]>,
+        is_listed: bool,
+    ) -> Result<Command, AppError> {
+        let mut command = Command::new(entry.name.clone()).disable_help_subcommand(true);
+        let path: Vec<String> = folder.iter().cloned().chain([entry.name.clone()]).collect();
+        if self.titles && is_listed {
+            command = command.about(self.title(&path, entry));
+        }
+        let Some(below) = below else {
+            return Ok(command);
+        };
+        if folder.is_empty() {
+            command = options::with_run(command);
+        }
+        if below.is_empty() {
+            match &self.selection.target {
+                Target::Runbook(runbook) => command = self.runbook(command, runbook)?,
+                Target::Group(_) | Target::Verb(_) | Target::Nothing => {}
+            }
+        }
+        if entry.is_group {
+            self.level(command, &path, below)
+        } else {
+            Ok(command)
+        }
+    }
+
+    /// One line about an entry in a list.
+    fn title(&self, path: &[String], entry: &LibraryEntry) -> String {
+        let headline = CommandPath::from_words(path)
+            .ok()
+            .and_then(|path| self.app.library().headline(&path));
+        match headline {
+            Some(headline) => headline.title,
+            None if entry.is_group => count(self.app.library().entries(path).len(), "runbook"),
+            None => String::new(),
+        }
+    }
+
+    /// Gives a command the inputs of a runbook and what its author says of it.
+    fn runbook(&self, command: Command, runbook: &Arc<Runbook>) -> Result<Command, AppError> {
+        arguments::check(runbook).into_result(())?;
+        let mut inputs = arguments::arguments(runbook, self.app.environment());
+        if self.titles {
+            inputs = arguments::completed(inputs, runbook, &self.app.names());
+        }
+        // A long form of anything would spread every option over three lines.
+        let about = match &runbook.description {
+            Some(description) => format!("{}\n\n{}", runbook.title, description.trim()),
+            None => runbook.title.clone(),
+        };
+        let command = command.about(about).args(inputs);
+        Ok(if self.titles {
+            command.after_help(self.notes(runbook))
+        } else {
+            command
+        })
+    }
+
+    /// What a caller should know before running it.
+    fn notes(&self, runbook: &Arc<Runbook>) -> String {
+        let mut notes = Vec::new();
+        if !runbook.symptoms.is_empty() {
+            notes.push(format!("Symptoms:\n  {}", runbook.symptoms.join("\n  ")));
+        }
+        if let Some(owner) = &runbook.owner {
+            notes.push(format!("Owner: {owner}"));
+        }
+        if let Some(effect) = self.app.effect_in_words(runbook) {
+            notes.push(format!("Effect: {effect}"));
+        }
+        notes.push(
+            "Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 a person must look, 75 not now"
+                .to_owned(),
+        );
+        notes.join("\n")
+    }
+}
+
+/// The tree without any runbook.
+pub(super) fn without_runbooks() -> Command {
+    with_verbs(root().subcommand(verbs::run()))
+}
+
+fn with_verbs(root: Command) -> Command {
+    verbs::ALL
+        .iter()
+        .fold(root, |root, verb| root.subcommand((verb.command)()))
+}
+
+fn root() -> Command {
+    options::with_global(Command::new("opsbook"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Runbook as code: operations manuals that run, judge and end in an exit code")
+        .disable_help_subcommand(true)
+        .after_help(
+            "Each option is also a variable: OPSBOOK_FORMAT=json is --format json.\n\
+             Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 stuck, 64 usage, 75 not now, 78 invalid",
+        )
+}

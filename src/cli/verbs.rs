@@ -1,0 +1,57 @@
+//! The registry of our verbs: one file and one line each.
+
+use clap::{ArgMatches, Command, FromArgMatches};
+
+use crate::app::{App, AppError};
+use crate::base::exit::ExitCode;
+
+use super::{completions, init, lint, list, man, options, runs, schema, show};
+
+/// A verb of ours.
+#[derive(Debug)]
+pub(super) struct Verb {
+    /// The word.
+    pub(super) name: &'static str,
+    /// Its arguments and help.
+    pub(super) command: fn() -> Command,
+    /// Does it.
+    pub(super) run: fn(&ArgMatches, &App) -> Result<ExitCode, AppError>,
+}
+
+/// The verbs, in the order of the help, without `run`, whose arguments depend on what it runs.
+pub(super) const ALL: &[Verb] = &[
+    list::VERB,
+    show::VERB,
+    lint::VERB,
+    runs::VERB,
+    init::VERB,
+    schema::VERB,
+    completions::VERB,
+    man::VERB,
+];
+
+/// The verb that runs any runbook.
+pub(super) const RUN: &str = "run";
+
+/// The verb of this name.
+pub(super) fn find(name: &str) -> Option<&'static Verb> {
+    ALL.iter().find(|verb| verb.name == name)
+}
+
+/// Whether a group or runbook of this name could not be reached.
+pub(super) fn is_verb(name: &str) -> bool {
+    name == RUN || find(name).is_some()
+}
+
+/// `run`, without what is run.
+pub(super) fn run() -> Command {
+    options::with_run(Command::new(RUN))
+        .about("Run any runbook: a file, or the path of a command")
+        .override_usage("opsbook run <FILE|PATH> [INPUTS] [OPTIONS]")
+        .disable_help_subcommand(true)
+}
+
+/// The arguments of a verb as its own type.
+pub(super) fn arguments<T: FromArgMatches>(matches: &ArgMatches) -> Result<T, AppError> {
+    T::from_arg_matches(matches).map_err(|error| AppError::bug(error.to_string()))
+}
