@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::tls::{TlsFacts, Trust};
 use super::{Proxies, ServerTiming, Timing};
 
-/// What is asked.
-#[derive(Clone, Debug)]
+/// What is asked. Its headers and body may hold secrets, so it cannot be printed.
+#[derive(Clone)]
 pub struct Request {
     /// The method: `GET`.
     pub method: String,
