@@ -32,6 +32,7 @@ pub(super) fn build(
     request.headers = headers(invocation, service, media_type, context)?;
     request.body = body;
     request.timeout = limit(context.deadline, service);
+    request.deadline = context.deadline;
     request.trust = trust(invocation, context)?;
     request.proxies = Proxies::from_variables(context.environment);
     if let Some(size) = invocation.size("body_limit") {

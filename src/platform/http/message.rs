@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::super::tls::{TlsFacts, Trust};
 use super::{Proxies, ServerTiming, Timing};
 
@@ -19,6 +21,9 @@ pub struct Request {
     pub body: Vec<u8>,
     /// How long all of it may take, from the look-up of the name to the end of the body, redirects included.
     pub timeout: Duration,
+    /// The moment at which it must be over, where someone else counts too: it then ends at that very moment and not a little
+    /// later, as a timeout that starts anew would.
+    pub deadline: Option<Instant>,
     /// The largest body that is taken, in bytes, as sent and as unpacked.
     pub body_limit: u64,
     /// How many redirects are followed; with 0 a redirect is the response.
@@ -46,6 +51,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             timeout: Self::TIMEOUT,
+            deadline: None,
             body_limit: Self::BODY_LIMIT,
             redirects: Self::REDIRECTS,
             trust: Trust::System,

@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -139,9 +138,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     match then {
         Then::Babble => while stream.write_all(&[b'x'; 4096]).await.is_ok() {},
         Then::Hang => std::future::pending().await,
-        // The client must have read what was sent before it sees the reset.
-        Then::Reset => tokio::time::sleep(Duration::from_millis(20)).await,
-        Then::Close => {}
+        Then::Close | Then::Reset => {}
     }
     then
 }
