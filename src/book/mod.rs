@@ -19,6 +19,7 @@ mod references;
 mod requirement;
 mod resolve;
 mod runbook;
+pub mod schema;
 mod shelf;
 mod step;
 #[cfg(test)]
@@ -39,4 +40,5 @@ pub use resolve::{
     resolve_inputs,
 };
 pub use runbook::parse_runbook;
+pub use schema::runbook_schema;
 pub use step::parse_step;
