@@ -48,20 +48,22 @@ impl Action for Command {
                     "there is no program to run: the list is empty",
                 ));
             };
-            // A name is looked up in PATH; a path begins at the folder of the runbooks, whatever `cwd` says.
-            let name = if name.contains('/') {
-                context.folder.join(name).to_string_lossy().into_owned()
-            } else {
-                name.clone()
-            };
-            process::run(
-                Program::new(name, arguments.iter().cloned()),
-                invocation,
-                context,
-            )
-            .await
+            let program = Program::new(located(name, context)?, arguments.iter().cloned());
+            process::run(program, invocation, context).await
         })
     }
+}
+
+/// A name is looked up in PATH; a path begins at the folder of the runbooks, whatever `cwd` says.
+fn located(name: &str, context: &ActionContext<'_>) -> Result<String, ActionError> {
+    if !name.contains('/') {
+        return Ok(name.to_owned());
+    }
+    let path = std::path::absolute(context.folder.join(name))
+        .map_err(|error| ActionError::own(format!("the present folder is gone: {error}")))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| ActionError::own("the folder of the runbooks has a name that is no UTF-8"))
 }
 
 #[cfg(test)]

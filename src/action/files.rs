@@ -110,10 +110,14 @@ impl Action for Files {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            if invocation.object_list().is_empty() {
+                return Err(ActionError::config("there is no pattern to look for"));
+            }
             let now = SystemTime::now();
             let search = search(invocation, context, now)?;
             let found = files::find(search).await.map_err(|error| match &error {
-                FilesError::Pattern { .. } => ActionError::config(one_line(&error.to_string())),
+                FilesError::Pattern { .. } => ActionError::config(one_line(&error.to_string()))
+                    .help("name the folder as `in`"),
                 FilesError::Folder { .. } => ActionError::own(one_line(&error.to_string()))
                     .help("correct `in`, or check who may read it"),
                 FilesError::Interrupted => ActionError::own(error.to_string()),
@@ -336,10 +340,14 @@ mod tests {
     #[tokio::test]
     async fn mistakes_are_told() {
         let world = World::new();
-        let error = world
-            .run(&Files, "find", list(["a["]), &[])
-            .await
-            .unwrap_err();
+        for pattern in ["a[", "/etc/*", "./a", "a/../b", ""] {
+            let error = world
+                .run(&Files, "find", list([pattern]), &[])
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Config, "{pattern}");
+        }
+        let error = world.run(&Files, "find", list([]), &[]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Config);
         let nowhere = [("in", Argument::Path("nowhere".into()))];
         let error = world

@@ -6,8 +6,7 @@ use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::platform::certificate::CertificateFacts;
-use crate::platform::tls::TlsFacts;
-use crate::platform::tls_error::TlsError;
+use crate::platform::tls::{TlsError, TlsFacts};
 
 /// Milliseconds with three decimals.
 pub(super) fn milliseconds(duration: Duration) -> f64 {

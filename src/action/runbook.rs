@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
-use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, VerbSpec};
+use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
 
 /// `runbook.run`.
 pub(super) struct Runbook;
@@ -22,7 +22,16 @@ static SPEC: ActionSpec = ActionSpec {
             required: false,
             help: "a table from the names of its inputs to values",
         }],
-        outputs: &[],
+        outputs: &[
+            OutputSpec {
+                name: "verdict",
+                help: "how it ended: ok, warning, critical or unknown",
+            },
+            OutputSpec {
+                name: "steps",
+                help: "how many steps it ran",
+            },
+        ],
     }],
     options: &[],
     outputs: &[],

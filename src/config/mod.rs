@@ -6,6 +6,7 @@ mod environment;
 mod estate;
 mod find;
 mod init;
+mod lint;
 mod load;
 mod scope;
 mod service;
@@ -18,5 +19,6 @@ pub use estate::{
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};
+pub use lint::{lint, lint_estate};
 pub use load::{load, load_all, parse};
 pub use scope::scope_values;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde_json::Map;
 
 use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
 
@@ -110,6 +111,15 @@ impl Summary {
                 self.took_ms = end.took_ms;
             }
             Event::StepRetried(_) | Event::Other(_) => {}
+        }
+    }
+
+    /// Drops what a step gave, for readers that show only how it ended: outputs can be large.
+    pub fn forget_outputs(&mut self, step: &StepKey) {
+        let line = self.places.get(step).map(|place| &mut self.steps[*place]);
+        if let Some(end) = line.and_then(|line| line.end.as_mut()) {
+            end.outputs = Map::new();
+            end.saved = Map::new();
         }
     }
 

@@ -96,3 +96,174 @@ impl Evaluator {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::expr::testing::{evaluator, expression, scope, template};
+    use crate::expr::{Scope, check_expression, check_template};
+
+    fn text(text: &str, scope: &Scope) -> Result<String, String> {
+        evaluator()
+            .text(&template(text), scope)
+            .map_err(|error| error.message)
+    }
+
+    #[track_caller]
+    fn fails(template: &str, scope: &Scope, words: &str) {
+        let error = text(template, scope).err();
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(words)),
+            "{:.80}: {error:.200?}",
+            template
+        );
+    }
+
+    #[test]
+    fn an_endless_template_is_stopped() {
+        let scope = scope(&json!({"rows": vec![0; 2000]}));
+        fails(
+            "{% for a in rows %}{% for b in rows %}{% for c in rows %}{% endfor %}{% endfor %}{% endfor %}",
+            &scope,
+            "100000",
+        );
+        fails(
+            "{% for a in range(100000) %}{{ a }}{% endfor %}",
+            &scope,
+            "100000",
+        );
+        fails("{{ range(10**9) | length }}", &scope, "too many");
+    }
+
+    #[test]
+    fn giant_texts_are_stopped() {
+        let scope = scope(&json!({"x": "x".repeat(3 << 20)}));
+        fails("{{ x }}{{ x }}", &scope, "4 MiB");
+        fails("{{ x | replace('x', x) }}", &scope, "4 MiB");
+        fails("{{ [x, x] | join }}", &scope, "4 MiB");
+        fails("{{ 'x' * 10**9 }}", &scope, "too large");
+        fails(&"{{ 1 }}".repeat(1 << 18), &Scope::new(), "1 MiB");
+        fails("{{ 10 ** 10 ** 10 }}", &Scope::new(), "unable to calculate");
+    }
+
+    #[test]
+    fn deep_nesting_does_not_overflow_the_stack() {
+        for (open, middle, close) in [
+            ("(", "1", ")"),
+            ("[", "1", "]"),
+            ("{1:", "1", "}"),
+            ("not ", "1", ""),
+            ("-", "1", ""),
+            ("a.", "a", ""),
+            ("a + ", "a", ""),
+            ("a and ", "a", ""),
+            ("a < ", "a", ""),
+            ("a | length | ", "length", ""),
+            ("a if a else ", "a", ""),
+            ("a(", "a", ")"),
+            ("a[", "a", "]"),
+        ] {
+            for depth in [50, 120, 190, 390, 5000] {
+                let text = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
+                let scope = scope(&json!({"a": 1}));
+                let _ = check_expression(&expression(&text));
+                let _ = evaluator().judge(&expression(&text), &scope);
+                let _ = evaluator().text(&template(&format!("{{{{ {text} }}}}")), &scope);
+            }
+        }
+        let nested = format!(
+            "{}{}",
+            "{% if 1 %}".repeat(5000),
+            "{% endif %}".repeat(5000)
+        );
+        assert!(check_template(&template(&nested)).is_err());
+        let chain = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(190));
+        assert_eq!(text(&chain, &Scope::new()), Ok(String::new()));
+    }
+
+    #[test]
+    fn every_byte_of_the_author_counts() {
+        let scope = scope(&json!({"a": "é"}));
+        assert_eq!(text("a\n", &scope), Ok("a\n".to_owned()));
+        assert_eq!(text("日 {{ a }}\n\n", &scope), Ok("日 é\n\n".to_owned()));
+        assert_eq!(
+            text("{# kept #} ${#a} {{# gone #}}", &scope),
+            Ok("{# kept #} ${#a} ".to_owned())
+        );
+        assert_eq!(
+            text("{% raw %}{{ a }}{% endraw %}", &scope),
+            Ok("{{ a }}".to_owned())
+        );
+        assert_eq!(
+            text("{% if a == 'é' %}y{% else %}n{% endif %}", &scope),
+            Ok("y".to_owned())
+        );
+        assert_eq!(
+            text(
+                "{% for x in [1, 2, 3] if x > 1 %}{{ loop.index }}{{ x }}{% else %}-{% endfor %}",
+                &scope
+            ),
+            Ok("1223".to_owned())
+        );
+        assert_eq!(
+            text("{% for x in [] %}{% else %}-{% endfor %}", &scope),
+            Ok("-".to_owned())
+        );
+    }
+
+    #[test]
+    fn mistakes_point_into_the_file() {
+        for (text, message, part) in [
+            ("日本 {{ nope }} x", "`nope` is missing", "nope"),
+            ("日本 {{ 1 | uper }} x", "there is no filter `uper`", "uper"),
+            (
+                "{% if 1 is definde %}{% endif %}",
+                "there is no test `definde`",
+                "definde",
+            ),
+            (
+                "{{ 1 + 'a' }}",
+                "tried to use + operator on unsupported types number and string",
+                "1 + 'a'",
+            ),
+            (
+                "{% set x = 1 %}",
+                "`{% set %}` is not part of the language",
+                "set x = 1",
+            ),
+            ("{{ nwo() }}", "there is no function `nwo`", "nwo()"),
+            (
+                "{{ [1] | select('gtt', 1) | list }}",
+                "there is no test of this name",
+                "select('gtt', 1)",
+            ),
+            ("{{ 1 + }}", "unexpected end of variable block", "}}"),
+        ] {
+            let error = evaluator().text(&template(text), &Scope::new()).err();
+            let found = error.map(|error| {
+                let part = error.place.source.slice(error.place.range).to_owned();
+                (error.message, part)
+            });
+            assert_eq!(found, Some((message.to_owned(), part.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_keep_their_types() {
+        let scope = scope(&json!({"rows": [{"n": 18204}], "x": null}));
+        let value = |text: &str| {
+            evaluator()
+                .value(&expression(text), &scope)
+                .map_err(|error| error.message)
+        };
+        assert_eq!(value("rows[0].n"), Ok(json!(18204)));
+        assert_eq!(value("rows"), Ok(json!([{"n": 18204}])));
+        assert_eq!(value("x"), Ok(json!(null)));
+        assert_eq!(value("rows[0].n > 5 and 'yes'"), Ok(json!("yes")));
+        assert_eq!(value("null"), Ok(json!(null)));
+        assert_eq!(value("rows[5].n"), Err("`rows[5].n` is missing".to_owned()));
+        assert!(value("x < 5").is_err());
+        assert!(value("").is_err());
+    }
+}

@@ -1,18 +1,15 @@
 //! Conditions: whether they hold, and which comparison decided. A value that is missing, null or of another kind than
 //! what it is compared with is an error here, never a pass.
 
-use std::cmp::Ordering;
-
 use minijinja::Value;
-use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, UnaryOpKind};
-use minijinja::value::ValueKind;
+use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, UnaryOpKind};
 
+use super::compare::{Comparison, compare};
 use super::error::Fault;
 use super::machine::Machine;
 use super::names::{extent, undefined_fault};
-use super::phrase::{Operand, because, state, tested};
+use super::phrase::{Operand, state, tested};
 use super::syntax::bytes;
-use super::value::{is_secret, items_of, kind_of};
 use super::{Judgement, Scope};
 
 /// Whether an expression holds, and why.
@@ -43,68 +40,6 @@ pub(super) fn value_of(
         scope,
     };
     judge.value(expression)
-}
-
-/// What a comparison asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-    In,
-    NotIn,
-}
-
-impl Comparison {
-    fn of_binary(kind: BinOpKind) -> Option<Self> {
-        Some(match kind {
-            BinOpKind::Eq => Self::Equal,
-            BinOpKind::Ne => Self::NotEqual,
-            BinOpKind::Lt => Self::Less,
-            BinOpKind::Lte => Self::AtMost,
-            BinOpKind::Gt => Self::Greater,
-            BinOpKind::Gte => Self::AtLeast,
-            BinOpKind::In => Self::In,
-            _ => return None,
-        })
-    }
-
-    const fn of_chain(kind: CompareOpKind) -> Self {
-        match kind {
-            CompareOpKind::Eq => Self::Equal,
-            CompareOpKind::Ne => Self::NotEqual,
-            CompareOpKind::Lt => Self::Less,
-            CompareOpKind::Lte => Self::AtMost,
-            CompareOpKind::Gt => Self::Greater,
-            CompareOpKind::Gte => Self::AtLeast,
-            CompareOpKind::In => Self::In,
-            CompareOpKind::NotIn => Self::NotIn,
-        }
-    }
-
-    /// What holds when this does not.
-    const fn negated(self) -> Self {
-        match self {
-            Self::Equal => Self::NotEqual,
-            Self::NotEqual => Self::Equal,
-            Self::Less => Self::AtLeast,
-            Self::AtMost => Self::Greater,
-            Self::Greater => Self::AtMost,
-            Self::AtLeast => Self::Less,
-            Self::In => Self::NotIn,
-            Self::NotIn => Self::In,
-        }
-    }
-
-    const fn orders(self) -> bool {
-        matches!(
-            self,
-            Self::Less | Self::AtMost | Self::Greater | Self::AtLeast
-        )
-    }
 }
 
 struct Judge<'a> {
@@ -264,10 +199,8 @@ impl Judge<'_> {
                 }
             }
             _ => {
-                if let Some(range) = hidden_ordering(whole) {
-                    return Err(Fault::new("a comparison cannot stand inside of this")
-                        .help("join comparisons with `and`, `or` and `not` only")
-                        .at(range));
+                if let Some(fault) = misplaced_ordering(whole) {
+                    return Err(fault);
                 }
                 self.machine.evaluate(whole, self.source, self.scope)
             }
@@ -275,102 +208,32 @@ impl Judge<'_> {
     }
 }
 
-fn compare(
-    left: &Operand<'_>,
-    comparison: Comparison,
-    right: &Operand<'_>,
-    negated: bool,
-) -> Result<Judgement, Fault> {
-    for side in [left, right] {
-        if is_secret(&side.value) {
-            return Err(Fault::new("a secret cannot be compared").at(side.range.clone()));
+/// Tells of an ordering comparison that is not at the top of a condition, under `and`, `or`, `not` and `if` alone.
+pub(super) fn misplaced_ordering(whole: &Expr<'_>) -> Option<Fault> {
+    match whole {
+        Expr::UnaryOp(inner) if matches!(inner.op, UnaryOpKind::Not) => {
+            misplaced_ordering(&inner.expr)
         }
-    }
-    let passes = match comparison {
-        Comparison::Equal => left.value == right.value,
-        Comparison::NotEqual => left.value != right.value,
-        Comparison::In => contains(right, left)?,
-        Comparison::NotIn => !contains(right, left)?,
-        Comparison::Less => order(left, right)?.is_lt(),
-        Comparison::AtMost => order(left, right)?.is_le(),
-        Comparison::Greater => order(left, right)?.is_gt(),
-        Comparison::AtLeast => order(left, right)?.is_ge(),
-    };
-    let holds = passes != negated;
-    let asked = if negated {
-        comparison.negated()
-    } else {
-        comparison
-    };
-    Ok(Judgement {
-        holds,
-        because: because(left, asked, right, holds),
-    })
-}
-
-/// The order of two numbers or of two texts.
-fn order(left: &Operand<'_>, right: &Operand<'_>) -> Result<Ordering, Fault> {
-    let comparable = |operand: &Operand<'_>| match operand.value.kind() {
-        ValueKind::Number => {
-            f64::try_from(operand.value.clone()).is_ok_and(|number| !number.is_nan())
+        Expr::BinOp(inner)
+            if matches!(inner.op, BinOpKind::ScAnd | BinOpKind::ScOr)
+                || Comparison::of_binary(inner.op).is_some() =>
+        {
+            misplaced_ordering(&inner.left).or_else(|| misplaced_ordering(&inner.right))
         }
-        ValueKind::String => true,
-        _ => false,
-    };
-    let same = left.value.kind() == right.value.kind();
-    if same && comparable(left) && comparable(right) {
-        return Ok(left.value.cmp(&right.value));
-    }
-    // The side that is not written out is to blame, and of two such the one that cannot be compared at all.
-    let (blamed, other) = if right.written_out || !comparable(left) {
-        (left, right)
-    } else {
-        (right, left)
-    };
-    let wanted = if comparable(other) {
-        kind_of(&other.value)
-    } else {
-        "a number"
-    };
-    let fault = Fault::new(if blamed.value.is_none() {
-        format!("`{}` is null, not {wanted}", blamed.text)
-    } else if kind_of(&blamed.value) == wanted {
-        format!("`{}` is not {wanted} that can be compared", blamed.text)
-    } else {
-        format!(
-            "`{}` is {}, not {wanted}",
-            blamed.text,
-            kind_of(&blamed.value)
-        )
-    })
-    .at(blamed.range.clone());
-    Err(match (blamed.value.kind(), wanted) {
-        (ValueKind::String, "a number") => fault.help("make it one: `| float`"),
-        (ValueKind::None, _) => fault.help("say what that means: `x is not none and …`"),
-        _ => fault,
-    })
-}
-
-fn contains(container: &Operand<'_>, item: &Operand<'_>) -> Result<bool, Fault> {
-    match container.value.kind() {
-        ValueKind::String => match (container.value.as_str(), item.value.as_str()) {
-            (Some(text), Some(part)) => Ok(text.contains(part)),
-            _ => Err(Fault::new(format!(
-                "`{}` is {}, and only a text is part of a text",
-                item.text,
-                kind_of(&item.value)
-            ))
-            .at(item.range.clone())),
-        },
-        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
-            Ok(items_of(&container.value)?.contains(&item.value))
-        }
-        _ => Err(Fault::new(format!(
-            "`{}` is {}; `in` looks into a list, a table or a text",
-            container.text,
-            kind_of(&container.value)
-        ))
-        .at(container.range.clone())),
+        Expr::Compare(inner) => misplaced_ordering(&inner.expr).or_else(|| {
+            inner
+                .ops
+                .iter()
+                .find_map(|part| misplaced_ordering(&part.expr))
+        }),
+        Expr::IfExpr(inner) => misplaced_ordering(&inner.test_expr)
+            .or_else(|| misplaced_ordering(&inner.true_expr))
+            .or_else(|| inner.false_expr.as_ref().and_then(misplaced_ordering)),
+        _ => hidden_ordering(whole).map(|range| {
+            Fault::new("a comparison cannot stand inside of this")
+                .help("join comparisons with `and`, `or` and `not` only")
+                .at(range)
+        }),
     }
 }
 
@@ -431,7 +294,7 @@ mod tests {
 
     fn names() -> crate::expr::Scope {
         scope(&json!({
-            "status": 503, "ms": 612.4, "changed": 4, "doomed": 5, "body": "all is ok",
+            "status": 503, "ms": 612.4, "slow": 612.391_234_5, "close": 500.000_01, "changed": 4, "doomed": 5, "body": "all is ok",
             "json": {"status": "healthy", "pendingJobs": 142, "ready": false, "text": "7", "nothing": null},
             "rows": [], "tags": ["a", "b"], "name": "é",
         }))
@@ -470,6 +333,8 @@ mod tests {
             true,
             "status 503 != 200 and status 503 != 204",
         );
+        expect("slow > 500", true, "slow 612.391 > 500");
+        expect("close > 500", true, "close 500.00001 > 500");
         expect("true", true, "");
         expect("name == 'é'", true, "name \"é\" == \"é\"");
     }

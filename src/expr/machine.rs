@@ -8,10 +8,10 @@ use minijinja::machinery::{CodeGenerator, eval, make_string_output};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::error::Fault;
-use super::filters::{self, FILTERS, TESTS};
-use super::names::undefined_fault;
+use super::filters::{self, FILTERS, FUNCTIONS, TESTS};
+use super::names::{undefined_fault, unknown};
 use super::{Scope, names};
-use crate::base::{Clock, nearest};
+use crate::base::Clock;
 
 /// How many instructions one expression may take.
 const FUEL: u64 = 100_000;
@@ -81,28 +81,23 @@ fn fault(error: &minijinja::Error, expression: &Expr<'_>, source: &str, scope: &
             return undefined_fault(expression, source, scope);
         }
         ErrorKind::OutOfFuel => Fault::new(format!("the expression takes more than {FUEL} steps")),
-        ErrorKind::UnknownFilter => unknown("filter", source, &range, FILTERS),
-        ErrorKind::UnknownTest => unknown("test", source, &range, TESTS),
+        ErrorKind::UnknownFilter => unknown("filter", named(detail), FILTERS),
+        ErrorKind::UnknownTest => unknown("test", named(detail), TESTS),
+        ErrorKind::UnknownFunction => unknown("function", named(detail), FUNCTIONS),
+        ErrorKind::UnknownMethod => {
+            Fault::new(detail.to_owned()).help("there are no methods, but filters: `x | items`")
+        }
         _ if detail.is_empty() => Fault::new(error.kind().to_string()),
         _ => Fault::new(detail.to_owned()),
     };
     fault.at(range)
 }
 
-fn unknown(
-    noun: &str,
-    source: &str,
-    range: &std::ops::Range<usize>,
-    known: &[(&str, &str)],
-) -> Fault {
-    let word = source.get(range.clone()).unwrap_or_default();
-    let word = word
-        .split(|character: char| !character.is_alphanumeric() && character != '_')
+/// The name in MiniJinja's `filter x is unknown`, `x is unknown`.
+fn named(detail: &str) -> &str {
+    detail
+        .trim_end_matches(" is unknown")
+        .rsplit(' ')
         .next()
-        .unwrap_or_default();
-    let fault = Fault::new(format!("there is no {noun} `{word}`"));
-    match nearest(word, known.iter().map(|(name, _)| *name)) {
-        Some(name) => fault.help(format!("did you mean `{name}`?")),
-        None => fault,
-    }
+        .unwrap_or_default()
 }

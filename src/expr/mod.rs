@@ -1,6 +1,7 @@
 //! Templates and expressions: what is written between `{{ }}` and in conditions, and how a value is escaped for where it lands.
 
 mod argument;
+mod compare;
 mod error;
 mod evaluator;
 mod filters;

@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use minijinja::Value;
+use minijinja::machinery::Span;
 use minijinja::machinery::ast::{CallArg, Expr, Stmt, UnaryOpKind};
 use minijinja::value::ValueKind;
 
 use super::Scope;
 use super::error::Fault;
-use super::filters::FUNCTIONS;
+use super::filters::{FILTERS, FUNCTIONS, TESTS};
+use super::judge::misplaced_ordering;
 use super::syntax::{bytes, expression, statements};
 use super::value::kind_of;
 use crate::base::nearest;
@@ -45,19 +47,47 @@ pub fn names_in_expression(expression: &Expression) -> Vec<NameUse> {
     finder.found
 }
 
+/// The first mistake in a template that can be told before it is evaluated: a filter or a test that does not exist, a
+/// comparison that cannot be judged.
+pub(super) fn mistake_in_statements(all: &[Stmt<'_>]) -> Option<Fault> {
+    let mut finder = Finder::default();
+    finder.statements(all);
+    finder.mistake
+}
+
+/// The same for one expression.
+pub(super) fn mistake_in_expression(whole: &Expr<'_>) -> Option<Fault> {
+    let mut finder = Finder::default();
+    finder.top(whole);
+    finder.mistake
+}
+
+/// What to say of a filter, a test or a function that does not exist; `name` may be empty where it is not known.
+pub(super) fn unknown(noun: &str, name: &str, known: &[(&str, &str)]) -> Fault {
+    if name.is_empty() {
+        return Fault::new(format!("there is no {noun} of this name"));
+    }
+    let fault = Fault::new(format!("there is no {noun} `{name}`"));
+    match nearest(name, known.iter().map(|(known, _)| *known)) {
+        Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+        None => fault,
+    }
+}
+
 #[derive(Default)]
 struct Finder {
     found: Vec<NameUse>,
     locals: Vec<String>,
+    mistake: Option<Fault>,
 }
 
 impl Finder {
     fn statements(&mut self, all: &[Stmt<'_>]) {
         for statement in all {
             match statement {
-                Stmt::EmitExpr(emit) => self.expression(&emit.expr, false),
+                Stmt::EmitExpr(emit) => self.top(&emit.expr),
                 Stmt::IfCond(branch) => {
-                    self.expression(&branch.expr, false);
+                    self.top(&branch.expr);
                     self.statements(&branch.true_body);
                     self.statements(&branch.false_body);
                 }
@@ -67,7 +97,7 @@ impl Finder {
                     self.locals.push("loop".to_owned());
                     self.bind(&each.target);
                     if let Some(filter) = &each.filter_expr {
-                        self.expression(filter, false);
+                        self.top(filter);
                     }
                     self.statements(&each.body);
                     self.locals.truncate(outer);
@@ -76,6 +106,14 @@ impl Finder {
                 _ => {}
             }
         }
+    }
+
+    /// An expression that is not part of another.
+    fn top(&mut self, whole: &Expr<'_>) {
+        if self.mistake.is_none() {
+            self.mistake = misplaced_ordering(whole);
+        }
+        self.expression(whole, false);
     }
 
     fn bind(&mut self, target: &Expr<'_>) {
@@ -130,12 +168,14 @@ impl Finder {
                 }
             }
             Expr::Filter(inner) => {
+                self.known("filter", inner.name, inner.span(), FILTERS);
                 if let Some(value) = &inner.expr {
                     self.expression(value, inner.name == "default");
                 }
                 self.arguments(&inner.args);
             }
             Expr::Test(inner) => {
+                self.known("test", inner.name, inner.span(), TESTS);
                 self.expression(&inner.expr, matches!(inner.name, "defined" | "undefined"));
                 self.arguments(&inner.args);
             }
@@ -174,10 +214,17 @@ impl Finder {
         }
     }
 
+    fn known(&mut self, noun: &str, name: &str, span: Span, known: &[(&str, &str)]) {
+        if self.mistake.is_none() && !known.iter().any(|(known, _)| *known == name) {
+            let start = bytes(span).start;
+            self.mistake = Some(unknown(noun, name, known).at(start..start + name.len()));
+        }
+    }
+
     fn name(&mut self, path: Vec<String>, range: Range<usize>, optional: bool) {
         let local = path
             .first()
-            .is_some_and(|first| self.locals.contains(first));
+            .is_some_and(|first| first == "null" || self.locals.contains(first));
         if !local {
             self.found.push(NameUse {
                 path,
@@ -236,10 +283,11 @@ pub(super) fn extent(whole: &Expr<'_>) -> Range<usize> {
 pub(super) fn undefined_fault(whole: &Expr<'_>, source: &str, scope: &Scope) -> Fault {
     let mut finder = Finder::default();
     finder.expression(whole, false);
+    // What may be missing comes last: it is to blame only for a missing part before its end.
+    finder.found.sort_by_key(|name| name.optional);
     let missing = finder
         .found
         .iter()
-        .filter(|name| !name.optional)
         .find_map(|name| missing_part(name, scope));
     missing.unwrap_or_else(|| {
         let range = extent(whole);

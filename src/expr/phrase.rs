@@ -5,7 +5,7 @@ use std::ops::Range;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::judge::Comparison;
+use super::compare::Comparison;
 use super::value::{is_secret, json_of};
 use crate::base::text::{fit, one_line};
 
@@ -42,7 +42,7 @@ pub(super) fn because(
     } else {
         (left, asked, right)
     };
-    let value = shown(&subject.value);
+    let value = shown_beside(&subject.value, &measure.value);
     let against = if holds {
         named(measure)
     } else {
@@ -142,6 +142,28 @@ const fn sign(asked: Comparison) -> &'static str {
         Comparison::In => "in",
         Comparison::NotIn => "not in",
     }
+}
+
+/// A number is rounded as a person reads it, unless that would hide how it differs from the other.
+fn shown_beside(value: &Value, other: &Value) -> String {
+    let rounded = rounded(value);
+    match rounded {
+        Some(rounded) if rounded != shown(other) => rounded,
+        _ => shown(value),
+    }
+}
+
+/// Three digits behind the point, of a number with more.
+fn rounded(value: &Value) -> Option<String> {
+    if value.kind() != ValueKind::Number || value.is_integer() {
+        return None;
+    }
+    let number = f64::try_from(value.clone()).ok()?;
+    if number.abs() < 1.0 {
+        return None;
+    }
+    let text = format!("{number:.3}");
+    Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
 /// A value as a reason shows it: short, in one line, a text in quotes.

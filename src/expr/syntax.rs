@@ -8,33 +8,36 @@ use minijinja::machinery::{Span, Token, parse, parse_expr, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::error::Fault;
+use super::names::{mistake_in_expression, mistake_in_statements};
 use crate::base::Diagnostic;
 use crate::model::{Expression, Template};
 
 /// The longest template, in bytes.
 const LONGEST_TEMPLATE: usize = 1 << 20;
 /// The most tokens between one `{{` and `}}`, or in one expression: each may deepen the tree by one.
-const MOST_TOKENS: usize = 400;
+const MOST_TOKENS: usize = 300;
+/// The most brackets and parentheses that are open at the same time: each costs MiniJinja's parser a dozen calls.
+const DEEPEST_BRACKETS: usize = 24;
 /// The most `{% … %}` in one template: each may deepen the tree by one.
 const MOST_STATEMENTS: usize = 200;
 
-/// Checks the syntax of a template without evaluating it.
+/// Checks the syntax of a template, its filters, tests and comparisons, without evaluating it.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn check_template(template: &Template) -> Result<(), Diagnostic> {
     statements(&template.text)
-        .map(drop)
+        .and_then(|read| mistake_in_statements(read.all()).map_or(Ok(()), Err))
         .map_err(|fault| fault.in_text(&template.text, &template.place).into())
 }
 
-/// Checks the syntax of an expression without evaluating it.
+/// Checks the syntax of an expression, its filters, tests and comparisons, without evaluating it.
 ///
 /// # Errors
 /// What is wrong and where.
 pub fn check_expression(expression: &Expression) -> Result<(), Diagnostic> {
     self::expression(&expression.text)
-        .map(drop)
+        .and_then(|read| mistake_in_expression(&read).map_or(Ok(()), Err))
         .map_err(|fault| fault.in_text(&expression.text, &expression.place).into())
 }
 
@@ -87,7 +90,7 @@ fn measure(text: &str, in_expression: bool) -> Result<(), Fault> {
     if text.len() > LONGEST_TEMPLATE {
         return Err(Fault::new("the text is longer than 1 MiB"));
     }
-    let (mut tokens, mut statements) = (0, 0);
+    let (mut tokens, mut statements, mut open) = (0, 0, 0_usize);
     for token in tokenize(text, in_expression, syntax()?) {
         let (token, span) = token.map_err(|error| syntax_fault(&error))?;
         match token {
@@ -96,7 +99,21 @@ fn measure(text: &str, in_expression: bool) -> Result<(), Fault> {
                 tokens = 0;
                 statements += 1;
             }
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
+                tokens += 1;
+                open += 1;
+            }
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                tokens += 1;
+                open = open.saturating_sub(1);
+            }
             _ => tokens += 1,
+        }
+        if open > DEEPEST_BRACKETS {
+            return Err(Fault::new(format!(
+                "more than {DEEPEST_BRACKETS} brackets inside each other"
+            ))
+            .at(bytes(span)));
         }
         if tokens > MOST_TOKENS {
             return Err(Fault::new(format!(
@@ -151,5 +168,46 @@ fn syntax_fault(error: &minijinja::Error) -> Fault {
     match error.range() {
         Some(range) => fault.at(range),
         None => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_expression, check_template};
+    use crate::expr::testing::{expression, template};
+
+    #[test]
+    fn finds_mistakes_before_the_run() {
+        let shown = |diagnostic: crate::base::Diagnostic| diagnostic.to_string();
+        let error = check_template(&template("{% if x %}{{ x | uper }}{% endif %}"));
+        assert_eq!(
+            error.map_err(shown),
+            Err("book.toml:1:25\n    1 │ key = '{% if x %}{{ x | uper }}{% endif %}'\n      │                         ^^^^ there is no filter `uper`; did you mean `upper`?".to_owned())
+        );
+        for text in [
+            "x is definde",
+            "x |",
+            "",
+            "x y",
+            "(",
+            "x | safe",
+            "'x",
+            "[x < 1] | first",
+            "not (x < 1 and (x > 2) is true)",
+        ] {
+            assert!(check_expression(&expression(text)).is_err(), "{text}");
+        }
+        for text in [
+            "{{",
+            "{% if %}",
+            "{% for x %}",
+            "{% unknown %}",
+            "{% if x %}",
+            "{{# open",
+        ] {
+            assert!(check_template(&template(text)).is_err(), "{text}");
+        }
+        assert_eq!(check_expression(&expression("x | length > 5")), Ok(()));
+        assert_eq!(check_template(&template("plain }} text #}")), Ok(()));
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {
     /// The resolver says no or does not answer.
-    #[error("DNS has no address for {host}: {reason}")]
+    #[error("cannot look up {host}: {reason}")]
     Failed {
         /// The name.
         host: String,
@@ -14,7 +14,7 @@ pub enum DnsError {
         reason: String,
     },
     /// The resolver answers without an address.
-    #[error("DNS has no address for {host}")]
+    #[error("{host} has no address")]
     Empty {
         /// The name.
         host: String,
@@ -102,7 +102,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("DNS has no address for name.invalid: "),
+                .starts_with("cannot look up name.invalid: "),
             "{error}"
         );
         assert!(!error.to_string().contains("failed to lookup"), "{error}");

@@ -115,6 +115,14 @@ fn compile(patterns: &[String]) -> Result<GlobSet, FilesError> {
     };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
+        let odd = |part| matches!(part, "" | "." | "..");
+        if pattern.split('/').any(odd) {
+            return Err(FilesError::Pattern {
+                pattern: pattern.clone(),
+                reason: "it begins below the folder that is looked in, and has no ., .. or //"
+                    .to_owned(),
+            });
+        }
         let glob = GlobBuilder::new(pattern)
             .literal_separator(true)
             .build()

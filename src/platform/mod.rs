@@ -12,4 +12,3 @@ pub mod rows;
 pub mod sqlite;
 pub mod tcp;
 pub mod tls;
-pub mod tls_error;

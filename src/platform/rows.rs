@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value};
 
-/// The most that the values of one answer may take, in bytes of their texts.
+/// The most that one answer may take, in bytes of its values and names.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a value takes beside its own bytes, about.
+const VALUE: usize = 32;
 
 /// What a query gave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,7 +15,7 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// The rows, each a table from the columns' names to values.
     pub rows: Vec<Map<String, Value>>,
-    /// Whether there are more rows than these: the limit was reached, or 16 MiB of values.
+    /// Whether there are more rows than these: the limit was reached, or 16 MiB.
     pub truncated: bool,
 }
 
@@ -30,24 +33,28 @@ pub struct Changed {
 pub(super) struct Collector {
     rows: Rows,
     limit: usize,
+    /// What the names take in each row.
+    names: usize,
     bytes: usize,
 }
 
 impl Collector {
     pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>, limit: usize) -> Self {
+        let columns = distinct(names);
         Self {
+            limit,
+            names: columns.iter().map(|name| name.len() + VALUE).sum(),
+            bytes: 0,
             rows: Rows {
-                columns: distinct(names),
+                columns,
                 ..Rows::default()
             },
-            limit,
-            bytes: 0,
         }
     }
 
     /// Takes a row in. Gives false, and marks the rows as truncated, where there is no room for it.
     pub(super) fn push(&mut self, values: Vec<Value>) -> bool {
-        let bytes: usize = values.iter().map(size).sum();
+        let bytes = self.names + values.iter().map(size).sum::<usize>();
         if self.rows.rows.len() >= self.limit || self.bytes + bytes > MOST_BYTES {
             self.rows.truncated = true;
             return false;
@@ -112,9 +119,13 @@ mod tests {
         assert!(few.truncated);
         assert_eq!(few.rows.len(), 1);
 
+        let mut many = Collector::new(["n"], usize::MAX);
+        while many.push(vec![json!(1)]) {}
+        assert!(many.finish().rows.len() < 500_000);
+
         let mut large = Collector::new(["t"], 10);
-        assert!(large.push(vec![Value::String("x".repeat(MOST_BYTES))]));
-        assert!(!large.push(vec![json!(1)]));
+        assert!(large.push(vec![Value::String("x".repeat(MOST_BYTES - 100))]));
+        assert!(!large.push(vec![Value::String("x".repeat(100))]));
         assert!(large.finish().truncated);
     }
 }

@@ -30,23 +30,32 @@ impl std::fmt::Display for ConnectError {
         };
         let more = self.failures.len().saturating_sub(NAMED);
         let named = &self.failures[..self.failures.len() - more];
-        if named.iter().all(|(_, reason)| reason == first) {
+        let failures: Vec<_> = if named.iter().all(|(_, reason)| reason == first) {
             let addresses: Vec<_> = named
                 .iter()
                 .map(|(address, _)| address.to_string())
                 .collect();
-            write!(formatter, "{first} by {}", addresses.join(" and "))?;
+            vec![failure(first, &addresses.join(" and "))]
         } else {
-            let failures: Vec<_> = named
+            named
                 .iter()
-                .map(|(address, reason)| format!("{reason} by {address}"))
-                .collect();
-            formatter.write_str(&failures.join(", "))?;
-        }
+                .map(|(address, reason)| failure(reason, &address.to_string()))
+                .collect()
+        };
+        formatter.write_str(&failures.join(", "))?;
         if more > 0 {
             write!(formatter, " and {more} more")?;
         }
         Ok(())
+    }
+}
+
+/// `connection refused by 192.0.2.1:443`, `192.0.2.1:443: no route to the host`
+fn failure(reason: &str, addresses: &str) -> String {
+    if reason.starts_with("connection") {
+        format!("{reason} by {addresses}")
+    } else {
+        format!("{addresses}: {reason}")
     }
 }
 
@@ -111,6 +120,7 @@ pub fn reason(error: &io::Error) -> String {
         }
         io::ErrorKind::HostUnreachable => "no route to the host".to_owned(),
         io::ErrorKind::NetworkUnreachable => "no route to the network".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no address of that kind".to_owned(),
         io::ErrorKind::TimedOut => "no answer".to_owned(),
         io::ErrorKind::UnexpectedEof => "connection closed early".to_owned(),
         _ => error.to_string(),
@@ -124,16 +134,11 @@ mod tests {
 
     use tokio::net::TcpListener;
 
+    use super::super::http::testing::closed;
     use super::{ConnectError, connect, take_turns};
 
     fn socket(text: &str) -> SocketAddr {
         text.parse().unwrap()
-    }
-
-    /// A port that nobody listens at: it was ours a moment ago.
-    async fn closed() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap()
     }
 
     #[tokio::test]
@@ -172,15 +177,16 @@ mod tests {
     fn names_different_reasons_apart_and_not_without_end() {
         let failures = (1..=6)
             .map(|port| {
-                (
-                    SocketAddr::from(([192, 0, 2, 1], port)),
-                    format!("reason {port}"),
-                )
+                let reason = match port {
+                    2 => "connection lost".to_owned(),
+                    _ => format!("reason {port}"),
+                };
+                (SocketAddr::from(([192, 0, 2, 1], port)), reason)
             })
             .collect();
         assert_eq!(
             ConnectError { failures }.to_string(),
-            "reason 1 by 192.0.2.1:1, reason 2 by 192.0.2.1:2, reason 3 by 192.0.2.1:3, reason 4 by 192.0.2.1:4 and 2 more"
+            "192.0.2.1:1: reason 1, connection lost by 192.0.2.1:2, 192.0.2.1:3: reason 3, 192.0.2.1:4: reason 4 and 2 more"
         );
     }
 

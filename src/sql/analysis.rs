@@ -27,6 +27,9 @@ const DEEPEST_RECURSION: usize = 48;
 /// optimisation. It costs nothing until it is used.
 const STACK: usize = 16 * 1024 * 1024;
 
+/// How the reason of a text begins that the parser does not understand.
+pub const UNPARSED: &str = "cannot be parsed: ";
+
 /// Whose SQL it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -109,7 +112,7 @@ pub fn effect_in_any(text: &str) -> Analysis {
 fn analyse(text: &str, dialect: &dyn sqlparser::dialect::Dialect) -> Analysis {
     let tokens = match Tokenizer::new(dialect, text).tokenize() {
         Ok(tokens) => numbered_placeholders(tokens),
-        Err(error) => return Analysis::destroy(1, format!("cannot be parsed: {}", error.message)),
+        Err(error) => return Analysis::destroy(1, format!("{UNPARSED}{}", error.message)),
     };
     if let Some(reason) = too_deep(&tokens) {
         return Analysis::destroy(1, reason);
@@ -138,7 +141,7 @@ fn analyse(text: &str, dialect: &dyn sqlparser::dialect::Dialect) -> Analysis {
         if !matches!(after, Token::SemiColon | Token::EOF) {
             return Analysis::destroy(
                 statements + 1,
-                format!("cannot be parsed: {after} after the end of a statement"),
+                format!("{UNPARSED}{after} after the end of a statement"),
             );
         }
     }
@@ -231,7 +234,7 @@ fn too_deep(tokens: &[Token]) -> Option<String> {
 fn unparsed(error: &ParserError) -> String {
     match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
-            format!("cannot be parsed: {}", crate::base::text::one_line(message))
+            format!("{UNPARSED}{}", crate::base::text::one_line(message))
         }
         ParserError::RecursionLimitExceeded => "nests too deeply: not parsed".to_owned(),
     }

@@ -136,3 +136,50 @@ impl Drop for Live {
         self.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::base::{Status, Verdict};
+    use crate::engine::Sink as _;
+    use crate::event::sample;
+    use crate::term::screen::Screen;
+
+    use super::Live;
+
+    #[test]
+    fn where_nobody_watches_nothing_is_started_and_nothing_kept() {
+        let mut live = Live::new(Screen::new(false), false, 80, false);
+        let mut events = vec![sample::started(&[])];
+        for index in 0..100 {
+            let key = format!("each[{index}]");
+            events.push(sample::step_started(&key));
+            events.push(sample::finished(&key, Status::Ok));
+        }
+        for envelope in sample::stream(events) {
+            live.event(&envelope);
+        }
+        assert!(live.ticker.is_none());
+        let later = std::time::Instant::now() + std::time::Duration::from_secs(9);
+        assert!(live.board().lines(later, 80, false).is_empty());
+    }
+
+    #[test]
+    fn the_end_of_the_run_takes_the_lines_away_and_ends_the_thread() {
+        let mut live = Live::new(Screen::new(true), false, 80, false);
+        let events = vec![
+            sample::started(&["a"]),
+            sample::step_started("a"),
+            sample::run_finished(Verdict::Ok, 0, ""),
+        ];
+        let stream = sample::stream(events);
+        for envelope in &stream[..2] {
+            live.event(envelope);
+        }
+        assert!(live.ticker.is_some());
+        let later = std::time::Instant::now() + std::time::Duration::from_secs(9);
+        assert_eq!(live.board().lines(later, 80, false).len(), 1);
+        live.event(&stream[2]);
+        assert!(live.ticker.is_none());
+        assert!(live.board().lines(later, 80, false).is_empty());
+    }
+}

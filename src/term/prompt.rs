@@ -22,7 +22,8 @@ pub struct TerminalPrompt {
     screen: Screen,
     somebody: bool,
     turn: Mutex<()>,
-    /// A question was given up while its thread still read the terminal: a second reader would share the keys with it.
+    /// The person pressed Ctrl-C, or a question was dropped while its thread still read the terminal. Nobody is asked
+    /// again: the run is on its way out, and a second reader would share the keys with the first.
     given_up: AtomicBool,
 }
 
@@ -86,7 +87,10 @@ impl<'a> Asking<'a> {
     fn failed(&self, error: &io::Error) -> PromptError {
         leave_line();
         match error.kind() {
-            io::ErrorKind::Interrupted => PromptError::Interrupted,
+            io::ErrorKind::Interrupted => {
+                self.prompt.given_up.store(true, Ordering::Relaxed);
+                PromptError::Interrupted
+            }
             io::ErrorKind::NotConnected => PromptError::NoTerminal,
             _ => PromptError::Broken(error.to_string()),
         }

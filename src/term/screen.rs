@@ -134,3 +134,25 @@ fn bar() -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Moving, Screen};
+
+    #[test]
+    fn while_a_question_is_asked_nothing_moves_and_what_is_printed_waits() {
+        let screen = Screen::new(true);
+        let outer = screen.still();
+        let inner = screen.still();
+        screen.draw(&["a line that would move".to_owned()]);
+        assert!(matches!(screen.lock().moving, Moving::No));
+        screen.print("first\n");
+        screen.print("second\n");
+        drop(inner);
+        assert_eq!(screen.lock().held, "first\nsecond\n");
+        // Not for the output of the tests.
+        screen.lock().held.clear();
+        drop(outer);
+        assert_eq!(screen.lock().asking, 0);
+    }
+}

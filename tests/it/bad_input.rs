@@ -33,14 +33,14 @@ fn a_configuration_that_is_asked_for_and_missing_is_a_usage_error() {
 #[test]
 fn the_configuration_nearest_upward_wins() {
     let project = Project::bare()
-        .config("environment = \"outer\"\n[environment.outer]\n")
+        .config("default_environment = \"outer\"\n[environment.outer]\n")
         .file(
             "inner/opsbook.toml",
-            "environment = \"inner\"\n[environment.inner]\n",
+            "default_environment = \"inner\"\n[environment.inner]\n",
         )
         .file(
             "inner/runbooks/t/x.toml",
-            "title = \"x\"\n[[step]]\nname = \"e\"\nassert.that = \"run.environment == 'inner'\"\n",
+            "title = \"x\"\n[[step]]\nname = \"e\"\nassert.that = \"environment == 'inner'\"\n",
         );
     let mut command = project.command(&["t", "x"]);
     let output = command.current_dir(project.path("inner")).output().unwrap();
@@ -150,7 +150,7 @@ fn two_steps_of_one_name_are_78() {
 fn a_reference_that_the_configuration_does_not_know_is_78() {
     run("[[step]]\nname = \"a\"\nhttp.get = \"/\"\nhttp.on = \"nowhere\"\n")
         .exits(78)
-        .says("nowhere");
+        .prints("nowhere");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn an_endless_template_runs_out_of_fuel() {
         "[[step]]\nname = \"a\"\ncommand.run = [\"echo\", \"{% for i in range(9999) %}{% for j in range(9999) %}{% for k in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}\"]\n",
     );
     assert!([2, 3, 78].contains(&output.code), "{}", output.shown());
-    assert!(output.shown().contains("fuel"), "{}", output.shown());
+    assert!(output.shown().contains("steps"), "{}", output.shown());
 }
 
 #[test]

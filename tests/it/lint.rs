@@ -71,8 +71,8 @@ fn a_lint_of_everything_names_every_bad_file() {
         .file("runbooks/t/two.toml", "titel = \"x\"\n")
         .run(&["lint"])
         .exits(78)
-        .says("runbooks/t/one.toml")
-        .says("runbooks/t/two.toml");
+        .prints("runbooks/t/one.toml")
+        .prints("runbooks/t/two.toml");
 }
 
 #[test]

@@ -60,19 +60,6 @@ fn retention_deletes_exactly_the_old_rows() {
 }
 
 #[test]
-fn a_dry_run_counts_the_rows_and_deletes_none() {
-    let project = example();
-    project
-        .run(&["--config", "config.example.toml", "db", "ping"])
-        .exits(0);
-    let before = keys(&project, "audit_logs", None);
-    let mut line = WEEKLY.to_vec();
-    line.push("--dry-run");
-    project.run(&line).exits(0).prints("DRY RUN");
-    assert_eq!(keys(&project, "audit_logs", None), before);
-}
-
-#[test]
 fn the_database_commands_work_on_the_example() {
     let project = example();
     for command in ["ping", "tables", "size", "integrity"] {

@@ -98,7 +98,7 @@ fn an_interrupted_run_says_so_in_the_list_of_runs() {
         .project
         .run(&["runs", "list"])
         .exits(0)
-        .prints("t/x");
+        .prints("t x");
 }
 
 #[test]

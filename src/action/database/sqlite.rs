@@ -41,6 +41,12 @@ impl SqliteSystem {
                 .help(format!("check the paths of [database.{name}] and who may read them")),
             SqliteError::Create { .. } => ActionError::own(message)
                 .help(format!("check who may write the folder of [database.{name}]")),
+            SqliteError::CannotOpen(_) | SqliteError::ReadOnly(_) => ActionError::own(message).help(
+                format!("check who may read and write the file of [database.{name}] and its folder"),
+            ),
+            SqliteError::NeedsRecovery(_) => ActionError::target(message).help(
+                "have the program that owns it open it, or any sqlite3 that may write; a read changes nothing",
+            ),
             SqliteError::Locked(_) => ActionError::target(message)
                 .help("see who holds it: fuser -v on the file; `retry` waits for longer"),
             SqliteError::Damaged(_) => ActionError::target(message)

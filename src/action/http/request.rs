@@ -32,6 +32,7 @@ pub(super) fn build(
     request.headers = headers(invocation, service, media_type, context)?;
     request.body = body;
     request.timeout = limit(context.deadline, service);
+    request.deadline = context.deadline;
     request.trust = trust(invocation, context)?;
     request.proxies = Proxies::from_variables(context.environment);
     if let Some(size) = invocation.size("body_limit") {
@@ -199,5 +200,44 @@ fn trust(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Trust, 
             "`insecure` trusts everyone, so `ca` has no meaning beside it",
         )
         .help("leave one of the two out")),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use proptest::prelude::{any, prop_oneof, proptest};
+    use proptest::prop_assert_eq;
+    use proptest::strategy::Strategy;
+    use url::Url;
+
+    use super::{Service, url};
+
+    /// Text that is likely to reach into a host.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[/@:.?#a-z\\\\\t]{0,12}",
+            "https?:[/@:.?#a-z\\\\]{0,12}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_leaves_for_another_server_than_the_service(object in hostile()) {
+            let service = Service {
+                name: "api".to_owned(),
+                url: Some("https://api.example.com/v1".to_owned()),
+                auth: None,
+                headers: Vec::new(),
+                timeout: None,
+                checks: Vec::new(),
+            };
+            if let Ok(url) = url(&object, Some(&service)) {
+                let home = Url::parse("https://api.example.com").unwrap();
+                prop_assert_eq!(url.origin(), home.origin());
+                prop_assert_eq!(url.username(), "");
+            }
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::base::Effect;
 use crate::base::text::{count, fit, one_line, thousands};
+use crate::base::{Effect, Size};
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
@@ -16,6 +16,9 @@ use crate::action::database::system::{self, DatabaseSystem};
 
 /// How many rows are kept unless the step says otherwise.
 const LIMIT: usize = 10_000;
+
+/// The longest file that is run, in bytes: it is held in memory.
+const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// `sql.*`
 pub(super) struct Sql;
@@ -93,7 +96,7 @@ static SPEC: ActionSpec = ActionSpec {
         },
         OutputSpec {
             name: "truncated",
-            help: "whether there are more rows than were kept: over the limit, or 16 MiB of values",
+            help: "whether there are more rows than were kept: over the limit, or 16 MiB",
         },
     ],
     timeout: None,
@@ -177,6 +180,15 @@ async fn file(
     system: &dyn DatabaseSystem,
     path: &Path,
 ) -> Result<(Rows, u64, String), ActionError> {
+    let bytes = tokio::fs::metadata(path).await.map_or(0, |file| file.len());
+    if bytes > LONGEST_FILE {
+        let error = format!("the file {} has {}", path.display(), Size(bytes));
+        return Err(ActionError::config(format!(
+            "{error}; at most {} are run in one transaction",
+            Size(LONGEST_FILE)
+        ))
+        .help("split it, or hand it to the database's own tool with `command.run`"));
+    }
     let sql = tokio::fs::read_to_string(path).await.map_err(|error| {
         ActionError::own(format!(
             "the file {} cannot be read: {error}",

@@ -130,6 +130,13 @@ async fn a_file_runs_in_one_transaction() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Own);
+    let large = fs::File::create(world.path("large.sql")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    let error = world
+        .run(&Sql, "file", file("large.sql"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Config);
     let left = world
         .run(&Sql, "query", sql("SELECT count(*) AS n FROM t", &[]), &[])
         .await

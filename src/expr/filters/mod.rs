@@ -8,7 +8,7 @@ mod time;
 use std::sync::Arc;
 
 use minijinja::value::{Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value, filters, functions, tests};
+use minijinja::{Environment, Error, ErrorKind, Value, filters, functions, tests as builtin_tests};
 
 use super::error::Fault;
 use super::value::Identifier;
@@ -103,9 +103,13 @@ pub const TESTS: &[(&str, &str)] = &[
     ("even", "an even number"),
     ("false", "false"),
     ("float", "a number with a fraction"),
+    ("ge", "as great as another number or text, or greater"),
+    ("gt", "greater than another number or text"),
     ("in", "one of a list, a key of a table or a part of a text"),
     ("integer", "a whole number"),
     ("iterable", "something with items"),
+    ("le", "as small as another number or text, or smaller"),
+    ("lt", "less than another number or text"),
     ("mapping", "a table"),
     (
         "matches",
@@ -136,6 +140,8 @@ pub(super) fn register(environment: &mut Environment<'static>, clock: Arc<dyn Cl
     register_builtin_filters(environment);
     register_tests(environment);
     environment.add_function("range", functions::range);
+    // JSON's word for what MiniJinja calls `none`.
+    environment.add_global("null", ());
     text::register(environment);
     number::register(environment);
     time::register(environment, clock);
@@ -145,7 +151,6 @@ pub(super) fn register(environment: &mut Environment<'static>, clock: Arc<dyn Cl
 fn register_builtin_filters(environment: &mut Environment<'static>) {
     environment.add_filter("abs", filters::abs);
     environment.add_filter("attr", filters::attr);
-    environment.add_filter("batch", filters::batch);
     environment.add_filter("bool", filters::bool);
     environment.add_filter("capitalize", filters::capitalize);
     environment.add_filter("default", filters::default);
@@ -180,27 +185,27 @@ fn register_builtin_filters(environment: &mut Environment<'static>) {
 }
 
 fn register_tests(environment: &mut Environment<'static>) {
-    environment.add_test("boolean", tests::is_boolean);
-    environment.add_test("defined", tests::is_defined);
-    environment.add_test("divisibleby", tests::is_divisibleby);
-    environment.add_test("endingwith", tests::is_endingwith);
-    environment.add_test("eq", tests::is_eq);
-    environment.add_test("even", tests::is_even);
-    environment.add_test("false", tests::is_false);
-    environment.add_test("float", tests::is_float);
-    environment.add_test("in", tests::is_in);
-    environment.add_test("integer", tests::is_integer);
-    environment.add_test("iterable", tests::is_iterable);
-    environment.add_test("mapping", tests::is_mapping);
-    environment.add_test("ne", tests::is_ne);
-    environment.add_test("none", tests::is_none);
-    environment.add_test("number", tests::is_number);
-    environment.add_test("odd", tests::is_odd);
-    environment.add_test("sequence", tests::is_sequence);
-    environment.add_test("startingwith", tests::is_startingwith);
-    environment.add_test("string", tests::is_string);
-    environment.add_test("true", tests::is_true);
-    environment.add_test("undefined", tests::is_undefined);
+    environment.add_test("boolean", builtin_tests::is_boolean);
+    environment.add_test("defined", builtin_tests::is_defined);
+    environment.add_test("divisibleby", builtin_tests::is_divisibleby);
+    environment.add_test("endingwith", builtin_tests::is_endingwith);
+    environment.add_test("eq", builtin_tests::is_eq);
+    environment.add_test("even", builtin_tests::is_even);
+    environment.add_test("false", builtin_tests::is_false);
+    environment.add_test("float", builtin_tests::is_float);
+    environment.add_test("in", builtin_tests::is_in);
+    environment.add_test("integer", builtin_tests::is_integer);
+    environment.add_test("iterable", builtin_tests::is_iterable);
+    environment.add_test("mapping", builtin_tests::is_mapping);
+    environment.add_test("ne", builtin_tests::is_ne);
+    environment.add_test("none", builtin_tests::is_none);
+    environment.add_test("number", builtin_tests::is_number);
+    environment.add_test("odd", builtin_tests::is_odd);
+    environment.add_test("sequence", builtin_tests::is_sequence);
+    environment.add_test("startingwith", builtin_tests::is_startingwith);
+    environment.add_test("string", builtin_tests::is_string);
+    environment.add_test("true", builtin_tests::is_true);
+    environment.add_test("undefined", builtin_tests::is_undefined);
 }
 
 fn identifier(value: &Value) -> Result<Value, Error> {
@@ -260,4 +265,168 @@ fn optional(arguments: &Rest<Value>) -> Result<Option<&Value>, Error> {
         return Err(Error::from(ErrorKind::TooManyArguments));
     }
     Ok(arguments.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{FILTERS, FUNCTIONS, TESTS};
+    use crate::expr::Scope;
+    use crate::expr::testing::{evaluator, expression};
+
+    fn value(text: &str) -> Result<serde_json::Value, String> {
+        evaluator()
+            .value(&expression(text), &Scope::new())
+            .map_err(|error| error.message)
+    }
+
+    #[test]
+    fn the_lists_are_sorted_and_true() {
+        for list in [FILTERS, TESTS, FUNCTIONS] {
+            assert!(list.is_sorted_by_key(|(name, _)| name));
+        }
+        for (name, _) in FILTERS {
+            let error = value(&format!("1 | {name}")).err().unwrap_or_default();
+            assert!(!error.contains("there is no filter"), "{name}: {error}");
+        }
+        for (name, _) in TESTS {
+            let error = value(&format!("1 is {name}")).err().unwrap_or_default();
+            assert!(!error.contains("there is no test"), "{name}: {error}");
+        }
+        for (name, _) in FUNCTIONS {
+            let error = value(&format!("{name}()")).err().unwrap_or_default();
+            assert!(!error.contains("missing`"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn durations_and_moments() {
+        for (text, expected) in [
+            ("now()", json!("2026-12-31 12:00:00")),
+            ("'90d' | ago", json!("2026-10-02 12:00:00")),
+            ("3600 | ago", json!("2026-12-31 11:00:00")),
+            ("'1h' | from_now", json!("2026-12-31 13:00:00")),
+            ("'5m' | seconds", json!(300)),
+            ("'1500ms' | seconds", json!(1.5)),
+            ("90 | duration", json!("1m 30s")),
+            ("1500 | duration('ms')", json!("1s 500ms")),
+            ("'2026-12-31 11:59:00' | age", json!(60)),
+            ("'2026-12-31T12:59:00+01:00' | age", json!(60)),
+            ("'2026-12-31 12:59:00.5+01' | age", json!(59)),
+            ("'2026-12-31' | age", json!(43200)),
+            ("1798718340 | age", json!(60)),
+        ] {
+            assert_eq!(value(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "'soon' | ago",
+            "-5 | ago",
+            "'yesterday' | age",
+            "'99999999y' | ago",
+            "1e30 | age | string | length > 99",
+        ] {
+            let _ = value(text);
+        }
+        assert!(value("'soon' | ago").is_err_and(|error| error.contains("is not a duration")));
+        assert!(value("-5 | duration").is_err());
+        assert!(value("'yesterday' | age").is_err_and(|error| error.contains("is not a moment")));
+    }
+
+    #[test]
+    fn numbers_and_sizes() {
+        for (text, expected) in [
+            ("'10MiB' | bytes", json!(10_485_760)),
+            ("10485760 | size", json!("10.0 MiB")),
+            ("50 | percent(200)", json!(25)),
+            ("[4, 1, 3, 2] | quantile(0.5)", json!(2.5)),
+            ("[4, 1, 3, 2] | quantile(1)", json!(4)),
+            ("[7] | quantile(0.95)", json!(7)),
+            ("[1, 2] | sum", json!(3)),
+            ("[3, 1] | min", json!(1)),
+        ] {
+            assert_eq!(value(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "[] | quantile(0.5)",
+            "[1] | quantile(2)",
+            "['a'] | quantile(0.5)",
+            "1 | percent(0)",
+            "-1 | size",
+            "null | bytes",
+        ] {
+            assert!(value(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_alert_as_the_monitoring_plugins_do() {
+        for (number, range, alerts) in [
+            ("11", "10", true),
+            ("-1", "10", true),
+            ("10", "10", false),
+            ("0", "10", false),
+            ("9", "10:", true),
+            ("10", "10:", false),
+            ("11", "~:10", true),
+            ("-99", "~:10", false),
+            ("9", "10:20", true),
+            ("21", "10:20", true),
+            ("20", "10:20", false),
+            ("10", "@10:20", true),
+            ("15", "@10:20", true),
+            ("21", "@10:20", false),
+        ] {
+            let text = format!("{number} | range_check('{range}')");
+            assert_eq!(value(&text), Ok(json!(alerts)), "{text}");
+        }
+        for range in ["", "@", "20:10", "a", "1:b", "nan", "1:2:3"] {
+            assert!(
+                value(&format!("1 | range_check('{range}')")).is_err(),
+                "{range}"
+            );
+        }
+        assert!(value("'1' | range_check('10')").is_err());
+    }
+
+    #[test]
+    fn texts() {
+        for (text, expected) in [
+            ("'v1.22' is matches('^v1[.]')", json!(true)),
+            ("'abc' | regex_match('x')", json!(false)),
+            ("'aé' | b64encode", json!("YcOp")),
+            ("'{\"a\": [1]}' | fromjson", json!({"a": [1]})),
+            ("[1, null] | tojson", json!("[1,null]")),
+            ("[1, 'a', true] | join('-')", json!("1-a-true")),
+            ("'a\\nb' | lines | length", json!(2)),
+            ("'a,b' | split(',') | last", json!("b")),
+            (
+                "[{'a': 1}, {'a': 2}] | map(attribute='a') | list",
+                json!([1, 2]),
+            ),
+            (
+                "[{'a': 1}, {'a': 2}] | selectattr('a', 'eq', 2) | list",
+                json!([{"a": 2}]),
+            ),
+            ("missing | default('x')", json!("x")),
+            (
+                "[{'a': 1}, {'a': 2}] | selectattr('a', 'gt', 1) | list",
+                json!([{"a": 2}]),
+            ),
+            ("[1, 2, 3] | reject('le', 2) | list", json!([3])),
+            ("[1, 2, 3] | batch(2)", json!([[1, 2], [3]])),
+        ] {
+            assert_eq!(value(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "'a' is matches('(')",
+            "'a' | regex_match('(a{1000}){1000}')",
+            "'{' | fromjson",
+            "[null] | join",
+            "[null] | select('lt', 1) | list",
+            "'5' is gt(1)",
+        ] {
+            assert!(value(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! Filters over numbers and lists of numbers.
 
+use std::cmp::Ordering;
+
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, Value};
 
 use super::{from_fault, number, plain, refused};
 use crate::base::Size;
-use crate::expr::value::items_of;
+use crate::expr::compare::order_of;
+use crate::expr::value::{items_of, kind_of};
 
 pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_filter("bytes", bytes);
@@ -13,6 +16,29 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_filter("quantile", quantile);
     environment.add_filter("range_check", range_check);
     environment.add_filter("size", size);
+    // MiniJinja's own order values of any kind: null would be less than every number.
+    environment.add_test("gt", |left: &Value, right: &Value| {
+        Ok(order(left, right)?.is_gt())
+    });
+    environment.add_test("ge", |left: &Value, right: &Value| {
+        Ok(order(left, right)?.is_ge())
+    });
+    environment.add_test("lt", |left: &Value, right: &Value| {
+        Ok(order(left, right)?.is_lt())
+    });
+    environment.add_test("le", |left: &Value, right: &Value| {
+        Ok(order(left, right)?.is_le())
+    });
+}
+
+fn order(left: &Value, right: &Value) -> Result<Ordering, Error> {
+    order_of(left, right).ok_or_else(|| {
+        refused(format!(
+            "{} cannot be compared with {}",
+            kind_of(left),
+            kind_of(right)
+        ))
+    })
 }
 
 fn bytes(value: &Value) -> Result<Value, Error> {

@@ -1,4 +1,4 @@
-//! Filters over texts and lists of texts.
+//! Filters over texts and lists.
 
 use base64::Engine as _;
 use minijinja::value::{Rest, Serde};
@@ -14,6 +14,7 @@ const LARGEST_REGEX: usize = 1 << 20;
 
 pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_filter("b64encode", b64encode);
+    environment.add_filter("batch", batch);
     environment.add_filter("fromjson", fromjson);
     environment.add_filter("join", join);
     environment.add_filter("regex_match", matches);
@@ -34,6 +35,18 @@ fn fromjson(text: &str) -> Result<Value, Error> {
     serde_json::from_str::<serde_json::Value>(text)
         .map(|value| Value::from(Serde(&value)))
         .map_err(|error| refused(format!("the text is not JSON: {error}")))
+}
+
+/// Unlike MiniJinja's, never fills the last part up: that could take any amount of memory.
+fn batch(value: &Value, count: usize) -> Result<Vec<Value>, Error> {
+    if count == 0 {
+        return Err(refused("a part of a list holds at least one item"));
+    }
+    Ok(items_of(value)
+        .map_err(from_fault)?
+        .chunks(count)
+        .map(|part| Value::from(part.to_vec()))
+        .collect())
 }
 
 fn tojson(value: &Value) -> Result<String, Error> {

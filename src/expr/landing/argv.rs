@@ -88,3 +88,127 @@ fn no_option(argument: &str, number: bool) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use crate::base::Secret;
+    use crate::expr::testing::{evaluator, hostile, refused, scope, template};
+    use crate::expr::{Argument, EvalError, Scope, secret_value};
+    use crate::model::{Kind, Node};
+
+    fn argv(items: &[&str], scope: &Scope) -> Result<Vec<String>, EvalError> {
+        let node = Node::List(
+            items
+                .iter()
+                .map(|item| Node::Text(template(item)))
+                .collect(),
+        );
+        evaluator()
+            .argument(&node, Kind::Argv, scope)
+            .map(|argument| match argument {
+                Argument::List(items) => items,
+                other => vec![format!("{other:?}")],
+            })
+    }
+
+    #[test]
+    fn numbers_and_single_texts_are_arguments() {
+        let node = Node::List(vec![
+            Node::Text(template("head")),
+            Node::Integer(-5),
+            Node::Boolean(true),
+        ]);
+        assert_eq!(
+            evaluator().argument(&node, Kind::Argv, &Scope::new()),
+            Ok(Argument::List(vec![
+                "head".into(),
+                "-5".into(),
+                "true".into()
+            ]))
+        );
+        assert_eq!(
+            evaluator().argument(&Node::Text(template("ls -l")), Kind::Argv, &Scope::new()),
+            Ok(Argument::List(vec!["ls -l".into()]))
+        );
+    }
+
+    #[test]
+    fn a_value_is_never_an_option() {
+        let scope = scope(&json!({"x": "-rf", "n": -5, "s": "-5", "e": "", "d": "--"}));
+        for items in [
+            ["rm", "{{ x }}"],
+            ["rm", "{{ e }}{{ x }}"],
+            ["rm", "{{ e }}-f"],
+            ["rm", "{{ s }}"],
+            ["rm", "{{ n }}x"],
+            ["rm", "{{ d }}"],
+        ] {
+            let error = argv(&items, &scope).err().map(|error| error.message);
+            assert!(
+                error.is_some_and(|message| message.contains("dash")),
+                "{items:?}"
+            );
+        }
+        assert_eq!(
+            argv(&["rm", "--", "{{ x }}"], &scope),
+            Ok(vec!["rm".into(), "--".into(), "-rf".into()])
+        );
+        assert_eq!(
+            argv(&["rm", "--name={{ x }}", "{{ n }}", "-{{ x }}"], &scope),
+            Ok(vec![
+                "rm".into(),
+                "--name=-rf".into(),
+                "-5".into(),
+                "--rf".into()
+            ])
+        );
+    }
+
+    #[test]
+    fn secrets_and_lists_are_refused() {
+        let secret = secret_value(&Secret::new("hunter2".to_owned()));
+        let scope = scope(&json!({"list": [1]})).with("token", secret);
+        refused(
+            "--token={{ token }}",
+            Kind::Argv,
+            &scope,
+            "secrets never go on a command line",
+            "token",
+        );
+        refused(
+            "{{ token | b64encode }}",
+            Kind::Argv,
+            &scope,
+            "secrets never go",
+            "token | b64encode",
+        );
+        refused(
+            "{{ 'x' ~ token }}",
+            Kind::Argv,
+            &scope,
+            "a secret cannot be joined",
+            "'x' ~ token",
+        );
+        refused("{{ list }}", Kind::Argv, &scope, "a list", "list");
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_part_of_exactly_one_argument(value in hostile()) {
+            let scope = scope(&json!({"x": value}));
+            let landed = argv(&["printf", "--", "a{{ x }}b"], &scope);
+            if value.contains('\0') {
+                prop_assert!(landed.is_err());
+            } else {
+                prop_assert_eq!(landed, Ok(vec!["printf".to_owned(), "--".to_owned(), format!("a{value}b")]));
+            }
+            if let Ok(landed) = argv(&["printf", "{{ x }}"], &scope) {
+                prop_assert!(!landed[1].starts_with('-'));
+                prop_assert_eq!(&landed[1], &value);
+            }
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! Texts that nothing parses: names, messages, paths, and headers, which must stay one line.
 
+use minijinja::value::ValueKind;
+
 use crate::expr::Scope;
 use crate::expr::error::{EvalError, Fault};
 use crate::expr::evaluator::Evaluator;
 use crate::expr::pieces::Piece;
-use crate::expr::value::{message_of, text_of};
+use crate::expr::value::{items_of, message_of, text_of};
 use crate::model::Node;
 
 use super::{bounded, misfit, template};
@@ -86,12 +88,30 @@ pub(super) fn list(
     node: &Node,
     scope: &Scope,
 ) -> Result<Vec<String>, EvalError> {
-    match node {
-        Node::List(items) => items
-            .iter()
-            .map(|item| scalar(evaluator, item, scope, text))
-            .collect(),
-        one => scalar(evaluator, one, scope, text).map(|text| vec![text]),
+    let items = match node {
+        Node::List(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Node::Text(template) => texts.extend(evaluator.landed(template, scope, several)?),
+            other => texts.push(scalar(evaluator, other, scope, text)?),
+        }
+    }
+    Ok(texts)
+}
+
+fn several(pieces: &[Piece<'_>]) -> Result<Vec<String>, Fault> {
+    match pieces {
+        [Piece::Value(value, range)]
+            if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) =>
+        {
+            items_of(value)
+                .and_then(|items| items.iter().map(single).collect())
+                .map_err(|fault| fault.at(range.clone()))
+        }
+        _ => text(pieces).map(|text| vec![text]),
     }
 }
 
@@ -123,5 +143,73 @@ pub(super) fn scalar(
         Node::Float(number) => Ok(number.to_string()),
         Node::Boolean(truth) => Ok(truth.to_string()),
         _ => evaluator.landed(template(node)?, scope, landing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use crate::base::Secret;
+    use crate::expr::testing::{evaluator, hostile, land, refused, scope, template};
+    use crate::expr::{Argument, secret_value};
+    use crate::model::{Kind, Node};
+
+    #[test]
+    fn a_secret_goes_where_it_is_meant_and_messages_show_stars() {
+        let scope = scope(&json!({"n": null, "list": [1, 2]}))
+            .with("token", secret_value(&Secret::new("hunter2".to_owned())));
+        let text = |text: &str| evaluator().text(&template(text), &scope);
+        assert_eq!(
+            text("t={{ token }} {{ n }} {{ list }}\n"),
+            Ok("t=*** null [1,2]\n".to_owned())
+        );
+        assert!(text("{{ token ~ '' }}").is_err());
+        assert_eq!(
+            land("Bearer {{ token | b64encode }}", Kind::Text, &scope),
+            Ok(Argument::Text("Bearer aHVudGVyMg==".to_owned()))
+        );
+        refused("a {{ n }}", Kind::Text, &scope, "null", "n");
+    }
+
+    #[test]
+    fn paths_and_lists_hold_plain_texts() {
+        let scope = scope(&json!({"x": "a\0", "y": "a b", "z": ["c", 1]}));
+        refused("/tmp/{{ x }}", Kind::Path, &scope, "NUL", "x");
+        assert_eq!(
+            land("{{ y }}.txt", Kind::Path, &scope),
+            Ok(Argument::Path("a b.txt".into()))
+        );
+        assert_eq!(
+            land("{{ y }}", Kind::TextList, &scope),
+            Ok(Argument::List(vec!["a b".to_owned()]))
+        );
+        let node = Node::List(vec![
+            Node::Text(template("{{ y }}")),
+            Node::Text(template("{{ z }}")),
+            Node::Integer(5),
+        ]);
+        assert_eq!(
+            evaluator().argument(&node, Kind::TextList, &scope),
+            Ok(Argument::List(
+                ["a b", "c", "1", "5"].map(str::to_owned).to_vec()
+            ))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_is_one_line(value in hostile()) {
+            let scope = scope(&json!({"x": value}));
+            let node = Node::Table(vec![("X-{{ x }}".to_owned(), Node::Text(template("a {{ x }}")))]);
+            let landed = evaluator().argument(&node, Kind::Headers, &scope);
+            if value.contains(['\r', '\n', '\0']) {
+                prop_assert!(landed.is_err());
+            } else {
+                let expected = vec![("X-{{ x }}".to_owned(), format!("a {value}"))];
+                prop_assert_eq!(landed, Ok(Argument::Map(expected)));
+            }
+        }
     }
 }

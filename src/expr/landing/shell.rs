@@ -57,7 +57,7 @@ fn value_into(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failing test panics")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a failing test panics")]
 mod tests {
     use std::path::Path;
     use std::process::Command;
@@ -107,6 +107,12 @@ mod tests {
         "cat <<END >/dev/null; printf '%s|' {{ x }}\nsome $(echo ')') text\nEND\n",
         "printf '%s|' 'it'\\''s' \"a\\\"b\" >/dev/null; ( printf '%s|' {{ x }} )",
         "echo ${HOME} ${#HOME} $((1 + (2))) >/dev/null; printf '%s|' {{ x }}",
+        "y=${1:-\"a } b\"}${2:-'}'}; printf '%s|' {{ x }} 2>&1",
+        "y=\"$(echo \"$(printf '%s|' \"{{ x }}\")\")\"; printf '%s' \"$y\"",
+        "[ x{{ x }} != y ] && printf '%s|' {{ x }}",
+        "while read -r line; do printf '%s|' {{ x }}; done <<END\none\nEND",
+        "# it's\nprintf '%s|' {{ x }} # \"\n",
+        "case it in i*) if :; then printf '%s|' \"{{ x }}\"; fi;; *) echo no;; esac",
         "f() { printf '%s|' \"$1\"; }; f {{ x }}",
     ];
 

@@ -261,6 +261,8 @@ impl ShellContext {
                 }
             }
             ' ' | '\t' => self.end_word(),
+            // `2>&1` and `>|` redirect; they end no command.
+            '&' | '|' if matches!(previous, '<' | '>') => {}
             '\n' | ';' | '&' | '|' => {
                 self.end_word();
                 if let Some(Frame::Code(code)) = self.frames.last_mut() {
@@ -310,11 +312,20 @@ impl ShellContext {
             '{' if previous == '$' => *open += 1,
             '}' if *open == 1 => drop(self.frames.pop()),
             '}' => *open -= 1,
-            '\'' | '"' => self.ambiguous = Some("quotes inside of ${ … }"),
+            '"' if !self.in_quotes() => self.frames.push(Frame::Double),
+            '\'' if !self.in_quotes() => self.frames.push(Frame::Single),
+            '\'' | '"' => self.ambiguous = Some("quotes inside of \"${ … }\""),
             '(' if previous == '$' => self.ambiguous = Some("$( … ) inside of ${ … }"),
             '`' => self.ambiguous = Some("backticks inside of ${ … }"),
             _ => {}
         }
+    }
+
+    /// Whether double quotes are open somewhere around.
+    fn in_quotes(&self) -> bool {
+        self.frames
+            .iter()
+            .any(|frame| matches!(frame, Frame::Double))
     }
 
     fn delimiter(&mut self, character: char) {

@@ -99,3 +99,70 @@ where
     text.parse()
         .map_err(|error: T::Err| Fault::new(Diagnostic::new(error.to_string()).message))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::base::{Size, Span};
+    use crate::expr::Argument;
+    use crate::expr::testing::{evaluator, land, refused, scope};
+    use crate::model::{Kind, Node, Reference};
+
+    const WORDS: Kind = Kind::Choice(&["fast", "slow"]);
+
+    #[test]
+    fn a_template_becomes_what_its_kind_asks_for() {
+        let scope = scope(&json!({"n": 5, "t": "30s", "b": true, "s": "10MiB", "w": "fast"}));
+        for (text, kind, argument) in [
+            ("{{ n }}", Kind::Integer, Argument::Integer(5)),
+            ("{{ n / 1 }}", Kind::Integer, Argument::Integer(5)),
+            ("{{ n / 2 }}", Kind::Float, Argument::Float(2.5)),
+            ("{{ b }}", Kind::Boolean, Argument::Boolean(true)),
+            (
+                " {{ t }} ",
+                Kind::Duration,
+                Argument::Duration(Span::seconds(30)),
+            ),
+            (
+                "{{ n }}m",
+                Kind::Duration,
+                Argument::Duration(Span::seconds(300)),
+            ),
+            ("{{ s }}", Kind::Size, Argument::Size(Size(10 << 20))),
+            ("{{ w }}", WORDS, Argument::Text("fast".to_owned())),
+            (
+                "main",
+                Kind::Reference(Reference::Database),
+                Argument::Text("main".to_owned()),
+            ),
+        ] {
+            assert_eq!(land(text, kind, &scope), Ok(argument), "{text}");
+        }
+        assert_eq!(
+            evaluator().argument(&Node::Integer(5), Kind::Integer, &scope),
+            Ok(Argument::Integer(5))
+        );
+        assert_eq!(
+            evaluator().argument(&Node::Integer(5), Kind::Float, &scope),
+            Ok(Argument::Float(5.0))
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_text() {
+        let scope = scope(&json!({"x": "fats", "list": [1]}));
+        for (kind, words) in [
+            (Kind::Integer, "\"fats\" is not a whole number"),
+            (Kind::Float, "\"fats\" is not a number"),
+            (Kind::Boolean, "\"fats\" is neither true nor false"),
+            (Kind::Duration, "is not a duration"),
+            (Kind::Size, "is not a size"),
+            (WORDS, "\"fats\" is not one of fast, slow"),
+        ] {
+            refused("{{ x }}", kind, &scope, words, "'{{ x }}'");
+        }
+        refused("{{ list }}", Kind::Integer, &scope, "a list", "list");
+        assert!(land("", Kind::Reference(Reference::Queue), &scope).is_err());
+    }
+}

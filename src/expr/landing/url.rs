@@ -21,6 +21,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// The URL, or the path of one.
 pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
     let mut url = String::new();
+    let mut has_base = false;
     // Where values stand in the URL, and where they come from in the template.
     let mut values: Vec<(Range<usize>, Range<usize>)> = Vec::new();
     for piece in pieces {
@@ -30,6 +31,7 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
                 let trusted = value.downcast_object_ref::<TrustedUrl>();
                 if let (Some(base), true) = (trusted, url.is_empty()) {
                     url.push_str(&base.0);
+                    has_base = true;
                     continue;
                 }
                 let text = single(value).map_err(|fault| fault.at(range.clone()))?;
@@ -42,6 +44,9 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
     }
     let path = path_of(&url);
     for (place, range) in &values {
+        if place.start < path.start {
+            whole_host(&url, &path, place, has_base).map_err(|fault| fault.at(range.clone()))?;
+        }
         if place.start >= path.start && place.end <= path.end {
             whole_segment(&url, &path, place).map_err(|fault| fault.at(range.clone()))?;
         }
@@ -60,6 +65,21 @@ fn path_of(url: &str) -> Range<usize> {
         None => 0,
     };
     start..end
+}
+
+/// Refuses a value that could make another host of the one that is written there: `https://example.com{{ x }}`.
+fn whole_host(
+    url: &str,
+    path: &Range<usize>,
+    place: &Range<usize>,
+    has_base: bool,
+) -> Result<(), Fault> {
+    let begins = url[..place.start].ends_with(['/', ':', '@']);
+    if has_base || (!begins && place.end == path.start) {
+        return Err(Fault::new("the value would become part of the host")
+            .help("put a slash before {{ … }}"));
+    }
+    Ok(())
 }
 
 /// Refuses a value that makes its path segment vanish or climb: both would address something else.
@@ -81,5 +101,130 @@ fn whole_segment(url: &str, path: &Range<usize>, place: &Range<usize>) -> Result
             "the value makes a path segment {segment:?}: the URL would address something else"
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failing test panics")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use url::Url;
+
+    use crate::expr::testing::{hostile, land, refused, scope};
+    use crate::expr::{Argument, Scope, trusted_url};
+    use crate::model::Kind;
+
+    fn with_base(value: &str) -> Scope {
+        scope(&json!({"x": value})).with("base", trusted_url("https://api.example.com/v1"))
+    }
+
+    fn url(text: &str, value: &str) -> String {
+        match land(text, Kind::Url, &with_base(value)) {
+            Ok(Argument::Text(url)) => url,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_base_url_at_the_start_is_taken_as_it_is() {
+        assert_eq!(
+            url("{{ base }}/a/{{ x }}", "b/c"),
+            "https://api.example.com/v1/a/b%2Fc"
+        );
+        assert_eq!(
+            url("/p?u={{ base }}", ""),
+            "/p?u=https%3A%2F%2Fapi.example.com%2Fv1"
+        );
+        assert_eq!(
+            url("{{ x }}", "https://evil.example.org"),
+            "https%3A%2F%2Fevil.example.org"
+        );
+        assert_eq!(url("/a?q={{ x }}#f", ""), "/a?q=#f");
+    }
+
+    #[test]
+    fn a_segment_neither_vanishes_nor_climbs() {
+        for (text, value) in [
+            ("/a/{{ x }}/b", ".."),
+            ("/a/{{ x }}", "."),
+            ("/a/.{{ x }}/b", "."),
+            ("/a/%2e{{ x }}", "."),
+            ("/a/.%2{{ x }}/b", "e"),
+            ("{{ base }}/{{ x }}/b", ".."),
+            ("https://example.com/{{ x }}?q", ".."),
+        ] {
+            refused(
+                text,
+                Kind::Url,
+                &with_base(value),
+                "would address something else",
+                "x",
+            );
+        }
+        for text in [
+            "/users/{{ x }}",
+            "/{{ x }}/evil.example.org",
+            "{{ x }}/a",
+            "{{ base }}/{{ x }}?a",
+        ] {
+            refused(text, Kind::Url, &with_base(""), "is empty", "x");
+        }
+        assert_eq!(url("/a/v{{ x }}/b", ".."), "/a/v../b");
+    }
+
+    #[test]
+    fn a_host_is_not_lengthened() {
+        let scope =
+            scope(&json!({"x": ".evil.org"})).with("base", trusted_url("https://api.example.com"));
+        for text in [
+            "{{ base }}{{ x }}",
+            "{{ base }}{{ x }}/a",
+            "https://example.com{{ x }}",
+            "https://example.com{{ x }}?a",
+        ] {
+            refused(text, Kind::Url, &scope, "part of the host", "x");
+        }
+        assert_eq!(
+            url("http://localhost:{{ x }}/a", "80"),
+            "http://localhost:80/a"
+        );
+        assert_eq!(url("http://{{ x }}/a", "a.b"), "http://a.b/a");
+        assert_eq!(
+            url("http://{{ x }}.example.com?q", "a"),
+            "http://a.example.com?q"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_stays_in_its_part(value in hostile()) {
+            let landed = url("{{ base }}/p{{ x }}/q?k={{ x }}&l=m#f", &value);
+            let parsed = Url::parse(&landed).unwrap();
+            prop_assert_eq!(parsed.host_str(), Some("api.example.com"));
+            prop_assert_eq!(parsed.port(), None);
+            prop_assert_eq!(parsed.username(), "");
+            prop_assert_eq!(parsed.fragment(), Some("f"));
+            let segments: Vec<&str> = parsed.path_segments().unwrap().collect();
+            prop_assert_eq!(segments.len(), 3, "{}", landed);
+            let decoded = percent_encoding::percent_decode_str(segments[1]).decode_utf8().unwrap();
+            prop_assert_eq!(decoded, format!("p{value}"));
+            let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
+            prop_assert_eq!(pairs, vec![("k".to_owned(), value), ("l".to_owned(), "m".to_owned())]);
+        }
+
+        #[test]
+        fn a_whole_segment_addresses_what_it_says_or_is_refused(value in hostile()) {
+            let base = Url::parse("https://api.example.com/v1/").unwrap();
+            if let Ok(Argument::Text(landed)) = land("users/{{ x }}/keys", Kind::Url, &with_base(&value)) {
+                let parsed = base.join(&landed).unwrap();
+                prop_assert_eq!(parsed.host_str(), Some("api.example.com"));
+                let segments: Vec<&str> = parsed.path_segments().unwrap().collect();
+                prop_assert_eq!(segments.len(), 4);
+                prop_assert_eq!((segments[1], segments[3]), ("users", "keys"));
+            } else {
+                prop_assert!(matches!(value.as_str(), "" | "." | ".."), "{}", value);
+            }
+        }
     }
 }

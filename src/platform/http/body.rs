@@ -12,7 +12,7 @@ use crate::base::Size;
 use super::HttpCause;
 use super::error::how;
 
-/// A body is unpacked in pieces of this size, in bytes.
+/// A body is unpacked, and memory for one reserved, in pieces of this size, in bytes.
 const PIECE: usize = 64 << 10;
 
 /// Takes the body in as it was sent.
@@ -21,7 +21,8 @@ pub(super) async fn receive(mut body: Incoming, limit: u64) -> Result<Vec<u8>, H
     if let Some(size) = expected.filter(|size| *size > limit) {
         return Err(too_large(limit, size, true));
     }
-    let mut taken = Vec::with_capacity(expected.unwrap_or(0) as usize);
+    // A promise costs the server nothing, so it reserves little here.
+    let mut taken = Vec::with_capacity(expected.unwrap_or(0).min(PIECE as u64) as usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| HttpCause::BodyCut {
             how: how(&error),

@@ -7,7 +7,7 @@ use crate::base::{Size, Span};
 
 use super::super::dns::DnsError;
 use super::super::tcp::{self, ConnectError};
-use super::super::tls_error::TlsError;
+use super::super::tls::TlsError;
 use super::{Phase, Timing};
 
 /// Why there is no response, and how far the request came.

@@ -72,9 +72,22 @@ async fn reach(
     proxy: Option<&Proxy>,
     trace: &mut Trace,
 ) -> Result<TcpStream, HttpCause> {
-    let (host, port) = proxy.map_or((&server.host, server.port), |proxy| {
-        (&proxy.host, proxy.port)
-    });
+    let Some(proxy) = proxy else {
+        return dial(&server.host, server.port, trace).await;
+    };
+    let target = server.target();
+    trace.target = format!("{target} through the proxy {}", proxy.name());
+    let stream = dial(&proxy.host, proxy.port, trace)
+        .await
+        .map_err(|cause| proxy.failure(&target, cause.to_string()))?;
+    if server.secure {
+        proxy.tunnel(stream, &target).await
+    } else {
+        Ok(stream)
+    }
+}
+
+async fn dial(host: &str, port: u16, trace: &mut Trace) -> Result<TcpStream, HttpCause> {
     trace.enter(Phase::Dns);
     let addresses: Vec<_> = dns::lookup(host)
         .await?
@@ -82,11 +95,7 @@ async fn reach(
         .map(|address| SocketAddr::new(address, port))
         .collect();
     trace.enter(Phase::Connect);
-    let stream = tcp::connect(&addresses).await?;
-    match proxy {
-        Some(proxy) if server.secure => proxy.tunnel(stream, &server.target()).await,
-        Some(_) | None => Ok(stream),
-    }
+    Ok(tcp::connect(&addresses).await?)
 }
 
 /// A request in HTTP/1.1: a path and a `Host`; the whole URL for a proxy.

@@ -21,7 +21,11 @@ const NAMED_STATIONS: usize = 4;
 /// When there is no whole response: with the phase, the cause and the times so far.
 pub async fn send(request: &Request) -> Result<Response, HttpError> {
     let mut trace = Trace::start();
-    let outcome = tokio::time::timeout(request.timeout, follow(request, &mut trace)).await;
+    let following = follow(request, &mut trace);
+    let outcome = match request.deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, following).await,
+        None => tokio::time::timeout(request.timeout, following).await,
+    };
     let cause = match outcome {
         Ok(Ok(response)) => return Ok(response),
         Ok(Err(cause)) => cause,

@@ -105,11 +105,16 @@ impl Server {
 
     /// `host:port`, always with the port.
     pub(super) fn target(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        host_and_port(&self.host, self.port)
+    }
+}
+
+/// `host:port`, with brackets around an IPv6 address.
+pub(super) fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 
@@ -137,8 +142,10 @@ fn headers(given: &[(String, String)]) -> Result<HeaderMap, HttpCause> {
         if FRAMING.contains(&key.as_str()) {
             return Err(refuse("it follows from the request and cannot be set"));
         }
-        let value = HeaderValue::from_bytes(value.as_bytes())
+        let mut value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| refuse("its value holds a line break or another control character"))?;
+        // A token can stand in any header: none is printed, and none is kept in a table of HTTP/2.
+        value.set_sensitive(true);
         headers
             .try_append(key, value)
             .map_err(|_| refuse("there are too many headers"))?;

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::super::tls::{TlsFacts, Trust};
 use super::{Proxies, ServerTiming, Timing};
 
-/// What is asked.
-#[derive(Clone, Debug)]
+/// What is asked. Its headers and body may hold secrets, so it cannot be printed.
+#[derive(Clone)]
 pub struct Request {
     /// The method: `GET`.
     pub method: String,
@@ -19,6 +21,9 @@ pub struct Request {
     pub body: Vec<u8>,
     /// How long all of it may take, from the look-up of the name to the end of the body, redirects included.
     pub timeout: Duration,
+    /// The moment at which it must be over, where someone else counts too: it then ends at that very moment and not a little
+    /// later, as a timeout that starts anew would.
+    pub deadline: Option<Instant>,
     /// The largest body that is taken, in bytes, as sent and as unpacked.
     pub body_limit: u64,
     /// How many redirects are followed; with 0 a redirect is the response.
@@ -46,6 +51,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             timeout: Self::TIMEOUT,
+            deadline: None,
             body_limit: Self::BODY_LIMIT,
             redirects: Self::REDIRECTS,
             trust: Trust::System,

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::HttpCause;
 use super::error::how;
 use super::exchange::alongside;
+use super::head::host_and_port;
 
 /// Which proxies stand between here and the servers. None unless said.
 #[derive(Clone, Debug, Default)]
@@ -90,17 +91,27 @@ impl Proxies {
 }
 
 impl Proxy {
+    /// `host:port`
+    pub(super) fn name(&self) -> String {
+        host_and_port(&self.host, self.port)
+    }
+
+    /// That the proxy does not open the way to `target`.
+    pub(super) fn failure(&self, target: &str, reason: String) -> HttpCause {
+        HttpCause::Proxy {
+            proxy: self.name(),
+            target: target.to_owned(),
+            reason,
+        }
+    }
+
     /// Asks the proxy to connect to `target` (`host:port`) and gives the connection back for whatever is spoken inside.
     pub(super) async fn tunnel(
         &self,
         stream: TcpStream,
         target: &str,
     ) -> Result<TcpStream, HttpCause> {
-        let fail = |reason: String| HttpCause::Proxy {
-            proxy: format!("{}:{}", self.host, self.port),
-            target: target.to_owned(),
-            reason,
-        };
+        let fail = |reason: String| self.failure(target, reason);
         let mut request = http::Request::builder()
             .method(Method::CONNECT)
             .uri(target)

@@ -5,13 +5,18 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+/// An address that nobody listens at: it was a listener's a moment ago.
+pub(crate) async fn closed() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
 
 /// What a server does once it has sent its answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,9 +138,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     match then {
         Then::Babble => while stream.write_all(&[b'x'; 4096]).await.is_ok() {},
         Then::Hang => std::future::pending().await,
-        // The client must have read what was sent before it sees the reset.
-        Then::Reset => tokio::time::sleep(Duration::from_millis(20)).await,
-        Then::Close => {}
+        Then::Close | Then::Reset => {}
     }
     then
 }

@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use async_compression::tokio::write::{DeflateEncoder, GzipEncoder, ZlibEncoder};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::super::tls::Trust;
-use super::super::tls_error::TlsProblem;
+use super::super::tls::{TlsProblem, Trust};
 use super::testing::{
-    Authority, Identity, Server, Then, response, serve, serve_2, serve_on, serve_tls, tunnel_to,
+    Authority, Identity, Server, Then, closed, read_request, response, serve, serve_2, serve_on,
+    serve_tls, tunnel_to,
 };
 use super::{HttpCause, HttpError, Phase, Proxies, Request, Response, send};
 
@@ -92,10 +92,7 @@ async fn sends_a_body_and_takes_none_after_head() {
 
 #[tokio::test]
 async fn a_refused_connection_is_named() {
-    let address = {
-        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        server.local_addr().unwrap()
-    };
+    let address = closed().await;
     let error = fail(&get(&format!("http://{address}/"))).await;
     assert_eq!(error.phase, Phase::Connect);
     assert_eq!(
@@ -567,6 +564,15 @@ async fn goes_through_a_proxy() {
     assert!(proxy.seen()[0].contains("proxy-authorization: "));
     assert!(!server.seen()[0].contains("proxy-authorization"));
 
+    let nobody = closed().await;
+    request.proxies = variables("HTTPS_PROXY", format!("http://{nobody}"));
+    assert_eq!(
+        fail(&request).await.to_string(),
+        format!(
+            "the proxy {nobody} does not connect to name.invalid:443: connection refused by {nobody}"
+        )
+    );
+
     let refusing = always(response("403 Forbidden", "", b""), Then::Close).await;
     request.proxies = variables("HTTPS_PROXY", refusing.url(""));
     assert_eq!(
@@ -591,4 +597,36 @@ async fn what_can_never_be_sent_is_the_requests_own_trouble() {
         let error = fail(&request).await;
         assert_eq!(error.cause.blame(), super::Blame::Request, "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_dropped_request_leaves_no_connection_behind() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let request = get(&format!("http://127.0.0.1:{port}/"));
+    let mut stream = tokio::select! {
+        ended = send(&request) => unreachable!("{ended:?}"),
+        stream = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_request(&mut stream).await;
+            stream
+        } => stream,
+    };
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+
+    let authority = Authority::new();
+    let acceptor = authority.identity("localhost").acceptor(&[b"h2"]);
+    let mut request = get(&format!("https://localhost:{port}/"));
+    request.trust = Trust::Also(authority.file());
+    let (mut connection, _held) = tokio::select! {
+        ended = send(&request) => unreachable!("{ended:?}"),
+        held = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let stream = acceptor.accept(stream).await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let request = connection.accept().await.unwrap().unwrap();
+            (connection, request)
+        } => held,
+    };
+    assert!(!matches!(connection.accept().await, Some(Ok(_))));
 }

@@ -251,3 +251,29 @@ fn last_line(chunk: &[u8]) -> Option<String> {
     let shown = &line[line.len().saturating_sub(PROGRESS_LINE)..];
     Some(String::from_utf8_lossy(shown).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Captured, last_line, read};
+
+    #[tokio::test]
+    async fn an_output_that_never_pauses_gives_way_to_a_limit_of_time() {
+        let mut captured = Captured::default();
+        tokio::select! {
+            biased;
+            _ = read(Some(tokio::io::repeat(b'x')), &mut captured, &|_| {}) => {}
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+        assert!(captured.total() > 0);
+    }
+
+    #[test]
+    fn the_last_line_with_text_is_told() {
+        assert_eq!(last_line(b"one\ntwo\r\n \n").as_deref(), Some("two"));
+        assert_eq!(last_line(b"10%\r20%\r").as_deref(), Some("20%"));
+        assert_eq!(last_line(b"\n\n"), None);
+        assert_eq!(last_line(&[b'x'; 1000]).map(|line| line.len()), Some(200));
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Access, SqliteError, lock};
 use crate::platform::blocking::Abandoned;
@@ -16,7 +16,7 @@ const STEPS: i32 = 1000;
 /// The longest value or row that a read may build, in bytes: memory stays bounded.
 const LONGEST_VALUE: i32 = 32 * 1024 * 1024;
 
-/// The pragmas that a reading connection may ask (`journal_mode` only from here: SQLite counts it as a write), without a value unless the value is the name of what is asked about.
+/// The pragmas that a reading connection may ask, without a value unless the value is the name of what is asked about.
 const READ_PRAGMAS: &[(&str, Takes)] = &[
     ("application_id", Takes::Nothing),
     ("auto_vacuum", Takes::Nothing),
@@ -72,7 +72,11 @@ pub(super) fn open(
     } else {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     };
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen) => SqliteError::CannotOpen(path.to_owned()),
+            Some(_) | None => error.into(),
+        })?;
     lock::wait_at_most(&connection, busy, abandoned)?;
     let looking = abandoned.clone();
     connection.progress_handler(STEPS, Some(move || looking.get()))?;

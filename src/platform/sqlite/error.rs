@@ -7,6 +7,12 @@ use rusqlite::ErrorCode;
 
 use crate::platform::blocking::ShuttingDown;
 
+/// What SQLite says to a reader that would have to finish or take back another's writes: `SQLITE_READONLY_RECOVERY`,
+/// `SQLITE_READONLY_CANTINIT` and `SQLITE_READONLY_ROLLBACK` of <https://sqlite.org/rescode.html>.
+const RECOVERY: i32 = 264;
+const CANNOT_INITIALIZE: i32 = 1288;
+const ROLLBACK: i32 = 776;
+
 /// What can go wrong with a SQLite file.
 #[derive(Debug, thiserror::Error)]
 pub enum SqliteError {
@@ -40,6 +46,15 @@ pub enum SqliteError {
     /// Another process holds a lock for longer than the busy timeout.
     #[error("the database is locked by another process: {0}")]
     Locked(String),
+    /// The file is there, and cannot be opened.
+    #[error("the database {} cannot be opened", .0.display())]
+    CannotOpen(PathBuf),
+    /// The file or its folder may not be written.
+    #[error("the database may not be written: {0}")]
+    ReadOnly(String),
+    /// A program that wrote was cut off, and only a connection that may write can put the file in order.
+    #[error("a writer of the database was cut off, and it has not been put in order since: {0}")]
+    NeedsRecovery(String),
     /// The file is no database, or is damaged.
     #[error("the file is damaged or is no database: {0}")]
     Damaged(String),
@@ -108,9 +123,11 @@ impl From<rusqlite::Error> for SqliteError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(text),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
             Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
-            Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => {
-                Self::NotRead(text)
-            }
+            Some(ErrorCode::AuthorizationForStatementDenied) => Self::NotRead(text),
+            Some(ErrorCode::ReadOnly) => match error.sqlite_extended_error_code() {
+                Some(RECOVERY | CANNOT_INITIALIZE | ROLLBACK) => Self::NeedsRecovery(text),
+                Some(_) | None => Self::ReadOnly(text),
+            },
             _ if is_syntax(&text) => Self::Syntax(text),
             _ => Self::Refused(text),
         }

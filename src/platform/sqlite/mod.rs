@@ -10,6 +10,8 @@ mod maintain;
 mod statement;
 mod value;
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -195,10 +197,15 @@ impl Sqlite {
             path: self.path.clone(),
             source,
         })?;
-        match (path.try_exists(), &self.create) {
-            (Ok(true), _) => Ok(path),
-            (Ok(false), Some(setup)) => create::create(&path, setup).map(|()| path),
-            (Ok(false), None) => Err(SqliteError::Missing(path)),
+        match (fs::metadata(&path), &self.create) {
+            (Ok(folder), _) if folder.is_dir() => Err(SqliteError::CannotOpen(path)),
+            (Ok(_), _) => Ok(path),
+            (Err(error), Some(setup)) if error.kind() == io::ErrorKind::NotFound => {
+                create::create(&path, setup).map(|()| path)
+            }
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => {
+                Err(SqliteError::Missing(path))
+            }
             (Err(source), _) => Err(SqliteError::Unreadable { path, source }),
         }
     }

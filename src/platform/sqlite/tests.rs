@@ -157,6 +157,7 @@ async fn plain_reads_and_harmless_pragmas_pass_the_fence() {
         "SELECT * FROM pragma_table_info('t')",
         "PRAGMA table_info(t)",
         "PRAGMA user_version",
+        "PRAGMA Journal_Mode;\n",
         "PRAGMA integrity_check",
         "EXPLAIN QUERY PLAN SELECT * FROM t",
         "SELECT name FROM dbstat",
@@ -284,6 +285,8 @@ async fn mistakes_are_sorted_and_placed() {
         let error = sqlite.query(sql, &[], LIMIT).await.unwrap_err();
         assert!(matches!(error, SqliteError::NoStatement), "{error:?}");
     }
+    let error = Sqlite::new(folder.path(), None).ping().await.unwrap_err();
+    assert!(matches!(error, SqliteError::CannotOpen(_)), "{error:?}");
     fs::write(
         folder.path().join("text"),
         "no database at all, but long enough to have a header. ".repeat(20),
@@ -416,6 +419,35 @@ fn a_write_that_nobody_waits_for_is_not_done_later() {
         .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
         .unwrap();
     assert_eq!(left, 3);
+}
+
+#[tokio::test]
+async fn a_reader_does_not_put_a_crashed_database_in_order() {
+    // A database in the middle of a transaction, copied with its journal: what a crash leaves.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    sample(folder.path());
+    let writer = Connection::open(folder.path().join("sample.db")).unwrap();
+    writer
+        .execute_batch("PRAGMA cache_size = 1; BEGIN; INSERT INTO t SELECT 1, hex(randomblob(5000)) FROM t, t AS u")
+        .unwrap();
+    for name in ["sample.db", "sample.db-journal"] {
+        fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let crashed = Sqlite::new(&copy.path().join("sample.db"), None);
+    let before = fs::read(copy.path().join("sample.db")).unwrap();
+    let error = crashed.ping().await.unwrap_err();
+    assert!(matches!(error, SqliteError::NeedsRecovery(_)), "{error:?}");
+    assert!(fs::read(copy.path().join("sample.db")).unwrap() == before);
+    crashed
+        .execute("DELETE FROM t WHERE n = 3", &[], LIMIT)
+        .await
+        .unwrap();
+    let rows = crashed
+        .query("SELECT count(*) AS n FROM t", &[], LIMIT)
+        .await
+        .unwrap();
+    assert_eq!(rows.rows[0]["n"], 2);
 }
 
 #[tokio::test]

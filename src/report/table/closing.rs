@@ -94,7 +94,12 @@ pub(super) fn verdict(summary: &Summary, style: Style) -> String {
         lines.push(format!("{said}{gap}{right}"));
     } else {
         lines.extend(wrap(&said, room));
-        lines.extend(wrap(&right, room));
+        let alone = width(&right) <= room;
+        lines.extend(if alone {
+            vec![right]
+        } else {
+            wrap(&right, room)
+        });
     }
     for (index, line) in lines.iter().enumerate() {
         let start = if index == 0 {

@@ -41,6 +41,9 @@ impl Report for Table {
         if !matches!(envelope.event, Event::Other(_)) {
             self.summary.add(envelope);
         }
+        if let Event::StepFinished(end) = &envelope.event {
+            self.summary.forget_outputs(&end.step);
+        }
         Ok(())
     }
 

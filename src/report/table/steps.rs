@@ -9,10 +9,11 @@ use super::grid::{Cell, Column, Fitted, Grid, Kind};
 use super::rows::NOTHING;
 use super::wrap::wrap;
 
-/// The word for how a step ended, as this run means it.
+/// The word for how a step ended, as this run means it. A step of a dry run that was started and not run was shown
+/// instead of done; one that was not reached was not even started.
 pub(super) fn word(line: &StepLine, dry: bool) -> &'static str {
     match (line.status(), &line.end) {
-        (Status::NotRun, Some(_)) if dry && line.effect.changes() => "would run",
+        (Status::NotRun, Some(_)) if dry && line.started && line.effect.changes() => "would run",
         (Status::NotRun, None) if line.started => "unfinished",
         (status, _) => status.label(),
     }

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 
 use crate::base::text::width;
-use crate::base::{Effect, Severity, Status, Verdict};
-use crate::event::{Envelope, Event, FindingRaised, StepFinished, sample};
+use crate::base::{Effect, Severity, Status, StepKey, Verdict};
+use crate::event::{Envelope, Event, FindingRaised, StepFinished, StepStarted, sample};
 use crate::report::Style;
 
 fn screen(colour: bool, width: usize, events: Vec<Event>) -> String {
@@ -160,7 +160,7 @@ fn a_bad_run_at_40() {
     |
     | CRITICAL  4 steps: 1 ok, 1 warning, 1
     |           critical, 1 skipped
-    |           2.00 s run 412
+    |           2.00 s   run 412
     ");
 }
 
@@ -173,15 +173,25 @@ fn prune() -> Vec<Event> {
             ..end(step, Status::NotRun, None, detail)
         })
     };
+    let begin = |step, effect| {
+        Event::StepStarted(StepStarted {
+            step: StepKey::new(step),
+            action: "sql.execute".to_owned(),
+            effect,
+        })
+    };
     vec![
         Event::RunStarted(start),
         Event::StepFinished(end("count", Status::Ok, Some(21.0), "doomed = 18,204")),
+        begin("backup", Effect::Write),
         write("backup", Effect::Write, "backup of main (d1, 41 MiB)"),
+        begin("delete", Effect::Destroy),
         write(
             "delete",
             Effect::Destroy,
             "DELETE FROM \"audit_logs\" WHERE created_at < '2026-08-22 00:00:00'   18,204 rows",
         ),
+        write("announce", Effect::Write, "the run was stopped"),
         sample::run_finished(Verdict::Ok, 0, "dry run"),
     ]
 }
@@ -189,28 +199,31 @@ fn prune() -> Vec<Event> {
 #[test]
 fn a_dry_run_at_80() {
     insta::assert_snapshot!(barred(80, prune()), @r#"
-    | step    effect   status      took  detail
-    | count   read     ok         21 ms  doomed = 18,204
-    | backup  write    would run      –  backup of main (d1, 41 MiB)
-    | delete  destroy  would run      –  DELETE FROM "audit_logs" WHERE created_at <…
+    | step      effect   status      took  detail
+    | count     read     ok         21 ms  doomed = 18,204
+    | backup    write    would run      –  backup of main (d1, 41 MiB)
+    | delete    destroy  would run      –  DELETE FROM "audit_logs" WHERE created_at…
+    | announce  write    not run        –  the run was stopped
     |
     | delete
     |   DELETE FROM "audit_logs" WHERE created_at < '2026-08-22 00:00:00' 18,204
     |   rows
     |
-    | DRY RUN  nothing was changed; 3 steps: 1 ok, 2 would run       2.00 s   run 412
+    | DRY RUN  nothing was changed; 4 steps: 1 ok, 2 would run, 1 not run
+    |          2.00 s   run 412
     "#);
 }
 
 #[test]
 fn a_dry_run_at_140() {
     insta::assert_snapshot!(barred(140, prune()), @r#"
-    | step    effect   status      took  detail
-    | count   read     ok         21 ms  doomed = 18,204
-    | backup  write    would run      –  backup of main (d1, 41 MiB)
-    | delete  destroy  would run      –  DELETE FROM "audit_logs" WHERE created_at < '2026-08-22 00:00:00' 18,204 rows
+    | step      effect   status      took  detail
+    | count     read     ok         21 ms  doomed = 18,204
+    | backup    write    would run      –  backup of main (d1, 41 MiB)
+    | delete    destroy  would run      –  DELETE FROM "audit_logs" WHERE created_at < '2026-08-22 00:00:00' 18,204 rows
+    | announce  write    not run        –  the run was stopped
     |
-    | DRY RUN  nothing was changed; 3 steps: 1 ok, 2 would run                                                                   2.00 s   run 412
+    | DRY RUN  nothing was changed; 4 steps: 1 ok, 2 would run, 1 not run                                                        2.00 s   run 412
     "#);
 }
 

@@ -27,7 +27,10 @@ pub(super) fn failed(path: &Path, doing: Doing, error: Error) -> JournalError {
         Some(ErrorCode::DatabaseCorrupt) => {
             "it is damaged; restore it from a backup or move it away".to_owned()
         }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it is read-only".to_owned(),
+        Some(ErrorCode::ReadOnly) => "the file or its folder is read-only".to_owned(),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "it cannot be opened; check the rights of the file and its folder".to_owned()
+        }
         _ => error.to_string(),
     };
     let damaged = matches!(

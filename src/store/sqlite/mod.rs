@@ -55,7 +55,7 @@ impl SqliteJournal {
         let mut connection = Connection::open_with_flags(&path, flags)
             .map_err(|error| failed(&path, Doing::Writing, error))?;
         if connection.is_readonly("main").unwrap_or(false) {
-            return Err(unwritable(&path, "it is read-only"));
+            return Err(unwritable(&path, "the file or its folder is read-only"));
         }
         schema::prepare(&mut connection, &path)?;
         Ok(Self::of(path, connection, false))

@@ -45,7 +45,7 @@ const TABLES: &str = "
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
     let failed = |error| failed(path, Doing::Writing, error);
     connection.busy_timeout(PATIENCE).map_err(failed)?;
-    if !is_made(connection, path)? {
+    if !is_made(connection, path, Doing::Writing)? {
         make(connection, path)?;
     }
     write_ahead(connection).map_err(failed)
@@ -56,7 +56,7 @@ pub(super) fn prepare_reading(connection: &Connection, path: &Path) -> Result<bo
     connection
         .busy_timeout(PATIENCE)
         .map_err(|error| failed(path, Doing::Reading, error))?;
-    is_made(connection, path)
+    is_made(connection, path, Doing::Reading)
 }
 
 /// Makes the tables in a database that nobody else sees.
@@ -65,11 +65,11 @@ pub(super) fn make_private(connection: &mut Connection, path: &Path) -> Result<(
 }
 
 /// Whether the tables are there, in the format that is known.
-fn is_made(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
+fn is_made(connection: &Connection, path: &Path, doing: Doing) -> Result<bool, JournalError> {
     let number = |query: &str| -> Result<i64, JournalError> {
         connection
             .query_row(query, [], |row| row.get(0))
-            .map_err(|error| failed(path, Doing::Reading, error))
+            .map_err(|error| failed(path, doing, error))
     };
     let found = number("PRAGMA user_version")?;
     let application = number("PRAGMA application_id")?;
@@ -99,7 +99,7 @@ fn make(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     // Another process may have made them while this one waited for its turn.
-    if is_made(&transaction, path)? {
+    if is_made(&transaction, path, Doing::Writing)? {
         return Ok(());
     }
     transaction.execute_batch(TABLES).map_err(failed)?;

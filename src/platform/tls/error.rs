@@ -8,8 +8,8 @@ use rustls::{AlertDescription, CertificateError};
 
 use crate::base::text::count;
 
-use super::certificate::CertificateFacts;
-use super::tcp;
+use super::super::certificate::CertificateFacts;
+use super::super::tcp;
 
 /// A message lists at most so many names of a certificate.
 const LISTED_NAMES: usize = 5;

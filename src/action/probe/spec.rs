@@ -1,0 +1,134 @@
+//! What the action `probe` says of itself.
+
+use crate::base::Effect;
+use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
+
+/// The description.
+pub(super) static SPEC: ActionSpec = ActionSpec {
+    name: "probe",
+    summary: "Look at a port, a certificate, a name, a disk or the memory",
+    verbs: &[
+        verb("tcp", "Connect to host:port", Kind::Text, &[], TCP),
+        verb(
+            "tls",
+            "Shake hands with host:port and look at the certificate",
+            Kind::Text,
+            &[
+                OptionSpec {
+                    name: "server_name",
+                    kind: Kind::Text,
+                    required: false,
+                    help: "The name to ask for and to find in the certificate; the host unless said",
+                },
+                OptionSpec {
+                    name: "ca",
+                    kind: Kind::Path,
+                    required: false,
+                    help: "A PEM file of authorities to trust beside the system's",
+                },
+            ],
+            TLS,
+        ),
+        verb(
+            "dns",
+            "Look up the addresses of a name",
+            Kind::Text,
+            &[],
+            &[
+                output("addresses", "The addresses, sorted"),
+                output("count", "How many there are"),
+            ],
+        ),
+        verb(
+            "disk",
+            "Look how full the file system of a path is",
+            Kind::Path,
+            &[],
+            DISK,
+        ),
+        verb(
+            "memory",
+            "Look how much memory this machine has left: probe.memory = true",
+            Kind::Boolean,
+            &[],
+            MEMORY,
+        ),
+    ],
+    options: &[],
+    outputs: &[output("ms", "How long it took, in milliseconds")],
+    timeout: Some(5),
+};
+
+const TCP: &[OutputSpec] = &[
+    output("address", "The address and port that answered"),
+    output("dns", "How long looking up the name took, in milliseconds"),
+    output("connect", "How long connecting took, in milliseconds"),
+];
+
+const TLS: &[OutputSpec] = &[
+    output("address", "The address and port that answered"),
+    output("handshake", "How long the handshake took, in milliseconds"),
+    output("expires_in", "Whole days until the certificate expires"),
+    output("not_after", "When the certificate expires"),
+    output("issuer", "Who signed the certificate"),
+    output("subject", "Whom the certificate names"),
+    output("names", "The host names and addresses that it is for"),
+    output("protocol", "The version of TLS"),
+    output("cipher", "The cipher suite"),
+    output(
+        "problem",
+        "What is wrong with the certificate, null if nothing is",
+    ),
+];
+
+const DISK: &[OutputSpec] = &[
+    output("total", "The size of the file system, in bytes"),
+    output("free", "What is not in use, in bytes"),
+    output(
+        "available",
+        "What an ordinary user can still write, in bytes",
+    ),
+    output("used_percent", "Used share, 0 to 100, as df counts it"),
+    output("inodes_used_percent", "Used share of the inodes, 0 to 100"),
+];
+
+const MEMORY: &[OutputSpec] = &[
+    output("total", "What the machine has, in bytes"),
+    output("available", "What programs can still have, in bytes"),
+    output("used_percent", "Share that is not available, 0 to 100"),
+    output("swap_total", "The size of the swap space, in bytes"),
+    output("swap_free", "What is left of the swap space, in bytes"),
+    output(
+        "swap_used_percent",
+        "Used share of the swap space, 0 to 100",
+    ),
+    output(
+        "group_limit",
+        "The limit of the control group, in bytes; null without one",
+    ),
+    output(
+        "group_used",
+        "What the control group uses, in bytes; null if unknown",
+    ),
+];
+
+const fn verb(
+    name: &'static str,
+    summary: &'static str,
+    object: Kind,
+    options: &'static [OptionSpec],
+    outputs: &'static [OutputSpec],
+) -> VerbSpec {
+    VerbSpec {
+        name,
+        summary,
+        object,
+        effect: EffectRule::Always(Effect::Read),
+        options,
+        outputs,
+    }
+}
+
+const fn output(name: &'static str, help: &'static str) -> OutputSpec {
+    OutputSpec { name, help }
+}

@@ -1,0 +1,119 @@
+//! TLS as a client: the handshake, and what the certificate says, also when it is not valid.
+
+mod error;
+mod trust;
+mod witness;
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::certificate::CertificateFacts;
+use error::{certificate_problem, handshake_problem};
+use trust::{provider, verifier};
+use witness::{Seen, Witness};
+
+pub use error::{TlsError, TlsProblem};
+pub use trust::Trust;
+
+/// What a handshake agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `TLSv1.3`
+    pub protocol: String,
+    /// `TLS13_AES_256_GCM_SHA384`
+    pub cipher: String,
+    /// The protocol on top that both sides speak (ALPN): `h2`.
+    pub application: Option<String>,
+    /// The server's certificate, if it can be read.
+    pub certificate: Option<CertificateFacts>,
+    /// What is wrong with the certificate, where [`Trust::Anything`] let it pass.
+    pub problem: Option<TlsProblem>,
+}
+
+/// Shakes hands with `name`, a host name or an address, over a connection that is there.
+///
+/// `applications` are the protocols to offer on top (ALPN), best first. Sessions are never resumed: each handshake is a
+/// whole one, so that times can be compared and the certificate is looked at every time.
+///
+/// # Errors
+/// When the certificate is not believed, with what it says of itself; when the handshake fails; when the file of
+/// authorities cannot be read.
+pub async fn connect(
+    stream: TcpStream,
+    name: &str,
+    trust: &Trust,
+    applications: &[&str],
+) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
+    let server = ServerName::try_from(name.to_owned()).map_err(|_| {
+        TlsError::from(TlsProblem::Name {
+            name: name.to_owned(),
+        })
+    })?;
+    let lenient = *trust == Trust::Anything;
+    let witness = Arc::new(Witness::new(verifier(trust).await?, lenient));
+    let config = config(Arc::clone(&witness), applications).map_err(|error| {
+        TlsError::from(TlsProblem::Handshake {
+            name: name.to_owned(),
+            reason: error.to_string(),
+        })
+    })?;
+    let connected = TlsConnector::from(Arc::new(config))
+        .connect(server, stream)
+        .await;
+    let Seen {
+        certificate,
+        problem,
+    } = witness.take();
+    match connected {
+        Ok(stream) => {
+            let problem = problem.map(|error| certificate_problem(name, &error, &certificate));
+            let facts = facts(&stream, certificate, problem);
+            Ok((stream, facts))
+        }
+        Err(error) => Err(TlsError {
+            problem: handshake_problem(name, &error, &certificate),
+            certificate: certificate.map(Box::new),
+        }),
+    }
+}
+
+fn facts(
+    stream: &TlsStream<TcpStream>,
+    certificate: Option<CertificateFacts>,
+    problem: Option<TlsProblem>,
+) -> TlsFacts {
+    let (_, session) = stream.get_ref();
+    let word = |version| format!("{version:?}").replace('_', ".");
+    TlsFacts {
+        protocol: session.protocol_version().map(word).unwrap_or_default(),
+        cipher: session
+            .negotiated_cipher_suite()
+            .map(|suite| format!("{:?}", suite.suite()))
+            .unwrap_or_default(),
+        application: session
+            .alpn_protocol()
+            .map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
+        certificate,
+        problem,
+    }
+}
+
+fn config(witness: Arc<Witness>, applications: &[&str]) -> Result<ClientConfig, rustls::Error> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(witness)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = applications
+        .iter()
+        .map(|application| application.as_bytes().to_vec())
+        .collect();
+    Ok(config)
+}

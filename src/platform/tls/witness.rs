@@ -1,0 +1,93 @@
+//! Remembers the certificate that a server showed, for only the verifier sees one that is refused.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
+
+use super::super::certificate::CertificateFacts;
+
+/// Verifies as always and remembers what it saw.
+#[derive(Debug)]
+pub(super) struct Witness {
+    verifier: Arc<WebPkiServerVerifier>,
+    /// Whether everything is let pass.
+    lenient: bool,
+    seen: Mutex<Seen>,
+}
+
+/// What a handshake showed.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The certificate, if it can be read.
+    pub(super) certificate: Option<CertificateFacts>,
+    /// What is wrong with it.
+    pub(super) problem: Option<rustls::Error>,
+}
+
+impl Witness {
+    pub(super) fn new(verifier: Arc<WebPkiServerVerifier>, lenient: bool) -> Self {
+        Self {
+            verifier,
+            lenient,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// What was seen since the last time.
+    pub(super) fn take(&self) -> Seen {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.certificate = CertificateFacts::read(end_entity);
+        seen.problem = verified.as_ref().err().cloned();
+        if self.lenient {
+            return Ok(ServerCertVerified::assertion());
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
