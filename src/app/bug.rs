@@ -46,3 +46,22 @@ fn text_of(payload: &dyn Any) -> &str {
         (None, None) => "no message",
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::panic, reason = "it is what is tested")]
+mod tests {
+    use super::guard;
+    use crate::base::exit::ExitCode;
+
+    #[test]
+    fn a_bug_anywhere_ends_in_its_own_exit_code() {
+        let hook = std::panic::take_hook();
+        let in_a_thread = guard(|| {
+            let _ = std::thread::spawn(|| panic!("a bug in a thread")).join();
+            ExitCode::Ok
+        });
+        let here = guard(|| panic!("a bug"));
+        std::panic::set_hook(hook);
+        assert_eq!((in_a_thread, here), (ExitCode::Bug, ExitCode::Bug));
+    }
+}

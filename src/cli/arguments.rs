@@ -9,60 +9,10 @@ use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use serde_json::Value;
 
 use crate::app::{AppError, Environment, SecretArgument};
-use crate::base::{Diagnostic, Diagnostics};
 use crate::book::{self, EstateNames};
 use crate::model::{Input, InputType, Runbook};
 
-use super::{candidates, options};
-
-/// What stands in the way of making a command of the inputs: names and letters that are taken, places that leave a gap.
-pub(super) fn check(runbook: &Runbook) -> Diagnostics {
-    let mut mistakes = Diagnostics::new();
-    let mut letters = BTreeMap::new();
-    for input in &runbook.inputs {
-        let at = |message: String| Diagnostic::at(input.place.clone(), message);
-        if options::is_reserved_name(&input.name) {
-            let message = format!(
-                "the input {:?} has the name of an option of every run",
-                input.name
-            );
-            mistakes.push(at(message).help("choose another name"));
-        }
-        if let Some(letter) = input.short {
-            if options::is_reserved_letter(letter) {
-                let message = format!(
-                    "the input {:?} has the letter of an option of every run, -{letter}",
-                    input.name
-                );
-                mistakes.push(at(message).help("choose another letter"));
-            } else if let Some(other) = letters.insert(letter, &input.name) {
-                mistakes.push(at(format!(
-                    "the inputs {other:?} and {:?} both have the letter -{letter}",
-                    input.name
-                )));
-            }
-        }
-    }
-    let positional = positional(runbook);
-    for (index, input) in positional.iter().enumerate() {
-        let at = |message: String| Diagnostic::at(input.place.clone(), message);
-        if input.position != Some(index + 1) {
-            let message = format!(
-                "the positions of the inputs must be 1, 2, … without gaps; {:?} breaks that",
-                input.name
-            );
-            mistakes.push(at(message).help(format!("write position = {}", index + 1)));
-            break;
-        }
-        if input.many && index + 1 < positional.len() {
-            mistakes.push(at(format!(
-                "only the last position may take many values; {:?} is not the last",
-                input.name
-            )));
-        }
-    }
-    mistakes
-}
+use super::candidates;
 
 fn positional(runbook: &Runbook) -> Vec<&Input> {
     let mut inputs: Vec<&Input> = runbook
@@ -74,7 +24,7 @@ fn positional(runbook: &Runbook) -> Vec<&Input> {
     inputs
 }
 
-/// The arguments of a runbook that [`check`] finds nothing wrong with.
+/// The inputs as arguments. The parser of runbooks has seen to it that their names, letters and places fit together.
 pub(super) fn arguments(runbook: &Runbook, environment: &Environment) -> Vec<Arg> {
     // Clap wants what is required before what is not.
     let optional_from = positional(runbook)
@@ -120,8 +70,13 @@ fn must_be_given(input: &Input, environment: &Environment) -> bool {
     input.default.is_none() && !asked && !in_environment
 }
 
+/// What clap calls the argument: a positional one may have the name of an option.
+fn id(input: &Input) -> String {
+    format!("input {}", input.name)
+}
+
 fn argument(input: &Input) -> Arg {
-    let argument = Arg::new(input.name.clone())
+    let argument = Arg::new(id(input))
         .help(help(input))
         .value_name(value_name(input));
     let argument = match input.position {
@@ -226,14 +181,14 @@ pub(super) fn given(
     for input in &runbook.inputs {
         let texts: Vec<String> = if input.kind == InputType::Secret {
             let sources = matches
-                .get_many::<SecretArgument>(&input.name)
+                .get_many::<SecretArgument>(&id(input))
                 .unwrap_or_default();
             sources
                 .map(|source| source.read(&input.name))
                 .collect::<Result<_, _>>()?
         } else {
             matches
-                .get_many::<String>(&input.name)
+                .get_many::<String>(&id(input))
                 .unwrap_or_default()
                 .cloned()
                 .collect()

@@ -13,7 +13,6 @@ use crate::base::{CommandPath, Diagnostic, Diagnostics};
 use crate::book::{self, Origin};
 use crate::model::Runbook;
 
-use super::arguments;
 use super::selection::is_file;
 use super::verbs::{self, Verb};
 
@@ -113,7 +112,6 @@ fn check(read: Result<Arc<Runbook>, Diagnostics>, app: &App, found: &mut Found) 
     match read {
         Err(mistakes) => found.mistakes.extend(mistakes),
         Ok(runbook) => {
-            found.mistakes.extend(arguments::check(&runbook));
             found
                 .mistakes
                 .extend(book::check_cycles(app.library(), &runbook));

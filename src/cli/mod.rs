@@ -15,6 +15,8 @@ mod scan;
 mod schema;
 mod selection;
 mod show;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod usage;
 mod verbs;

@@ -13,11 +13,6 @@ use crate::base::{Span, Verdict};
 const GLOBAL: &str = "Global options";
 const RUN: &str = "Run options";
 
-/// Names that a runbook may not use for an input although no option has them yet: one will.
-const KEPT: [&str; 9] = [
-    "help", "version", "dry-run", "confirm", "reason", "watch", "incident", "from", "resume",
-];
-
 /// Gives a command the options that every command takes.
 pub(super) fn with_global(command: Command) -> Command {
     command.args(global())
@@ -93,24 +88,6 @@ pub(super) fn run() -> Vec<Arg> {
     .into_iter()
     .map(|argument| argument.global(true).help_heading(RUN))
     .collect()
-}
-
-/// Whether a runbook may not use this name for an input.
-pub(super) fn is_reserved_name(name: &str) -> bool {
-    KEPT.contains(&name)
-        || global()
-            .iter()
-            .chain(&run())
-            .any(|argument| argument.get_long() == Some(name))
-}
-
-/// Whether a runbook may not use this letter for an input.
-pub(super) fn is_reserved_letter(letter: char) -> bool {
-    matches!(letter, 'h' | 'V')
-        || global()
-            .iter()
-            .chain(&run())
-            .any(|argument| argument.get_short() == Some(letter))
 }
 
 fn value(name: &'static str, shown: &'static str, help: &'static str) -> Arg {
@@ -264,9 +241,7 @@ fn truth(text: &str) -> Result<bool, String> {
 mod tests {
     use clap::Command;
 
-    use super::{
-        is_reserved_letter, is_reserved_name, run_options, settings, with_global, with_run,
-    };
+    use super::{run_options, settings, with_global, with_run};
     use crate::app::{AppError, Environment, Format, Settings};
     use crate::base::Verdict;
 
@@ -335,12 +310,5 @@ mod tests {
         let wrong =
             run_options(&matches, &Environment::of(&[("OPSBOOK_FAIL_ON", "ok")])).unwrap_err();
         assert!(wrong.message.contains("OPSBOOK_FAIL_ON"));
-    }
-
-    #[test]
-    fn the_options_reserve_their_names() {
-        assert!(is_reserved_name("config") && is_reserved_name("yes") && is_reserved_name("help"));
-        assert!(is_reserved_letter('q') && is_reserved_letter('h') && !is_reserved_letter('t'));
-        assert!(!is_reserved_name("table"));
     }
 }

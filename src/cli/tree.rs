@@ -114,7 +114,6 @@ impl Tree<'_> {
 
     /// Gives a command the inputs of a runbook and what its author says of it.
     fn runbook(&self, command: Command, runbook: &Arc<Runbook>) -> Result<Command, AppError> {
-        arguments::check(runbook).into_result(())?;
         let mut inputs = arguments::arguments(runbook, self.app.environment());
         if self.titles {
             inputs = arguments::completed(inputs, runbook, &self.app.names());
