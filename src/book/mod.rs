@@ -2,7 +2,7 @@
 
 mod builtin;
 mod call;
-mod cycles;
+mod children;
 mod declaration;
 mod document;
 mod field;
@@ -25,7 +25,7 @@ mod step;
 #[cfg(test)]
 mod testing;
 
-pub use cycles::check_cycles;
+pub use children::{Children, children};
 pub use document::Document;
 pub(crate) use document::read_text;
 pub use field::{Field, Form};

@@ -323,8 +323,7 @@ impl Bench {
             .iter()
             .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
             .collect();
-        let find = |path: &CommandPath| Ok(others.get(path).cloned());
-        let plan = Plan::new(runbook, Map::new(), &find, &config).unwrap();
+        let plan = Plan::new(runbook, Map::new(), others, &config);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
