@@ -98,11 +98,14 @@ impl App {
         }
     }
 
-    /// The mistakes of the configuration in each of its environments; none where there is none.
+    /// The configuration in each of its environments, for `lint`; none where there is none.
+    ///
+    /// # Errors
+    /// Its mistakes in any environment.
     #[must_use]
-    pub fn check_config(&self) -> Option<Result<(), Diagnostics>> {
+    pub fn configs(&self) -> Option<Result<Vec<Config>, Diagnostics>> {
         let path = self.project.config.as_ref()?;
-        Some(config::load_all(path, action::vocabulary()).map(|_| ()))
+        Some(config::load_all(path, action::vocabulary()))
     }
 
     /// The names that inputs can refer to, for help and completion; none where the configuration cannot be read.

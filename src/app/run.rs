@@ -65,7 +65,10 @@ impl App {
         let prompt = self.terminal().prompt();
         let (plan, secrets) = tokio::select! {
             biased;
-            stop = stopped.wait() => return Ok(signals::exit_of(stop)),
+            stop = stopped.wait() => {
+                self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
+                return Ok(signals::exit_of(stop));
+            }
             prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
         };
         let secret_inputs = secret_inputs(&plan);

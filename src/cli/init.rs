@@ -29,7 +29,7 @@ fn run(_matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
         || environment.folder.join(config::FILE_NAME),
         |config| environment.absolute(config),
     );
-    let draft = config::draft(&environment.folder, environment.variable(URL).map(|_| URL))?;
+    let draft = config::draft(&environment.folder, environment.variable(URL).is_some())?;
     let mut file = std::fs::File::create_new(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             AppError::not_now(format!("{} is there already", path.display()))

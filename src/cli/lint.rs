@@ -10,7 +10,8 @@ use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 use crate::base::text::count;
 use crate::base::{CommandPath, Diagnostic, Diagnostics};
-use crate::book::{self, Origin};
+use crate::book::{self, Lint, LintEstate, Origin};
+use crate::config;
 use crate::model::Runbook;
 
 use super::selection::is_file;
@@ -33,8 +34,7 @@ struct Arguments {
 #[derive(Default)]
 struct Found {
     checked: usize,
-    mistakes: Diagnostics,
-    advice: Diagnostics,
+    lint: Lint,
 }
 
 fn command() -> Command {
@@ -44,99 +44,101 @@ fn command() -> Command {
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
     let mut found = Found::default();
-    check_config(app, &mut found);
-    if arguments.paths.is_empty() {
-        check_library(app, &mut found);
-    }
+    let estate = check_config(app, &mut found);
+    let mut check = |read| check_runbook(read, app, estate.as_ref(), &mut found);
     for word in &arguments.paths {
         if is_file(word) {
-            check(app.library().open_file(Path::new(word)), app, &mut found);
+            check(app.library().open_file(Path::new(word)));
             continue;
         }
         let path = CommandPath::parse(word).map_err(|error| AppError::usage(error.to_string()))?;
         match app.library().find(&path).transpose() {
-            Some(read) => check(read, app, &mut found),
+            Some(read) => check(read),
             None => return Err(AppError::usage(format!("there is no runbook {path}"))),
         }
     }
-    found.mistakes.sort();
-    found.advice.sort();
+    if arguments.paths.is_empty() {
+        check_library(app, estate.as_ref(), &mut found);
+    }
+    found.lint.mistakes.sort();
+    found.lint.advice.sort();
     report(&found, app)
 }
 
-fn check_config(app: &App, found: &mut Found) {
-    let Some(checked) = app.check_config() else {
-        return;
-    };
+/// Checks the configuration in each of its environments. What it describes is known to the runbooks only if it is right.
+fn check_config(app: &App, found: &mut Found) -> Option<LintEstate> {
+    let read = app.configs()?;
     found.checked += 1;
-    if let Err(mistakes) = checked {
-        found.mistakes.extend(mistakes);
+    match read {
+        Ok(configs) => {
+            for config in &configs {
+                found.lint.extend(config::lint(config));
+            }
+            configs.first().map(config::lint_estate)
+        }
+        Err(mistakes) => {
+            found.lint.mistakes.extend(mistakes);
+            None
+        }
     }
 }
 
-/// Every runbook of the project, or all where there is no project.
-fn check_library(app: &App, found: &mut Found) {
+/// Checks every runbook of the project and of the user; those in the binary are our own to check.
+fn check_library(app: &App, estate: Option<&LintEstate>, found: &mut Found) {
     let library = app.library();
     for (path, origin) in library.all() {
         if origin == Origin::BuiltIn {
             continue;
         }
-        if path
-            .words()
-            .first()
-            .is_some_and(|word| verbs::is_verb(word))
-        {
-            let message = format!(
-                "the runbook {path} cannot be reached: `opsbook {}` is a verb",
-                path.words()[0]
-            );
-            found
-                .mistakes
-                .push(Diagnostic::new(message).help("rename its folder or file"));
+        let first = path.words().first().map_or("", String::as_str);
+        if verbs::is_verb(first) {
+            let message =
+                format!("the runbook {path} cannot be reached: `opsbook {first}` is a verb");
+            let mistake = Diagnostic::new(message).help("rename its folder or file");
+            found.lint.mistakes.push(mistake);
         }
         if let Some(read) = library.find(&path).transpose() {
-            check(read, app, found);
+            check_runbook(read, app, estate, found);
         }
     }
     for file in library.invalid_names() {
         let message = format!("{} cannot be a command because of its name", file.display());
-        found
-            .mistakes
-            .push(Diagnostic::new(message).help("use a-z, 0-9, - and _ only"));
+        let mistake = Diagnostic::new(message).help("use a-z, 0-9, - and _ only");
+        found.lint.mistakes.push(mistake);
     }
 }
 
-/// Takes in what is wrong with one runbook.
-fn check(read: Result<Arc<Runbook>, Diagnostics>, app: &App, found: &mut Found) {
+fn check_runbook(
+    read: Result<Arc<Runbook>, Diagnostics>,
+    app: &App,
+    estate: Option<&LintEstate>,
+    found: &mut Found,
+) {
     found.checked += 1;
     match read {
-        Err(mistakes) => found.mistakes.extend(mistakes),
-        Ok(runbook) => {
-            found
-                .mistakes
-                .extend(book::check_cycles(app.library(), &runbook));
-            found.mistakes.extend(book::check_references(&runbook));
-            found.advice.extend(book::lint(&runbook));
-        }
+        Err(mistakes) => found.lint.mistakes.extend(mistakes),
+        Ok(runbook) => found
+            .lint
+            .extend(book::lint(app.library(), &runbook, estate)),
     }
 }
 
 fn report(found: &Found, app: &App) -> Result<ExitCode, AppError> {
+    let Lint { mistakes, advice } = &found.lint;
     let all = || {
-        found
-            .mistakes
+        mistakes
             .iter()
             .map(|mistake| (mistake, "mistake"))
-            .chain(found.advice.iter().map(|advice| (advice, "advice")))
+            .chain(advice.iter().map(|advice| (advice, "advice")))
     };
     if app.settings().format.is_for_people() {
         for (diagnostic, _) in all() {
             app.print_text(&format!("{diagnostic}\n\n"))?;
         }
         let files = count(found.checked, "file");
-        app.print_text(&match (found.mistakes.len(), found.advice.len()) {
+        app.print_text(&match (mistakes.len(), advice.len()) {
             (0, 0) => format!("checked {files}: nothing to mend\n"),
-            (0, advice) => format!("checked {files}: {advice} to consider\n"),
+            (0, advised) => format!("checked {files}: {advised} to consider\n"),
             (mistakes, 0) => format!("checked {files}: {}\n", count(mistakes, "mistake")),
             (mistakes, advice) => format!(
                 "checked {files}: {}, {advice} to consider\n",
@@ -149,7 +151,7 @@ fn report(found: &Found, app: &App) -> Result<ExitCode, AppError> {
             .collect();
         app.print_json(&json!({ "checked": found.checked, "found": items }))?;
     }
-    Ok(match (found.mistakes.is_empty(), found.advice.is_empty()) {
+    Ok(match (mistakes.is_empty(), advice.is_empty()) {
         (false, _) => ExitCode::Config,
         (true, false) => ExitCode::Warning,
         (true, true) => ExitCode::Ok,

@@ -12,7 +12,6 @@ mod options;
 mod run;
 mod runs;
 mod scan;
-mod schema;
 mod selection;
 mod show;
 #[cfg(test)]
