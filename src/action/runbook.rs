@@ -1,5 +1,7 @@
 //! `runbook`: runs another runbook as a step.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
@@ -41,6 +43,11 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Runbook {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    /// Its steps end by their own grace times, and its `finally` by the limits of its steps.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(600)
     }
 
     fn run<'a>(

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::action;
 use crate::base::Diagnostics;
-use crate::book::{EstateNames, Library};
+use crate::book::{self, Children, EstateNames, Library};
 use crate::config::{self, Config};
 use crate::engine::Journal;
 use crate::model::Runbook;
-use crate::plan::{Children, Plan, effect_of_runbook};
+use crate::plan::effect_of_runbook;
 use crate::store::SqliteJournal;
 use crate::term::{self, Loudness, Terminal};
 
@@ -165,14 +165,7 @@ impl App {
     /// # Errors
     /// When one is missing or wrong.
     pub fn children(&self, runbook: &Arc<Runbook>) -> Result<Children, AppError> {
-        let find = |path: &_| self.library.find(path);
-        let plan = Plan::new(
-            Arc::clone(runbook),
-            serde_json::Map::new(),
-            &find,
-            &Config::default(),
-        )?;
-        Ok(plan.children)
+        Ok(book::children(&self.library, runbook)?)
     }
 
     /// What a runbook may do, in words, for its help; nothing where that cannot be told.

@@ -120,12 +120,8 @@ impl App {
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         book::check_references(runbook).into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
-        let plan = Plan::new(
-            Arc::clone(runbook),
-            values,
-            &|path| self.library().find(path),
-            config,
-        )?;
+        let children = book::children(self.library(), runbook)?;
+        let plan = Plan::new(Arc::clone(runbook), values, children, config);
         let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
         Ok((plan, secrets))
     }

@@ -2,7 +2,7 @@
 
 mod builtin;
 mod call;
-mod cycles;
+mod children;
 mod declaration;
 mod document;
 mod field;
@@ -19,12 +19,13 @@ mod references;
 mod requirement;
 mod resolve;
 mod runbook;
+pub mod schema;
 mod shelf;
 mod step;
 #[cfg(test)]
 mod testing;
 
-pub use cycles::check_cycles;
+pub use children::{Children, children};
 pub use document::Document;
 pub(crate) use document::read_text;
 pub use field::{Field, Form};
@@ -39,4 +40,5 @@ pub use resolve::{
     resolve_inputs,
 };
 pub use runbook::parse_runbook;
+pub use schema::runbook_schema;
 pub use step::parse_step;

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use crate::app::{App, AppError, Listing};
 use crate::base::exit::ExitCode;
 use crate::base::{CommandPath, Effect, nearest};
+use crate::book::Children;
 use crate::config::Config;
 use crate::model::Runbook;
-use crate::plan::{Children, effect_of_runbook, effect_of_step};
+use crate::plan::{effect_of_runbook, effect_of_step};
 
 use super::selection::is_file;
 use super::verbs::{self, Verb};

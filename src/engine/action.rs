@@ -285,6 +285,8 @@ impl Outputs {
 pub enum ErrorKind {
     /// The target's: it does not answer, refuses, errs. The step failed; its severity says how bad.
     Target,
+    /// The target's: it gave no answer in time. The step failed as above, and `retry.on` tells the two apart.
+    Late,
     /// Opsbook's own: a tool is missing, a secret is not set, a file cannot be read. The verdict is unknown.
     Own,
     /// A person said no, or there is nobody to ask: nothing was done, exit 75.
@@ -312,6 +314,12 @@ impl ActionError {
     #[must_use]
     pub fn target(message: impl Into<String>) -> Self {
         Self::of(ErrorKind::Target, message)
+    }
+
+    /// The target's: no answer in time.
+    #[must_use]
+    pub fn late(message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Late, message)
     }
 
     /// Opsbook's own trouble.

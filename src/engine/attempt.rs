@@ -21,13 +21,8 @@ pub(super) enum Failure {
     Action(ActionError),
     /// A template or an expression could not be evaluated.
     Evaluation(EvalError),
-    /// The attempt took longer than it may.
-    Timeout {
-        /// The limit.
-        limit: Duration,
-        /// What the action was doing, where it could tell.
-        error: Option<ActionError>,
-    },
+    /// The attempt took longer than it may, and the action could not say itself what it was doing.
+    Timeout(Duration),
     /// `expect` did not hold, or a name could not be saved.
     Expectation {
         /// The comparison that decided.
@@ -45,7 +40,7 @@ impl Failure {
         match self {
             Self::Stopped(_) => true,
             Self::Action(error) => matches!(error.kind, ErrorKind::Refused | ErrorKind::Config),
-            Self::Evaluation(_) | Self::Timeout { .. } | Self::Expectation { .. } => false,
+            Self::Evaluation(_) | Self::Timeout(_) | Self::Expectation { .. } => false,
         }
     }
 }
@@ -59,7 +54,14 @@ impl Run<'_> {
         scope: &Scope,
         key: &StepKey,
     ) -> Result<Outputs, Failure> {
-        let outputs = self.perform(frame, &step.call, step, scope, key).await?;
+        let judged = step.expect.is_some()
+            || step
+                .repeat
+                .as_ref()
+                .is_some_and(|repeat| repeat.until.is_some());
+        let outputs = self
+            .perform(frame, &step.call, step, scope, key, judged)
+            .await?;
         match &step.expect {
             Some(expect) => self.expected(expect, scope, outputs),
             None => Ok(outputs),
@@ -91,7 +93,8 @@ impl Run<'_> {
         })
     }
 
-    /// Does a call once, within the limit of time and until the run must stop.
+    /// Does a call once, within the limit of time and until the run must stop. `judged` says that what the target answers is
+    /// held against an expectation afterwards.
     pub(super) async fn perform(
         &self,
         frame: &Frame<'_>,
@@ -99,6 +102,7 @@ impl Run<'_> {
         step: &Step,
         scope: &Scope,
         key: &StepKey,
+        judged: bool,
     ) -> Result<Outputs, Failure> {
         let action = self.engine.actions.get(call.action.name).ok_or_else(|| {
             Failure::Action(ActionError::config(format!(
@@ -123,29 +127,23 @@ impl Run<'_> {
             environment: &self.engine.environment,
             variables: &self.engine.variables,
             prompt: self.engine.prompt,
-            nested: &Nested { run: self, frame },
+            nested: &Nested {
+                run: self,
+                frame,
+                cancelled: cancelled.clone(),
+            },
             resolve: &resolve,
             progress: &progress,
             cancel: cancelled,
-            judged: step.expect.is_some(),
+            judged,
         };
         let mut future = action.run(&invocation, &context);
-        let timeout = |error| Failure::Timeout {
-            limit: limit.unwrap_or_default(),
-            error,
-        };
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.
             biased;
             stop = frame.stop.wait() => Failure::Stopped(stop),
-            result = &mut future => return result.map_err(|error| {
-                if deadline.is_some_and(|deadline| Instant::now() >= deadline) && error.kind == ErrorKind::Target {
-                    timeout(Some(error))
-                } else {
-                    Failure::Action(error)
-                }
-            }),
-            () = reached(deadline) => timeout(None),
+            result = &mut future => return result.map_err(Failure::Action),
+            () = reached(deadline) => Failure::Timeout(limit.unwrap_or_default()),
         };
         // The receiver lives in the context, so this cannot fail.
         cancel.send_replace(true);

@@ -116,7 +116,9 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
     let detail = why(failure);
     match failure {
         Failure::Action(error) => match error.kind {
-            ErrorKind::Target => Ending::failed(severity, detail, error.help.clone()),
+            ErrorKind::Target | ErrorKind::Late => {
+                Ending::failed(severity, detail, error.help.clone())
+            }
             ErrorKind::Own | ErrorKind::Config => Ending::unknown(detail, error.help.clone(), true),
             ErrorKind::Refused => Ending {
                 failed: true,
@@ -125,9 +127,7 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
             },
         },
         Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
-        Failure::Timeout { .. } | Failure::Expectation { .. } => {
-            Ending::failed(severity, detail, None)
-        }
+        Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
         // A change that was cut off may have taken effect or not.
         Failure::Stopped(Stop::Interrupted | Stop::Terminated) if effect.changes() => Ending {
             failed: true,
@@ -143,10 +143,7 @@ pub(super) fn why(failure: &Failure) -> String {
     match failure {
         Failure::Action(error) => text::one_line(&error.message),
         Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
-        Failure::Timeout {
-            error: Some(error), ..
-        } => text::one_line(&error.message),
-        Failure::Timeout { limit, error: None } => format!("no end within {}", Span(*limit)),
+        Failure::Timeout(limit) => format!("no end within {}", Span(*limit)),
         Failure::Expectation { because, .. } => because.clone(),
         Failure::Stopped(stop) => stop.as_str().to_owned(),
     }

@@ -1,6 +1,9 @@
 //! A runbook as a step of another.
 
+use std::convert::Infallible;
+
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use crate::base::{CommandPath, Status, StepKey, Verdict, text};
 use crate::book::{EstateNames, given_texts, resolve_inputs};
@@ -8,7 +11,7 @@ use crate::model::Runbook;
 
 use super::frame::Frame;
 use super::run::Run;
-use super::{ActionError, ActionFuture, End, NestedRunner, Outputs};
+use super::{ActionError, ActionFuture, End, NestedRunner, Outputs, Stop, StopSignal};
 
 /// Runs other runbooks within a run.
 pub(super) struct Nested<'a, 'run> {
@@ -16,6 +19,28 @@ pub(super) struct Nested<'a, 'run> {
     pub(super) run: &'a Run<'run>,
     /// The runbook whose step runs the other.
     pub(super) frame: &'a Frame<'a>,
+    /// Becomes true when the step that runs the other must end.
+    pub(super) cancelled: watch::Receiver<bool>,
+}
+
+impl Nested<'_, '_> {
+    /// Hands a stop of the run, or the end of the step's time, down to the steps of the sub-runbook. Never ends by itself.
+    async fn hand_down(&self, halt: &watch::Sender<Option<Stop>>) -> Infallible {
+        let mut cancelled = self.cancelled.clone();
+        let late = async {
+            match cancelled.wait_for(|cancelled| *cancelled).await {
+                Ok(_) => Stop::TimedOut,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let reason = tokio::select! {
+            biased;
+            stop = self.frame.stop.wait() => stop,
+            stop = late => stop,
+        };
+        halt.send_replace(Some(reason));
+        std::future::pending().await
+    }
 }
 
 impl NestedRunner for Nested<'_, '_> {
@@ -36,12 +61,17 @@ impl NestedRunner for Nested<'_, '_> {
             };
             let inputs = inputs_of(child, inputs, &self.run.engine.config.names())?;
             let scope = self.run.engine.scope(&inputs, self.run.recorder.run());
+            let (halt, halted) = StopSignal::new();
             let frame = Frame {
                 runbook: child,
                 caller: Some(step.clone()),
-                stop: self.frame.stop.clone(),
+                stop: halted,
             };
-            let whole = self.run.whole(&frame, scope).await;
+            let whole = tokio::select! {
+                biased;
+                never = self.hand_down(&halt) => match never {},
+                whole = self.run.whole(&frame, scope) => whole,
+            };
             let (status, severity, detail) = match whole.worst {
                 Some(worst) if worst.status.verdict() != Verdict::Ok => {
                     (worst.status, worst.severity, worst.reason)

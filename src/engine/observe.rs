@@ -211,8 +211,12 @@ fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
 /// Whether a failure is of a kind that is tried again. What a person refused or a file has wrong stays so.
 fn retry_covers(on: &[RetryOn], failure: &Failure) -> bool {
     match failure {
-        Failure::Action(error) => error.kind == ErrorKind::Target && on.contains(&RetryOn::Error),
-        Failure::Timeout { .. } => on.contains(&RetryOn::Timeout),
+        Failure::Action(error) => match error.kind {
+            ErrorKind::Target => on.contains(&RetryOn::Error),
+            ErrorKind::Late => on.contains(&RetryOn::Timeout),
+            ErrorKind::Own | ErrorKind::Refused | ErrorKind::Config => false,
+        },
+        Failure::Timeout(_) => on.contains(&RetryOn::Timeout),
         Failure::Expectation { .. } => on.contains(&RetryOn::Expect),
         Failure::Evaluation(_) | Failure::Stopped(_) => false,
     }

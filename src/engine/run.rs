@@ -128,10 +128,10 @@ impl Ledger {
             Failure::Action(error) => match error.kind {
                 ErrorKind::Refused => ExitCode::NotNow,
                 ErrorKind::Config => ExitCode::Config,
-                ErrorKind::Target | ErrorKind::Own => return,
+                ErrorKind::Target | ErrorKind::Late | ErrorKind::Own => return,
             },
             Failure::Evaluation(_)
-            | Failure::Timeout { .. }
+            | Failure::Timeout(_)
             | Failure::Expectation { .. }
             | Failure::Stopped(_) => return,
         };

@@ -220,12 +220,9 @@ impl Run<'_> {
         let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
         self.ledger.borrow_mut().note_failure(failure, key);
         let outputs = match failure {
-            Failure::Action(error)
-            | Failure::Timeout {
-                error: Some(error), ..
-            } => (*error.outputs).clone(),
+            Failure::Action(error) => (*error.outputs).clone(),
             Failure::Expectation { outputs, .. } => (**outputs).clone(),
-            Failure::Evaluation(_) | Failure::Timeout { .. } | Failure::Stopped(_) => {
+            Failure::Evaluation(_) | Failure::Timeout(_) | Failure::Stopped(_) => {
                 Outputs::default()
             }
         };
@@ -250,7 +247,9 @@ impl Run<'_> {
         let Some(unless) = &step.unless else {
             return Ok(None);
         };
-        let outputs = self.perform(frame, &unless.call, step, scope, key).await?;
+        let outputs = self
+            .perform(frame, &unless.call, step, scope, key, true)
+            .await?;
         let judgement = self
             .engine
             .evaluator

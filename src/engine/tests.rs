@@ -136,6 +136,10 @@ impl Action for Child {
         &RUNBOOK
     }
 
+    fn grace(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(60)
+    }
+
     fn run<'a>(
         &'a self,
         invocation: &'a Invocation,
@@ -319,8 +323,7 @@ impl Bench {
             .iter()
             .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
             .collect();
-        let find = |path: &CommandPath| Ok(others.get(path).cloned());
-        let plan = Plan::new(runbook, Map::new(), &find, &config).unwrap();
+        let plan = Plan::new(runbook, Map::new(), others, &config);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
@@ -815,6 +818,22 @@ fn a_run_that_takes_too_long_stops_and_still_cleans_up() {
     assert_eq!(ended.end.exit, ExitCode::Critical);
     assert_eq!(ended.status("b"), Status::NotRun);
     assert_eq!(ended.status("c"), Status::Ok);
+}
+
+#[test]
+fn a_sub_runbook_that_is_cut_off_still_cleans_up() {
+    let bench = Bench {
+        others: vec![(
+            "db/slow",
+            "title = 'y'\n[[step]]\nname = 'hang'\nact.look = {}\nact.fail = 'hang'\n[[finally]]\nname = 'tidy'\nact.look = {}\n",
+        )],
+        ..Bench::default()
+    };
+    let ended = bench
+        .run("title = 'x'\n[[step]]\nname = 'outer'\nrunbook.run = 'db/slow'\ntimeout = '5ms'\n");
+    assert_eq!(ended.end.exit, ExitCode::Critical);
+    assert_eq!(world(), ["look outer/hang", "look outer/tidy"]);
+    assert_eq!(ended.status("outer/tidy"), Status::Ok);
 }
 
 #[test]

@@ -18,7 +18,7 @@ impl Run<'_> {
                 return;
             };
             let Some(call) = &step.undo else { continue };
-            let undone = self.perform(frame, call, &step, &scope, &key).await;
+            let undone = self.perform(frame, call, &step, &scope, &key, false).await;
             let (status, detail) = match &undone {
                 Ok(outputs) => (Status::Undone, format!("undone: {}", outputs.detail)),
                 Err(failure) => {

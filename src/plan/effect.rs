@@ -1,12 +1,11 @@
 //! What a step may do to the world, known before it runs.
 
 use crate::base::{CommandPath, Effect};
+use crate::book::Children;
 use crate::config::{Config, DatabaseKind};
 use crate::expr::sql_skeleton;
 use crate::model::{Call, EffectRule, Node, Runbook, Step};
 use crate::sql::{self, Dialect};
-
-use super::Children;
 
 /// What a step may do: what its action says of itself, unless the step states what cannot be inferred.
 #[must_use]

@@ -3,21 +3,19 @@
 mod effect;
 mod secrets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::base::{CommandPath, Diagnostic, Diagnostics, Effect, StepKey};
+use crate::base::{Effect, StepKey};
+use crate::book::Children;
 use crate::config::Config;
 use crate::event::PlannedStep;
-use crate::model::{Node, Runbook, Step};
+use crate::model::Runbook;
 
 pub use effect::{effect_of_runbook, effect_of_step};
-
-/// Finds the runbook of a path.
-pub type Find<'a> = &'a dyn Fn(&CommandPath) -> Result<Option<Arc<Runbook>>, Diagnostics>;
 
 /// A runbook with its inputs resolved and its effects known.
 #[derive(Clone, Debug)]
@@ -36,32 +34,15 @@ pub struct Plan {
     pub secrets: BTreeSet<String>,
 }
 
-/// The runbooks that another runs, by path.
-pub type Children = BTreeMap<CommandPath, Arc<Runbook>>;
-
 impl Plan {
-    /// Plans a runbook with these inputs.
-    ///
-    /// # Errors
-    /// When a runbook that it runs is missing, invalid, or runs one of its callers.
+    /// Plans a runbook with these inputs and the runbooks that it runs.
+    #[must_use]
     pub fn new(
         runbook: Arc<Runbook>,
         inputs: Map<String, Value>,
-        find: Find<'_>,
+        children: Children,
         config: &Config,
-    ) -> Result<Self, Diagnostics> {
-        let mut children = Children::new();
-        let mut mistakes = Diagnostics::new();
-        collect(
-            &runbook,
-            &mut vec![runbook.path.clone()],
-            find,
-            &mut children,
-            &mut mistakes,
-        );
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
+    ) -> Self {
         let steps = runbook
             .all_steps()
             .map(|step| PlannedStep {
@@ -72,14 +53,14 @@ impl Plan {
             .collect();
         let effect = effect_of_runbook(&runbook, config, &children);
         let secrets = secrets::reachable(&runbook, &children, config);
-        Ok(Self {
+        Self {
             runbook,
             inputs,
             children,
             steps,
             effect,
             secrets,
-        })
+        }
     }
 
     /// The SHA-256 over the files of the runbook and of every one that it runs, in hexadecimal.
@@ -96,60 +77,5 @@ impl Plan {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
-    }
-}
-
-/// The path that a step runs, if its action is `runbook.run`.
-fn child_of(step: &Step) -> Option<(CommandPath, &crate::base::Place)> {
-    match &step.call.object {
-        Node::Text(template) if step.call.action.name == "runbook" => {
-            CommandPath::parse(&template.text)
-                .ok()
-                .map(|path| (path, &template.place))
-        }
-        _ => None,
-    }
-}
-
-/// Gathers what a runbook runs, depth first. `callers` is the chain from the first runbook to this one.
-fn collect(
-    runbook: &Runbook,
-    callers: &mut Vec<CommandPath>,
-    find: Find<'_>,
-    children: &mut Children,
-    mistakes: &mut Diagnostics,
-) {
-    for (path, place) in runbook.all_steps().filter_map(child_of) {
-        if callers.contains(&path) {
-            let chain: Vec<String> = callers
-                .iter()
-                .chain([&path])
-                .map(ToString::to_string)
-                .collect();
-            mistakes.push(
-                Diagnostic::at(
-                    place.clone(),
-                    format!("runbooks run each other in a circle: {}", chain.join(" → ")),
-                )
-                .help("take one of the steps out"),
-            );
-            continue;
-        }
-        if children.contains_key(&path) {
-            continue;
-        }
-        match find(&path) {
-            Ok(Some(child)) => {
-                children.insert(path.clone(), Arc::clone(&child));
-                callers.push(path);
-                collect(&child, callers, find, children, mistakes);
-                callers.pop();
-            }
-            Ok(None) => mistakes.push(
-                Diagnostic::at(place.clone(), format!("there is no runbook {path}"))
-                    .help("`opsbook list` shows them all"),
-            ),
-            Err(others) => mistakes.extend(others),
-        }
     }
 }

@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use crate::book::Children;
 use crate::config::{Auth, Config, DatabaseKind, Service};
 use crate::expr::{names_in_expression, names_in_template};
 use crate::model::{Call, Expression, Node, Runbook, Template};
-
-use super::Children;
 
 /// The names of the secrets that a runbook, what it runs and the services and databases it works on refer to.
 pub(super) fn reachable(

@@ -9,7 +9,7 @@ mod tests;
 use crate::base::text::{fit, one_line};
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::model::ActionSpec;
-use crate::platform::http::{Blame, HttpError, Response, send};
+use crate::platform::http::{Blame, HttpCause, HttpError, Response, send};
 
 /// A message quotes at most so many characters of a body.
 const QUOTED: usize = 120;
@@ -58,6 +58,9 @@ fn judge(response: Response, judged: bool) -> Result<Outputs, ActionError> {
 fn failure(error: &HttpError) -> ActionError {
     let message = one_line(&error.to_string());
     let failure = match error.cause.blame() {
+        Blame::Target if matches!(error.cause, HttpCause::Timeout { .. }) => {
+            ActionError::late(message)
+        }
         Blame::Target => ActionError::target(message),
         Blame::Request => ActionError::config(message),
         Blame::Own => ActionError::own(message),

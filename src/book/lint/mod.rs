@@ -13,7 +13,7 @@ mod walk;
 use crate::base::{Diagnostic, Diagnostics};
 use crate::model::{Runbook, Step};
 
-use super::cycles::check_cycles;
+use super::children::children;
 use super::library::Library;
 use super::references::{check_references, check_step_references};
 
@@ -63,7 +63,9 @@ impl Lint {
 pub fn lint(library: &Library, runbook: &Runbook, estate: Option<&LintEstate>) -> Lint {
     let mut lint = Lint::default();
     lint.mistakes.extend(check_references(runbook));
-    lint.mistakes.extend(check_cycles(library, runbook));
+    if let Err(mistakes) = children(library, runbook) {
+        lint.mistakes.extend(mistakes);
+    }
     unused::inputs(runbook, &mut lint);
     unused::saved(runbook, &mut lint);
     programs::required(runbook, &mut lint);

@@ -21,6 +21,7 @@ pub(super) fn failed(path: &Path, doing: Doing, error: Error) -> JournalError {
             "another process has been writing to it for too long; try again".to_owned()
         }
         Some(ErrorCode::DiskFull) => "the disk is full; make room and try again".to_owned(),
+        Some(ErrorCode::SystemIoFailure) => format!("the disk is full or failing ({error})"),
         Some(ErrorCode::NotADatabase) => {
             "it is no SQLite database; move it away or choose another store".to_owned()
         }

@@ -1,6 +1,6 @@
-//! Follows the runbooks that a runbook runs: each must be there and none may come back to one that waits for it.
+//! Gathers the runbooks that a runbook runs: each must be there and none may come back to one that waits for it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{CommandPath, Diagnostic, Diagnostics, Place, nearest};
@@ -8,24 +8,29 @@ use crate::model::{Call, Kind, Node, Runbook};
 
 use super::library::Library;
 
-/// Checks every runbook that this one runs, and those that they run.
-#[must_use]
-pub fn check_cycles(library: &Library, runbook: &Runbook) -> Diagnostics {
+/// The runbooks that another runs, however deep, by path.
+pub type Children = BTreeMap<CommandPath, Arc<Runbook>>;
+
+/// Gathers every runbook that this one runs, and those that they run.
+///
+/// # Errors
+/// When one of them is missing, invalid, or runs a runbook that waits for it.
+pub fn children(library: &Library, runbook: &Runbook) -> Result<Children, Diagnostics> {
     let mut walk = Walk {
         library,
         chain: vec![runbook.path.clone()],
-        done: BTreeSet::new(),
+        found: Children::new(),
         mistakes: Diagnostics::new(),
     };
     walk.follow(runbook);
-    walk.mistakes
+    walk.mistakes.into_result(walk.found)
 }
 
 struct Walk<'a> {
     library: &'a Library,
     /// From the first runbook to the one that is looked at.
     chain: Vec<CommandPath>,
-    done: BTreeSet<CommandPath>,
+    found: Children,
     mistakes: Diagnostics,
 }
 
@@ -43,11 +48,14 @@ impl Walk<'_> {
                 );
                 continue;
             }
-            if !self.done.insert(path.clone()) {
+            if self.found.contains_key(&path) {
                 continue;
             }
             match self.library.find(&path) {
-                Ok(Some(other)) => self.descend(path, &other),
+                Ok(Some(other)) => {
+                    self.found.insert(path.clone(), Arc::clone(&other));
+                    self.descend(path, &other);
+                }
                 Ok(None) => self.missing(&path, place),
                 Err(mistakes) => self.mistakes.extend(mistakes),
             }
@@ -103,7 +111,7 @@ fn run_by(call: &Call) -> Option<(CommandPath, Place)> {
 mod tests {
     use std::fs;
 
-    use super::check_cycles;
+    use super::children;
     use crate::base::CommandPath;
     use crate::book::Library;
     use crate::book::testing::VOCABULARY;
@@ -127,9 +135,8 @@ mod tests {
             .unwrap()
             .unwrap();
         let shown = format!("{}/", folder.path().display());
-        check_cycles(&library, &runbook)
-            .to_string()
-            .replace(&shown, "")
+        let mistakes = children(&library, &runbook).err().unwrap_or_default();
+        mistakes.to_string().replace(&shown, "")
     }
 
     #[test]
