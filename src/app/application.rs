@@ -34,14 +34,24 @@ impl App {
     /// When the configuration that was asked for is not there.
     pub fn new(environment: Environment, config: Option<PathBuf>) -> Result<Self, AppError> {
         let project = Project::find(config, &environment)?;
-        Ok(Self {
+        Ok(Self::of(environment, project))
+    }
+
+    /// The program without a project: to write the configuration of one.
+    #[must_use]
+    pub fn without_project(environment: Environment) -> Self {
+        Self::of(environment, Project::default())
+    }
+
+    fn of(environment: Environment, project: Project) -> Self {
+        Self {
             library: project.library(),
             terminal: terminal(&environment, &Settings::default()),
             environment,
             settings: Settings::default(),
             project,
             log_mask: LogMask::default(),
-        })
+        }
     }
 
     /// Takes the settings in, and begins the log that they ask for.

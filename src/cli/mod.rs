@@ -50,7 +50,15 @@ pub fn main() -> ExitCode {
 fn follow(environment: Environment) -> Result<ExitCode, AppError> {
     let line: Vec<OsString> = environment.arguments.iter().skip(1).cloned().collect();
     let scan = scan::scan(&line);
-    let mut app = App::new(environment, scan.config.clone())?;
+    let mut app = if scan
+        .words
+        .first()
+        .is_some_and(|word| word == init::VERB.name)
+    {
+        App::without_project(environment)
+    } else {
+        App::new(environment, scan.config.clone())?
+    };
     let selection = selection::select(&scan.words, app.library())?;
     let titles = usage::wants_help(&line) || matches!(selection.target, Target::Nothing);
     let mut command = Tree {

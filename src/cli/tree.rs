@@ -56,8 +56,11 @@ impl Tree<'_> {
         folder: &[String],
         rest: &[String],
     ) -> Result<Command, AppError> {
+        // The neighbours of what is named matter to a person who reads or completes, not to a run.
+        let only = rest.first().filter(|_| !self.titles);
         for entry in self.app.library().entries(folder) {
-            if folder.is_empty() && verbs::is_verb(&entry.name) {
+            let is_hidden = folder.is_empty() && verbs::is_verb(&entry.name);
+            if is_hidden || only.is_some_and(|only| *only != entry.name) {
                 continue;
             }
             let below = match rest.split_first() {
