@@ -9,6 +9,7 @@ mod field;
 mod headline;
 mod inputs;
 mod library;
+mod mistakes;
 mod names;
 mod node;
 mod overlay;
@@ -30,7 +31,8 @@ pub use field::{Field, Form};
 pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
-pub use reader::{Mistakes, TableReader};
+pub use mistakes::Mistakes;
+pub use reader::TableReader;
 pub use references::{check_references, check_step_references};
 pub use resolve::{
     EstateNames, InputMistake, MissingInput, Resolved, check_value, given_texts, parse_given,
