@@ -9,6 +9,7 @@ mod field;
 mod headline;
 mod inputs;
 mod library;
+mod lint;
 mod mistakes;
 mod names;
 mod node;
@@ -19,6 +20,7 @@ mod references;
 mod requirement;
 mod resolve;
 mod runbook;
+pub mod schema;
 mod shelf;
 mod step;
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub use field::{Field, Form};
 pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
+pub use lint::{Lint, LintEstate, lint, lint_check, lint_source, lint_value};
 pub use mistakes::Mistakes;
 pub use reader::TableReader;
 pub use references::{check_references, check_step_references};
@@ -39,4 +42,5 @@ pub use resolve::{
     resolve_inputs,
 };
 pub use runbook::parse_runbook;
+pub use schema::runbook_schema;
 pub use step::parse_step;

@@ -25,6 +25,15 @@ const HEAD: &str = "\
 # Secrets never stand here, only where they come from.
 ";
 
+const DATABASE_URL: &str = "
+[secret]
+database_url = { env = \"DATABASE_URL\" }
+
+[database.main]
+kind = \"postgres\"
+url  = \"{{ secret.database_url }}\"
+";
+
 const TAIL: &str = "\
 # Something that answers HTTP, and how to tell that it is well:
 # [service.api]
@@ -39,13 +48,14 @@ const TAIL: &str = "\
 ";
 
 /// Drafts the configuration of the project in `folder`: the databases, queues, namespaces and buckets of a Worker's
-/// configuration there, its environments, and a Postgres database whose URL is in the variable of this name.
+/// configuration there, its environments, and a Postgres database where the variable `DATABASE_URL` is set. Its value is
+/// not asked for, so that it cannot be written.
 ///
 /// # Errors
 /// When the Worker's configuration cannot be read.
-pub fn draft(folder: &Path, database_url_env: Option<&str>) -> Result<Draft, Diagnostics> {
+pub fn draft(folder: &Path, has_database_url: bool) -> Result<Draft, Diagnostics> {
     let found = wrangler::read(folder)?;
-    let mut estate = Estate::new(database_url_env.is_some());
+    let mut estate = Estate::new(has_database_url);
     let mut lines = Vec::new();
     let mut overlays = Vec::new();
     if let Some(found) = &found {
@@ -62,19 +72,15 @@ pub fn draft(folder: &Path, database_url_env: Option<&str>) -> Result<Draft, Dia
         }
         lines.push(summary(found));
     }
-    if let Some(name) = database_url_env {
-        lines.push(format!("${name}: 1 Postgres database"));
+    if has_database_url {
+        lines.push("$DATABASE_URL: 1 Postgres database".to_owned());
     }
     let mut text = String::from(HEAD);
     let project = project(folder, found.as_ref());
     let _ = write!(text, "\nproject = {}\n", quoted(&project));
     write_environments(&mut text, &overlays);
-    if let Some(name) = database_url_env {
-        let _ = write!(
-            text,
-            "\n[secret]\ndatabase_url = {{ env = {} }}\n\n[database.main]\nkind = \"postgres\"\nurl  = \"{{{{ secret.database_url }}}}\"\n",
-            quoted(name)
-        );
+    if has_database_url {
+        text.push_str(DATABASE_URL);
     }
     write_tables(&mut text, &estate.tables, found.as_ref());
     text.push('\n');

@@ -6,7 +6,9 @@ mod environment;
 mod estate;
 mod find;
 mod init;
+mod lint;
 mod load;
+mod schema;
 mod scope;
 mod service;
 mod tables;
@@ -18,5 +20,7 @@ pub use estate::{
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};
+pub use lint::{lint, lint_estate};
 pub use load::{load, load_all, parse};
+pub use schema::config_schema;
 pub use scope::scope_values;

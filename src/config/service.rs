@@ -112,10 +112,6 @@ fn headers(field: Field<'_>) -> Option<Vec<(String, Template)>> {
 fn read_checks(tables: Vec<TableReader<'_>>, service: &str, site: Site<'_>) -> Vec<Step> {
     let mut checks: Vec<Step> = Vec::new();
     for table in tables {
-        let table = {
-            let what = format!("{} of service {service:?}:", table.what());
-            table.named(what)
-        };
         let mistakes = table.mistakes();
         let Some(step) = parse_step(table, site.vocabulary) else {
             continue;

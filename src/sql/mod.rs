@@ -9,4 +9,4 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use analysis::{Analysis, Dialect, effect, effect_in_any};
+pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};

@@ -1,7 +1,5 @@
 //! Drafts, and that each of them loads.
 
-use std::path::Path;
-
 use proptest::prelude::*;
 
 use super::{Draft, draft};
@@ -9,7 +7,7 @@ use crate::base::SourceFile;
 use crate::config::{Config, DatabaseKind, SecretSource, parse};
 use crate::model::Vocabulary;
 
-fn drafted(files: &[(&str, &str)], database_url: Option<&str>) -> Draft {
+fn drafted(files: &[(&str, &str)], database_url: bool) -> Draft {
     let folder = tempfile::tempdir().expect("a folder");
     let project = folder.path().join("shop");
     std::fs::create_dir(&project).expect("a folder");
@@ -62,7 +60,7 @@ producers = [{ binding = "JOBS", queue = "jobs-prod" }]
 
 #[test]
 fn a_worker_becomes_tables_and_overlays() {
-    let draft = drafted(&[("wrangler.toml", TOML)], None);
+    let draft = drafted(&[("wrangler.toml", TOML)], false);
     let expected = r#"
 project = "concierge"
 
@@ -121,10 +119,7 @@ bucket  = "back-ups"
 #[test]
 fn jsonc_comes_before_toml_and_a_url_before_both() {
     let jsonc = "{ // a comment\n \"d1_databases\": [{ \"binding\": \"DB\", \"database_name\": \"a\", },],\n \"limits\": { \"cpu_ms\": 50 } }";
-    let draft = drafted(
-        &[("wrangler.jsonc", jsonc), ("wrangler.toml", TOML)],
-        Some("DATABASE_URL"),
-    );
+    let draft = drafted(&[("wrangler.jsonc", jsonc), ("wrangler.toml", TOML)], true);
     assert_eq!(
         draft.found,
         [
@@ -147,7 +142,7 @@ fn jsonc_comes_before_toml_and_a_url_before_both() {
 
 #[test]
 fn an_empty_folder_gives_an_empty_estate() {
-    let config = loaded(&drafted(&[], None), None);
+    let config = loaded(&drafted(&[], false), None);
     assert_eq!(config.project.as_deref(), Some("shop"));
     assert!(config.databases.is_empty() && config.environments.is_empty());
 }
@@ -158,7 +153,7 @@ fn a_broken_file_is_shown_with_its_place() {
     let path = folder.path().join("wrangler.jsonc");
     let said = |text: &str| {
         std::fs::write(&path, text).expect("a file");
-        let mistakes = draft(folder.path(), None)
+        let mistakes = draft(folder.path(), false)
             .expect_err("it is wrong")
             .to_string();
         mistakes.replace(&path.display().to_string(), "FILE")
@@ -173,19 +168,6 @@ fn a_broken_file_is_shown_with_its_place() {
     );
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     assert!(said(&deep).contains("nesting"));
-}
-
-#[test]
-fn the_value_of_a_variable_is_never_asked_for() {
-    let draft = drafted(&[], Some("WEIRD \"NAME"));
-    assert!(
-        draft
-            .text
-            .contains("database_url = { env = 'WEIRD \"NAME' }"),
-        "{}",
-        draft.text
-    );
-    assert!(!Path::new("DATABASE_URL").exists());
 }
 
 proptest! {
@@ -205,7 +187,7 @@ proptest! {
         for environment in &environments {
             worker["env"][environment] = copy.clone();
         }
-        let draft = drafted(&[("wrangler.json", &worker.to_string())], None);
+        let draft = drafted(&[("wrangler.json", &worker.to_string())], false);
         let config = loaded(&draft, None);
         for environment in &config.environments {
             loaded(&draft, Some(environment));

@@ -1,0 +1,340 @@
+//! `opsbook.toml` described for editors. Tests hold the keys against the parser.
+
+use serde_json::Value;
+
+use crate::book::schema::{Key, STEP, Shape, TableShape, schema};
+use crate::model::Vocabulary;
+
+/// The schema of `opsbook.toml`: JSON Schema, Draft 4.
+#[must_use]
+pub fn config_schema(vocabulary: Vocabulary) -> Value {
+    schema("The configuration of opsbook", &CONFIG, vocabulary)
+}
+
+const PROJECT: Key = Key::new("project", Shape::Text, "The name of the project");
+const STORE: Key = Key::new(
+    "store",
+    Shape::Text,
+    "Where the journal lies; the user's state folder unless given",
+);
+const RUNBOOKS: Key = Key::new(
+    "runbooks",
+    Shape::Text,
+    "Where the project's runbooks lie: runbooks beside this file unless given",
+);
+const SECRETS: Key = Key::new("secret", Shape::Named(&SECRET), "Where secrets come from");
+const SERVICES: Key = Key::new("service", Shape::Named(&SERVICE), "What answers HTTP");
+const DATABASES: Key = Key::new("database", Shape::Named(&DATABASE), "Databases");
+const QUEUES: Key = Key::new("queue", Shape::Named(&QUEUE), "Queues");
+const KVS: Key = Key::new("kv", Shape::Named(&KV), "Namespaces of Cloudflare KV");
+const OBJECTS: Key = Key::new("object", Shape::Named(&OBJECT), "Buckets of Cloudflare R2");
+const WINDOWS: Key = Key::new("window", Shape::Named(&WINDOW), "When something may happen");
+
+static CONFIG: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        PROJECT,
+        Key::new(
+            "default_environment",
+            Shape::Text,
+            "The environment that is meant when nothing else names one",
+        ),
+        STORE,
+        RUNBOOKS,
+        Key::new(
+            "environment",
+            Shape::Overlays(&ENVIRONMENT),
+            "Environments: what each lays over the rest",
+        ),
+        SECRETS,
+        SERVICES,
+        DATABASES,
+        QUEUES,
+        KVS,
+        OBJECTS,
+        WINDOWS,
+    ],
+};
+
+static ENVIRONMENT: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "protected",
+            Shape::Boolean,
+            "Whether a destroy asks for the typed name",
+        ),
+        PROJECT,
+        STORE,
+        RUNBOOKS,
+        SECRETS,
+        SERVICES,
+        DATABASES,
+        QUEUES,
+        KVS,
+        OBJECTS,
+        WINDOWS,
+    ],
+};
+
+static SECRET: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new("env", Shape::Text, "The environment variable that holds it"),
+        Key::new("file", Shape::Text, "The file that holds it"),
+        Key::new(
+            "command",
+            Shape::Texts,
+            "The program that prints it, with its arguments",
+        ),
+    ],
+};
+
+static SERVICE: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "url",
+            Shape::Text,
+            "The base of its URLs: https://api.example.com",
+        ),
+        Key::new(
+            "auth",
+            Shape::Table(&AUTH),
+            "How a request proves who sends it",
+        ),
+        Key::new("headers", Shape::TextMap, "Headers of every request"),
+        Key::new(
+            "timeout",
+            Shape::Duration,
+            "How long a request may take unless a step says otherwise",
+        ),
+        Key::new(
+            "check",
+            Shape::Tables(&STEP),
+            "Steps that tell whether it is well, and only read",
+        ),
+    ],
+};
+
+static AUTH: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new("bearer", Shape::Text, "The token: {{ secret.monitor }}"),
+        Key::new("basic", Shape::Table(&BASIC), "A user's name and password"),
+    ],
+};
+
+static BASIC: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new("user", Shape::Text, "The user's name").required(),
+        Key::new(
+            "password",
+            Shape::Text,
+            "The password: {{ secret.password }}",
+        )
+        .required(),
+    ],
+};
+
+static DATABASE: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "kind",
+            Shape::Words(|| vec!["d1", "postgres", "sqlite"]),
+            "What serves it",
+        )
+        .required(),
+        Key::new(
+            "name",
+            Shape::Text,
+            "d1: its name at Cloudflare; the table's own name unless given",
+        ),
+        Key::new("id", Shape::Text, "d1: its id at Cloudflare"),
+        Key::new(
+            "url",
+            Shape::Text,
+            "postgres: where it is, as {{ secret.database_url }}",
+        ),
+        Key::new("path", Shape::Text, "sqlite: the file"),
+        Key::new(
+            "create",
+            Shape::Text,
+            "sqlite: the SQL file that makes it when it is not there",
+        ),
+        Key::new(
+            "retention",
+            Shape::Tables(&RETENTION),
+            "Rows that may be deleted when they are old",
+        ),
+    ],
+};
+
+static RETENTION: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new("table", Shape::Text, "The table").required(),
+        Key::new(
+            "column",
+            Shape::Text,
+            "The column that holds each row's age",
+        )
+        .required(),
+        Key::new("keep", Shape::Duration, "How long a row is kept").required(),
+    ],
+};
+
+static QUEUE: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "kind",
+            Shape::Words(|| vec!["cloudflare"]),
+            "What serves it",
+        )
+        .required(),
+        Key::new(
+            "name",
+            Shape::Text,
+            "Its name at Cloudflare; the table's own name unless given",
+        ),
+        Key::new(
+            "dead_letter",
+            Shape::Text,
+            "The queue that takes what could not be handled",
+        ),
+    ],
+};
+
+static KV: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "binding",
+            Shape::Text,
+            "The name by which the Worker knows it",
+        ),
+        Key::new("id", Shape::Text, "The namespace's id"),
+    ],
+};
+
+static OBJECT: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "binding",
+            Shape::Text,
+            "The name by which the Worker knows it",
+        ),
+        Key::new(
+            "bucket",
+            Shape::Text,
+            "The bucket's name; the table's own name unless given",
+        ),
+    ],
+};
+
+static WINDOW: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "cron",
+            Shape::Text,
+            "When it opens, as five cron fields: 0 2 * * SUN",
+        )
+        .required(),
+        Key::new("for", Shape::Duration, "How long it stays open").required(),
+        Key::new(
+            "zone",
+            Shape::Text,
+            "The time zone of cron, as Europe/Berlin: UTC unless given",
+        ),
+    ],
+};
+
+#[cfg(test)]
+#[expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::base::SourceFile;
+    use crate::book::schema::validate::wrong;
+    use crate::config::parse;
+
+    /// The keys that the parser knows in a table, from its own message about an unknown one.
+    fn parsed(header: &str) -> BTreeSet<String> {
+        let text = format!("{header}qqqqqqqq = 1\n");
+        let source = SourceFile::new("opsbook.toml", text);
+        let mistakes = parse(source, None, Vocabulary(&[]))
+            .expect_err("the key is unknown")
+            .to_string();
+        let known = mistakes.lines().find_map(|line| {
+            Some(
+                line.split_once("unknown key in ")?
+                    .1
+                    .split_once("; known keys: ")?
+                    .1,
+            )
+        });
+        let known = known.unwrap_or_else(|| panic!("{mistakes}"));
+        known.split(", ").map(str::to_owned).collect()
+    }
+
+    fn offered(table: &TableShape) -> BTreeSet<String> {
+        table.keys.iter().map(|key| key.name.to_owned()).collect()
+    }
+
+    #[test]
+    fn the_schema_and_the_parser_know_the_same_keys() {
+        for (header, table) in [
+            ("", &CONFIG),
+            ("[environment.x]\n", &ENVIRONMENT),
+            ("[secret.x]\n", &SECRET),
+            ("[service.x]\n", &SERVICE),
+            ("[service.x.auth]\n", &AUTH),
+            ("[service.x.auth.basic]\n", &BASIC),
+            ("[[database.x.retention]]\n", &RETENTION),
+            ("[queue.x]\n", &QUEUE),
+            ("[kv.x]\n", &KV),
+            ("[object.x]\n", &OBJECT),
+            ("[window.x]\n", &WINDOW),
+        ] {
+            assert_eq!(parsed(header), offered(table), "{header}");
+        }
+        let kinds = ["d1", "postgres", "sqlite"];
+        let databases = kinds.map(|kind| parsed(&format!("[database.x]\nkind = \"{kind}\"\n")));
+        let databases: BTreeSet<String> = databases.into_iter().flatten().collect();
+        assert_eq!(databases, offered(&DATABASE));
+    }
+
+    #[test]
+    fn what_an_environment_lays_over_is_what_there_is() {
+        let overlays: BTreeSet<String> = crate::config::environment::OVERLAYS
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["protected".to_owned()])
+            .collect();
+        assert_eq!(offered(&ENVIRONMENT), overlays);
+    }
+
+    #[test]
+    fn a_configuration_satisfies_the_schema() {
+        let schema = config_schema(Vocabulary(&[]));
+        let text = "default_environment = \"live\"\n[environment.live]\nprotected = true\ndatabase.main.name = \"x\"\n\
+            [secret]\na = { env = \"A\" }\n[service.api]\nauth.bearer = \"{{ secret.a }}\"\n[database.main]\nkind = \"d1\"\n";
+        let value = |text: &str| {
+            serde_json::to_value(toml::from_str::<toml::Table>(text).expect("TOML")).expect("JSON")
+        };
+        assert_eq!(wrong(&schema, &value(text)), Vec::<String>::new());
+        assert_eq!(
+            wrong(&schema, &value("[service.api]\nulr = \"x\"\n")),
+            ["/service/api/ulr: unknown"]
+        );
+        assert!(wrong(&schema, &Value::Array(Vec::new())).len() == 1);
+    }
+}
