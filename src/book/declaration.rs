@@ -1,6 +1,7 @@
 //! Reads `[input.*]`: what a runbook asks of its caller. What callers then give is read by `inputs`.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -44,6 +45,7 @@ const LETTERS_OF_EVERY_RUN: [char; 4] = ['h', 'q', 'v', 'V'];
 /// Reads the table of inputs.
 pub(super) fn parse_inputs(field: Field<'_>) -> Option<Vec<Input>> {
     let mut read: Vec<(Input, Declared<'_>)> = Vec::new();
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for entry in field.table("`input`")?.entries() {
         if !check_name(entry) {
             continue;
@@ -51,19 +53,13 @@ pub(super) fn parse_inputs(field: Field<'_>) -> Option<Vec<Input>> {
         let Some(table) = entry.table(format!("input {:?}", entry.key())) else {
             continue;
         };
-        if let Some((input, declared)) = parse_declaration(entry, table) {
-            if let Some((first, _)) = read
-                .iter()
-                .find(|(first, _)| first.variable() == input.variable())
-            {
-                entry.key_mistake(format!(
-                    "inside expressions this is `{}`, as the input {:?} is",
-                    input.variable(),
-                    first.name
-                ));
-            }
-            read.push((input, declared));
+        if let Some(first) = names.insert(variable(entry.key()), entry.key()) {
+            entry.key_mistake(format!(
+                "inside expressions this is `{}`, as the input {first:?} is",
+                variable(entry.key()),
+            ));
         }
+        read.extend(parse_declaration(entry, table));
     }
     check_positions(&read);
     check_letters(&read);
@@ -350,16 +346,12 @@ fn check_positions(read: &[(Input, Declared<'_>)]) {
 }
 
 fn check_letters(read: &[(Input, Declared<'_>)]) {
-    for (index, (input, declared)) in read.iter().enumerate() {
-        let earlier = read[..index]
-            .iter()
-            .find(|(other, _)| input.short.is_some() && other.short == input.short);
-        if let (Some((other, _)), Some(field)) = (earlier, declared.short) {
-            field.mistake(format!(
-                "-{} is that of input {:?} already",
-                input.short.unwrap_or_default(),
-                other.name
-            ));
+    let mut letters: BTreeMap<char, &str> = BTreeMap::new();
+    for (input, declared) in read {
+        if let (Some(letter), Some(field)) = (input.short, declared.short)
+            && let Some(other) = letters.insert(letter, &input.name)
+        {
+            field.mistake(format!("-{letter} is that of input {other:?} already"));
         }
     }
 }

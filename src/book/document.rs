@@ -10,7 +10,8 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use crate::base::{Diagnostic, Diagnostics, Place, Size, SourceFile};
 
-use super::reader::{Mistakes, TableReader};
+use super::mistakes::Mistakes;
+use super::reader::TableReader;
 
 /// The largest file that is read.
 pub(super) const LARGEST_FILE: Size = Size(1024 * 1024);

@@ -7,7 +7,8 @@ use crate::expr::{check_expression, check_template};
 use crate::model::{Expression, Template};
 
 use super::document::{Entry, Item, Value};
-use super::reader::{Mistakes, TableReader};
+use super::mistakes::Mistakes;
+use super::reader::TableReader;
 
 /// A key with its value, or an item of a list with the key of the list. Reads it as one type; another is a mistake.
 #[derive(Clone, Copy, Debug)]

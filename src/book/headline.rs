@@ -8,7 +8,7 @@ use crate::base::SourceFile;
 use crate::base::text::one_line;
 
 use super::document::{self, Document};
-use super::reader::Mistakes;
+use super::mistakes::Mistakes;
 
 /// How much of a file is read at first.
 const HEAD: usize = 4096;

@@ -10,6 +10,7 @@ mod headline;
 mod inputs;
 mod library;
 mod lint;
+mod mistakes;
 mod names;
 mod node;
 mod overlay;
@@ -33,7 +34,8 @@ pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
 pub use lint::{Lint, LintEstate, lint, lint_check, lint_source, lint_value};
-pub use reader::{Mistakes, TableReader};
+pub use mistakes::Mistakes;
+pub use reader::TableReader;
 pub use references::{check_references, check_step_references};
 pub use resolve::{
     EstateNames, InputMistake, MissingInput, Resolved, check_value, given_texts, parse_given,

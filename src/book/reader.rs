@@ -1,66 +1,15 @@
-//! Reads a table key by key: collects every mistake and, at the end, names the keys that nobody asked for.
+//! Reads a table key by key and, at the end, names the keys that nobody asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use crate::base::{Diagnostic, Diagnostics, Place, SourceFile, nearest};
+use crate::base::{Diagnostic, Place, SourceFile, nearest};
 
 use super::document::{Entry, Table};
 use super::field::Field;
+use super::mistakes::Mistakes;
 
 /// With more keys than this, a message about an unknown one does not list them.
 const MOST_KEYS_LISTED: usize = 16;
-
-/// The mistakes found so far, shared by the readers of one file.
-#[derive(Debug, Default)]
-pub struct Mistakes(RefCell<Diagnostics>);
-
-impl Mistakes {
-    /// No mistake yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a mistake.
-    pub fn push(&self, diagnostic: Diagnostic) {
-        self.0.borrow_mut().push(diagnostic);
-    }
-
-    /// Adds the mistakes of another collection.
-    pub fn extend(&self, others: Diagnostics) {
-        self.0.borrow_mut().extend(others);
-    }
-
-    /// How many mistakes were found.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
-    /// Whether no mistake was found.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
-    }
-
-    /// What was read, if no mistake was found.
-    ///
-    /// # Errors
-    /// The mistakes, sorted by place.
-    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Diagnostics> {
-        let mut mistakes = self.0.into_inner();
-        match value {
-            Some(value) => mistakes.into_result(value),
-            None => {
-                if mistakes.is_empty() {
-                    mistakes.push(Diagnostic::new("the file could not be understood"));
-                }
-                mistakes.sort();
-                Err(mistakes)
-            }
-        }
-    }
-}
 
 /// Reads one table. Ends with [`TableReader::finish`], which reports the keys that were never asked for.
 #[derive(Debug)]
@@ -70,6 +19,7 @@ pub struct TableReader<'a> {
     what: String,
     mistakes: &'a Mistakes,
     known: RefCell<Vec<Known>>,
+    all_known: Cell<bool>,
 }
 
 /// A key that somebody asked for.
@@ -92,6 +42,7 @@ impl<'a> TableReader<'a> {
             what,
             mistakes,
             known: RefCell::default(),
+            all_known: Cell::default(),
         }
     }
 
@@ -120,15 +71,16 @@ impl<'a> TableReader<'a> {
     /// Every key with its value in the order of the file, for tables whose keys are names. All count as asked for.
     #[must_use]
     pub fn entries(&self) -> Vec<Field<'a>> {
-        for entry in &self.table.entries {
-            self.know_silently(&entry.key);
-        }
+        self.all_known.set(true);
         self.all()
     }
 
     /// The keys that nobody has asked for yet.
     #[must_use]
     pub fn remaining(&self) -> Vec<Field<'a>> {
+        if self.all_known.get() {
+            return Vec::new();
+        }
         let known = self.known.borrow();
         let mut fields = self.all();
         fields.retain(|field| !known.iter().any(|known| known.key == field.key()));
@@ -195,27 +147,23 @@ impl<'a> TableReader<'a> {
     /// Reports the keys that nobody asked for, each with the word that was probably meant.
     pub fn finish(self) {
         for field in self.remaining() {
-            self.unknown(&field);
+            self.mistakes.push_with(|| self.unknown(&field));
         }
     }
 
-    /// Reports one key that nobody asked for.
-    fn unknown(&self, field: &Field<'a>) {
+    /// Tells of one key that nobody asked for.
+    fn unknown(&self, field: &Field<'a>) -> Diagnostic {
         let diagnostic = Diagnostic::at(field.key_place(), format!("unknown key in {}", self.what));
         if let Some(word) = self.suggestion(field.key()) {
-            self.mistakes
-                .push(diagnostic.help(format!("did you mean `{word}`?")));
-            return;
+            return diagnostic.help(format!("did you mean `{word}`?"));
         }
         let known = self.known.borrow();
         let mut offered = known.iter().filter(|known| known.offered).peekable();
-        let diagnostic = if offered.peek().is_none() || known.len() > MOST_KEYS_LISTED {
-            diagnostic
-        } else {
-            let keys: Vec<_> = offered.map(|known| known.key.as_str()).collect();
-            diagnostic.help(format!("known keys: {}", keys.join(", ")))
-        };
-        self.mistakes.push(diagnostic);
+        if offered.peek().is_none() || known.len() > MOST_KEYS_LISTED {
+            return diagnostic;
+        }
+        let keys: Vec<_> = offered.map(|known| known.key.as_str()).collect();
+        diagnostic.help(format!("known keys: {}", keys.join(", ")))
     }
 
     /// Every key with its value in the order of the file. None counts as asked for.

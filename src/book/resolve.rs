@@ -8,6 +8,7 @@ use crate::base::nearest;
 use crate::model::{Input, InputType};
 
 use super::inputs::{self, parse_input};
+use super::names::variable;
 
 /// The names that the configuration describes, for inputs that refer to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,32 +85,39 @@ pub fn resolve_inputs(
     let mut resolved = Resolved::default();
     report_unknown(inputs, given, &mut resolved);
     for input in inputs {
-        let texts = given
-            .iter()
-            .find(|(name, _)| name.replace('-', "_") == input.variable())
-            .map(|(_, texts)| texts.clone())
-            .filter(|texts| !texts.is_empty())
-            .or_else(|| from_environment(input, environment));
-        let value = match texts {
-            Some(texts) => match parse_given(input, &texts, names) {
-                Ok(value) => value,
-                Err(message) => {
-                    let name = input.name.clone();
-                    resolved.mistakes.push(InputMistake { name, message });
-                    continue;
-                }
-            },
-            None => match &input.default {
-                Some(value) => value.clone(),
-                None => {
-                    resolved.missing.push(missing(input));
-                    continue;
-                }
-            },
-        };
-        resolved.values.insert(input.variable(), value);
+        match value_of(input, given, environment, names) {
+            Ok(Some(value)) => {
+                resolved.values.insert(input.variable(), value);
+            }
+            Ok(None) => resolved.missing.push(missing(input)),
+            Err(message) => {
+                let name = input.name.clone();
+                resolved.mistakes.push(InputMistake { name, message });
+            }
+        }
     }
     resolved
+}
+
+fn value_of(
+    input: &Input,
+    given: &BTreeMap<String, Vec<String>>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    names: &EstateNames,
+) -> Result<Option<Value>, String> {
+    let texts = given
+        .iter()
+        .find(|(name, _)| variable(name) == input.variable())
+        .map(|(_, texts)| texts.clone())
+        .filter(|texts| !texts.is_empty())
+        .or_else(|| from_environment(input, environment));
+    if let Some(texts) = texts {
+        return parse_given(input, &texts, names).map(Some);
+    }
+    for text in input.default.iter().flat_map(given_texts) {
+        check_reference(input.kind, &text, names)?;
+    }
+    Ok(input.default.clone())
 }
 
 /// Reads what was given for one input: its one text, or all of them where it may be given several times.
@@ -181,7 +189,7 @@ fn report_unknown(
     resolved: &mut Resolved,
 ) {
     for name in given.keys() {
-        let known = |input: &Input| input.variable() == name.replace('-', "_");
+        let known = |input: &Input| input.variable() == variable(name);
         if inputs.iter().any(known) {
             continue;
         }
@@ -339,6 +347,22 @@ env = 'TAGS'
                 "database: no database \"mian\"; did you mean \"main\"?",
                 "tag: expected a whole number, found \"x\"",
             ]
+        );
+    }
+
+    #[test]
+    fn a_default_must_be_there_too() {
+        let mut inputs = inputs();
+        inputs[2].default = Some(json!("gone"));
+        let resolved = resolve_inputs(
+            &inputs,
+            &BTreeMap::new(),
+            &|_| None,
+            &EstateNames::default(),
+        );
+        assert_eq!(
+            resolved.mistakes[0].to_string(),
+            "database: no database \"gone\"; the configuration has no [database.*]"
         );
     }
 

@@ -8,8 +8,9 @@ use crate::model::{Finding, OnFailure, Runbook, Step, Vocabulary};
 use super::declaration::parse_inputs;
 use super::document::Document;
 use super::field::Field;
+use super::mistakes::Mistakes;
 use super::names::variable;
-use super::reader::{Mistakes, TableReader};
+use super::reader::TableReader;
 use super::requirement::parse_requirement;
 use super::step::{SEVERITIES, parse_step};
 

@@ -1,37 +1,16 @@
 //! Holds the names in a runbook's templates and expressions against what is there when they are evaluated: inputs, steps
 //! that ran before, names that they saved, the step's own outputs. What the configuration describes is not looked at.
 
-use std::collections::BTreeSet;
+mod lookup;
+mod outputs;
 
-use crate::base::{Diagnostic, Diagnostics, Place, nearest};
+use crate::base::{Diagnostics, Place};
 use crate::expr::{NameUse, names_in_expression, names_in_template};
-use crate::model::{Call, Expression, Kind, Node, Runbook, Step, Template};
+use crate::model::{Call, Expression, Runbook, Step, Template};
 
-use super::names::is_identifier;
+use super::mistakes::Mistakes;
 
-/// Names that every expression can use.
-const EVERYWHERE: [&str; 9] = [
-    "input",
-    "steps",
-    "service",
-    "database",
-    "queue",
-    "secret",
-    "run",
-    "project",
-    "environment",
-];
-
-/// What `steps.<name>` has beside the outputs of its action.
-const OF_EVERY_STEP: [&str; 6] = [
-    "status", "severity", "failed", "took_ms", "attempts", "detail",
-];
-
-/// What a step with `repeat` has too.
-const OF_REPEAT: &str = "samples";
-
-/// What `steps.<name>` has for a step with `for_each`, whose outputs lie in its items.
-const OF_EACH: [&str; 2] = ["items", "count"];
+use outputs::OF_REPEAT;
 
 /// Finds the names of a runbook that nothing defines where they are used.
 #[must_use]
@@ -58,9 +37,7 @@ pub fn check_references(runbook: &Runbook) -> Diagnostics {
             checker.template(remedy, &view);
         }
     }
-    let mut mistakes = checker.mistakes;
-    mistakes.sort();
-    mistakes
+    checker.mistakes.into_diagnostics()
 }
 
 /// Finds the names of a step that stands alone, a check of the configuration, that nothing defines.
@@ -71,7 +48,7 @@ pub fn check_step_references(step: &Step) -> Diagnostics {
         ..Checker::default()
     };
     checker.sequence(std::slice::from_ref(step));
-    checker.mistakes
+    checker.mistakes.into_diagnostics()
 }
 
 /// What is there when a text is evaluated, beside what is there for the whole run.
@@ -93,7 +70,7 @@ struct Checker<'a> {
     all: Vec<&'a Step>,
     /// The steps that ran before.
     before: Vec<&'a Step>,
-    mistakes: Diagnostics,
+    mistakes: Mistakes,
 }
 
 impl<'a> Checker<'a> {
@@ -152,7 +129,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn before_it_runs(&mut self, step: &'a Step, view: &View<'a>) {
+    fn before_it_runs(&self, step: &'a Step, view: &View<'a>) {
         if let Some(when) = &step.when {
             self.expression(when, view);
         }
@@ -171,7 +148,7 @@ impl<'a> Checker<'a> {
         self.call(&step.call, view);
     }
 
-    fn call(&mut self, call: &Call, view: &View<'_>) {
+    fn call(&self, call: &Call, view: &View<'_>) {
         let (mut templates, mut expressions) = (Vec::new(), Vec::new());
         call.visit(
             &mut |template| templates.push(template.clone()),
@@ -185,205 +162,28 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn template(&mut self, template: &Template, view: &View<'_>) {
-        for name in names_in_template(template) {
-            self.name(&name, &part(&template.place, &template.text, &name), view);
-        }
+    fn template(&self, template: &Template, view: &View<'_>) {
+        let names = names_in_template(template);
+        self.names(&names, &template.place, &template.text, view);
     }
 
-    fn expression(&mut self, expression: &Expression, view: &View<'_>) {
-        for name in names_in_expression(expression) {
-            self.name(
-                &name,
-                &part(&expression.place, &expression.text, &name),
-                view,
-            );
-        }
+    fn expression(&self, expression: &Expression, view: &View<'_>) {
+        let names = names_in_expression(expression);
+        self.names(&names, &expression.place, &expression.text, view);
     }
 
-    fn name(&mut self, name: &NameUse, place: &Place, view: &View<'_>) {
-        if name.optional {
-            return;
-        }
-        match name.path.as_slice() {
-            [first, input, ..] if first == "input" => self.input(input, place),
-            [first, step, rest @ ..] if first == "steps" => {
-                self.step_name(step, rest.first(), place, view);
+    /// Each name is blamed where it stands within the text if the file holds the text as it is, else all of the text.
+    fn names(&self, names: &[NameUse], place: &Place, text: &str, view: &View<'_>) {
+        let is_verbatim = place.source.slice(place.range.clone()) == text;
+        for name in names {
+            let mut place = place.clone();
+            if is_verbatim {
+                let start = place.range.start;
+                place.range = start + name.range.start..start + name.range.end;
             }
-            [first, ..] => self.bare(first, place, view),
-            [] => {}
+            self.name(name, &place, view);
         }
     }
-
-    fn input(&mut self, name: &str, place: &Place) {
-        if self.inputs.iter().any(|input| input == name) {
-            return;
-        }
-        let known: Vec<String> = self
-            .inputs
-            .iter()
-            .map(|input| format!("input.{input}"))
-            .collect();
-        self.undefined(
-            &format!("input.{name}"),
-            place,
-            &known,
-            "the runbook has no inputs",
-        );
-    }
-
-    fn step_name(&mut self, name: &str, output: Option<&String>, place: &Place, view: &View<'_>) {
-        let itself = view
-            .step
-            .filter(|step| step.name == name && view.ran.is_some());
-        let found = self.before.iter().copied().find(|step| step.name == name);
-        if let Some(step) = found.or(itself) {
-            if let Some(output) = output {
-                self.output(step, output, place);
-            }
-            return;
-        }
-        let shown = step_path(name);
-        if self.all.iter().any(|step| step.name == name) {
-            let message = match view.step {
-                Some(step) if step.name == name => {
-                    format!("`{shown}` is this step itself, which has not run yet")
-                }
-                _ => format!("`{shown}` has not run yet when this is evaluated"),
-            };
-            self.mistakes.push(Diagnostic::at(place.clone(), message));
-            return;
-        }
-        let known: Vec<String> = self
-            .before
-            .iter()
-            .map(|step| step_path(&step.name))
-            .collect();
-        self.undefined(&shown, place, &known, "no step has run yet");
-    }
-
-    fn output(&mut self, step: &Step, output: &str, place: &Place) {
-        let Some(known) = outputs_of_step(step) else {
-            return;
-        };
-        if known.contains(output) {
-            return;
-        }
-        let path = step_path(&step.name);
-        let mistake = Diagnostic::at(
-            place.clone(),
-            format!("`{path}.{output}` is not defined here"),
-        );
-        let in_items = step.for_each.is_some()
-            && outputs_of_call(&step.call).is_none_or(|outputs| outputs.contains(output));
-        self.mistakes.push(if in_items {
-            mistake.help(format!("each of `{path}.items` has one"))
-        } else {
-            match nearest(output, known.iter().map(String::as_str)) {
-                Some(word) => mistake.help(format!("did you mean `{path}.{word}`?")),
-                None => {
-                    let known: Vec<_> = known.iter().map(String::as_str).collect();
-                    mistake.help(format!("`{path}` has {}", known.join(", ")))
-                }
-            }
-        });
-    }
-
-    fn bare(&mut self, name: &str, place: &Place, view: &View<'_>) {
-        let mut known: Vec<String> = EVERYWHERE.iter().map(|name| (*name).to_owned()).collect();
-        known.extend(view.names.iter().map(|name| (*name).to_owned()));
-        let saving = self.before.iter().filter(|step| step.for_each.is_none());
-        known.extend(saving.flat_map(|step| step.save.iter().map(|(name, _)| name.clone())));
-        if let Some(call) = view.ran {
-            match outputs_of_call(call) {
-                Some(outputs) => known.extend(outputs),
-                None => return,
-            }
-        }
-        if known.iter().any(|known| known == name) {
-            return;
-        }
-        let own = view.will_run.and_then(outputs_of_call).unwrap_or_default();
-        let saved_by = self
-            .all
-            .iter()
-            .find(|step| step.save.iter().any(|(saved, _)| saved == name));
-        let reason = if own.contains(name) {
-            "it is an output of this step, which has not run yet".to_owned()
-        } else if let Some(step) = saved_by {
-            match step.for_each {
-                Some(_) => format!(
-                    "step {:?} saves it for each item: see `{}.items`",
-                    step.name,
-                    step_path(&step.name)
-                ),
-                None => format!("step {:?}, which saves it, has not run yet", step.name),
-            }
-        } else {
-            self.undefined(name, place, &known, "");
-            return;
-        };
-        self.mistakes.push(
-            Diagnostic::at(place.clone(), format!("`{name}` is not defined here")).help(reason),
-        );
-    }
-
-    fn undefined(&mut self, name: &str, place: &Place, known: &[String], if_none: &str) {
-        let mistake = Diagnostic::at(place.clone(), format!("`{name}` is not defined here"));
-        self.mistakes
-            .push(match nearest(name, known.iter().map(String::as_str)) {
-                Some(word) => mistake.help(format!("did you mean `{word}`?")),
-                None if known.is_empty() && !if_none.is_empty() => mistake.help(if_none),
-                None => mistake.help(format!("there is {}", known.join(", "))),
-            });
-    }
-}
-
-/// Where a name stands: within the text where the file holds it as it is, else the whole text.
-fn part(place: &Place, text: &str, name: &NameUse) -> Place {
-    let mut place = place.clone();
-    if place.source.slice(place.range.clone()) == text {
-        let start = place.range.start;
-        place.range = start + name.range.start..start + name.range.end;
-    }
-    place
-}
-
-/// `steps.count`, or `steps["check disk"]`.
-fn step_path(name: &str) -> String {
-    match is_identifier(name) {
-        true => format!("steps.{name}"),
-        false => format!("steps[{name:?}]"),
-    }
-}
-
-/// What `steps.<name>` has; none where it cannot be known.
-fn outputs_of_step(step: &Step) -> Option<BTreeSet<String>> {
-    let mut outputs = match step.for_each {
-        Some(_) => OF_EACH.iter().map(|name| (*name).to_owned()).collect(),
-        None => {
-            let mut outputs = outputs_of_call(&step.call)?;
-            outputs.extend(step.repeat.as_ref().map(|_| OF_REPEAT.to_owned()));
-            outputs.extend(step.save.iter().map(|(name, _)| name.clone()));
-            outputs
-        }
-    };
-    outputs.extend(OF_EVERY_STEP.iter().map(|name| (*name).to_owned()));
-    Some(outputs)
-}
-
-/// The outputs of an action; none where they depend on more than its description.
-fn outputs_of_call(call: &Call) -> Option<BTreeSet<String>> {
-    let listed = call.action.outputs_of(call.verb);
-    let mut outputs: BTreeSet<String> = listed.map(|output| output.name.to_owned()).collect();
-    match (call.verb.object, &call.object) {
-        (Kind::Runbook, _) => return None,
-        (Kind::Values, Node::Table(entries)) => {
-            outputs.extend(entries.iter().map(|(name, _)| name.clone()));
-        }
-        _ => {}
-    }
-    Some(outputs)
 }
 
 #[cfg(test)]
