@@ -4,7 +4,7 @@ use clap::{ArgMatches, Args, Command, ValueEnum};
 
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
-use crate::{action, book, config};
+use crate::{book, config};
 
 use super::verbs::{self, Verb};
 
@@ -36,7 +36,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
-    let vocabulary = action::vocabulary();
+    let vocabulary = app.library().vocabulary();
     let schema = match arguments.of {
         File::Runbook => book::runbook_schema(vocabulary),
         File::Config => config::config_schema(vocabulary),
