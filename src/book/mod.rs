@@ -32,7 +32,7 @@ pub use field::{Field, Form};
 pub use headline::Headline;
 pub use inputs::parse_input;
 pub use library::{Library, LibraryEntry, Origin};
-pub use lint::{Lint, LintEstate, lint, lint_check, lint_source, lint_template};
+pub use lint::{Lint, LintEstate, lint, lint_check, lint_source, lint_value};
 pub use reader::{Mistakes, TableReader};
 pub use references::{check_references, check_step_references};
 pub use resolve::{

@@ -1,7 +1,7 @@
 //! What is legal in `opsbook.toml` and still wrong, and what lint of runbooks knows of the estate.
 
 use crate::base::Diagnostic;
-use crate::book::{EstateNames, Lint, LintEstate, lint_check, lint_source, lint_template};
+use crate::book::{EstateNames, Lint, LintEstate, lint_check, lint_source, lint_value};
 use crate::expr::names_in_template;
 use crate::model::Template;
 use crate::sql::Dialect;
@@ -48,7 +48,7 @@ pub fn lint(config: &Config) -> Lint {
     }
     for database in &config.databases {
         if let DatabaseKind::Postgres { url: Some(url) } = &database.kind {
-            lint.extend(lint_template(url, &estate));
+            lint.extend(lint_value("url", url, &estate));
         }
     }
     lint.mistakes.sort();
@@ -74,9 +74,11 @@ fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
             .help("take it from `{{ secret.NAME }}`, with its source under [secret]"),
         );
     }
-    let headers = service.headers.iter().map(|(_, value)| value);
-    for template in headers.chain(open).chain(secret) {
-        lint.extend(lint_template(template, estate));
+    for (name, value) in &service.headers {
+        lint.extend(lint_value(name, value, estate));
+    }
+    for template in open.into_iter().chain(secret) {
+        lint.extend(lint_value("auth", template, estate));
     }
     for check in &service.checks {
         lint.extend(lint_check(check, estate));
@@ -108,6 +110,10 @@ mod tests {
         assert_eq!(
             look("[service.api]\nauth.bearer = \"hunter2\"\n"),
             "opsbook.toml:2:16: the secret of service \"api\" is written out\n  take it from `{{ secret.NAME }}`, with its source under [secret]"
+        );
+        assert!(
+            look("[service.api]\nheaders = { X-Api-Key = \"hunter2\" }\n")
+                .starts_with("opsbook.toml:2:26: the value of `X-Api-Key` is written out")
         );
         assert!(
             look("[database.main]\nkind = \"postgres\"\nurl = \"postgres://ops:hunter2@db.example.com/x\"\n")

@@ -88,10 +88,7 @@ pub fn effect(text: &str, dialect: Dialect) -> Analysis {
     let analysis = std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(STACK)
-            .spawn_scoped(scope, || match dialect {
-                Dialect::Sqlite => analyse(text, &SQLiteDialect {}),
-                Dialect::Postgres => analyse(text, &PostgreSqlDialect {}),
-            })
+            .spawn_scoped(scope, || analyse(text, dialect))
             .ok()
             .and_then(|parsing| parsing.join().ok())
     });
@@ -109,15 +106,19 @@ pub fn effect_in_any(text: &str) -> Analysis {
     }
 }
 
-fn analyse(text: &str, dialect: &dyn sqlparser::dialect::Dialect) -> Analysis {
-    let tokens = match Tokenizer::new(dialect, text).tokenize() {
+fn analyse(text: &str, dialect: Dialect) -> Analysis {
+    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    };
+    let tokens = match Tokenizer::new(grammar, text).tokenize() {
         Ok(tokens) => numbered_placeholders(tokens),
         Err(error) => return Analysis::destroy(1, format!("{UNPARSED}{}", error.message)),
     };
     if let Some(reason) = too_deep(&tokens) {
         return Analysis::destroy(1, reason);
     }
-    let mut parser = Parser::new(dialect)
+    let mut parser = Parser::new(grammar)
         .with_recursion_limit(DEEPEST_RECURSION)
         .with_tokens(tokens.clone());
     let mut worst = Reading::read("nothing to do");
@@ -128,7 +129,7 @@ fn analyse(text: &str, dialect: &dyn sqlparser::dialect::Dialect) -> Analysis {
             break;
         }
         statements += 1;
-        let reading = match next_statement(&mut parser, &tokens) {
+        let reading = match next_statement(&mut parser, &tokens, dialect) {
             Ok(reading) => reading,
             Err(error) => return Analysis::destroy(statements, unparsed(&error)),
         };
@@ -154,7 +155,11 @@ fn analyse(text: &str, dialect: &dyn sqlparser::dialect::Dialect) -> Analysis {
 }
 
 /// Reads one statement: by its tokens where the parser does not know the words, else by the parser.
-fn next_statement(parser: &mut Parser<'_>, tokens: &[Token]) -> Result<Reading, ParserError> {
+fn next_statement(
+    parser: &mut Parser<'_>,
+    tokens: &[Token],
+    dialect: Dialect,
+) -> Result<Reading, ParserError> {
     let rest = tokens.get(parser.index()..).unwrap_or_default();
     let end = rest
         .iter()
@@ -173,7 +178,7 @@ fn next_statement(parser: &mut Parser<'_>, tokens: &[Token]) -> Result<Reading, 
     let start = parser.index();
     let parsed = parser.parse_statement()?;
     let own = tokens.get(start..parser.index()).unwrap_or(tokens);
-    Ok(statement::reading(&parsed).worse(calls(own)))
+    Ok(statement::reading(&parsed).worse(calls(own, dialect)))
 }
 
 /// `?1` is the engine's own mark for a parameter; only SQLite's tokens know it.

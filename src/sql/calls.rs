@@ -3,79 +3,24 @@
 
 use sqlparser::tokenizer::{Token, Word};
 
+use super::Dialect;
 use super::functions::{Harm, harm};
 use super::pragma::keyword;
 use super::statement::Reading;
 
-/// Unquoted words after which a parenthesis opens something other than the arguments of a call.
+/// Unquoted words that no engine lets be the name of a function, or that are operators before a parenthesis.
+#[rustfmt::skip]
 const NOT_CALLED: &[&str] = &[
-    "ALL",
-    "ALWAYS",
-    "AND",
-    "ANY",
-    "ARRAY",
-    "AS",
-    "BETWEEN",
-    "BY",
-    "CASE",
-    "CHECK",
-    "CONFLICT",
-    "COPY",
-    "DEFAULT",
-    "DISTINCT",
-    "DO",
-    "ELSE",
-    "END",
-    "ESCAPE",
-    "EXCEPT",
-    "EXISTS",
-    "EXPLAIN",
-    "FETCH",
-    "FILTER",
-    "FROM",
-    "GLOB",
-    "GROUP",
-    "HAVING",
-    "ILIKE",
-    "IN",
-    "INCLUDE",
-    "INTERSECT",
-    "INTERVAL",
-    "INTO",
-    "IS",
-    "ISNULL",
-    "JOIN",
-    "KEY",
-    "LATERAL",
-    "LIKE",
-    "LIMIT",
-    "MATCH",
-    "MATERIALIZED",
-    "NOT",
-    "NOTNULL",
-    "OFFSET",
-    "ON",
-    "OPTIONS",
-    "OR",
-    "OVER",
-    "REGEXP",
-    "RESET",
-    "RETURNING",
-    "ROW",
-    "SELECT",
-    "SET",
-    "SETS",
-    "SIMILAR",
-    "SOME",
-    "THEN",
-    "TO",
-    "UNION",
-    "UNIQUE",
-    "USING",
-    "VALUES",
-    "WHEN",
-    "WHERE",
-    "WITH",
+    "ALL", "AND", "ANY", "ARRAY", "AS", "BETWEEN", "CASE", "CHECK", "DEFAULT", "DISTINCT", "DO", "ELSE", "END", "EXCEPT",
+    "EXISTS", "FETCH", "FROM", "GROUP", "HAVING", "ILIKE", "IN", "INTERSECT", "INTERVAL", "INTO", "IS", "ISNULL", "JOIN",
+    "LATERAL", "LIKE", "LIMIT", "NOT", "NOTNULL", "OFFSET", "ON", "OR", "RETURNING", "ROW", "SELECT", "SIMILAR", "SOME",
+    "THEN", "TO", "UNION", "UNIQUE", "USING", "VALUES", "WHEN", "WHERE", "WITH",
+];
+
+/// Words that open a clause where they follow a name or a parenthesis, and may be a user's function elsewhere.
+#[rustfmt::skip]
+const CLAUSES: &[&str] = &[
+    "FILTER", "GLOB", "INCLUDE", "KEY", "MATCH", "OPTIONS", "OVER", "REGEXP", "RESET", "SET", "SETS",
 ];
 
 /// Unquoted words after which a name is not a call but the name of a table, a type or a definition.
@@ -96,7 +41,7 @@ const NAMING: &[&str] = &[
 ];
 
 /// The worst that the calls and hidden words of one statement mean.
-pub(super) fn calls(tokens: &[Token]) -> Reading {
+pub(super) fn calls(tokens: &[Token], dialect: Dialect) -> Reading {
     let tokens: Vec<&Token> = tokens
         .iter()
         .filter(|token| !matches!(token, Token::Whitespace(_)))
@@ -107,23 +52,24 @@ pub(super) fn calls(tokens: &[Token]) -> Reading {
             continue;
         };
         if is_call(&tokens, index, word) {
-            reading = reading.worse(call(&tokens, index, word));
+            reading = reading.worse(call(&tokens, index, word, dialect));
         }
     }
     reading
 }
 
-fn call(tokens: &[&Token], index: usize, word: &Word) -> Reading {
+fn call(tokens: &[&Token], index: usize, word: &Word, dialect: Dialect) -> Reading {
     let schema = match tokens[..index] {
         [.., Token::Word(schema), Token::Period] => Some(schema.value.to_ascii_lowercase()),
         _ => None,
     };
-    let own_schema = schema.is_none_or(|schema| schema == "pg_catalog");
+    let own_schema =
+        schema.is_none_or(|schema| schema == "pg_catalog" && dialect == Dialect::Postgres);
     let folded = match word.quote_style {
         None => word.value.to_ascii_lowercase(),
         Some(_) => word.value.clone(),
     };
-    match harm(&folded) {
+    match harm(&folded, dialect) {
         Harm::None if own_schema => Reading::read("SELECT"),
         Harm::Writes if own_schema => Reading::write(format!("calls {folded}()")),
         _ => Reading::destroy(format!(
@@ -141,9 +87,6 @@ fn is_call(tokens: &[&Token], index: usize, word: &Word) -> bool {
         before -= 2;
     }
     let qualified = before != index;
-    if !qualified && NOT_CALLED.contains(&unquoted.as_str()) {
-        return false;
-    }
     let previous = before
         .checked_sub(1)
         .map(|previous| keyword(tokens[previous]))
@@ -151,24 +94,46 @@ fn is_call(tokens: &[&Token], index: usize, word: &Word) -> bool {
     if NAMING.contains(&previous.as_str()) {
         return false;
     }
-    let begins = |words: &[&str]| starts_with(tokens, words);
+    if !qualified && is_clause(tokens, index, &unquoted, &previous) {
+        return false;
+    }
     if matches!(previous.as_str(), "ON" | "USING")
-        && (begins(&["CREATE", "INDEX"]) || begins(&["CREATE", "VIRTUAL"]))
+        && (begins(tokens, &["CREATE", "INDEX"])
+            || begins(tokens, &["CREATE", "UNIQUE", "INDEX"])
+            || begins(tokens, &["CREATE", "VIRTUAL"]))
     {
         return false;
     }
     let partitions = previous == "BY"
-        && begins(&["CREATE", "TABLE"])
+        && begins(tokens, &["CREATE", "TABLE"])
         && matches!(unquoted.as_str(), "RANGE" | "LIST" | "HASH");
     let columns = word.quote_style.is_none() && names_columns(tokens, before, index);
     !partitions && !columns
 }
 
-/// Whether the statement begins with these words, with at most three others between them: `CREATE UNIQUE INDEX`.
-fn starts_with(tokens: &[&Token], words: &[&str]) -> bool {
-    let [first, second] = words else { return false };
-    tokens.first().is_some_and(|token| keyword(token) == *first)
-        && tokens.iter().take(4).any(|token| keyword(token) == *second)
+/// Whether the statement begins with these words.
+fn begins(tokens: &[&Token], words: &[&str]) -> bool {
+    tokens.len() >= words.len()
+        && tokens
+            .iter()
+            .zip(words)
+            .all(|(token, word)| keyword(token) == *word)
+}
+
+/// Whether the parenthesis after this unquoted word opens something other than the arguments of a call.
+fn is_clause(tokens: &[&Token], index: usize, word: &str, previous: &str) -> bool {
+    match word {
+        "BY" => matches!(previous, "GROUP" | "ORDER" | "PARTITION"),
+        "CONFLICT" => previous == "ON",
+        "MATERIALIZED" => matches!(previous, "AS" | "NOT"),
+        "COPY" | "EXPLAIN" => index == 0,
+        _ if CLAUSES.contains(&word) => match index.checked_sub(1).map(|before| tokens[before]) {
+            Some(Token::RParen) => true,
+            Some(Token::Word(_)) => !NOT_CALLED.contains(&previous),
+            _ => false,
+        },
+        _ => NOT_CALLED.contains(&word),
+    }
 }
 
 /// Whether this is the name of a common table with its columns: `WITH name (a, b) AS (SELECT …`.

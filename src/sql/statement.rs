@@ -1,9 +1,9 @@
 //! The effect of one parsed statement. Every kind that is not named here takes the worst reading.
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, CopyTarget, Delete, Expr, FromTable,
-    Merge, MergeAction, MergeClauseKind, Query, SelectInto, Set, SetExpr, Statement, TableFactor,
-    TableWithJoins, UnaryOperator, Update, With,
+    AlterColumnOperation, AlterTable, AlterTableOperation, CopySource, CopyTarget, Delete, Expr,
+    FromTable, Merge, MergeAction, MergeClauseKind, Query, SelectInto, Set, SetExpr, Statement,
+    TableFactor, TableWithJoins, UnaryOperator, Update, With,
 };
 
 use crate::base::Effect;
@@ -110,7 +110,15 @@ pub(super) fn reading(statement: &Statement) -> Reading {
         Statement::Update(update) => update_reading(update),
         Statement::Delete(delete) => delete_reading(delete),
         Statement::Merge(merge) => merge_reading(merge),
-        Statement::Copy { to, target, .. } => copy_reading(*to, target),
+        Statement::Copy {
+            source, to, target, ..
+        } => {
+            let copied = match source {
+                CopySource::Query(query) => query_reading(query),
+                CopySource::Table { .. } => Reading::read("COPY"),
+            };
+            copied.worse(copy_reading(*to, target))
+        }
         Statement::Set(set) => set_reading(set),
         Statement::AlterTable(alter) => alter_reading(alter),
         _ => other_reading(statement),

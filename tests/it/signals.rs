@@ -101,16 +101,31 @@ fn an_interrupted_run_says_so_in_the_list_of_runs() {
         .prints("t x");
 }
 
-#[test]
-fn ctrl_c_at_a_question_is_130() {
-    let project = Project::new().runbook(
+fn asking() -> Project {
+    Project::new().runbook(
         "t/x",
         "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\nconfirm = \"Really make it?\"\n",
-    );
+    )
+}
+
+#[test]
+fn ctrl_c_at_a_question_is_130() {
+    let project = asking();
     let mut terminal = Terminal::start(&project, &["t", "x"]);
     terminal.wait_for("Really make it?");
     terminal.press("\x03");
     let (code, shown) = terminal.end();
     assert_eq!(code, 130, "{shown}");
+    assert!(!project.path("made").exists());
+}
+
+#[test]
+fn a_signal_at_a_question_ends_the_run_at_once() {
+    let project = asking();
+    let mut terminal = Terminal::start(&project, &["t", "x"]);
+    terminal.wait_for("Really make it?");
+    terminal.signal(Signal::SIGTERM);
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 143, "{shown}");
     assert!(!project.path("made").exists());
 }

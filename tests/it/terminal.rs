@@ -1,8 +1,12 @@
 //! The binary at a real terminal: a pseudo-terminal for questions, tmux for what a screen shows in the end.
 
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::harness::{Project, WATCHDOG, exit_code};
 
@@ -12,13 +16,16 @@ pub(crate) struct Terminal {
     keyboard: ChildStdin,
     output: Receiver<Vec<u8>>,
     seen: String,
+    pid_file: PathBuf,
 }
 
 impl Terminal {
     /// Starts the binary in the project.
     pub(crate) fn start(project: &Project, arguments: &[&str]) -> Self {
+        let pid_file = project.state().join("pid");
         let line = format!(
-            "stty columns 80 rows 24 && exec {}",
+            "stty columns 80 rows 24 && echo $$ > {} && exec {}",
+            quoted(&pid_file.display().to_string()),
             shell_line(&project.command(arguments))
         );
         let inner = project.command(&[]);
@@ -54,6 +61,7 @@ impl Terminal {
             keyboard,
             output,
             seen: String::new(),
+            pid_file,
         }
     }
 
@@ -74,10 +82,24 @@ impl Terminal {
         self.keyboard.flush().unwrap();
     }
 
+    /// Sends a signal to the binary.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = std::fs::read_to_string(&self.pid_file).unwrap();
+        kill(Pid::from_raw(pid.trim().parse().unwrap()), signal).unwrap();
+    }
+
     /// The exit code and all that was shown.
+    #[track_caller]
     pub(crate) fn end(mut self) -> (i32, String) {
-        while let Ok(bytes) = self.output.recv_timeout(WATCHDOG) {
-            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        loop {
+            match self.output.recv_timeout(WATCHDOG) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.child.kill();
+                    panic!("the run at the terminal does not end:\n{}", self.seen);
+                }
+            }
         }
         drop(self.keyboard);
         (exit_code(self.child.wait().unwrap()), self.seen)

@@ -8,7 +8,7 @@ use super::super::names::variable;
 use super::super::node::{is_template, noun};
 use super::super::resolve::EstateNames;
 use super::Lint;
-use super::walk::{Used, calls, names, names_of_step, nodes};
+use super::walk::{Used, calls, names, names_of_step, names_of_template, nodes};
 
 /// What lint knows of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,12 +66,8 @@ pub(super) fn step(step: &Step, estate: &LintEstate, lint: &mut Lint) {
     uses(&names_of_step(step), estate, lint);
 }
 
-/// Looks up the names in a template of the configuration itself.
-#[must_use]
-pub fn template(template: &Template, estate: &LintEstate) -> Lint {
-    let mut lint = Lint::default();
-    uses(&super::walk::names_of_template(template), estate, &mut lint);
-    lint
+pub(super) fn template(template: &Template, estate: &LintEstate, lint: &mut Lint) {
+    uses(&names_of_template(template), estate, lint);
 }
 
 /// `on = "main"`, `database.ping = "main"`.

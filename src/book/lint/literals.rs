@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::base::{Diagnostic, Place, SourceFile};
-use crate::model::{Node, Step};
+use crate::model::{Node, Step, Template};
 
 use super::super::node::is_template;
 use super::Lint;
@@ -68,28 +68,30 @@ pub(super) fn step(step: &Step, lint: &mut Lint) {
     for call in calls(step) {
         for (key, node) in nodes(call) {
             let is_option = !std::ptr::eq(node, &call.object);
-            value(if is_option { key } else { "" }, node, lint);
+            node_value(if is_option { key } else { "" }, node, lint);
         }
     }
 }
 
-fn value(key: &str, node: &Node, lint: &mut Lint) {
+fn node_value(key: &str, node: &Node, lint: &mut Lint) {
     match node {
-        Node::Text(template)
-            if is_telling(key)
-                && !is_template(&template.text)
-                && !template.text.trim().is_empty() =>
-        {
-            lint.mistake(written_out(
-                &template.place,
-                &format!("the value of `{key}`"),
-            ));
-        }
+        Node::Text(template) => value(key, template, lint),
         Node::Table(entries) => entries
             .iter()
-            .for_each(|(key, node)| value(key, node, lint)),
-        Node::List(items) => items.iter().for_each(|node| value(key, node, lint)),
+            .for_each(|(key, node)| node_value(key, node, lint)),
+        Node::List(items) => items.iter().for_each(|node| node_value(key, node, lint)),
         _ => {}
+    }
+}
+
+/// A text beside a key that tells that it is a secret.
+pub(super) fn value(key: &str, template: &Template, lint: &mut Lint) {
+    let text = &template.text;
+    if is_telling(key) && !is_template(text) && !text.trim().is_empty() {
+        lint.mistake(written_out(
+            &template.place,
+            &format!("the value of `{key}`"),
+        ));
     }
 }
 

@@ -10,14 +10,14 @@ mod tests;
 mod unused;
 mod walk;
 
-use crate::base::{Diagnostic, Diagnostics};
-use crate::model::{Runbook, Step};
+use crate::base::{Diagnostic, Diagnostics, SourceFile};
+use crate::model::{Runbook, Step, Template};
 
 use super::children::children;
 use super::library::Library;
 use super::references::{check_references, check_step_references};
 
-pub use estate::{LintEstate, template as lint_template};
+pub use estate::LintEstate;
 
 /// What lint found, sorted by place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,9 +91,18 @@ pub fn lint_check(step: &Step, estate: &LintEstate) -> Lint {
     lint.sorted()
 }
 
+/// Looks at a value of the configuration beside a key that may tell what it is: `Authorization`.
+#[must_use]
+pub fn lint_value(key: &str, template: &Template, estate: &LintEstate) -> Lint {
+    let mut lint = Lint::default();
+    literals::value(key, template, &mut lint);
+    estate::template(template, estate, &mut lint);
+    lint.sorted()
+}
+
 /// Looks for texts that are secrets by their form, anywhere in a file, comments included.
 #[must_use]
-pub fn lint_source(source: &crate::base::SourceFile) -> Lint {
+pub fn lint_source(source: &SourceFile) -> Lint {
     let mut lint = Lint::default();
     literals::source(source, &mut lint);
     lint
