@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action;
-use crate::base::Diagnostics;
+use crate::base::{Diagnostics, RunId};
 use crate::book::{self, Children, EstateNames, Library};
 use crate::config::{self, Config};
-use crate::engine::Journal;
+use crate::engine::{Journal as _, RunRow};
+use crate::event::Envelope;
 use crate::model::Runbook;
 use crate::plan::effect_of_runbook;
 use crate::store::SqliteJournal;
@@ -134,11 +135,28 @@ impl App {
         Ok(SqliteJournal::open(self.journal_path(config)?)?)
     }
 
-    /// The journal, for reading.
+    /// The newest runs first, at most `limit`, only those of `runbook` if one is given.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn journal(&self) -> Result<impl Journal + use<>, AppError> {
+    /// When the journal cannot be read.
+    pub fn runs(&self, limit: usize, runbook: Option<&str>) -> Result<Vec<RunRow>, AppError> {
+        Ok(self.journal_for_reading()?.runs(limit, runbook)?)
+    }
+
+    /// The events of a run, at least one.
+    ///
+    /// # Errors
+    /// When there is no such run, or the journal cannot be read.
+    pub fn events_of(&self, run: RunId) -> Result<Vec<Envelope>, AppError> {
+        let events = self.journal_for_reading()?.events(run)?;
+        if events.is_empty() {
+            return Err(AppError::usage(format!("there is no run {run}"))
+                .hint("`opsbook runs list` shows them"));
+        }
+        Ok(events)
+    }
+
+    fn journal_for_reading(&self) -> Result<SqliteJournal, AppError> {
         Ok(SqliteJournal::open_read_only(
             self.journal_path(&self.config()?)?,
         )?)

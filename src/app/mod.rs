@@ -17,6 +17,7 @@ mod settings;
 mod signals;
 mod toolbox;
 
+pub use crate::engine::RunRow;
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

@@ -12,6 +12,7 @@ mod options;
 mod run;
 mod runs;
 mod scan;
+mod schema;
 mod selection;
 mod show;
 #[cfg(test)]

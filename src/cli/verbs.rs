@@ -5,7 +5,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 
-use super::{completions, init, lint, list, man, options, runs, show};
+use super::{completions, init, lint, list, man, options, runs, schema, show};
 
 /// A verb of ours.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(super) const ALL: &[Verb] = &[
     lint::VERB,
     runs::VERB,
     init::VERB,
+    schema::VERB,
     completions::VERB,
     man::VERB,
 ];

@@ -3,11 +3,10 @@
 use clap::{ArgMatches, Args, Command};
 use serde_json::json;
 
-use crate::app::{App, AppError, Listing};
+use crate::app::{App, AppError, Listing, RunRow};
 use crate::base::CommandPath;
 use crate::base::exit::ExitCode;
 use crate::base::text::took;
-use crate::engine::{Journal as _, RunRow};
 
 use super::{Verb, verbs};
 
@@ -35,7 +34,7 @@ fn command() -> Command {
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
     let runbook = arguments.runbook.map(|path| path.to_string());
-    let rows = app.journal()?.runs(arguments.limit, runbook.as_deref())?;
+    let rows = app.runs(arguments.limit, runbook.as_deref())?;
     let mut listing = Listing::new(
         &["run", "when", "runbook", "verdict", "took", "reason"],
         "nothing was run yet",

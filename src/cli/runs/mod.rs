@@ -7,10 +7,7 @@ mod show;
 use clap::{ArgMatches, Command};
 
 use crate::app::{App, AppError};
-use crate::base::RunId;
 use crate::base::exit::ExitCode;
-use crate::engine::Journal;
-use crate::event::Envelope;
 
 use super::verbs::{self, Verb};
 
@@ -43,14 +40,4 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
             "a verb below runs that is not in its registry",
         )),
     }
-}
-
-/// The events of a run that must be there.
-fn events_of(run: u64, journal: &dyn Journal) -> Result<Vec<Envelope>, AppError> {
-    let events = journal.events(RunId(run))?;
-    if events.is_empty() {
-        return Err(AppError::usage(format!("there is no run {run}"))
-            .hint("`opsbook runs list` shows them"));
-    }
-    Ok(events)
 }

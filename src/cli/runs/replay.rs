@@ -3,9 +3,10 @@
 use clap::{ArgMatches, Args, Command};
 
 use crate::app::{App, AppError};
+use crate::base::RunId;
 use crate::base::exit::ExitCode;
 
-use super::{Verb, events_of, verbs};
+use super::{Verb, verbs};
 
 pub(super) const VERB: Verb = Verb {
     name: "replay",
@@ -26,7 +27,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
-    let events = events_of(arguments.run, &app.journal()?)?;
+    let events = app.events_of(RunId(arguments.run))?;
     app.print_run(&events)?;
     Ok(ExitCode::Ok)
 }

@@ -4,11 +4,12 @@ use clap::{ArgMatches, Args, Command};
 use serde_json::Value;
 
 use crate::app::{App, AppError};
+use crate::base::RunId;
 use crate::base::exit::ExitCode;
 use crate::base::text::one_line;
 use crate::event::Summary;
 
-use super::{Verb, events_of, verbs};
+use super::{Verb, verbs};
 
 pub(super) const VERB: Verb = Verb {
     name: "show",
@@ -29,7 +30,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
-    let events = events_of(arguments.run, &app.journal()?)?;
+    let events = app.events_of(RunId(arguments.run))?;
     if app.settings().format.is_for_people() {
         app.print_text(&heading(&Summary::of(&events)))?;
     }
