@@ -253,7 +253,7 @@ async fn the_step_limits_the_time_and_else_the_service() {
     let error = get(&world, "/", vec![("on", text("api"))])
         .await
         .unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Target);
+    assert_eq!(error.kind, ErrorKind::Late);
     assert!(
         error.message.starts_with("no answer within 50ms from"),
         "{error}"
