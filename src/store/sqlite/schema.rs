@@ -66,15 +66,17 @@ pub(super) fn make_private(connection: &mut Connection, path: &Path) -> Result<(
 
 /// Whether the tables are there, in the format that is known.
 fn is_made(connection: &Connection, path: &Path, doing: Doing) -> Result<bool, JournalError> {
-    let number = |query: &str| -> Result<i64, JournalError> {
-        connection
-            .query_row(query, [], |row| row.get(0))
-            .map_err(|error| failed(path, doing, error))
-    };
-    let found = number("PRAGMA user_version")?;
-    let application = number("PRAGMA application_id")?;
+    // One statement, so that all three are of one moment: another process may be making the tables just now.
+    let (found, application, tables): (i64, i64, i64) = connection
+        .query_row(
+            "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)
+             FROM pragma_user_version, pragma_application_id",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .map_err(|error| failed(path, doing, error))?;
     // A file that was created and not filled yet.
-    if found == 0 && application == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
+    if found == 0 && application == 0 && tables == 0 {
         return Ok(false);
     }
     if application != APPLICATION {
