@@ -71,6 +71,7 @@ impl App {
             }
             prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
         };
+        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
@@ -108,6 +109,21 @@ impl App {
         outlets.finish()?;
         tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
+    }
+
+    /// A key that is read but not acted on must not look as if it protected anything.
+    fn tell_what_is_not_held(&self, runbook: &Runbook) {
+        for (key, given) in [
+            ("lock", runbook.lock.is_some()),
+            ("window", runbook.window.is_some()),
+        ] {
+            if given {
+                self.tell(&format!(
+                    "opsbook: note: {} asks for a `{key}`, which this version does not hold yet",
+                    runbook.path.typed()
+                ));
+            }
+        }
     }
 
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
