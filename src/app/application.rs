@@ -60,6 +60,11 @@ impl App {
         self.settings = settings;
         self.terminal = terminal(&self.environment, &self.settings);
         super::logging::start(&self.settings, self.terminal.error_colour(), &self.log_mask);
+        tracing::debug!(
+            config = ?self.project.config,
+            runbooks = %self.project.runbooks.display(),
+            "the project lies here"
+        );
     }
 
     /// What surrounds the process.

@@ -15,6 +15,7 @@ mod secret_argument;
 mod secrets;
 mod settings;
 mod signals;
+mod stoppable;
 mod toolbox;
 
 pub use crate::engine::RunRow;

@@ -140,3 +140,35 @@ fn unwritable(path: &std::path::Path, error: &io::Error) -> AppError {
         path.display()
     ))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::ReportFile;
+    use crate::report::{FORMATS, Style};
+
+    #[test]
+    fn a_report_takes_the_place_of_the_old_one_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        std::fs::write(&path, "old").unwrap();
+        let json = FORMATS.iter().find(|format| format.name == "json").unwrap();
+        let given_up = ReportFile::open(path.clone(), (json.make)(Style::default())).unwrap();
+        drop(given_up);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        let kept = ReportFile::open(path.clone(), (json.make)(Style::default())).unwrap();
+        kept.keep().unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with('{'));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_known_before_anything_runs() {
+        let path = std::path::PathBuf::from("/nowhere/run.json");
+        let error = ReportFile::open(path, (FORMATS[0].make)(Style::default()))
+            .err()
+            .unwrap();
+        assert_eq!(error.exit().code(), 3);
+        assert!(error.message.contains("/nowhere/run.json"));
+    }
+}

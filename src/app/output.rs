@@ -101,12 +101,15 @@ impl App {
         });
     }
 
-    /// Prints one JSON value.
+    /// Prints one JSON value: laid out for reading, or in one line where lines were asked for.
     ///
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_json(&self, value: &Value) -> Result<(), AppError> {
-        self.print_text(&format!("{value:#}\n"))
+        self.print_text(&match self.settings().format.is_lines() {
+            true => format!("{value}\n"),
+            false => format!("{value:#}\n"),
+        })
     }
 
     /// Prints a list as the format says.

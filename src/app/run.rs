@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use super::inputs::{self, Given};
 use super::outlets::Outlets;
 use super::signals::{self, Signals};
+use super::stoppable::StoppablePrompt;
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
 
@@ -62,7 +63,7 @@ impl App {
         stopped: &StopSignal,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
-        let prompt = self.terminal().prompt();
+        let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => {

@@ -48,7 +48,11 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let mut check = |read| check_runbook(read, app, estate.as_ref(), &mut found);
     for word in &arguments.paths {
         if is_file(word) {
-            check(app.library().open_file(Path::new(word)));
+            let path = Path::new(word);
+            if !path.exists() {
+                return Err(AppError::usage(format!("there is no file {word}")));
+            }
+            check(app.library().open_file(path));
             continue;
         }
         let path = CommandPath::parse(word).map_err(|error| AppError::usage(error.to_string()))?;

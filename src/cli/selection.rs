@@ -69,7 +69,7 @@ fn select_run(words: &[String], library: &Library) -> Result<Selection, AppError
         }));
     };
     let found = if is_file(first) {
-        Some(library.open_file(Path::new(first))?)
+        Some(open(first, library)?)
     } else if first.contains('/') {
         match CommandPath::parse(first) {
             Ok(path) => library.find(&path)?,
@@ -88,6 +88,18 @@ fn select_run(words: &[String], library: &Library) -> Result<Selection, AppError
 /// Whether a word is meant as a file rather than as the path of a command.
 pub(super) fn is_file(word: &str) -> bool {
     word.ends_with(".toml") || word.starts_with('.') || word.starts_with('/')
+}
+
+/// Reads the runbook of a file that the caller names.
+///
+/// # Errors
+/// When there is no such file, or it is wrong.
+pub(super) fn open(file: &str, library: &Library) -> Result<Arc<Runbook>, AppError> {
+    let path = Path::new(file);
+    if !path.exists() {
+        return Err(AppError::usage(format!("there is no file {file}")));
+    }
+    Ok(library.open_file(path)?)
 }
 
 /// Goes down the folders as far as the words name something.

@@ -1,6 +1,5 @@
 //! `opsbook show`: what a runbook asks, does and can find, before it is run.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command};
@@ -14,7 +13,7 @@ use crate::config::Config;
 use crate::model::Runbook;
 use crate::plan::{effect_of_runbook, effect_of_step};
 
-use super::selection::is_file;
+use super::selection::{self, is_file};
 use super::verbs::{self, Verb};
 
 pub(super) const VERB: Verb = Verb {
@@ -57,7 +56,7 @@ pub(super) fn find(words: &[String], app: &App) -> Result<Arc<Runbook>, AppError
     if let [file] = words
         && is_file(file)
     {
-        return Ok(library.open_file(Path::new(file))?);
+        return selection::open(file, library);
     }
     let path =
         CommandPath::parse(&words.join("/")).map_err(|error| AppError::usage(error.to_string()))?;

@@ -10,6 +10,7 @@ use crate::base::exit::ExitCode;
 use crate::base::{CommandPath, nearest};
 
 use super::selection::Selection;
+use super::verbs;
 
 /// Whether help will be shown, so that titles are worth reading.
 pub(super) fn wants_help(line: &[OsString]) -> bool {
@@ -38,7 +39,7 @@ pub(super) fn refuse(
     }
     app.tell_help(&text.to_string(), &text.ansi().to_string());
     if error.kind() == ErrorKind::InvalidSubcommand
-        && selection.chain.is_empty()
+        && selection.chain.iter().all(|word| word == verbs::RUN)
         && let Some(command) = elsewhere(words, app)
     {
         app.tell(&format!("  tip: there is `opsbook {command}`"));
