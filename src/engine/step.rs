@@ -105,7 +105,7 @@ impl Run<'_> {
             Ok(Some(ending)) => return self.finish(frame, step, key, ending, Given::default()),
             Err(failure) => return self.fail(frame, step, key, began, &failure, 0),
         }
-        if let Err(failure) = self.confirmed(step, scope, key, effect).await {
+        if let Err(failure) = self.confirmed(frame, step, scope, key, effect).await {
             let ending = judge::of_failure(&failure, frame.severity(step), Effect::Read);
             self.ledger.borrow_mut().note_failure(&failure, key);
             return self.finish(
@@ -266,6 +266,7 @@ impl Run<'_> {
     /// Asks what must be asked before the step: its own question, or whether to destroy.
     async fn confirmed(
         &self,
+        frame: &Frame<'_>,
         step: &Step,
         scope: &Scope,
         key: &StepKey,
@@ -285,7 +286,12 @@ impl Run<'_> {
         if self.options.yes {
             return Ok(());
         }
-        match self.engine.prompt.confirm(&question).await {
+        let answer = tokio::select! {
+            biased;
+            stop = frame.stop.wait() => return Err(Failure::Stopped(stop)),
+            answer = self.engine.prompt.confirm(&question) => answer,
+        };
+        match answer {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
             Err(error) => Err(Failure::Action(
