@@ -199,12 +199,17 @@ impl Journal for TestJournal {
     }
 }
 
-/// Answers every question the same way.
-struct Answer(Result<bool, PromptError>);
+/// Answers every question the same way, or never.
+struct Answer(Option<Result<bool, PromptError>>);
 
 impl Prompt for Answer {
     fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
-        Box::pin(async { self.0.clone() })
+        Box::pin(async {
+            match &self.0 {
+                Some(answer) => answer.clone(),
+                None => std::future::pending().await,
+            }
+        })
     }
 
     fn text<'a>(
@@ -258,7 +263,7 @@ impl Default for Bench {
     fn default() -> Self {
         Self {
             journal: TestJournal::default(),
-            answer: Answer(Err(PromptError::NoTerminal)),
+            answer: Answer(Some(Err(PromptError::NoTerminal))),
             tools: Tools(None),
             options: RunOptions::default(),
             stop: None,
@@ -678,7 +683,7 @@ fn a_destroy_asks_and_without_anybody_to_ask_nothing_is_done() {
     assert!(world().is_empty());
 
     let refused = Bench {
-        answer: Answer(Ok(false)),
+        answer: Answer(Some(Ok(false))),
         ..Bench::default()
     }
     .run(text);
@@ -834,6 +839,19 @@ fn a_sub_runbook_that_is_cut_off_still_cleans_up() {
     assert_eq!(ended.end.exit, ExitCode::Critical);
     assert_eq!(world(), ["look outer/hang", "look outer/tidy"]);
     assert_eq!(ended.status("outer/tidy"), Status::Ok);
+}
+
+#[test]
+fn a_question_that_nobody_answers_ends_with_the_time_of_the_run() {
+    let bench = Bench {
+        answer: Answer(None),
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        "title = 'x'\ntimeout = '5ms'\n[[step]]\nname = 'a'\nact.destroy = {}\n[[finally]]\nname = 'c'\nact.look = {}\n",
+    );
+    assert_eq!(ended.end.exit, ExitCode::Critical);
+    assert_eq!(world(), ["look c"]);
 }
 
 #[test]
