@@ -11,6 +11,7 @@ use crate::model::{OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
+use super::each::INDEX;
 use super::frame::Frame;
 use super::judge::{self, Ending};
 use super::recorder::bounded;
@@ -52,7 +53,8 @@ impl Run<'_> {
         let per_item = step.when.as_ref().is_some_and(|when| {
             names_in_expression(when)
                 .iter()
-                .any(|name| name.path.first() == Some(&each.variable))
+                .filter_map(|name| name.path.first())
+                .any(|first| *first == each.variable || first == INDEX)
         });
         if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
             return self.finish(frame, step, &key, ending, Given::default());

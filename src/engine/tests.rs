@@ -615,6 +615,24 @@ fn for_each_runs_items_and_is_as_bad_as_the_worst() {
 }
 
 #[test]
+fn a_condition_on_the_index_is_asked_for_each_item() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "each"
+        for_each.row = "['a', 'b', 'c']"
+        when = "index != 1"
+        act.change = { n = "{{ row }}" }
+        "#,
+    );
+    assert_eq!(world(), ["change each[0]", "change each[2]"]);
+    assert_eq!(ended.status("each[1]"), Status::Skipped);
+    assert_eq!(ended.status("each"), Status::Ok);
+    assert_eq!(ended.end.exit, ExitCode::Ok);
+}
+
+#[test]
 fn a_failing_item_keeps_later_ones_from_starting() {
     let ended = Bench::default().run(
         r#"
