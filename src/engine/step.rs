@@ -11,7 +11,12 @@ use crate::model::{OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
+<<<<<<< HEAD
 use super::frame::{Frame, Turn};
+=======
+use super::each::INDEX;
+use super::frame::Frame;
+>>>>>>> schema
 use super::judge::{self, Ending};
 use super::recorder::bounded;
 use super::run::Run;
@@ -58,7 +63,8 @@ impl Run<'_> {
         let per_item = step.when.as_ref().is_some_and(|when| {
             names_in_expression(when)
                 .iter()
-                .any(|name| name.path.first() == Some(&each.variable))
+                .filter_map(|name| name.path.first())
+                .any(|first| *first == each.variable || first == INDEX)
         });
         if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
             return self.finish(turn, ending, Given::default());
