@@ -1,9 +1,23 @@
 //! One runbook within a run: the run's own, or one that a step runs.
 
 use crate::base::{Severity, StepKey};
+use crate::expr::Scope;
 use crate::model::{OnFailure, Runbook, Step};
 
 use super::StopSignal;
+
+/// One step at its place in a run.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    /// The runbook that the step belongs to.
+    pub(super) frame: &'a Frame<'a>,
+    /// The step.
+    pub(super) step: &'a Step,
+    /// The names that it can use.
+    pub(super) scope: &'a Scope,
+    /// Its key within the run.
+    pub(super) key: &'a StepKey,
+}
 
 /// One runbook within a run.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use crate::expr::Scope;
 use crate::model::{OnFailure, Step};
 
 use super::Stop;
-use super::frame::Frame;
+use super::frame::{Frame, Turn};
 use super::judge::Ending;
 use super::run::Run;
 use super::step::{Given, StepEnd};
@@ -85,7 +85,7 @@ impl Run<'_> {
             if end.failed || frame.stop.now().is_some() {
                 end.failed = true;
                 for step in group {
-                    self.not_run(frame, step);
+                    self.pass_over(frame, step, &scope);
                 }
                 continue;
             }
@@ -101,12 +101,26 @@ impl Run<'_> {
         (end, scope)
     }
 
-    fn not_run(&self, frame: &Frame<'_>, step: &Step) {
-        let reason = frame
-            .stop
-            .now()
-            .map_or("a step before it failed", Stop::as_str);
+    fn pass_over(&self, frame: &Frame<'_>, step: &Step, scope: &Scope) {
+        let stopped = frame.stop.now().map(Stop::as_str);
+        self.not_run(
+            frame,
+            step,
+            scope,
+            stopped.unwrap_or("a step before it failed"),
+        );
+    }
+
+    /// Finishes a step that was not reached.
+    pub(super) fn not_run(&self, frame: &Frame<'_>, step: &Step, scope: &Scope, reason: &str) {
+        let key = &frame.key(step);
+        let turn = Turn {
+            frame,
+            step,
+            scope,
+            key,
+        };
         let ending = Ending::passed_over(Status::NotRun, reason);
-        self.finish(frame, step, &frame.key(step), ending, Given::default());
+        self.finish(turn, ending, Given::default());
     }
 }

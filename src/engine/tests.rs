@@ -199,17 +199,12 @@ impl Journal for TestJournal {
     }
 }
 
-/// Answers every question the same way, or never.
-struct Answer(Option<Result<bool, PromptError>>);
+/// Answers every question the same way.
+struct Answer(Result<bool, PromptError>);
 
 impl Prompt for Answer {
     fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
-        Box::pin(async {
-            match &self.0 {
-                Some(answer) => answer.clone(),
-                None => std::future::pending().await,
-            }
-        })
+        Box::pin(async { self.0.clone() })
     }
 
     fn text<'a>(
@@ -263,7 +258,7 @@ impl Default for Bench {
     fn default() -> Self {
         Self {
             journal: TestJournal::default(),
-            answer: Answer(Some(Err(PromptError::NoTerminal))),
+            answer: Answer(Err(PromptError::NoTerminal)),
             tools: Tools(None),
             options: RunOptions::default(),
             stop: None,
@@ -620,6 +615,24 @@ fn for_each_runs_items_and_is_as_bad_as_the_worst() {
 }
 
 #[test]
+fn a_condition_on_the_index_is_asked_for_each_item() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "each"
+        for_each.row = "['a', 'b', 'c']"
+        when = "index != 1"
+        act.change = { n = "{{ row }}" }
+        "#,
+    );
+    assert_eq!(world(), ["change each[0]", "change each[2]"]);
+    assert_eq!(ended.status("each[1]"), Status::Skipped);
+    assert_eq!(ended.status("each"), Status::Ok);
+    assert_eq!(ended.end.exit, ExitCode::Ok);
+}
+
+#[test]
 fn a_failing_item_keeps_later_ones_from_starting() {
     let ended = Bench::default().run(
         r#"
@@ -683,7 +696,7 @@ fn a_destroy_asks_and_without_anybody_to_ask_nothing_is_done() {
     assert!(world().is_empty());
 
     let refused = Bench {
-        answer: Answer(Some(Ok(false))),
+        answer: Answer(Ok(false)),
         ..Bench::default()
     }
     .run(text);
@@ -839,19 +852,6 @@ fn a_sub_runbook_that_is_cut_off_still_cleans_up() {
     assert_eq!(ended.end.exit, ExitCode::Critical);
     assert_eq!(world(), ["look outer/hang", "look outer/tidy"]);
     assert_eq!(ended.status("outer/tidy"), Status::Ok);
-}
-
-#[test]
-fn a_question_that_nobody_answers_ends_with_the_time_of_the_run() {
-    let bench = Bench {
-        answer: Answer(None),
-        ..Bench::default()
-    };
-    let ended = bench.run(
-        "title = 'x'\ntimeout = '5ms'\n[[step]]\nname = 'a'\nact.destroy = {}\n[[finally]]\nname = 'c'\nact.look = {}\n",
-    );
-    assert_eq!(ended.end.exit, ExitCode::Critical);
-    assert_eq!(world(), ["look c"]);
 }
 
 #[test]

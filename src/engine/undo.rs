@@ -4,7 +4,7 @@ use crate::base::{Effect, Status};
 use crate::event::{Event, StepFinished};
 
 use super::Durability;
-use super::frame::Frame;
+use super::frame::{Frame, Turn};
 use super::judge::why;
 use super::run::Run;
 
@@ -18,7 +18,13 @@ impl Run<'_> {
                 return;
             };
             let Some(call) = &step.undo else { continue };
-            let undone = self.perform(frame, call, &step, &scope, &key, false).await;
+            let turn = Turn {
+                frame,
+                step: &step,
+                scope: &scope,
+                key: &key,
+            };
+            let undone = self.perform(turn, call, false).await;
             let (status, detail) = match &undone {
                 Ok(outputs) => (Status::Undone, format!("undone: {}", outputs.detail)),
                 Err(failure) => {
