@@ -11,12 +11,8 @@ use crate::model::{OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
-<<<<<<< HEAD
-use super::frame::{Frame, Turn};
-=======
 use super::each::INDEX;
-use super::frame::Frame;
->>>>>>> schema
+use super::frame::{Frame, Turn};
 use super::judge::{self, Ending};
 use super::recorder::bounded;
 use super::run::Run;

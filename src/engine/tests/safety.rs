@@ -203,3 +203,57 @@ fn nothing_changes_that_the_journal_does_not_hold() {
         );
     }
 }
+
+#[test]
+fn a_secret_input_is_a_secret_in_every_expression() {
+    let bench = Bench {
+        others: vec![(
+            "test/child",
+            r#"
+            title = "y"
+            [input.token]
+            type = "secret"
+            [input.tokens]
+            type = "secret"
+            many = true
+            [[step]]
+            name = "used"
+            act.look = { echo = "{{ input.token }}" }
+            expect = "echo == 's3cr3t'"
+            on_failure = "continue"
+            [[step]]
+            name = "kept"
+            act.look = {}
+            save = { kept = "input.token" }
+            on_failure = "continue"
+            [[step]]
+            name = "compared"
+            act.look = {}
+            expect = "input.tokens[0] == 's3cr3t'"
+            "#,
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        runbook.run = "test/child"
+        runbook.inputs = { token = "s3cr3t", tokens = ["s3cr3t"] }
+        "#,
+    );
+    assert_eq!(ended.status("a/used"), Status::Ok);
+    assert!(
+        ended.detail("a/kept").contains("a secret cannot be kept"),
+        "{}",
+        ended.detail("a/kept")
+    );
+    assert!(
+        ended
+            .detail("a/compared")
+            .contains("a secret cannot be compared"),
+        "{}",
+        ended.detail("a/compared")
+    );
+}
