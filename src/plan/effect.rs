@@ -15,6 +15,12 @@ pub fn effect_of_step(step: &Step, config: &Config, children: &Children) -> Effe
     Walk::new(config, children).step(step)
 }
 
+/// What a call may do by itself, where no step states it: an undo.
+#[must_use]
+pub fn effect_of_call(call: &Call, config: &Config, children: &Children) -> Effect {
+    Walk::new(config, children).call(call)
+}
+
 /// The worst effect of the steps of a runbook.
 #[must_use]
 pub fn effect_of_runbook(runbook: &Runbook, config: &Config, children: &Children) -> Effect {
