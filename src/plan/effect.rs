@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
             EffectRule::Always(effect) | EffectRule::Unless(effect) => effect,
             EffectRule::OfSql => match &call.object {
                 Node::Text(template) => sql_skeleton(template).map_or(Effect::Destroy, |text| {
-                    sql::effect(&text, dialect_of(call, self.config)).effect
+                    effect_of_sql(&text, call, self.config)
                 }),
                 _ => Effect::Destroy,
             },
@@ -89,20 +89,29 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The dialect of the database that a call names. SQLite's is the default; where the name is a template the stricter
-/// reading of both dialects would be the same for everything but functions, which Postgres has more of.
-fn dialect_of(call: &Call, config: &Config) -> Dialect {
+/// What SQL may do on the database that a call names; where a template names it, on any that there is.
+fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
     let named = match call.option("on") {
         Some(Node::Text(template)) => config.database(&template.text),
         _ => None,
     };
-    let database = named.or(match config.databases.as_slice() {
-        [only] => Some(only),
-        _ => None,
-    });
-    match database.map(|database| &database.kind) {
-        Some(DatabaseKind::Postgres { .. }) => Dialect::Postgres,
-        Some(DatabaseKind::Sqlite { .. } | DatabaseKind::D1 { .. }) | None => Dialect::Sqlite,
+    let candidates = match named {
+        Some(named) => std::slice::from_ref(named),
+        None => config.databases.as_slice(),
+    };
+    let mut dialects = candidates.iter().map(|database| dialect_of(&database.kind));
+    let first = dialects.next().unwrap_or(Dialect::Sqlite);
+    if dialects.all(|dialect| dialect == first) {
+        sql::effect(text, first).effect
+    } else {
+        sql::effect_in_any(text).effect
+    }
+}
+
+const fn dialect_of(kind: &DatabaseKind) -> Dialect {
+    match kind {
+        DatabaseKind::Postgres { .. } => Dialect::Postgres,
+        DatabaseKind::Sqlite { .. } | DatabaseKind::D1 { .. } => Dialect::Sqlite,
     }
 }
 
@@ -113,10 +122,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::{Children, effect_of_runbook};
-    use crate::base::{CommandPath, Effect, SourceFile};
+    use crate::base::{CommandPath, Effect, Place, SourceFile};
     use crate::book::{Document, parse_runbook};
-    use crate::config::Config;
-    use crate::model::{ActionSpec, EffectRule, Kind, Runbook, VerbSpec, Vocabulary};
+    use crate::config::{Config, Database, DatabaseKind};
+    use crate::model::{
+        ActionSpec, EffectRule, Kind, OptionSpec, Reference, Runbook, VerbSpec, Vocabulary,
+    };
 
     const fn verb(name: &'static str, object: Kind, effect: EffectRule) -> VerbSpec {
         VerbSpec {
@@ -152,7 +163,54 @@ mod tests {
         "runbook",
         &[verb("run", Kind::Runbook, EffectRule::OfRunbook)],
     );
-    const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
+    static SQL: ActionSpec = ActionSpec {
+        options: &[OptionSpec {
+            name: "on",
+            kind: Kind::Reference(Reference::Database),
+            required: false,
+            help: "where",
+        }],
+        ..action("sql", &[verb("execute", Kind::Sql, EffectRule::OfSql)])
+    };
+    const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK, &SQL]);
+
+    fn database(name: &str, kind: DatabaseKind) -> Database {
+        Database {
+            name: name.to_owned(),
+            kind,
+            retention: Vec::new(),
+            place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
+        }
+    }
+
+    /// A function that SQLite only computes with is no name that PostgreSQL is known to have.
+    #[test]
+    fn sql_whose_database_a_template_names_is_as_bad_as_on_the_worst_of_them() {
+        let light = || {
+            database(
+                "light",
+                DatabaseKind::Sqlite {
+                    path: "x.db".into(),
+                    create: None,
+                },
+            )
+        };
+        let heavy = database("heavy", DatabaseKind::Postgres { url: None });
+        let effect = |databases: Vec<Database>, on: &str| {
+            let call = format!("sql.execute = 'SELECT last_insert_rowid()'\nsql.on = '{on}'");
+            let config = Config {
+                databases,
+                ..Config::default()
+            };
+            effect_of_runbook(&parse("a", &[call]), &config, &Children::new())
+        };
+        assert_eq!(effect(vec![light()], "{{ input.on }}"), Effect::Read);
+        assert_eq!(effect(vec![light(), heavy.clone()], "light"), Effect::Read);
+        assert_eq!(
+            effect(vec![light(), heavy], "{{ input.on }}"),
+            Effect::Destroy
+        );
+    }
 
     fn parse(path: &str, steps: &[String]) -> Runbook {
         let steps: Vec<String> = steps
