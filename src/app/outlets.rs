@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use tempfile::NamedTempFile;
 
+use crate::base::Verdict;
+use crate::base::exit::ExitCode;
 use crate::engine::{Progress, Sink};
-use crate::event::Envelope;
+use crate::event::{Envelope, Event};
 use crate::report::{Report, Style};
 use crate::term::{Live, Output};
 
@@ -20,6 +22,9 @@ pub(super) struct Outlets {
     live: Option<Live>,
     printed: Box<dyn Report>,
     output: Output<StdoutLock<'static>>,
+    /// Whether a run that ended well is not worth printing: `-q`, and nobody asked for a machine's format by name.
+    silent_if_well: bool,
+    well: bool,
     files: Vec<ReportFile>,
     failure: Option<AppError>,
 }
@@ -51,6 +56,8 @@ impl Outlets {
                 .then(|| app.terminal().live()),
             printed: (settings.format.0.make)(app.style()),
             output: app.terminal().output(),
+            silent_if_well: settings.quiet && settings.format.is_for_people(),
+            well: false,
             files,
             failure: None,
         })
@@ -65,11 +72,13 @@ impl Outlets {
     /// Writes what is left and puts the files in their places.
     pub(super) fn finish(mut self) -> Result<(), AppError> {
         drop(self.live.take());
-        let printed = self
-            .printed
-            .finish(&mut self.output)
-            .and_then(|()| self.output.flush());
-        self.note(printed.map_err(|error| unprintable(&error)));
+        if !(self.silent_if_well && self.well) {
+            let printed = self
+                .printed
+                .finish(&mut self.output)
+                .and_then(|()| self.output.flush());
+            self.note(printed.map_err(|error| unprintable(&error)));
+        }
         for file in std::mem::take(&mut self.files) {
             let kept = file.keep();
             self.note(kept);
@@ -82,6 +91,9 @@ impl Sink for Outlets {
     fn event(&mut self, envelope: &Envelope) {
         if let Some(live) = &mut self.live {
             live.event(envelope);
+        }
+        if let Event::RunFinished(end) = &envelope.event {
+            self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();
         }
         let printed = self.printed.event(envelope, &mut self.output);
         self.note(printed.map_err(|error| unprintable(&error)));
