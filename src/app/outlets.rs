@@ -1,5 +1,6 @@
 //! Where a run is told while it goes on: the live terminal, the report on standard output, the reports in files.
 
+use std::fmt::Display;
 use std::fs::Permissions;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -121,7 +122,11 @@ impl ReportFile {
             .prefix(".opsbook-report-")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
-            .map_err(|error| unwritable(&path, &error))?;
+            // The error itself names the temporary file, which nobody asked for.
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => unwritable(&path, "its folder does not exist"),
+                kind => unwritable(&path, kind),
+            })?;
         Ok(Self {
             path,
             report,
@@ -146,7 +151,7 @@ impl ReportFile {
     }
 }
 
-fn unwritable(path: &std::path::Path, error: &io::Error) -> AppError {
+fn unwritable(path: &std::path::Path, error: impl Display) -> AppError {
     AppError::unknown(format!(
         "the report {} cannot be written: {error}",
         path.display()
@@ -181,6 +186,9 @@ mod tests {
             .err()
             .unwrap();
         assert_eq!(error.exit().code(), 3);
-        assert!(error.message.contains("/nowhere/run.json"));
+        assert_eq!(
+            error.message,
+            "the report /nowhere/run.json cannot be written: its folder does not exist"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{Effect, Severity, Status, StepKey};
+use crate::base::{Effect, Severity, Span, Status, StepKey};
 use crate::event::{Event, StepFinished, StepStarted, StepTable};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{OnFailure, Step};
@@ -400,5 +400,5 @@ fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Opt
 }
 
 fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
+    Span(began.elapsed()).milliseconds()
 }
