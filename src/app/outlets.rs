@@ -16,7 +16,7 @@ use crate::report::{Report, Style};
 use crate::term::{Live, Output};
 
 use super::output::unprintable;
-use super::{App, AppError};
+use super::{App, AppError, LogFormat};
 
 /// Where a run is told.
 pub(super) struct Outlets {
@@ -26,6 +26,7 @@ pub(super) struct Outlets {
     /// Whether a run that ended well is not worth printing: `-q`, and nobody asked for a machine's format by name.
     silent_if_well: bool,
     well: bool,
+    logs_steps: bool,
     files: Vec<ReportFile>,
     failure: Option<AppError>,
 }
@@ -59,6 +60,7 @@ impl Outlets {
             output: app.terminal().output(),
             silent_if_well: settings.quiet && settings.format.is_for_people(),
             well: false,
+            logs_steps: settings.log_format == LogFormat::Json,
             files,
             failure: None,
         })
@@ -92,6 +94,11 @@ impl Sink for Outlets {
     fn event(&mut self, envelope: &Envelope) {
         if let Some(live) = &mut self.live {
             live.event(envelope);
+        }
+        if let Event::StepFinished(end) = &envelope.event
+            && self.logs_steps
+        {
+            tracing::info!(step = %end.step, status = %end.status, took_ms = end.took_ms, detail = end.detail, "step ended");
         }
         if let Event::RunFinished(end) = &envelope.event {
             self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();

@@ -137,6 +137,20 @@ fn data_goes_to_stdout_and_everything_else_to_stderr() {
 }
 
 #[test]
+fn a_log_in_json_is_json_in_every_line_and_tells_of_each_step() {
+    let output = project()
+        .run(&["t", "x", "-v", "--log-format", "json"])
+        .exits(1);
+    let lines: Vec<Value> = output
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    let ended = lines.iter().find(|line| line["fields"]["step"] == "bad");
+    assert_eq!(ended.unwrap()["fields"]["status"], "warning");
+}
+
+#[test]
 fn quiet_prints_trouble_and_nothing_on_the_way() {
     let output = project()
         .run(&["t", "x", "-q"])
