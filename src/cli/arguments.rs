@@ -9,6 +9,7 @@ use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use serde_json::Value;
 
 use crate::app::{AppError, Environment, SecretArgument};
+use crate::base::text::one_line;
 use crate::book::{self, EstateNames};
 use crate::model::{Input, InputType, Runbook};
 
@@ -77,7 +78,7 @@ fn id(input: &Input) -> String {
 
 fn argument(input: &Input) -> Arg {
     let argument = Arg::new(id(input))
-        .help(help(input))
+        .help(one_line(&help(input)))
         .value_name(value_name(input));
     let argument = match input.position {
         Some(position) => argument.index(position),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, AppError, Listing};
 use crate::base::exit::ExitCode;
+use crate::base::text::neutral;
 use crate::base::{CommandPath, Effect, nearest};
 use crate::book::Children;
 use crate::config::Config;
@@ -130,7 +131,7 @@ fn heading(runbook: &Runbook, effect: Effect) -> String {
             .map(|(name, fact)| format!("{name:<10}{fact}")),
     );
     lines.push(String::new());
-    lines.join("\n")
+    neutral(&lines.join("\n"))
 }
 
 fn inputs(runbook: &Runbook) -> Listing {

@@ -8,7 +8,7 @@ use clap_complete::{ArgValueCandidates, CompletionCandidate};
 
 use crate::app::{App, AppError};
 use crate::base::CommandPath;
-use crate::base::text::count;
+use crate::base::text::{count, neutral};
 use crate::book::LibraryEntry;
 use crate::model::Runbook;
 
@@ -149,9 +149,9 @@ impl Tree<'_> {
             Some(description) => format!("{}\n\n{}", runbook.title, description.trim()),
             None => runbook.title.clone(),
         };
-        let command = command.about(about).args(inputs);
+        let command = command.about(neutral(&about)).args(inputs);
         Ok(if self.titles {
-            command.after_help(self.notes(runbook))
+            command.after_help(neutral(&self.notes(runbook)))
         } else {
             command
         })

@@ -5,11 +5,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::base::StepKey;
 use crate::expr::{EvalError, Scope};
-use crate::model::{Call, Expression, Step};
+use crate::model::{Call, Expression};
 
-use super::frame::Frame;
+use super::frame::Turn;
 use super::nested::Nested;
 use super::run::Run;
 use super::{ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
@@ -47,21 +46,14 @@ impl Failure {
 
 impl Run<'_> {
     /// Does a call once and holds its outputs against `expect`.
-    pub(super) async fn attempt(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-    ) -> Result<Outputs, Failure> {
+    pub(super) async fn attempt(&self, turn: Turn<'_>) -> Result<Outputs, Failure> {
+        let Turn { step, scope, .. } = turn;
         let judged = step.expect.is_some()
             || step
                 .repeat
                 .as_ref()
                 .is_some_and(|repeat| repeat.until.is_some());
-        let outputs = self
-            .perform(frame, &step.call, step, scope, key, judged)
-            .await?;
+        let outputs = self.perform(turn, &step.call, judged).await?;
         match &step.expect {
             Some(expect) => self.expected(expect, scope, outputs),
             None => Ok(outputs),
@@ -97,13 +89,16 @@ impl Run<'_> {
     /// held against an expectation afterwards.
     pub(super) async fn perform(
         &self,
-        frame: &Frame<'_>,
+        turn: Turn<'_>,
         call: &Call,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
         judged: bool,
     ) -> Result<Outputs, Failure> {
+        let Turn {
+            frame,
+            step,
+            scope,
+            key,
+        } = turn;
         let action = self.engine.actions.get(call.action.name).ok_or_else(|| {
             Failure::Action(ActionError::config(format!(
                 "there is no action {:?}",

@@ -5,38 +5,38 @@ use std::time::Instant;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Map, Value, json};
 
-use crate::base::{Span, Status, StepKey, text};
-use crate::expr::Scope;
-use crate::model::{ForEach, Step};
+use crate::base::{Span, Status, text};
+use crate::model::ForEach;
 
 use super::attempt::Failure;
-use super::frame::Frame;
+use super::frame::Turn;
 use super::judge::{self, Ending};
 use super::run::Run;
 use super::step::{Given, StepEnd};
 use super::{ActionError, Outputs};
 
+/// The name of an item's place in the list, counting from 0, beside the item's own name.
+pub(super) const INDEX: &str = "index";
+
 impl Run<'_> {
     /// Runs a step for each item, as many at a time as it says. A failing item keeps further ones from starting, unless
     /// the step goes on after failures.
-    pub(super) async fn each(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-        each: &ForEach,
-        conditional: bool,
-    ) -> StepEnd {
+    pub(super) async fn each(&self, turn: Turn<'_>, each: &ForEach, conditional: bool) -> StepEnd {
+        let Turn {
+            frame,
+            step,
+            scope,
+            key,
+        } = turn;
         let began = Instant::now();
         let items = match self.engine.evaluator.value(&each.items, scope) {
             Ok(Value::Array(items)) => items,
             Ok(other) => {
                 let error =
                     ActionError::config(format!("{} is {other}, not a list", each.items.text));
-                return self.no_items(frame, step, key, &Failure::Action(error));
+                return self.no_items(turn, &Failure::Action(error));
             }
-            Err(error) => return self.no_items(frame, step, key, &Failure::Evaluation(error)),
+            Err(error) => return self.no_items(turn, &Failure::Evaluation(error)),
         };
         let on_failure = frame.on_failure(step);
         let halted = std::cell::Cell::new(false);
@@ -50,13 +50,14 @@ impl Run<'_> {
                     }
                     let mut named = Map::new();
                     named.insert(each.variable.clone(), item);
-                    named.insert("index".to_owned(), json!(index));
+                    named.insert(INDEX.to_owned(), json!(index));
                     let end = self
                         .one(
-                            frame,
-                            step,
-                            &scope.with_all(&named),
-                            &key.item(index),
+                            Turn {
+                                scope: &scope.with_all(&named),
+                                key: &key.item(index),
+                                ..turn
+                            },
                             conditional,
                         )
                         .await;
@@ -67,22 +68,17 @@ impl Run<'_> {
             .buffered(each.concurrency.max(1))
             .collect()
             .await;
-        self.finish_each(frame, step, key, total, &ends, began)
+        self.finish_each(turn, total, &ends, began)
     }
 
-    fn no_items(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        key: &StepKey,
-        failure: &Failure,
-    ) -> StepEnd {
+    fn no_items(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
+        let Turn {
+            frame, step, key, ..
+        } = turn;
         let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
         self.ledger.borrow_mut().note_failure(failure, key);
         self.finish(
-            frame,
-            step,
-            key,
+            turn,
             ending,
             Given {
                 ends_run: failure.ends_run(),
@@ -94,9 +90,7 @@ impl Run<'_> {
     /// The step as a whole: as bad as its worst item.
     fn finish_each(
         &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        key: &StepKey,
+        turn: Turn<'_>,
         total: usize,
         ends: &[Option<StepEnd>],
         began: Instant,
@@ -137,6 +131,6 @@ impl Run<'_> {
             ends_run: ran.iter().any(|end| end.ends_run),
             ..Given::default()
         };
-        self.finish(frame, step, key, ending, given)
+        self.finish(turn, ending, given)
     }
 }

@@ -1,9 +1,23 @@
 //! One runbook within a run: the run's own, or one that a step runs.
 
 use crate::base::{Severity, StepKey};
+use crate::expr::Scope;
 use crate::model::{OnFailure, Runbook, Step};
 
 use super::StopSignal;
+
+/// One step at its place in a run.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    /// The runbook that the step belongs to.
+    pub(super) frame: &'a Frame<'a>,
+    /// The step.
+    pub(super) step: &'a Step,
+    /// The names that it can use.
+    pub(super) scope: &'a Scope,
+    /// Its key within the run.
+    pub(super) key: &'a StepKey,
+}
 
 /// One runbook within a run.
 #[derive(Clone)]
@@ -17,6 +31,14 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Whether a step is one of its own or of the runbooks that it runs.
+    pub(super) fn holds(&self, key: &StepKey) -> bool {
+        self.caller.as_ref().is_none_or(|caller| {
+            let within = key.as_str().strip_prefix(caller.as_str());
+            within.is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
     /// The key of one of its steps.
     pub(super) fn key(&self, step: &Step) -> StepKey {
         match &self.caller {

@@ -21,6 +21,7 @@ mod sink;
 mod step;
 mod stop;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 mod tests;
 mod toolbox;
 mod undo;

@@ -6,17 +6,25 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Map, json};
 
-use crate::base::RunId;
+use crate::base::{RunId, Secret};
 use crate::config::scope_values;
 use crate::expr::{Scope, secret_value, trusted_url};
+use crate::model::{InputType, Runbook};
 
 use super::Engine;
 
 impl Engine<'_> {
     /// The scope that a runbook with these inputs starts from.
-    pub(super) fn scope(&self, inputs: &Map<String, serde_json::Value>, run: RunId) -> Scope {
-        let estate = scope_values(self.config);
-        let mut scope = Scope::new().with_all(&estate);
+    pub(super) fn scope(
+        &self,
+        runbook: &Runbook,
+        inputs: &Map<String, serde_json::Value>,
+        run: RunId,
+    ) -> Scope {
+        let mut scope = Scope::new();
+        for (name, value) in &scope_values(self.config) {
+            scope.define(name, Value::from(Serde(value)));
+        }
         let services: BTreeMap<String, Value> = self
             .config
             .services
@@ -36,11 +44,40 @@ impl Engine<'_> {
             .map(|(name, secret)| (name.clone(), secret_value(secret)))
             .collect();
         let about = json!({ "id": run, "environment": self.config.environment, "dry": false });
-        scope = scope
-            .with("service", Value::from(services))
-            .with("secret", Value::from(secrets));
+        scope.define("service", Value::from(services));
+        scope.define("secret", Value::from(secrets));
+        scope.define("run", Value::from(Serde(about)));
+        scope.define("input", input_values(runbook, inputs));
         scope
-            .with("run", Value::from(Serde(about)))
-            .with("input", Value::from(Serde(inputs)))
+    }
+}
+
+/// `input`, with those inputs that must not be seen as secrets: they are refused wherever a secret is.
+fn input_values(runbook: &Runbook, inputs: &Map<String, serde_json::Value>) -> Value {
+    let is_secret = |name: &str| {
+        runbook
+            .inputs
+            .iter()
+            .any(|input| input.kind == InputType::Secret && input.variable() == name)
+    };
+    let values: BTreeMap<String, Value> = inputs
+        .iter()
+        .map(|(name, value)| {
+            let value = if is_secret(name) {
+                hidden(value)
+            } else {
+                Value::from(Serde(value))
+            };
+            (name.clone(), value)
+        })
+        .collect();
+    Value::from(values)
+}
+
+fn hidden(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::String(text) => secret_value(&Secret::new(text.clone())),
+        serde_json::Value::Array(items) => items.iter().map(hidden).collect(),
+        other => Value::from(Serde(other)),
     }
 }

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::base::{Span, StepKey};
+use crate::base::Span;
 use crate::event::{Event, StepRetried};
 use crate::expr::Scope;
-use crate::model::{Repeat, RetryOn, Step};
+use crate::model::{Repeat, RetryOn};
 
 use super::attempt::Failure;
-use super::frame::Frame;
+use super::frame::{Frame, Turn};
 use super::judge::why;
 use super::run::Run;
 use super::samples::Samples;
@@ -26,31 +26,23 @@ pub(super) struct Observed {
 
 impl Run<'_> {
     /// Runs a step as often as its `repeat` and `retry` say.
-    pub(super) async fn observe(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-    ) -> Observed {
+    pub(super) async fn observe(&self, turn: Turn<'_>) -> Observed {
+        let Turn { step, .. } = turn;
         match &step.repeat {
-            Some(repeat) => self.repeat(frame, step, scope, key, repeat).await,
-            None => self.try_again(frame, step, scope, key).await,
+            Some(repeat) => self.repeat(turn, repeat).await,
+            None => self.try_again(turn).await,
         }
     }
 
     /// Tries until it succeeds, the attempts are used up, or the failure is of a kind that is not tried again.
-    async fn try_again(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-    ) -> Observed {
+    async fn try_again(&self, turn: Turn<'_>) -> Observed {
+        let Turn {
+            frame, step, key, ..
+        } = turn;
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let failure = match self.attempt(frame, step, scope, key).await {
+            let failure = match self.attempt(turn).await {
                 Ok(outputs) => {
                     return Observed {
                         result: Ok(outputs),
@@ -87,21 +79,17 @@ impl Run<'_> {
     }
 
     /// Looks again and again, and gives the last outputs with `samples`.
-    async fn repeat(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-        repeat: &Repeat,
-    ) -> Observed {
+    async fn repeat(&self, turn: Turn<'_>, repeat: &Repeat) -> Observed {
+        let Turn {
+            frame, scope, key, ..
+        } = turn;
         let began = Instant::now();
         let mut samples = Samples::default();
         let mut attempts = 0_u32;
         let (mut last, mut not_yet) = (Outputs::default(), String::new());
         loop {
             let look_began = Instant::now();
-            let look = self.try_again(frame, step, scope, key).await;
+            let look = self.try_again(turn).await;
             attempts = attempts.saturating_add(look.attempts);
             samples.add(length_of(&look.result, look_began), look.result.is_err());
             let reached = match look.result {

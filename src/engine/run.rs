@@ -18,10 +18,8 @@ use crate::plan::Plan;
 
 use super::attempt::Failure;
 use super::frame::Frame;
-use super::judge::Ending;
 use super::recorder::Recorder;
 use super::sequence::Worst;
-use super::step::Given;
 use super::{
     ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Prompt, Sink, Stop,
     StopSignal, Toolbox,
@@ -203,7 +201,7 @@ impl Engine<'_> {
             caller: None,
             stop: halted,
         };
-        let scope = self.scope(&plan.inputs, number);
+        let scope = self.scope(&plan.runbook, &plan.inputs, number);
         let whole = tokio::select! {
             // A stop is heard before the next step begins.
             biased;
@@ -295,8 +293,7 @@ impl<'a> Run<'a> {
         {
             if let Some(reason) = self.engine.toolbox.missing(requirement).await {
                 for step in self.plan.runbook.all_steps() {
-                    let ending = Ending::passed_over(Status::NotRun, "a requirement is missing");
-                    self.finish(frame, step, &frame.key(step), ending, Given::default());
+                    self.not_run(frame, step, &scope, "a requirement is missing");
                 }
                 let worst = Worst {
                     status: Status::Unknown,

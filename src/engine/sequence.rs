@@ -3,13 +3,15 @@
 use std::cmp::Reverse;
 
 use futures_util::future::join_all;
+use minijinja::Value;
+use minijinja::value::Serde;
 
 use crate::base::{Severity, Status, Verdict};
 use crate::expr::Scope;
 use crate::model::{OnFailure, Step};
 
 use super::Stop;
-use super::frame::Frame;
+use super::frame::{Frame, Turn};
 use super::judge::Ending;
 use super::run::Run;
 use super::step::{Given, StepEnd};
@@ -83,26 +85,42 @@ impl Run<'_> {
             if end.failed || frame.stop.now().is_some() {
                 end.failed = true;
                 for step in group {
-                    self.not_run(frame, step);
+                    self.pass_over(frame, step, &scope);
                 }
                 continue;
             }
             let ended = join_all(group.iter().map(|step| self.step(frame, step, &scope))).await;
             for (step, ended) in group.iter().zip(ended) {
                 scope.finish_step(&step.name, &ended.seen);
-                scope = scope.with_all(&ended.saved);
+                for (name, value) in &ended.saved {
+                    scope.define(name, Value::from(Serde(value)));
+                }
                 end.add(&step.name, &ended, frame.on_failure(step));
             }
         }
         (end, scope)
     }
 
-    fn not_run(&self, frame: &Frame<'_>, step: &Step) {
-        let reason = frame
-            .stop
-            .now()
-            .map_or("a step before it failed", Stop::as_str);
+    fn pass_over(&self, frame: &Frame<'_>, step: &Step, scope: &Scope) {
+        let stopped = frame.stop.now().map(Stop::as_str);
+        self.not_run(
+            frame,
+            step,
+            scope,
+            stopped.unwrap_or("a step before it failed"),
+        );
+    }
+
+    /// Finishes a step that was not reached.
+    pub(super) fn not_run(&self, frame: &Frame<'_>, step: &Step, scope: &Scope, reason: &str) {
+        let key = &frame.key(step);
+        let turn = Turn {
+            frame,
+            step,
+            scope,
+            key,
+        };
         let ending = Ending::passed_over(Status::NotRun, reason);
-        self.finish(frame, step, &frame.key(step), ending, Given::default());
+        self.finish(turn, ending, Given::default());
     }
 }

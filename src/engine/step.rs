@@ -4,14 +4,15 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{Effect, Severity, Span, Status, StepKey};
+use crate::base::{Effect, Severity, Span, Status};
 use crate::event::{Event, StepFinished, StepStarted, StepTable};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
-use super::frame::Frame;
+use super::each::INDEX;
+use super::frame::{Frame, Turn};
 use super::judge::{self, Ending};
 use super::recorder::bounded;
 use super::run::Run;
@@ -46,18 +47,25 @@ impl Run<'_> {
     /// Runs a step: once, or once for each item of its list.
     pub(super) async fn step(&self, frame: &Frame<'_>, step: &Step, scope: &Scope) -> StepEnd {
         let key = frame.key(step);
+        let turn = Turn {
+            frame,
+            step,
+            scope,
+            key: &key,
+        };
         let Some(each) = &step.for_each else {
-            return self.one(frame, step, scope, &key, true).await;
+            return self.one(turn, true).await;
         };
         let per_item = step.when.as_ref().is_some_and(|when| {
             names_in_expression(when)
                 .iter()
-                .any(|name| name.path.first() == Some(&each.variable))
+                .filter_map(|name| name.path.first())
+                .any(|first| *first == each.variable || first == INDEX)
         });
         if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
-            return self.finish(frame, step, &key, ending, Given::default());
+            return self.finish(turn, ending, Given::default());
         }
-        self.each(frame, step, scope, &key, each, per_item).await
+        self.each(turn, each, per_item).await
     }
 
     /// Why the step is not run, if its `when` says so or cannot be told.
@@ -85,33 +93,31 @@ impl Run<'_> {
     }
 
     /// Runs a step once. `conditional` says whether its `when` is still to be asked.
-    pub(super) async fn one(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-        conditional: bool,
-    ) -> StepEnd {
+    pub(super) async fn one(&self, turn: Turn<'_>, conditional: bool) -> StepEnd {
+        let Turn {
+            frame,
+            step,
+            scope,
+            key,
+        } = turn;
         // A step that never waits must not keep a signal from being heard.
         tokio::task::yield_now().await;
         let began = Instant::now();
         let effect = self.effect(step);
         if conditional && let Some(ending) = self.unless_wanted(step, scope) {
-            return self.finish(frame, step, key, ending, Given::default());
+            return self.finish(turn, ending, Given::default());
         }
-        match self.already_done(frame, step, scope, key).await {
+        match self.already_done(turn).await {
             Ok(None) => {}
-            Ok(Some(ending)) => return self.finish(frame, step, key, ending, Given::default()),
-            Err(failure) => return self.fail(frame, step, key, began, &failure, 0),
+            Ok(Some(ending)) => return self.finish(turn, ending, Given::default()),
+            // Nothing was started that could have changed anything.
+            Err(failure) => return self.fail(turn, began, &failure, 0, Effect::Read),
         }
-        if let Err(failure) = self.confirmed(step, scope, key, effect).await {
+        if let Err(failure) = self.confirmed(turn, effect).await {
             let ending = judge::of_failure(&failure, frame.severity(step), Effect::Read);
             self.ledger.borrow_mut().note_failure(&failure, key);
             return self.finish(
-                frame,
-                step,
-                key,
+                turn,
                 ending,
                 Given {
                     ends_run: failure.ends_run(),
@@ -132,9 +138,7 @@ impl Run<'_> {
         if !self.record(Event::StepStarted(started), durability) {
             let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
             return self.finish(
-                frame,
-                step,
-                key,
+                turn,
                 ending,
                 Given {
                     ends_run: true,
@@ -143,28 +147,18 @@ impl Run<'_> {
             );
         }
         let began = Instant::now();
-        let observed = self.observe(frame, step, scope, key).await;
+        let observed = self.observe(turn).await;
         match observed.result {
-            Ok(outputs) => self.succeed(frame, step, scope, key, began, outputs, observed.attempts),
-            Err(failure) => self.fail(frame, step, key, began, &failure, observed.attempts),
+            Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
+            Err(failure) => self.fail(turn, began, &failure, observed.attempts, effect),
         }
     }
 
     /// Saves, keeps the artifact, judges and finishes a step whose action did what it should.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the facts of one end, used here alone"
-    )]
-    fn succeed(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-        began: Instant,
-        outputs: Outputs,
-        attempts: u32,
-    ) -> StepEnd {
+    fn succeed(&self, turn: Turn<'_>, began: Instant, outputs: Outputs, attempts: u32) -> StepEnd {
+        let Turn {
+            step, scope, key, ..
+        } = turn;
         let own = scope.with_all(&outputs.values);
         let mut saved = Map::new();
         for (name, expression) in &step.save {
@@ -176,7 +170,7 @@ impl Run<'_> {
                         because,
                         outputs: Box::new(outputs),
                     };
-                    return self.fail(frame, step, key, began, &failure, attempts);
+                    return self.fail(turn, began, &failure, attempts, self.effect(step));
                 }
             };
         }
@@ -184,7 +178,8 @@ impl Run<'_> {
             Some(artifact) => match artifact::keep(self.engine, artifact, &outputs, &own) {
                 Ok(path) => Some(path),
                 Err(error) => {
-                    return self.fail(frame, step, key, began, &Failure::Action(error), attempts);
+                    let failure = Failure::Action(error);
+                    return self.fail(turn, began, &failure, attempts, self.effect(step));
                 }
             },
             None => None,
@@ -204,20 +199,22 @@ impl Run<'_> {
             artifact,
             ends_run: false,
         };
-        self.finish(frame, step, key, ending, given)
+        self.finish(turn, ending, given)
     }
 
-    /// Finishes a step that failed.
+    /// Finishes a step that failed; `effect` is what it may have done to the world by then.
     fn fail(
         &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        key: &StepKey,
+        turn: Turn<'_>,
         began: Instant,
         failure: &Failure,
         attempts: u32,
+        effect: Effect,
     ) -> StepEnd {
-        let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
+        let Turn {
+            frame, step, key, ..
+        } = turn;
+        let ending = judge::of_failure(failure, frame.severity(step), effect);
         self.ledger.borrow_mut().note_failure(failure, key);
         let outputs = match failure {
             Failure::Action(error) => (*error.outputs).clone(),
@@ -233,23 +230,16 @@ impl Run<'_> {
             ends_run: failure.ends_run(),
             ..Given::default()
         };
-        self.finish(frame, step, key, ending, given)
+        self.finish(turn, ending, given)
     }
 
     /// Whether the step's `unless` shows that it is already done.
-    async fn already_done(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-    ) -> Result<Option<Ending>, Failure> {
+    async fn already_done(&self, turn: Turn<'_>) -> Result<Option<Ending>, Failure> {
+        let Turn { step, scope, .. } = turn;
         let Some(unless) = &step.unless else {
             return Ok(None);
         };
-        let outputs = self
-            .perform(frame, &unless.call, step, scope, key, true)
-            .await?;
+        let outputs = self.perform(turn, &unless.call, true).await?;
         let judgement = self
             .engine
             .evaluator
@@ -264,13 +254,13 @@ impl Run<'_> {
     }
 
     /// Asks what must be asked before the step: its own question, or whether to destroy.
-    async fn confirmed(
-        &self,
-        step: &Step,
-        scope: &Scope,
-        key: &StepKey,
-        effect: Effect,
-    ) -> Result<(), Failure> {
+    async fn confirmed(&self, turn: Turn<'_>, effect: Effect) -> Result<(), Failure> {
+        let Turn {
+            frame,
+            step,
+            scope,
+            key,
+        } = turn;
         let question = match &step.confirm {
             Some(question) => self
                 .engine
@@ -285,7 +275,12 @@ impl Run<'_> {
         if self.options.yes {
             return Ok(());
         }
-        match self.engine.prompt.confirm(&question).await {
+        let answer = tokio::select! {
+            biased;
+            stop = frame.stop.wait() => return Err(Failure::Stopped(stop)),
+            answer = self.engine.prompt.confirm(&question) => answer,
+        };
+        match answer {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
             Err(error) => Err(Failure::Action(
@@ -296,14 +291,10 @@ impl Run<'_> {
     }
 
     /// Records how a step ended and gives what the run and later steps need of it.
-    pub(super) fn finish(
-        &self,
-        frame: &Frame<'_>,
-        step: &Step,
-        key: &StepKey,
-        ending: Ending,
-        given: Given,
-    ) -> StepEnd {
+    pub(super) fn finish(&self, turn: Turn<'_>, ending: Ending, given: Given) -> StepEnd {
+        let Turn {
+            frame, step, key, ..
+        } = turn;
         let outputs = bounded(given.outputs.values);
         let table = table_of(frame, step, &outputs);
         let mut seen = outputs.clone();
@@ -399,6 +390,6 @@ fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Opt
     Some(StepTable { columns, rows })
 }
 
-fn milliseconds(began: Instant) -> f64 {
+pub(super) fn milliseconds(began: Instant) -> f64 {
     Span(began.elapsed()).milliseconds()
 }

@@ -32,6 +32,10 @@ fn again(tries: i32) -> bool {
     let waited = PAUSE * tries.try_into().unwrap_or(0);
     let again = WAIT.with_borrow(|(busy, abandoned)| waited < *busy && !abandoned.get());
     if again {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "SQLite calls this on a thread of its own that may wait"
+        )]
         thread::sleep(PAUSE);
     }
     again

@@ -1,0 +1,380 @@
+//! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
+
+mod flow;
+mod judging;
+mod patience;
+mod safety;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::*;
+use crate::base::exit::ExitCode;
+use crate::base::{
+    CommandPath, Effect, Masker, RunId, Secret, SourceFile, Status, SystemClock, Verdict,
+};
+use crate::book::{Document, parse_runbook};
+use crate::config::Config;
+use crate::event::{Envelope, Event, Summary};
+use crate::expr::{Argument, Evaluator};
+use crate::model::{
+    ActionSpec, EffectRule, Kind, OptionSpec, Requirement, Runbook, VerbSpec, Vocabulary,
+};
+use crate::plan::Plan;
+
+thread_local! {
+    /// What the test action did to the world, in order. A test runs on one thread, engine and all.
+    static WORLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Stops the run of this test.
+    static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
+        const { RefCell::new(None) };
+}
+
+fn world() -> Vec<String> {
+    WORLD.with_borrow(Clone::clone)
+}
+
+/// Gives its object back as outputs; fails or hangs when told.
+struct Act;
+
+const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        name: "fail",
+        kind: Kind::Choice(&["target", "own", "refused", "config", "hang", "stop", ""]),
+        required: false,
+        help: "how to fail",
+    },
+    OptionSpec {
+        name: "until",
+        kind: Kind::Integer,
+        required: false,
+        help: "fail this often first",
+    },
+];
+
+const fn verb(name: &'static str, effect: EffectRule) -> VerbSpec {
+    VerbSpec {
+        name,
+        summary: "does it",
+        object: Kind::Json,
+        effect,
+        options: &[],
+        outputs: &[],
+    }
+}
+
+static ACT: ActionSpec = ActionSpec {
+    name: "act",
+    summary: "does what it is told",
+    verbs: &[
+        verb("look", EffectRule::Always(Effect::Read)),
+        verb("change", EffectRule::Always(Effect::Write)),
+        verb("destroy", EffectRule::Always(Effect::Destroy)),
+    ],
+    options: OPTIONS,
+    outputs: &[],
+    timeout: None,
+};
+
+impl Action for Act {
+    fn spec(&self) -> &'static ActionSpec {
+        &ACT
+    }
+
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let mark = format!("{} {}", invocation.verb.name, context.step);
+            let count = world().iter().filter(|done| **done == mark).count();
+            WORLD.with_borrow_mut(|world| world.push(mark));
+            let until = invocation.integer("until").copied().unwrap_or(0);
+            match invocation.text("fail") {
+                Some("target") => return Err(ActionError::target("it broke")),
+                Some("own") => {
+                    return Err(ActionError::own("the tool is missing").help("install it"));
+                }
+                Some("refused") => return Err(ActionError::refused("nobody to ask")),
+                Some("config") => return Err(ActionError::config("it is wrong")),
+                Some("hang") => std::future::pending::<()>().await,
+                Some("stop") => {
+                    PULL.with_borrow(|pull| {
+                        pull.as_ref().unwrap().send_replace(Some(Stop::Interrupted))
+                    });
+                    std::future::pending::<()>().await;
+                }
+                _ if count < usize::try_from(until).unwrap() => {
+                    return Err(ActionError::target("not yet"));
+                }
+                _ => {}
+            }
+            let mut outputs = Outputs::new("done");
+            if let Argument::Json(Value::Object(values)) = &invocation.object {
+                outputs.values = values.clone();
+            }
+            Ok(outputs)
+        })
+    }
+}
+
+struct Child;
+
+static RUNBOOK: ActionSpec = ActionSpec {
+    name: "runbook",
+    summary: "runs another",
+    verbs: &[VerbSpec {
+        name: "run",
+        summary: "runs it",
+        object: Kind::Runbook,
+        effect: EffectRule::OfRunbook,
+        options: &[OptionSpec {
+            name: "inputs",
+            kind: Kind::Json,
+            required: false,
+            help: "its inputs",
+        }],
+        outputs: &[],
+    }],
+    options: &[],
+    outputs: &[],
+    timeout: None,
+};
+
+impl Action for Child {
+    fn spec(&self) -> &'static ActionSpec {
+        &RUNBOOK
+    }
+
+    fn grace(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(60)
+    }
+
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let inputs = invocation
+                .json("inputs")
+                .and_then(Value::as_object)
+                .cloned()
+                .unwrap_or_default();
+            context
+                .nested
+                .run(invocation.object_text(), &inputs, context.step)
+                .await
+        })
+    }
+}
+
+const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
+
+/// A journal in memory that breaks at the n-th event.
+#[derive(Default)]
+struct TestJournal {
+    kept: RefCell<Vec<(Envelope, Durability)>>,
+    breaks_at: Option<usize>,
+}
+
+impl Journal for TestJournal {
+    fn begin(&self) -> Result<RunId, JournalError> {
+        Ok(RunId(1))
+    }
+
+    fn append(&self, events: &[Envelope], durability: Durability) -> Result<(), JournalError> {
+        let mut kept = self.kept.borrow_mut();
+        if self.breaks_at.is_some_and(|at| kept.len() >= at) {
+            return Err(JournalError::Unwritable {
+                path: "journal".to_owned(),
+                reason: "disk full".to_owned(),
+            });
+        }
+        kept.extend(events.iter().map(|event| (event.clone(), durability)));
+        Ok(())
+    }
+
+    fn events(&self, _run: RunId) -> Result<Vec<Envelope>, JournalError> {
+        Ok(self
+            .kept
+            .borrow()
+            .iter()
+            .map(|(event, _)| event.clone())
+            .collect())
+    }
+
+    fn runs(&self, _limit: usize, _runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Answers every question the same way, or never.
+struct Answer(Option<Result<bool, PromptError>>);
+
+impl Prompt for Answer {
+    fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
+        Box::pin(async {
+            match &self.0 {
+                Some(answer) => answer.clone(),
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    fn text<'a>(
+        &'a self,
+        _question: &'a str,
+        _default: Option<&'a str>,
+        _hidden: bool,
+    ) -> PromptFuture<'a, String> {
+        Box::pin(async { Err(PromptError::NoTerminal) })
+    }
+
+    fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
+        Box::pin(async { Err(PromptError::NoTerminal) })
+    }
+}
+
+struct Tools(Option<&'static str>);
+
+impl Toolbox for Tools {
+    fn missing<'a>(
+        &'a self,
+        _requirement: &'a Requirement,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Option<String>> + 'a>> {
+        Box::pin(async { self.0.map(str::to_owned) })
+    }
+}
+
+#[derive(Default)]
+struct Told(Vec<Envelope>);
+
+impl Sink for Told {
+    fn event(&mut self, envelope: &Envelope) {
+        self.0.push(envelope.clone());
+    }
+
+    fn progress(&mut self, _progress: &Progress) {}
+}
+
+/// What a test wants of the world around a run.
+struct Bench {
+    journal: TestJournal,
+    answer: Answer,
+    tools: Tools,
+    options: RunOptions,
+    stop: Option<Stop>,
+    others: Vec<(&'static str, &'static str)>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self {
+            journal: TestJournal::default(),
+            answer: Answer(Some(Err(PromptError::NoTerminal))),
+            tools: Tools(None),
+            options: RunOptions::default(),
+            stop: None,
+            others: Vec::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
+}
+
+/// How a run ended and what was told of it.
+struct Ended {
+    end: RunEnd,
+    told: Vec<Envelope>,
+    summary: Summary,
+}
+
+impl Ended {
+    fn statuses(&self) -> Vec<(String, Status)> {
+        self.summary
+            .steps
+            .iter()
+            .map(|line| (line.step.to_string(), line.status()))
+            .collect()
+    }
+
+    fn status(&self, step: &str) -> Status {
+        self.statuses()
+            .into_iter()
+            .find(|(name, _)| name == step)
+            .unwrap_or_else(|| panic!("no step {step}"))
+            .1
+    }
+
+    fn detail(&self, step: &str) -> String {
+        let line = self
+            .summary
+            .steps
+            .iter()
+            .find(|line| line.step.as_str() == step)
+            .unwrap();
+        line.end.as_ref().unwrap().detail.clone()
+    }
+}
+
+fn parse(path: &str, text: &str) -> Arc<Runbook> {
+    let document = Document::parse(SourceFile::new(format!("{path}.toml"), text)).unwrap();
+    let runbook = parse_runbook(&document, CommandPath::parse(path).unwrap(), VOCABULARY);
+    Arc::new(runbook.unwrap_or_else(|mistakes| panic!("{mistakes}")))
+}
+
+impl Bench {
+    fn run(&self, text: &str) -> Ended {
+        let outcome = self.try_run(text);
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_run(&self, text: &str) -> Result<Ended, RunError> {
+        let runbook = parse("test/main", text);
+        let config = Config::default();
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        let plan = Plan::new(runbook, Map::new(), others, &config);
+        let evaluator = Evaluator::new(Arc::new(SystemClock));
+        let masker = Masker::new(self.secrets.values());
+        let engine = Engine {
+            actions: Actions(&[&Act, &Child]),
+            evaluator: &evaluator,
+            config: &config,
+            folder: std::env::temp_dir(),
+            environment: Vec::new(),
+            variables: Vec::new(),
+            secrets: self.secrets.clone(),
+            masker: &masker,
+            journal: &self.journal,
+            prompt: &self.answer,
+            toolbox: &self.tools,
+            clock: &SystemClock,
+            origin: Origin::default(),
+        };
+        let (pull, stop) = StopSignal::new();
+        if self.stop.is_some() {
+            pull.send_replace(self.stop);
+        }
+        PULL.set(Some(pull));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut told = Told::default();
+        let end = runtime.block_on(engine.run(&plan, &self.options, &mut told, &stop))?;
+        Ok(Ended {
+            end,
+            summary: Summary::of(&told.0),
+            told: told.0,
+        })
+    }
+}

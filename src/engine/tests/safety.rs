@@ -1,0 +1,381 @@
+//! What keeps the world and its secrets safe: questions, refusals, undo, masks, the journal first.
+
+use super::*;
+
+#[test]
+fn a_destroy_asks_and_without_anybody_to_ask_nothing_is_done() {
+    let text = "title = 'x'\n[[step]]\nname = 'a'\nact.destroy = {}\n";
+    let ended = Bench::default().run(text);
+    assert_eq!(ended.end.exit, ExitCode::NotNow);
+    assert_eq!(ended.status("a"), Status::NotRun);
+    assert!(world().is_empty());
+
+    let refused = Bench {
+        answer: Answer(Some(Ok(false))),
+        ..Bench::default()
+    }
+    .run(text);
+    assert_eq!(refused.end.exit, ExitCode::NotNow);
+    assert!(world().is_empty());
+
+    let told = Bench {
+        options: RunOptions {
+            yes: true,
+            ..RunOptions::default()
+        },
+        ..Bench::default()
+    }
+    .run(text);
+    assert_eq!(told.end.exit, ExitCode::Ok);
+    assert_eq!(world(), ["destroy a"]);
+}
+
+#[test]
+fn read_only_refuses_before_the_first_step() {
+    let bench = Bench {
+        options: RunOptions {
+            read_only: true,
+            ..RunOptions::default()
+        },
+        ..Bench::default()
+    };
+    let text =
+        "title = 'x'\n[[step]]\nname = 'a'\nact.look = {}\n[[step]]\nname = 'b'\nact.change = {}\n";
+    let Err(RunError::ReadOnly { step, effect }) = bench.try_run(text) else {
+        panic!("it ran")
+    };
+    assert_eq!((step.as_str(), effect), ("b", Effect::Write));
+    assert!(world().is_empty() && bench.journal.kept.borrow().is_empty());
+}
+
+#[test]
+fn on_failure_undo_takes_back_in_reverse() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.look = {} }
+        [[step]]
+        name = "b"
+        act.change = {}
+        undo = { act.look = {} }
+        [[step]]
+        name = "c"
+        act.change = {}
+        act.fail = "target"
+        "#,
+    );
+    assert_eq!(
+        world(),
+        ["change a", "change b", "change c", "look b", "look a"]
+    );
+    assert_eq!(
+        (ended.status("a"), ended.status("b")),
+        (Status::Undone, Status::Undone)
+    );
+    assert_eq!(ended.end.exit, ExitCode::Critical);
+}
+
+#[test]
+fn a_failed_undo_is_stuck() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.look = {}, act.fail = "target" }
+        [[step]]
+        name = "b"
+        act.change = {}
+        act.fail = "target"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+    assert_eq!(ended.status("a"), Status::InDoubt);
+}
+
+#[test]
+fn secrets_reach_neither_journal_nor_sink() {
+    let bench = Bench {
+        secrets: BTreeMap::from([("token".to_owned(), Secret::new("s3cr3t-value".to_owned()))]),
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.look = { echo = "Bearer {{ secret.token }}" }
+        save = { kept = "echo" }
+        expect = "echo == 'x'"
+        "#,
+    );
+    let journal = serde_json::to_string(&bench.journal.events(RunId(1)).unwrap()).unwrap();
+    assert!(
+        journal.contains("***") && !journal.contains("s3cr3t"),
+        "{journal}"
+    );
+    assert!(!ended.end.reason.contains("s3cr3t"), "{}", ended.end.reason);
+}
+
+#[test]
+fn sensitive_outputs_are_kept_out_of_the_journal_but_not_of_later_steps() {
+    let bench = Bench::default();
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.look = { value = "private" }
+        sensitive = true
+        save = { kept = "value" }
+        [[step]]
+        name = "b"
+        act.look = { length = "{{ kept | length }}" }
+        expect = "length == 7"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Ok, "{}", ended.end.reason);
+    assert!(
+        !serde_json::to_string(&bench.journal.events(RunId(1)).unwrap())
+            .unwrap()
+            .contains("private")
+    );
+}
+
+/// The journal breaks at every possible event: no change happens whose start it does not hold, every run says unknown.
+#[test]
+fn nothing_changes_that_the_journal_does_not_hold() {
+    let text = r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.look = {}
+        [[step]]
+        name = "b"
+        act.change = {}
+        [[step]]
+        name = "c"
+        act.change = {}
+        [[finally]]
+        name = "d"
+        act.change = {}
+    "#;
+    let whole = Bench::default();
+    assert_eq!(whole.run(text).end.exit, ExitCode::Ok);
+    let events = whole.journal.kept.borrow().len();
+    for breaks_at in 0..events {
+        WORLD.with_borrow_mut(Vec::clear);
+        let bench = Bench {
+            journal: TestJournal {
+                breaks_at: Some(breaks_at),
+                ..TestJournal::default()
+            },
+            ..Bench::default()
+        };
+        match bench.try_run(text) {
+            Ok(ended) => assert_eq!(ended.end.exit, ExitCode::Unknown, "broken at {breaks_at}"),
+            Err(RunError::Journal(_)) => assert_eq!(breaks_at, 0),
+            Err(other) => panic!("{other}"),
+        }
+        let kept = bench.journal.kept.borrow();
+        let started: Vec<String> = kept
+            .iter()
+            .filter_map(|(envelope, durability)| match &envelope.event {
+                Event::StepStarted(start) if *durability == Durability::Durable => {
+                    Some(format!("change {}", start.step))
+                }
+                _ => None,
+            })
+            .collect();
+        let changed: Vec<String> = world()
+            .into_iter()
+            .filter(|done| done.starts_with("change"))
+            .collect();
+        assert!(
+            changed.iter().all(|change| started.contains(change)),
+            "broken at {breaks_at}: {changed:?} {started:?}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_input_is_a_secret_in_every_expression() {
+    let bench = Bench {
+        others: vec![(
+            "test/child",
+            r#"
+            title = "y"
+            [input.token]
+            type = "secret"
+            [input.tokens]
+            type = "secret"
+            many = true
+            [[step]]
+            name = "used"
+            act.look = { echo = "{{ input.token }}" }
+            expect = "echo == 's3cr3t'"
+            on_failure = "continue"
+            [[step]]
+            name = "kept"
+            act.look = {}
+            save = { kept = "input.token" }
+            on_failure = "continue"
+            [[step]]
+            name = "compared"
+            act.look = {}
+            expect = "input.tokens[0] == 's3cr3t'"
+            "#,
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        runbook.run = "test/child"
+        runbook.inputs = { token = "s3cr3t", tokens = ["s3cr3t"] }
+        "#,
+    );
+    assert_eq!(ended.status("a/used"), Status::Ok);
+    assert!(
+        ended.detail("a/kept").contains("a secret cannot be kept"),
+        "{}",
+        ended.detail("a/kept")
+    );
+    assert!(
+        ended
+            .detail("a/compared")
+            .contains("a secret cannot be compared"),
+        "{}",
+        ended.detail("a/compared")
+    );
+}
+
+#[test]
+fn a_sub_runbook_takes_back_what_it_did_and_nothing_of_its_caller() {
+    let bench = Bench {
+        others: vec![(
+            "test/child",
+            r#"
+            title = "y"
+            on_failure = "undo"
+            [[step]]
+            name = "inner"
+            act.change = {}
+            undo = { act.look = {} }
+            [[step]]
+            name = "breaks"
+            act.look = {}
+            act.fail = "target"
+            "#,
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "outer"
+        act.change = {}
+        undo = { act.look = {} }
+        [[step]]
+        name = "child"
+        runbook.run = "test/child"
+        on_failure = "continue"
+        "#,
+    );
+    assert_eq!(ended.status("child/inner"), Status::Undone);
+    assert_eq!(ended.status("outer"), Status::Ok);
+    assert_eq!(
+        world(),
+        [
+            "change outer",
+            "change child/inner",
+            "look child/breaks",
+            "look child/inner"
+        ]
+    );
+}
+
+#[test]
+fn an_undo_is_journaled_before_it_acts_and_hides_what_its_step_hides() {
+    let text = r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.change = { value = "private" } }
+        sensitive = true
+        [[step]]
+        name = "b"
+        act.look = {}
+        act.fail = "target"
+    "#;
+    let bench = Bench::default();
+    assert_eq!(bench.run(text).status("a"), Status::Undone);
+    let kept = bench.journal.kept.borrow();
+    let starts: Vec<(usize, Durability)> = kept
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (envelope, durability))| match &envelope.event {
+            Event::StepStarted(start) if start.step.as_str() == "a" => Some((at, *durability)),
+            _ => None,
+        })
+        .collect();
+    let [_, (undo_at, Durability::Durable)] = starts[..] else {
+        panic!("{starts:?}")
+    };
+    let journal = serde_json::to_string(&bench.journal.events(RunId(1)).unwrap()).unwrap();
+    assert!(!journal.contains("private"), "{journal}");
+    drop(kept);
+
+    WORLD.with_borrow_mut(Vec::clear);
+    let broken = Bench {
+        journal: TestJournal {
+            breaks_at: Some(undo_at),
+            ..TestJournal::default()
+        },
+        ..Bench::default()
+    };
+    assert_eq!(broken.run(text).status("a"), Status::InDoubt);
+    assert_eq!(world(), ["change a", "look b"], "the undo did not begin");
+}
+
+#[test]
+fn a_stop_during_the_look_of_unless_leaves_nothing_in_doubt() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        unless = { act.look = {}, act.fail = "stop", expect = "true" }
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Interrupted);
+    assert_eq!(ended.status("a"), Status::Unknown);
+    assert_eq!(world(), ["look a"]);
+}
+
+#[test]
+fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        act.fail = "stop"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Interrupted);
+    assert_eq!(ended.status("a"), Status::InDoubt);
+}
