@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::base::Span;
 use crate::base::text::{fit, one_line, thousands};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::model::{Kind, OptionSpec, OutputSpec};
@@ -203,7 +204,7 @@ fn outputs(ended: &Ended, stdout: String, stderr: String, detail: String) -> Out
         .with("stdout", stdout)
         .with("stderr", stderr)
         .with("json", json)
-        .with("ms", ended.took.as_secs_f64() * 1000.0)
+        .with("ms", Span(ended.took).milliseconds())
         .with("truncated", left_out)
 }
 

@@ -427,3 +427,12 @@ expect    = "code == 0"
     .exits(2)
     .never_shows("\u{1b}");
 }
+
+#[test]
+fn an_assertion_of_constants_tells_itself() {
+    Project::new()
+        .runbook("t/x", "[[step]]\nname = \"a\"\nassert.that = \"1 == 2\"\n")
+        .run(&["t", "x"])
+        .exits(2)
+        .prints("does not hold: 1 == 2");
+}
