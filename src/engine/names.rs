@@ -6,15 +6,21 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde_json::{Map, json};
 
-use crate::base::RunId;
+use crate::base::{RunId, Secret};
 use crate::config::scope_values;
 use crate::expr::{Scope, secret_value, trusted_url};
+use crate::model::{InputType, Runbook};
 
 use super::Engine;
 
 impl Engine<'_> {
     /// The scope that a runbook with these inputs starts from.
-    pub(super) fn scope(&self, inputs: &Map<String, serde_json::Value>, run: RunId) -> Scope {
+    pub(super) fn scope(
+        &self,
+        runbook: &Runbook,
+        inputs: &Map<String, serde_json::Value>,
+        run: RunId,
+    ) -> Scope {
         let estate = scope_values(self.config);
         let mut scope = Scope::new().with_all(&estate);
         let services: BTreeMap<String, Value> = self
@@ -41,6 +47,37 @@ impl Engine<'_> {
             .with("secret", Value::from(secrets));
         scope
             .with("run", Value::from(Serde(about)))
-            .with("input", Value::from(Serde(inputs)))
+            .with("input", input_values(runbook, inputs))
+    }
+}
+
+/// The inputs as expressions see them. A secret that the caller handed over is as much a secret as a configured one.
+fn input_values(runbook: &Runbook, inputs: &Map<String, serde_json::Value>) -> Value {
+    let secrets: Vec<String> = runbook
+        .inputs
+        .iter()
+        .filter(|input| input.kind == InputType::Secret)
+        .map(crate::model::Input::variable)
+        .collect();
+    let values: BTreeMap<String, Value> = inputs
+        .iter()
+        .map(|(name, value)| {
+            let value = if secrets.contains(name) {
+                hidden(value)
+            } else {
+                Value::from(Serde(value))
+            };
+            (name.clone(), value)
+        })
+        .collect();
+    Value::from(values)
+}
+
+/// The texts of a value as secrets.
+fn hidden(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::String(text) => secret_value(&Secret::new(text.clone())),
+        serde_json::Value::Array(items) => items.iter().map(hidden).collect(),
+        other => Value::from(Serde(other)),
     }
 }

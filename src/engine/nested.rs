@@ -60,7 +60,10 @@ impl NestedRunner for Nested<'_, '_> {
                 )));
             };
             let inputs = inputs_of(child, inputs, &self.run.engine.config.names())?;
-            let scope = self.run.engine.scope(&inputs, self.run.recorder.run());
+            let scope = self
+                .run
+                .engine
+                .scope(child, &inputs, self.run.recorder.run());
             let (halt, halted) = StopSignal::new();
             let frame = Frame {
                 runbook: child,

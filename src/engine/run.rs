@@ -201,7 +201,7 @@ impl Engine<'_> {
             caller: None,
             stop: halted,
         };
-        let scope = self.scope(&plan.inputs, number);
+        let scope = self.scope(&plan.runbook, &plan.inputs, number);
         let whole = tokio::select! {
             // A stop is heard before the next step begins.
             biased;

@@ -427,3 +427,43 @@ expect    = "code == 0"
     .exits(2)
     .never_shows("\u{1b}");
 }
+
+/// What a caller hands over is as much a secret as what the configuration names: no other process may read it.
+#[test]
+fn a_secret_input_is_a_secret_to_every_expression() {
+    let input = "[input.token]\ntype = \"secret\"\nenv = \"TOKEN\"\n[input.more]\ntype = \"secret\"\nenv = \"TOKEN\"\nmany = true\n";
+    let project = Project::new()
+        .variable("TOKEN", "hunter2hunter2")
+        .runbook(
+            "t/argv",
+            &format!("{input}[[step]]\nname = \"a\"\ncommand.run = [\"echo\", \"{{{{ input.token }}}}\"]\n"),
+        )
+        .runbook(
+            "t/item",
+            &format!("{input}[[step]]\nname = \"a\"\ncommand.run = [\"echo\", \"{{{{ input.more[0] }}}}\"]\n"),
+        )
+        .runbook(
+            "t/part",
+            &format!("{input}[[step]]\nname = \"a\"\nshell.run = \"echo {{{{ input.token | upper }}}}\"\n"),
+        )
+        .runbook(
+            "t/parent",
+            &format!("{input}[[step]]\nname = \"a\"\nrunbook.run = \"t/argv\"\nrunbook.inputs = {{ token = \"{{{{ input.token }}}}\", more = \"x\" }}\n"),
+        )
+        .runbook(
+            "t/variable",
+            &format!("{input}[[step]]\nname = \"a\"\neffect = \"read\"\nshell.run = \"test {{{{ input.token }}}} = hunter2''hunter2\"\n"),
+        );
+    for runbook in ["argv", "item", "parent"] {
+        project
+            .run(&["t", runbook])
+            .exits(3)
+            .prints("secrets never go on a command line")
+            .never_shows("hunter2");
+    }
+    project
+        .run(&["t", "part"])
+        .exits(3)
+        .never_shows("HUNTER2HUNTER2");
+    project.run(&["t", "variable"]).exits(0);
+}
