@@ -26,12 +26,29 @@ pub(super) fn reachable(
                 of_call(call, config, &mut found);
             }
             let expressions = [&step.when, &step.expect, &step.warn, &step.critical];
+            let until = step
+                .repeat
+                .as_ref()
+                .and_then(|repeat| repeat.until.as_ref());
             for expression in expressions
                 .into_iter()
                 .flatten()
                 .chain(step.save.iter().map(|(_, value)| value))
+                .chain(step.unless.as_ref().map(|unless| &unless.expect))
+                .chain(step.for_each.as_ref().map(|each| &each.items))
+                .chain(until)
             {
                 of_expression(expression, &mut found);
+            }
+            let path = step.artifact.as_ref().map(|artifact| &artifact.path);
+            for template in step.confirm.iter().chain(path) {
+                of_template(template, &mut found);
+            }
+        }
+        for finding in &book.findings {
+            of_expression(&finding.when, &mut found);
+            for template in std::iter::once(&finding.cause).chain(&finding.remedy) {
+                of_template(template, &mut found);
             }
         }
     }
