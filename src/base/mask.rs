@@ -1,5 +1,7 @@
 //! Takes secrets out of text on its way out. The last hop before anything is kept or shown.
 
+use std::sync::Arc;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -32,6 +34,7 @@ const COMPONENT: &AsciiSet = &UNRESERVED
 #[derive(Clone, Debug, Default)]
 pub struct Masker {
     automaton: Option<AhoCorasick>,
+    needles: Arc<[String]>,
 }
 
 impl Masker {
@@ -57,7 +60,10 @@ impl Masker {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&needles)
             .ok();
-        Self { automaton }
+        Self {
+            automaton,
+            needles: needles.into(),
+        }
     }
 
     /// The text without the secrets.
@@ -95,6 +101,32 @@ impl Masker {
             ),
             other => other,
         }
+    }
+
+    /// What is before a cut, without the beginning of a secret that the cut went through.
+    #[must_use]
+    pub fn before_cut<'a>(&self, text: &'a str) -> &'a str {
+        let begun = |needle: &String| {
+            (SHORTEST..needle.len())
+                .rev()
+                .filter(|end| needle.is_char_boundary(*end))
+                .find(|end| text.ends_with(&needle[..*end]))
+        };
+        let most = self.needles.iter().filter_map(begun).max().unwrap_or(0);
+        &text[..text.len() - most]
+    }
+
+    /// What is after a cut, without the end of a secret that the cut went through.
+    #[must_use]
+    pub fn after_cut<'a>(&self, text: &'a str) -> &'a str {
+        let ended = |needle: &String| {
+            (1..=needle.len().saturating_sub(SHORTEST))
+                .filter(|start| needle.is_char_boundary(*start))
+                .find(|start| text.starts_with(&needle[*start..]))
+                .map(|start| needle.len() - start)
+        };
+        let most = self.needles.iter().filter_map(ended).max().unwrap_or(0);
+        &text[most..]
     }
 
     /// Whether there is nothing to mask.
@@ -246,6 +278,20 @@ mod tests {
         assert_eq!(masker.text(&twice), "[\"[\\\"***\\\"]\"]");
         let ascii = "[\"p\\u00e4\\\"ss\\\\\\ud83d\\udd11\\nsecond line\"]";
         assert_eq!(masker.text(ascii), "[\"***\"]");
+    }
+
+    #[test]
+    fn a_cut_leaves_no_part_of_a_secret() {
+        let masker = Masker::new(&[Secret::new("hunter2pässword".to_owned())]);
+        for end in (4..=12).filter(|end| "hunter2pässword".is_char_boundary(*end)) {
+            let (before, after) = "hunter2pässword".split_at(end);
+            assert_eq!(masker.before_cut(&format!("token {before}")), "token ");
+            assert_eq!(masker.after_cut(&format!("{after}; next")), "; next");
+        }
+        assert_eq!(masker.before_cut("a hunter"), "a ");
+        assert_eq!(masker.before_cut("a hunter!"), "a hunter!");
+        assert_eq!(masker.after_cut("sword"), "");
+        assert_eq!(Masker::default().before_cut("text"), "text");
     }
 
     #[test]

@@ -467,3 +467,55 @@ fn a_secret_input_is_a_secret_to_every_expression() {
         .never_shows("HUNTER2HUNTER2");
     project.run(&["t", "variable"]).exits(0);
 }
+
+/// A question, a cause and the list of a `for_each` may speak of a secret as well as an action.
+#[test]
+fn a_secret_is_had_wherever_a_step_speaks_of_it() {
+    let project = Project::bare()
+        .variable("MONITOR_TOKEN", "hunter2+hunter2")
+        .config("[secret]\nmonitor = { env = \"MONITOR_TOKEN\" }\n")
+        .runbook(
+            "t/confirm",
+            "[[step]]\nname = \"a\"\nshell.run = \"true\"\nconfirm = \"With {{ secret.monitor }}?\"\n",
+        )
+        .runbook(
+            "t/cause",
+            "[[step]]\nname = \"a\"\nassert.that = \"true\"\n[[finding]]\nwhen = \"true\"\nseverity = \"P3\"\ncause = \"it is {{ secret.monitor }}\"\n",
+        );
+    project.run(&["t", "confirm", "--yes"]).exits(0);
+    project
+        .run(&["t", "cause"])
+        .exits(1)
+        .prints("it is ***")
+        .never_shows("hunter2");
+}
+
+/// The part of a secret that is left before and after a cut is known to no mask.
+#[test]
+fn a_secret_that_is_cut_is_shown_in_no_part() {
+    let secret = "0123456789abcdefghijklmnopqrstuvwxyz";
+    let project = Project::bare()
+        .variable("MONITOR_TOKEN", secret)
+        .config("[secret]\nmonitor = { env = \"MONITOR_TOKEN\" }\n")
+        .runbook(
+            "t/x",
+            r#"
+[[step]]
+name        = "flood"
+shell.run   = """
+s={{ secret.monitor }}
+i=0
+while test $i -lt 14; do s="$s$s"; i=$((i + 1)); done
+echo "x$s$s"
+"""
+effect      = "read"
+"#,
+        );
+    for format in ["table", "json", "jsonl"] {
+        project
+            .run(&["t", "x", "--format", format])
+            .exits(0)
+            .never_shows("cdefgh")
+            .never_shows("234567");
+    }
+}
