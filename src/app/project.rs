@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::action;
-use crate::book::Library;
+use crate::book::{self, Library};
 use crate::config;
 
 use super::{AppError, Environment};
@@ -78,7 +78,7 @@ fn seen_from(folder: &Path, path: PathBuf) -> PathBuf {
 
 /// The key `runbooks` of a configuration, without reading the rest: a help must not fail on a mistake elsewhere in it.
 fn runbooks_key(config: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(config).ok()?;
+    let text = book::read_text(config).ok()?;
     if !text.contains("runbooks") {
         return None;
     }
@@ -109,6 +109,17 @@ mod tests {
             Project::find(None, &environment).unwrap().runbooks,
             folder.path().join("ops")
         );
+    }
+
+    #[test]
+    fn a_configuration_that_is_too_large_to_be_one_is_not_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("runbooks = \"ops\"\n#{}\n", "x".repeat(1 << 20));
+        std::fs::write(folder.path().join("opsbook.toml"), text).unwrap();
+        let mut environment = Environment::of(&[]);
+        environment.folder = folder.path().to_owned();
+        let project = Project::find(None, &environment).unwrap();
+        assert!(project.runbooks.ends_with("runbooks"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl InstalledTools {
         };
         let least = requirement.at_least.as_ref()?;
         match found {
-            Some(found) if found >= *least => None,
+            Some(found) if reaches(&found, least) => None,
             Some(found) => Some(format!(
                 "{tool} {} is too old: at least {} is needed",
                 dotted(&found),
@@ -94,6 +94,12 @@ fn version_in(text: &str) -> Option<Vec<u64>> {
         .and_then(|word| word.split('.').map(|part| part.parse().ok()).collect())
 }
 
+/// Whether a version is at least another. What is not written out is nought: 1.7 is 1.7.0.
+fn reaches(found: &[u64], least: &[u64]) -> bool {
+    let significant = least.iter().rposition(|part| *part > 0);
+    found >= &least[..significant.map_or(0, |last| last + 1)]
+}
+
 fn dotted(version: &[u64]) -> String {
     version
         .iter()
@@ -104,7 +110,7 @@ fn dotted(version: &[u64]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::version_in;
+    use super::{reaches, version_in};
 
     #[test]
     fn finds_the_version_that_a_tool_prints() {
@@ -115,5 +121,13 @@ mod tests {
         assert_eq!(version_in(" ⛅️ wrangler 4.87.0\n"), Some(vec![4, 87, 0]));
         assert_eq!(version_in("v22.1.0"), Some(vec![22, 1, 0]));
         assert_eq!(version_in("none"), None);
+    }
+
+    #[test]
+    fn a_version_that_leaves_noughts_out_is_not_too_old() {
+        assert!(reaches(&[1, 7], &[1, 7, 0]));
+        assert!(reaches(&[17, 2], &[17]));
+        assert!(!reaches(&[1, 7], &[1, 7, 1]));
+        assert!(!reaches(&[4, 9], &[4, 87]));
     }
 }

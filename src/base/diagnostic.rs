@@ -9,6 +9,9 @@ use super::text::{fit, neutral, width};
 /// Lines longer than this are shown as a window around the mistake.
 const WIDEST_LINE: usize = 100;
 
+/// How many bytes are looked at before, in and behind a mistake: enough for the widest line, whatever its characters.
+const WINDOW: usize = 1024;
+
 /// Some bytes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -118,33 +121,86 @@ impl std::fmt::Display for Diagnostic {
 
 /// The line number, the line as shown, and the caret's offset and length in terminal cells.
 fn excerpt(place: &Place) -> (usize, String, (usize, usize)) {
-    let whole = place.source.text();
     let (number, _) = place.source.line_and_column(place.range.start);
-    let mut start = place.range.start.min(whole.len());
-    while !whole.is_char_boundary(start) {
-        start -= 1;
-    }
-    let line_start = whole[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line_end = whole[start..]
-        .find('\n')
-        .map_or(whole.len(), |newline| start + newline);
-    let mut end = place.range.end.clamp(start, line_end);
-    while !whole.is_char_boundary(end) {
-        end += 1;
-    }
-    let mut before = shown(&whole[line_start..start]);
-    let meant = shown(&whole[start..end]);
-    let after = shown(&whole[end..line_end]);
-    if width(&before) + width(&meant) > WIDEST_LINE {
+    let parts = Parts::of(place);
+    let mut before = shown(parts.before);
+    let meant = shown(parts.meant);
+    if parts.starts_later || width(&before) + width(&meant) > WIDEST_LINE {
         let skip = before.chars().count().saturating_sub(20);
         if skip > 0 {
             before = format!("…{}", before.chars().skip(skip).collect::<String>());
         }
     }
     let offset = width(&before);
-    let line = fit(&format!("{before}{meant}{}", after.trim_end()), WIDEST_LINE);
+    let mut line = format!("{before}{meant}{}", shown(parts.after).trim_end());
+    if parts.ends_sooner {
+        line.push('…');
+    }
+    let line = fit(&line, WIDEST_LINE);
     let room = width(&line).saturating_sub(offset);
     (number, line, (offset, width(&meant).min(room).max(1)))
+}
+
+/// The parts of a mistake's line that are looked at, each of them bounded however long the line is.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    before: &'a str,
+    meant: &'a str,
+    after: &'a str,
+    /// Whether the line begins before `before`.
+    starts_later: bool,
+    /// Whether the line goes on behind `after`, or `meant` behind what is looked at.
+    ends_sooner: bool,
+}
+
+impl<'a> Parts<'a> {
+    fn of(place: &'a Place) -> Self {
+        let whole = place.source.text();
+        let mut start = place.range.start.min(whole.len());
+        while !whole.is_char_boundary(start) {
+            start -= 1;
+        }
+        let line_start = whole[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line_end = whole[start..]
+            .find('\n')
+            .map_or(whole.len(), |newline| start + newline);
+        let mut end = place.range.end.clamp(start, line_end);
+        while !whole.is_char_boundary(end) {
+            end += 1;
+        }
+        let before = tail(&whole[line_start..start]);
+        let meant = head(&whole[start..end]);
+        let after = if start + meant.len() == end {
+            head(&whole[end..line_end])
+        } else {
+            ""
+        };
+        Self {
+            before,
+            meant,
+            after,
+            starts_later: line_start + before.len() < start,
+            ends_sooner: start + meant.len() + after.len() < line_end,
+        }
+    }
+}
+
+/// The first characters of a text, at most [`WINDOW`] bytes.
+fn head(text: &str) -> &str {
+    let mut end = text.len().min(WINDOW);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The last characters of a text, at most [`WINDOW`] bytes.
+fn tail(text: &str) -> &str {
+    let mut start = text.len().saturating_sub(WINDOW);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
 }
 
 fn shown(text: &str) -> String {
@@ -257,7 +313,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagnostic, Place, SourceFile, nearest};
+    use super::{Diagnostic, Parts, Place, SourceFile, WINDOW, nearest};
 
     #[test]
     fn shows_file_line_text_caret_and_fix() {
@@ -301,6 +357,39 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("wrong"));
+    }
+
+    /// The same mistake on a line of some kibibytes and on one of mebibytes: no more is looked at, and no less is shown.
+    #[test]
+    fn no_more_of_a_line_is_looked_at_than_is_shown() {
+        for (filler, mistake) in [("y", "wrong"), ("é\u{300}", "falsch"), ("日\t", "誤り")] {
+            let drawn = |count: usize| {
+                let (before, after) = (filler.repeat(count), filler.repeat(count));
+                let source = SourceFile::new("x.toml", format!("{before}{mistake}{after}\nb = 1"));
+                let place = Place::new(&source, before.len()..before.len() + mistake.len());
+                let parts = Parts::of(&place);
+                assert_eq!(parts.meant, mistake);
+                assert!(parts.starts_later && parts.ends_sooner, "{parts:?}");
+                assert!(parts.before.len() <= WINDOW && parts.after.len() <= WINDOW);
+                let shown = Diagnostic::at(place, "here").to_string();
+                shown.lines().skip(1).collect::<Vec<_>>().join("\n")
+            };
+            assert!(drawn(2_000).contains(&format!("{}{mistake}", filler.replace('\t', "    "))));
+            assert_eq!(drawn(2_000), drawn(500_000));
+        }
+    }
+
+    #[test]
+    fn a_mistake_that_is_a_long_line_itself_is_cut() {
+        let text = format!("a = {}", "\u{300}".repeat(500_000));
+        let source = SourceFile::new("x.toml", text.as_str());
+        let place = Place::new(&source, 4..text.len());
+        let parts = Parts::of(&place);
+        assert_eq!((parts.before, parts.meant.len()), ("a = ", WINDOW));
+        assert!(!parts.starts_later && parts.ends_sooner);
+        let shown = Diagnostic::at(place, "here").to_string();
+        assert!(shown.contains("…\n"), "{shown}");
+        assert!(shown.len() < 2 * WINDOW, "{}", shown.len());
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{CommandPath, Diagnostic, Diagnostics, Place, nearest};
-use crate::model::{Call, Kind, Node, Runbook};
+use crate::model::{Call, Kind, Node, Runbook, Step};
 
 use super::library::Library;
+
+/// How many runbooks may wait for each other: a run holds them all, each on the stack of the one before.
+const DEEPEST: usize = 16;
 
 /// The runbooks that another runs, however deep, by path.
 pub type Children = BTreeMap<CommandPath, Arc<Runbook>>;
@@ -14,12 +17,13 @@ pub type Children = BTreeMap<CommandPath, Arc<Runbook>>;
 /// Gathers every runbook that this one runs, and those that they run.
 ///
 /// # Errors
-/// When one of them is missing, invalid, or runs a runbook that waits for it.
+/// When one of them is missing, invalid, runs a runbook that waits for it, or lies too deep.
 pub fn children(library: &Library, runbook: &Runbook) -> Result<Children, Diagnostics> {
     let mut walk = Walk {
         library,
         chain: vec![runbook.path.clone()],
         found: Children::new(),
+        heights: BTreeMap::new(),
         mistakes: Diagnostics::new(),
     };
     walk.follow(runbook);
@@ -31,11 +35,15 @@ struct Walk<'a> {
     /// From the first runbook to the one that is looked at.
     chain: Vec<CommandPath>,
     found: Children,
+    /// How many runbooks wait for each other below each that was found, itself included.
+    heights: BTreeMap<CommandPath, usize>,
     mistakes: Diagnostics,
 }
 
 impl Walk<'_> {
-    fn follow(&mut self, runbook: &Runbook) {
+    /// Gives the height of the runbook at the end of the chain.
+    fn follow(&mut self, runbook: &Runbook) -> usize {
+        let mut below = 0;
         for (path, place) in runs(runbook) {
             if let Some(start) = self.chain.iter().position(|waiting| *waiting == path) {
                 let chain: Vec<_> = self.chain[start..].iter().map(CommandPath::typed).collect();
@@ -48,24 +56,45 @@ impl Walk<'_> {
                 );
                 continue;
             }
-            if self.found.contains_key(&path) {
+            if self.chain.len() == DEEPEST {
+                self.too_deep(place);
+                continue;
+            }
+            if let Some(height) = self.heights.get(&path).copied() {
+                if self.chain.len() + height > DEEPEST {
+                    self.too_deep(place);
+                }
+                below = below.max(height);
                 continue;
             }
             match self.library.find(&path) {
                 Ok(Some(other)) => {
                     self.found.insert(path.clone(), Arc::clone(&other));
-                    self.descend(path, &other);
+                    below = below.max(self.descend(path, &other));
                 }
                 Ok(None) => self.missing(&path, place),
                 Err(mistakes) => self.mistakes.extend(mistakes),
             }
         }
+        below + 1
     }
 
-    fn descend(&mut self, path: CommandPath, runbook: &Arc<Runbook>) {
-        self.chain.push(path);
-        self.follow(runbook);
+    fn descend(&mut self, path: CommandPath, runbook: &Arc<Runbook>) -> usize {
+        self.chain.push(path.clone());
+        let height = self.follow(runbook);
         self.chain.pop();
+        self.heights.insert(path, height);
+        height
+    }
+
+    fn too_deep(&mut self, place: Place) {
+        self.mistakes.push(
+            Diagnostic::at(
+                place,
+                format!("more than {DEEPEST} runbooks that each run the next"),
+            )
+            .help("let one runbook run them one after the other"),
+        );
     }
 
     fn missing(&mut self, path: &CommandPath, place: Place) {
@@ -87,13 +116,11 @@ impl Walk<'_> {
 
 /// The runbooks that a runbook runs itself, with the place of each.
 fn runs(runbook: &Runbook) -> Vec<(CommandPath, Place)> {
-    let mut found = Vec::new();
-    for step in runbook.all_steps() {
-        let unless = step.unless.as_ref().map(|unless| &unless.call);
-        let calls = [Some(&step.call), step.undo.as_ref(), unless];
-        found.extend(calls.into_iter().flatten().filter_map(run_by));
-    }
-    found
+    runbook
+        .all_steps()
+        .flat_map(Step::calls)
+        .filter_map(run_by)
+        .collect()
 }
 
 fn run_by(call: &Call) -> Option<(CommandPath, Place)> {
@@ -164,5 +191,25 @@ mod tests {
             mistakes_of(&[("a", &["deplyo"]), ("deploy", &[])]),
             "a.toml:4:16\n    4 │ runbook.run = 'deplyo'\n      │                ^^^^^^ there is no runbook deplyo; did you mean deploy?"
         );
+    }
+
+    #[test]
+    fn a_chain_that_would_exhaust_the_stack_is_refused_from_whichever_end_it_is_found() {
+        let names: Vec<String> = (0..16).map(|index| format!("b{index}")).collect();
+        let chain = |length: usize| -> Vec<(&str, Vec<&str>)> {
+            let next = |index: usize| (index + 1 < length).then(|| names[index + 1].as_str());
+            (0..length)
+                .map(|index| (names[index].as_str(), next(index).into_iter().collect()))
+                .collect()
+        };
+        fn told<'a>(mut books: Vec<(&'a str, Vec<&'a str>)>, of_a: Vec<&'a str>) -> String {
+            books.push(("a", of_a));
+            let books: Vec<_> = books.iter().map(|(name, of)| (*name, &of[..])).collect();
+            mistakes_of(&books)
+        }
+        assert_eq!(told(chain(15), vec!["b0"]), "");
+        assert!(told(chain(16), vec!["b0"]).contains("more than 16 runbooks"));
+        let deepest_first: Vec<&str> = names.iter().rev().map(String::as_str).collect();
+        assert!(told(chain(16), deepest_first).contains("more than 16 runbooks"));
     }
 }

@@ -36,10 +36,9 @@ pub use library::{Library, LibraryEntry, Origin};
 pub use lint::{Lint, LintEstate, lint, lint_check, lint_source, lint_value};
 pub use mistakes::Mistakes;
 pub use reader::TableReader;
-pub use references::{check_references, check_step_references};
+pub use references::check_references;
 pub use resolve::{
-    EstateNames, InputMistake, MissingInput, Resolved, check_value, given_texts, parse_given,
-    resolve_inputs,
+    EstateNames, InputMistake, MissingInput, Resolved, given_texts, parse_given, resolve_inputs,
 };
 pub use runbook::parse_runbook;
 pub use schema::runbook_schema;

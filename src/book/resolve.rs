@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::base::nearest;
 use crate::model::{Input, InputType};
 
-use super::inputs::{self, parse_input};
+use super::inputs::parse_input;
 use super::names::variable;
 
 /// The names that the configuration describes, for inputs that refer to them.
@@ -142,25 +142,6 @@ pub fn parse_given(input: &Input, texts: &[String], names: &EstateNames) -> Resu
     }
 }
 
-/// Reads a value that is already typed, as one runbook hands it to another, like what a caller would have typed.
-///
-/// # Errors
-/// What was expected instead, as a lower-case fragment.
-pub fn check_value(input: &Input, value: &Value) -> Result<Value, String> {
-    let texts = given_texts(value);
-    if input.many {
-        let read = texts.iter().map(|text| parse_input(input, text));
-        return read.collect::<Result<_, _>>().map(Value::Array);
-    }
-    match texts.as_slice() {
-        [text] if !value.is_array() => parse_input(input, text),
-        _ => Err(format!(
-            "expected {}, found {value}",
-            inputs::example(input.kind)
-        )),
-    }
-}
-
 /// A value handed from one runbook to another, as the texts that its inputs read. Null is as good as nothing.
 #[must_use]
 pub fn given_texts(value: &Value) -> Vec<String> {
@@ -239,7 +220,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{EstateNames, Resolved, check_value, resolve_inputs};
+    use super::{EstateNames, Resolved, resolve_inputs};
     use crate::book::testing::parse;
     use crate::model::Input;
 
@@ -364,17 +345,5 @@ env = 'TAGS'
             resolved.mistakes[0].to_string(),
             "database: no database \"gone\"; the configuration has no [database.*]"
         );
-    }
-
-    #[test]
-    fn a_typed_value_is_read_like_a_text() {
-        let inputs = inputs();
-        assert_eq!(check_value(&inputs[3], &json!([1, "2"])), Ok(json!([1, 2])));
-        assert_eq!(check_value(&inputs[0], &json!("t")), Ok(json!("t")));
-        assert_eq!(
-            check_value(&inputs[1], &json!(["90d"])),
-            Err("expected a duration like 200ms, 30s, 2h or 90d, found [\"90d\"]".to_owned())
-        );
-        assert!(check_value(&inputs[0], &json!(null)).is_err());
     }
 }

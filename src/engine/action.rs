@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Masker, Place, Severity, Size, Span, Status, StepKey};
 use crate::config::Config;
-use crate::expr::{Argument, Judgement, ShellText, SqlText};
+use crate::expr::{Argument, Judgement, ShellText};
 use crate::model::{ActionSpec, VerbSpec};
 
 use super::Prompt;
@@ -147,15 +147,6 @@ impl Invocation {
         match &self.object {
             Argument::List(items) => items,
             _ => &[],
-        }
-    }
-
-    /// The object as SQL, if it is.
-    #[must_use]
-    pub fn object_sql(&self) -> Option<&SqlText> {
-        match &self.object {
-            Argument::Sql(sql) => Some(sql),
-            _ => None,
         }
     }
 

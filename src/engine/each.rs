@@ -15,6 +15,9 @@ use super::run::Run;
 use super::step::{Given, StepEnd};
 use super::{ActionError, Outputs};
 
+/// The name of an item's place in the list, counting from 0, beside the item's own name.
+pub(super) const INDEX: &str = "index";
+
 impl Run<'_> {
     /// Runs a step for each item, as many at a time as it says. A failing item keeps further ones from starting, unless
     /// the step goes on after failures.
@@ -47,7 +50,7 @@ impl Run<'_> {
                     }
                     let mut named = Map::new();
                     named.insert(each.variable.clone(), item);
-                    named.insert("index".to_owned(), json!(index));
+                    named.insert(INDEX.to_owned(), json!(index));
                     let end = self
                         .one(
                             Turn {

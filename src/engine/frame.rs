@@ -31,6 +31,14 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Whether a step is one of its own or of the runbooks that it runs.
+    pub(super) fn holds(&self, key: &StepKey) -> bool {
+        self.caller.as_ref().is_none_or(|caller| {
+            let within = key.as_str().strip_prefix(caller.as_str());
+            within.is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
     /// The key of one of its steps.
     pub(super) fn key(&self, step: &Step) -> StepKey {
         match &self.caller {

@@ -88,6 +88,7 @@ pub(super) fn of_outputs(
                 };
             }
             Ok(Some(_)) => return ok,
+            Err(_) if ok.failed => return ok,
             Err(error) => return Ending::unknown(error.message, error.help, false),
         }
     }

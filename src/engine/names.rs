@@ -21,8 +21,10 @@ impl Engine<'_> {
         inputs: &Map<String, serde_json::Value>,
         run: RunId,
     ) -> Scope {
-        let estate = scope_values(self.config);
-        let mut scope = Scope::new().with_all(&estate);
+        let mut scope = Scope::new();
+        for (name, value) in &scope_values(self.config) {
+            scope.define(name, Value::from(Serde(value)));
+        }
         let services: BTreeMap<String, Value> = self
             .config
             .services
@@ -42,27 +44,26 @@ impl Engine<'_> {
             .map(|(name, secret)| (name.clone(), secret_value(secret)))
             .collect();
         let about = json!({ "id": run, "environment": self.config.environment, "dry": false });
-        scope = scope
-            .with("service", Value::from(services))
-            .with("secret", Value::from(secrets));
+        scope.define("service", Value::from(services));
+        scope.define("secret", Value::from(secrets));
+        scope.define("run", Value::from(Serde(about)));
+        scope.define("input", input_values(runbook, inputs));
         scope
-            .with("run", Value::from(Serde(about)))
-            .with("input", input_values(runbook, inputs))
     }
 }
 
-/// The inputs as expressions see them. A secret that the caller handed over is as much a secret as a configured one.
+/// `input`, with those inputs that must not be seen as secrets: they are refused wherever a secret is.
 fn input_values(runbook: &Runbook, inputs: &Map<String, serde_json::Value>) -> Value {
-    let secrets: Vec<String> = runbook
-        .inputs
-        .iter()
-        .filter(|input| input.kind == InputType::Secret)
-        .map(crate::model::Input::variable)
-        .collect();
+    let is_secret = |name: &str| {
+        runbook
+            .inputs
+            .iter()
+            .any(|input| input.kind == InputType::Secret && input.variable() == name)
+    };
     let values: BTreeMap<String, Value> = inputs
         .iter()
         .map(|(name, value)| {
-            let value = if secrets.contains(name) {
+            let value = if is_secret(name) {
                 hidden(value)
             } else {
                 Value::from(Serde(value))
@@ -73,7 +74,6 @@ fn input_values(runbook: &Runbook, inputs: &Map<String, serde_json::Value>) -> V
     Value::from(values)
 }
 
-/// The texts of a value as secrets.
 fn hidden(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::String(text) => secret_value(&Secret::new(text.clone())),

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 
 use futures_util::future::join_all;
+use minijinja::Value;
+use minijinja::value::Serde;
 
 use crate::base::{Severity, Status, Verdict};
 use crate::expr::Scope;
@@ -90,7 +92,9 @@ impl Run<'_> {
             let ended = join_all(group.iter().map(|step| self.step(frame, step, &scope))).await;
             for (step, ended) in group.iter().zip(ended) {
                 scope.finish_step(&step.name, &ended.seen);
-                scope = scope.with_all(&ended.saved);
+                for (name, value) in &ended.saved {
+                    scope.define(name, Value::from(Serde(value)));
+                }
                 end.add(&step.name, &ended, frame.on_failure(step));
             }
         }

@@ -11,6 +11,7 @@ use crate::model::{OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
+use super::each::INDEX;
 use super::frame::{Frame, Turn};
 use super::judge::{self, Ending};
 use super::recorder::bounded;
@@ -58,7 +59,8 @@ impl Run<'_> {
         let per_item = step.when.as_ref().is_some_and(|when| {
             names_in_expression(when)
                 .iter()
-                .any(|name| name.path.first() == Some(&each.variable))
+                .filter_map(|name| name.path.first())
+                .any(|first| *first == each.variable || first == INDEX)
         });
         if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
             return self.finish(turn, ending, Given::default());
@@ -108,7 +110,8 @@ impl Run<'_> {
         match self.already_done(turn).await {
             Ok(None) => {}
             Ok(Some(ending)) => return self.finish(turn, ending, Given::default()),
-            Err(failure) => return self.fail(turn, began, &failure, 0),
+            // Nothing was started that could have changed anything.
+            Err(failure) => return self.fail(turn, began, &failure, 0, Effect::Read),
         }
         if let Err(failure) = self.confirmed(turn, effect).await {
             let ending = judge::of_failure(&failure, frame.severity(step), Effect::Read);
@@ -147,7 +150,7 @@ impl Run<'_> {
         let observed = self.observe(turn).await;
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
-            Err(failure) => self.fail(turn, began, &failure, observed.attempts),
+            Err(failure) => self.fail(turn, began, &failure, observed.attempts, effect),
         }
     }
 
@@ -167,7 +170,7 @@ impl Run<'_> {
                         because,
                         outputs: Box::new(outputs),
                     };
-                    return self.fail(turn, began, &failure, attempts);
+                    return self.fail(turn, began, &failure, attempts, self.effect(step));
                 }
             };
         }
@@ -175,7 +178,8 @@ impl Run<'_> {
             Some(artifact) => match artifact::keep(self.engine, artifact, &outputs, &own) {
                 Ok(path) => Some(path),
                 Err(error) => {
-                    return self.fail(turn, began, &Failure::Action(error), attempts);
+                    let failure = Failure::Action(error);
+                    return self.fail(turn, began, &failure, attempts, self.effect(step));
                 }
             },
             None => None,
@@ -198,12 +202,19 @@ impl Run<'_> {
         self.finish(turn, ending, given)
     }
 
-    /// Finishes a step that failed.
-    fn fail(&self, turn: Turn<'_>, began: Instant, failure: &Failure, attempts: u32) -> StepEnd {
+    /// Finishes a step that failed; `effect` is what it may have done to the world by then.
+    fn fail(
+        &self,
+        turn: Turn<'_>,
+        began: Instant,
+        failure: &Failure,
+        attempts: u32,
+        effect: Effect,
+    ) -> StepEnd {
         let Turn {
             frame, step, key, ..
         } = turn;
-        let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
+        let ending = judge::of_failure(failure, frame.severity(step), effect);
         self.ledger.borrow_mut().note_failure(failure, key);
         let outputs = match failure {
             Failure::Action(error) => (*error.outputs).clone(),
@@ -379,6 +390,6 @@ fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Opt
     Some(StepTable { columns, rows })
 }
 
-fn milliseconds(began: Instant) -> f64 {
+pub(super) fn milliseconds(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1000.0
 }

@@ -1,22 +1,28 @@
 //! Takes back what a run did: the declared undo of its finished steps, the last one first.
 
-use crate::base::{Effect, Status};
-use crate::event::{Event, StepFinished};
+use std::time::Instant;
+
+use crate::base::{Status, StepKey};
+use crate::event::{Event, StepFinished, StepStarted};
+use crate::expr::Scope;
+use crate::model::{Call, Step};
+use crate::plan::effect_of_call;
 
 use super::Durability;
+use super::attempt::Failure;
 use super::frame::{Frame, Turn};
 use super::judge::why;
+use super::recorder::bounded;
 use super::run::Run;
+use super::step::milliseconds;
+use super::{ActionError, Outputs};
 
 impl Run<'_> {
-    /// Runs the undo of every step that was done. One that fails leaves its step in doubt, and the others still run.
+    /// Runs the undo of every step of a runbook that was done, those of its sub-runbooks too. One that fails leaves its
+    /// step in doubt, and the others still run.
     pub(super) async fn undo_all(&self, frame: &Frame<'_>) {
-        loop {
-            // Bound first: the ledger must not stay borrowed while the undo runs.
-            let next = self.ledger.borrow_mut().undoable.pop();
-            let Some((key, step, scope)) = next else {
-                return;
-            };
+        // Bound first: the ledger must not stay borrowed while the undo runs.
+        while let Some((key, step, scope)) = self.last_done(frame) {
             let Some(call) = &step.undo else { continue };
             let turn = Turn {
                 frame,
@@ -24,35 +30,65 @@ impl Run<'_> {
                 scope: &scope,
                 key: &key,
             };
-            let undone = self.perform(turn, call, false).await;
-            let (status, detail) = match &undone {
-                Ok(outputs) => (Status::Undone, format!("undone: {}", outputs.detail)),
-                Err(failure) => {
-                    self.ledger.borrow_mut().stuck = true;
-                    (
-                        Status::InDoubt,
-                        format!("the undo failed: {}", why(failure)),
-                    )
-                }
-            };
-            let finished = StepFinished {
-                step: key,
-                action: call.name(),
-                effect: Effect::Write,
-                status,
-                severity: None,
-                failed: undone.is_err(),
-                took_ms: None,
-                detail: detail.trim_end_matches(": ").to_owned(),
-                help: None,
-                attempts: 1,
-                outputs: undone.map(|outputs| outputs.values).unwrap_or_default(),
-                saved: serde_json::Map::new(),
-                table: None,
-                sensitive: step.sensitive,
-                artifact: None,
-            };
-            self.record(Event::StepFinished(finished), Durability::Durable);
+            self.undo(turn, call).await;
         }
+    }
+
+    /// The last step of a runbook that was done and not yet taken back. What its caller did is the caller's to undo.
+    fn last_done(&self, frame: &Frame<'_>) -> Option<(StepKey, Step, Scope)> {
+        let undoable = &mut self.ledger.borrow_mut().undoable;
+        let last = undoable.iter().rposition(|(key, ..)| frame.holds(key))?;
+        Some(undoable.remove(last))
+    }
+
+    async fn undo(&self, turn: Turn<'_>, call: &Call) {
+        let Turn { step, key, .. } = turn;
+        let began = Instant::now();
+        let effect = effect_of_call(call, self.engine.config, &self.plan.children);
+        let started = StepStarted {
+            step: key.clone(),
+            action: call.name(),
+            effect,
+        };
+        let undone = if self.record(Event::StepStarted(started), Durability::Durable) {
+            self.perform(turn, call, false).await
+        } else {
+            let unwritten = ActionError::own("the journal cannot be written");
+            Err(Failure::Action(unwritten))
+        };
+        let (status, detail) = match &undone {
+            Ok(_) if step.sensitive => (Status::Undone, "undone".to_owned()),
+            Ok(outputs) => (Status::Undone, format!("undone: {}", outputs.detail)),
+            Err(failure) => {
+                self.ledger.borrow_mut().stuck = true;
+                (
+                    Status::InDoubt,
+                    format!("the undo failed: {}", why(failure)),
+                )
+            }
+        };
+        let failed = undone.is_err();
+        let given = undone.ok().filter(|_| !step.sensitive);
+        let finished = StepFinished {
+            step: key.clone(),
+            action: call.name(),
+            effect,
+            status,
+            severity: None,
+            failed,
+            took_ms: Some(milliseconds(began)),
+            detail: detail.trim_end_matches(": ").to_owned(),
+            help: None,
+            attempts: 1,
+            outputs: bounded(
+                given.unwrap_or_else(Outputs::default).values,
+                self.engine.masker,
+            ),
+            saved: serde_json::Map::new(),
+            table: None,
+            sensitive: step.sensitive,
+            artifact: None,
+        };
+        self.record(Event::StepFinished(finished), Durability::Durable);
     }
 }

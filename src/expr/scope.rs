@@ -11,7 +11,10 @@ use minijinja::value::{Enumerator, Object, Serde};
 /// Cloning is cheap and shares what is shared: a step that finishes is seen by every scope of its run.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    names: Arc<BTreeMap<String, Value>>,
+    /// The names of the whole run. They may be thousands: a child shares them and never copies them.
+    common: Arc<BTreeMap<String, Value>>,
+    /// The names of one step, one item or one turn of a loop, before those of the run.
+    own: Arc<BTreeMap<String, Value>>,
     steps: Steps,
 }
 
@@ -46,7 +49,7 @@ impl Scope {
     /// This scope with one more name.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
-        Arc::make_mut(&mut self.names).insert(name.to_owned(), value);
+        Arc::make_mut(&mut self.own).insert(name.to_owned(), value);
         self
     }
 
@@ -57,20 +60,16 @@ impl Scope {
         values: impl IntoIterator<Item = (&'a String, &'a serde_json::Value)>,
     ) -> Self {
         let mut child = self.clone();
-        let names = Arc::make_mut(&mut child.names);
+        let names = Arc::make_mut(&mut child.own);
         for (name, value) in values {
             names.insert(name.clone(), Value::from(Serde(value)));
         }
         child
     }
 
-    /// A scope with the same names but steps of its own, for a sub-runbook.
-    #[must_use]
-    pub fn nested(&self) -> Self {
-        Self {
-            names: Arc::clone(&self.names),
-            steps: Steps::default(),
-        }
+    /// Adds a name for the rest of the run, seen by the scopes that are made from this one later.
+    pub fn define(&mut self, name: &str, value: Value) {
+        Arc::make_mut(&mut self.common).insert(name.to_owned(), value);
     }
 
     /// Records how a step ended, for `steps.<name>`, seen at once by every scope that shares these steps.
@@ -90,17 +89,75 @@ impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
             "steps" => Some(Value::from_object(self.steps.clone())),
-            name => self.names.get(name).cloned(),
+            name => self
+                .own
+                .get(name)
+                .or_else(|| self.common.get(name))
+                .cloned(),
         }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let hidden = |name: &&String| self.own.contains_key(*name);
         Enumerator::Values(
-            self.names
+            self.own
                 .keys()
+                .chain(self.common.keys().filter(|name| !hidden(name)))
                 .map(|name| Value::from(name.as_str()))
                 .chain([Value::from("steps")])
                 .collect(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use minijinja::Value;
+
+    use super::Scope;
+
+    fn look(scope: &Scope, name: &str) -> Value {
+        scope.to_value().get_attr(name).unwrap_or_default()
+    }
+
+    #[test]
+    fn own_names_hide_common_ones_and_a_child_adds_nothing_to_its_parent() {
+        let mut run = Scope::new();
+        run.define("a", Value::from(1));
+        run.define("b", Value::from(2));
+        let child = run.clone().with("a", Value::from(3));
+        assert_eq!(look(&child, "a"), Value::from(3));
+        assert_eq!(look(&child, "b"), Value::from(2));
+        assert_eq!(look(&run, "a"), Value::from(1));
+        let names: Vec<String> = child
+            .to_value()
+            .try_iter()
+            .into_iter()
+            .flatten()
+            .map(|name| name.to_string())
+            .collect();
+        assert_eq!(names, ["a", "b", "steps"]);
+    }
+
+    #[test]
+    fn what_a_run_defines_later_is_not_seen_by_scopes_made_before() {
+        let mut run = Scope::new();
+        let before = run.clone();
+        run.define("a", Value::from(1));
+        assert!(look(&before, "a").is_undefined());
+    }
+
+    #[test]
+    fn the_names_of_a_run_are_copied_for_no_step() {
+        let mut run = Scope::new();
+        run.define("a", Value::from(1));
+        let child = run.with_all(&serde_json::Map::from_iter([("b".to_owned(), 2.into())]));
+        assert!(Arc::ptr_eq(&run.common, &child.common));
+        drop(child);
+        let held = Arc::as_ptr(&run.common);
+        run.define("c", Value::from(3));
+        assert_eq!(held, Arc::as_ptr(&run.common), "nobody else holds them");
     }
 }

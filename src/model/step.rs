@@ -53,6 +53,41 @@ pub struct Step {
     pub place: Place,
 }
 
+impl Step {
+    /// Its own call, the look of its `unless`, its `undo`.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        let unless = self.unless.iter().map(|unless| &unless.call);
+        unless.chain([&self.call]).chain(&self.undo)
+    }
+
+    /// Every template and expression of it.
+    pub fn visit(
+        &self,
+        on_template: &mut dyn FnMut(&Template),
+        on_expression: &mut dyn FnMut(&Expression),
+    ) {
+        for call in self.calls() {
+            call.visit(on_template, on_expression);
+        }
+        let each = self.for_each.iter().map(|each| &each.items);
+        let until = self
+            .repeat
+            .iter()
+            .filter_map(|repeat| repeat.until.as_ref());
+        let unless = self.unless.iter().map(|unless| &unless.expect);
+        let judged = [&self.when, &self.expect, &self.warn, &self.critical];
+        let judged = judged.into_iter().flatten();
+        let saved = self.save.iter().map(|(_, expression)| expression);
+        for expression in each.chain(until).chain(unless).chain(judged).chain(saved) {
+            on_expression(expression);
+        }
+        let artifact = self.artifact.iter().map(|artifact| &artifact.path);
+        for template in self.confirm.iter().chain(artifact) {
+            on_template(template);
+        }
+    }
+}
+
 /// A look that tells whether a step is already done.
 #[derive(Clone, Debug)]
 pub struct Unless {

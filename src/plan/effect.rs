@@ -1,5 +1,7 @@
 //! What a step may do to the world, known before it runs.
 
+use std::collections::BTreeSet;
+
 use crate::base::{CommandPath, Effect};
 use crate::book::Children;
 use crate::config::{Config, DatabaseKind};
@@ -10,60 +12,231 @@ use crate::sql::{self, Dialect};
 /// What a step may do: what its action says of itself, unless the step states what cannot be inferred.
 #[must_use]
 pub fn effect_of_step(step: &Step, config: &Config, children: &Children) -> Effect {
-    let inferred = effect_of_call(&step.call, config, children);
-    match (step.call.verb.effect, step.effect) {
-        (EffectRule::Unless(_), Some(stated)) => stated,
-        // Stating a worse effect is caution; a milder one does not make SQL any milder.
-        (_, Some(stated)) => inferred.max(stated),
-        (_, None) => inferred,
-    }
+    Walk::new(config, children).step(step)
+}
+
+/// What a call may do by itself, where no step states it: an undo.
+#[must_use]
+pub fn effect_of_call(call: &Call, config: &Config, children: &Children) -> Effect {
+    Walk::new(config, children).call(call)
 }
 
 /// The worst effect of the steps of a runbook.
 #[must_use]
 pub fn effect_of_runbook(runbook: &Runbook, config: &Config, children: &Children) -> Effect {
-    runbook
-        .all_steps()
-        .map(|step| effect_of_step(step, config, children))
-        .max()
-        .unwrap_or(Effect::Read)
+    Walk::new(config, children).runbook(runbook)
 }
 
-/// What a call may do by itself.
-pub(crate) fn effect_of_call(call: &Call, config: &Config, children: &Children) -> Effect {
-    match call.verb.effect {
-        EffectRule::Always(effect) | EffectRule::Unless(effect) => effect,
-        EffectRule::OfSql => match &call.object {
-            Node::Text(template) => sql_skeleton(template).map_or(Effect::Destroy, |text| {
-                sql::effect(&text, dialect_of(call, config)).effect
-            }),
-            _ => Effect::Destroy,
-        },
-        EffectRule::OfRunbook => match &call.object {
-            Node::Text(template) => CommandPath::parse(&template.text)
-                .ok()
-                .and_then(|path| children.get(&path))
-                .map_or(Effect::Destroy, |child| {
-                    effect_of_runbook(child, config, children)
+/// A look at everything that something may do, sub-runbooks and all.
+struct Walk<'a> {
+    config: &'a Config,
+    children: &'a Children,
+    /// Two ways may lead to one runbook, and twice as many to each below it: each is looked at once.
+    seen: BTreeSet<CommandPath>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(config: &'a Config, children: &'a Children) -> Self {
+        Self {
+            config,
+            children,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    fn runbook(&mut self, runbook: &Runbook) -> Effect {
+        runbook
+            .all_steps()
+            .map(|step| self.step(step))
+            .max()
+            .unwrap_or(Effect::Read)
+    }
+
+    fn step(&mut self, step: &Step) -> Effect {
+        let inferred = self.call(&step.call);
+        match (step.call.verb.effect, step.effect) {
+            (EffectRule::Unless(_), Some(stated)) => stated,
+            // Stating a worse effect is caution; a milder one does not make SQL any milder.
+            (_, Some(stated)) => inferred.max(stated),
+            (_, None) => inferred,
+        }
+    }
+
+    fn call(&mut self, call: &Call) -> Effect {
+        match call.verb.effect {
+            EffectRule::Always(effect) | EffectRule::Unless(effect) => effect,
+            EffectRule::OfSql => match &call.object {
+                Node::Text(template) => sql_skeleton(template).map_or(Effect::Destroy, |text| {
+                    effect_of_sql(&text, call, self.config)
                 }),
-            _ => Effect::Destroy,
-        },
+                _ => Effect::Destroy,
+            },
+            EffectRule::OfRunbook => match &call.object {
+                Node::Text(template) => CommandPath::parse(&template.text)
+                    .ok()
+                    .and_then(|path| Some((self.children.get(&path)?, path)))
+                    .map_or(Effect::Destroy, |(child, path)| {
+                        if self.seen.insert(path) {
+                            self.runbook(child)
+                        } else {
+                            // What it may do is part of the whole already.
+                            Effect::Read
+                        }
+                    }),
+                _ => Effect::Destroy,
+            },
+        }
     }
 }
 
-/// The dialect of the database that a call names. SQLite's is the default; where the name is a template the stricter
-/// reading of both dialects would be the same for everything but functions, which Postgres has more of.
-fn dialect_of(call: &Call, config: &Config) -> Dialect {
+/// What SQL may do on the database that a call names; where a template names it, on any that there is.
+fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
     let named = match call.option("on") {
         Some(Node::Text(template)) => config.database(&template.text),
         _ => None,
     };
-    let database = named.or(match config.databases.as_slice() {
-        [only] => Some(only),
-        _ => None,
-    });
-    match database.map(|database| &database.kind) {
-        Some(DatabaseKind::Postgres { .. }) => Dialect::Postgres,
-        Some(DatabaseKind::Sqlite { .. } | DatabaseKind::D1 { .. }) | None => Dialect::Sqlite,
+    let candidates = match named {
+        Some(named) => std::slice::from_ref(named),
+        None => config.databases.as_slice(),
+    };
+    let mut dialects = candidates.iter().map(|database| dialect_of(&database.kind));
+    let first = dialects.next().unwrap_or(Dialect::Sqlite);
+    if dialects.all(|dialect| dialect == first) {
+        sql::effect(text, first).effect
+    } else {
+        sql::effect_in_any(text).effect
+    }
+}
+
+const fn dialect_of(kind: &DatabaseKind) -> Dialect {
+    match kind {
+        DatabaseKind::Postgres { .. } => Dialect::Postgres,
+        DatabaseKind::Sqlite { .. } | DatabaseKind::D1 { .. } => Dialect::Sqlite,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use super::{Children, effect_of_runbook};
+    use crate::base::{CommandPath, Effect, Place, SourceFile};
+    use crate::book::{Document, parse_runbook};
+    use crate::config::{Config, Database, DatabaseKind};
+    use crate::model::{
+        ActionSpec, EffectRule, Kind, OptionSpec, Reference, Runbook, VerbSpec, Vocabulary,
+    };
+
+    const fn verb(name: &'static str, object: Kind, effect: EffectRule) -> VerbSpec {
+        VerbSpec {
+            name,
+            summary: "does it",
+            object,
+            effect,
+            options: &[],
+            outputs: &[],
+        }
+    }
+
+    const fn action(name: &'static str, verbs: &'static [VerbSpec]) -> ActionSpec {
+        ActionSpec {
+            name,
+            summary: "does it",
+            verbs,
+            options: &[],
+            outputs: &[],
+            timeout: None,
+        }
+    }
+
+    static ACT: ActionSpec = action(
+        "act",
+        &[verb(
+            "change",
+            Kind::Text,
+            EffectRule::Always(Effect::Write),
+        )],
+    );
+    static RUNBOOK: ActionSpec = action(
+        "runbook",
+        &[verb("run", Kind::Runbook, EffectRule::OfRunbook)],
+    );
+    static SQL: ActionSpec = ActionSpec {
+        options: &[OptionSpec {
+            name: "on",
+            kind: Kind::Reference(Reference::Database),
+            required: false,
+            help: "where",
+        }],
+        ..action("sql", &[verb("execute", Kind::Sql, EffectRule::OfSql)])
+    };
+    const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK, &SQL]);
+
+    fn database(name: &str, kind: DatabaseKind) -> Database {
+        Database {
+            name: name.to_owned(),
+            kind,
+            retention: Vec::new(),
+            place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
+        }
+    }
+
+    /// A function that SQLite only computes with is no name that PostgreSQL is known to have.
+    #[test]
+    fn sql_whose_database_a_template_names_is_as_bad_as_on_the_worst_of_them() {
+        let light = || {
+            database(
+                "light",
+                DatabaseKind::Sqlite {
+                    path: "x.db".into(),
+                    create: None,
+                },
+            )
+        };
+        let heavy = database("heavy", DatabaseKind::Postgres { url: None });
+        let effect = |databases: Vec<Database>, on: &str| {
+            let call = format!("sql.execute = 'SELECT last_insert_rowid()'\nsql.on = '{on}'");
+            let config = Config {
+                databases,
+                ..Config::default()
+            };
+            effect_of_runbook(&parse("a", &[call]), &config, &Children::new())
+        };
+        assert_eq!(effect(vec![light()], "{{ input.on }}"), Effect::Read);
+        assert_eq!(effect(vec![light(), heavy.clone()], "light"), Effect::Read);
+        assert_eq!(
+            effect(vec![light(), heavy], "{{ input.on }}"),
+            Effect::Destroy
+        );
+    }
+
+    fn parse(path: &str, steps: &[String]) -> Runbook {
+        let steps: Vec<String> = steps
+            .iter()
+            .enumerate()
+            .map(|(index, call)| format!("[[step]]\nname = 's{index}'\n{call}\n"))
+            .collect();
+        let text = format!("title = 'x'\n{}", steps.concat());
+        let document = Document::parse(SourceFile::new(path, text)).unwrap();
+        parse_runbook(&document, CommandPath::parse(path).unwrap(), VOCABULARY).unwrap()
+    }
+
+    /// Each of 40 runbooks runs the next twice: 2^40 ways lead to the last.
+    #[test]
+    fn a_runbook_is_looked_at_once_however_many_ways_lead_to_it() {
+        let mut children = Children::new();
+        for index in 0..40 {
+            let path = format!("b{index}");
+            let next = format!("runbook.run = 'b{}'", index + 1);
+            let book = Arc::new(parse(&path, &[next.clone(), next]));
+            children.insert(book.path.clone(), book);
+        }
+        let last = Arc::new(parse("b40", &["act.change = 'x'".to_owned()]));
+        children.insert(last.path.clone(), last);
+        let first = parse("a", &["runbook.run = 'b0'".to_owned()]);
+        let effect = effect_of_runbook(&first, &Config::default(), &children);
+        assert_eq!(effect, Effect::Write);
     }
 }

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::event::PlannedStep;
 use crate::model::Runbook;
 
-pub use effect::{effect_of_runbook, effect_of_step};
+pub use effect::{effect_of_call, effect_of_runbook, effect_of_step};
 
 /// A runbook with its inputs resolved and its effects known.
 #[derive(Clone, Debug)]

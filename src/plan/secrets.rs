@@ -17,33 +17,15 @@ pub(super) fn reachable(
     let mut found = BTreeSet::new();
     for book in std::iter::once(runbook).chain(children.values().map(AsRef::as_ref)) {
         for step in book.all_steps() {
-            let calls = [
-                Some(&step.call),
-                step.undo.as_ref(),
-                step.unless.as_ref().map(|unless| &unless.call),
-            ];
-            for call in calls.into_iter().flatten() {
-                of_call(call, config, &mut found);
+            for call in step.calls() {
+                of_target(call, config, &mut found);
             }
-            let expressions = [&step.when, &step.expect, &step.warn, &step.critical];
-            let until = step
-                .repeat
-                .as_ref()
-                .and_then(|repeat| repeat.until.as_ref());
-            for expression in expressions
-                .into_iter()
-                .flatten()
-                .chain(step.save.iter().map(|(_, value)| value))
-                .chain(step.unless.as_ref().map(|unless| &unless.expect))
-                .chain(step.for_each.as_ref().map(|each| &each.items))
-                .chain(until)
-            {
-                of_expression(expression, &mut found);
-            }
-            let path = step.artifact.as_ref().map(|artifact| &artifact.path);
-            for template in step.confirm.iter().chain(path) {
-                of_template(template, &mut found);
-            }
+            let names = RefCell::new(BTreeSet::new());
+            step.visit(
+                &mut |template| of_template(template, &mut names.borrow_mut()),
+                &mut |expression| of_expression(expression, &mut names.borrow_mut()),
+            );
+            found.append(&mut names.into_inner());
         }
         for finding in &book.findings {
             of_expression(&finding.when, &mut found);
@@ -55,13 +37,8 @@ pub(super) fn reachable(
     found
 }
 
-fn of_call(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
-    let names = RefCell::new(BTreeSet::new());
-    call.visit(
-        &mut |template| of_template(template, &mut names.borrow_mut()),
-        &mut |expression| of_expression(expression, &mut names.borrow_mut()),
-    );
-    found.append(&mut names.into_inner());
+/// What the service or the database needs that a call works on.
+fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
     match (call.action.name, call.option("on")) {
         ("http", Some(on)) => {
             for service in config
@@ -127,5 +104,74 @@ fn secret_name(path: &[String]) -> Option<String> {
     match path {
         [root, name, ..] if root == "secret" => Some(name.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use crate::base::{CommandPath, Effect, SourceFile};
+    use crate::book::{Children, Document, parse_runbook};
+    use crate::config::Config;
+    use crate::model::{ActionSpec, EffectRule, Kind, VerbSpec, Vocabulary};
+
+    static ACT: ActionSpec = ActionSpec {
+        name: "act",
+        summary: "does it",
+        verbs: &[VerbSpec {
+            name: "look",
+            summary: "does it",
+            object: Kind::Text,
+            effect: EffectRule::Always(Effect::Read),
+            options: &[],
+            outputs: &[],
+        }],
+        options: &[],
+        outputs: &[],
+        timeout: None,
+    };
+
+    const VOCABULARY: Vocabulary = Vocabulary(&[&ACT]);
+
+    #[test]
+    fn a_secret_is_reached_from_every_place_where_it_can_be_named() {
+        let text = r#"
+            title = "x"
+            [[step]]
+            name = "a"
+            act.look = "{{ secret.object }}"
+            when = "secret.when"
+            expect = "secret.expect"
+            warn = "secret.warn"
+            critical = "secret.critical"
+            save = { kept = "secret.save" }
+            for_each = { item = "secret.each" }
+            repeat = { every = "1s", times = 1, until = "secret.until" }
+            confirm = "{{ secret.confirm }}"
+            artifact = { output = "x", path = "{{ secret.path }}" }
+            unless = { act.look = "{{ secret.look }}", expect = "secret.done" }
+            undo = { act.look = "{{ secret.undo }}" }
+            [[finally]]
+            name = "b"
+            act.look = "{{ secret.finally }}"
+            [[finding]]
+            when = "secret.finding"
+            cause = "{{ secret.cause }}"
+            remedy = "{{ secret.remedy }}"
+        "#;
+        let document = Document::parse(SourceFile::new("x.toml", text)).unwrap();
+        let path = CommandPath::parse("x").unwrap();
+        let runbook = parse_runbook(&document, path, VOCABULARY);
+        let runbook = runbook.unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+        let found = super::reachable(&runbook, &Children::new(), &Config::default());
+        let mut named: Vec<&str> = text
+            .split("secret.")
+            .skip(1)
+            .filter_map(|rest| rest.split([' ', '"']).next())
+            .collect();
+        named.sort_unstable();
+        assert_eq!(named.len(), 17);
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), named);
     }
 }

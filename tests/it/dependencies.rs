@@ -28,6 +28,22 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().unwrap().clone()
 }
 
+/// What the tests take from npm is held by checksums, and comes from wherever npm of this machine is told to ask.
+#[test]
+fn the_lock_file_of_npm_names_checksums_and_no_address() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm/package-lock.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.contains("://"), "{text}");
+    let lock: Value = serde_json::from_str(&text).unwrap();
+    let packages = lock["packages"].as_object().unwrap();
+    assert!(packages.len() > 1, "{text}");
+    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+        let checksum = package["integrity"].as_str().unwrap_or_default();
+        assert!(checksum.starts_with("sha512-"), "{name}");
+        assert!(package.get("resolved").is_none(), "{name}");
+    }
+}
+
 fn allowed_licences() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("deny.toml")).unwrap();

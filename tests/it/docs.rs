@@ -135,7 +135,7 @@ fn the_example_configuration_is_valid_with_every_mark_taken_away() {
     let unmarked: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+            Some(rest) if !rest.is_empty() && !rest.starts_with([' ', ':']) => rest,
             _ => line,
         })
         .collect();

@@ -23,6 +23,7 @@ mod leftovers;
 mod lint;
 mod maintenance;
 mod reports;
+mod schema;
 mod servers;
 mod signals;
 mod store;

@@ -1,3 +1,5 @@
+//! `database.*` on real databases: looks, upkeep, effects and refusals.
+
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;

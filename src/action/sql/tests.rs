@@ -1,3 +1,5 @@
+//! Real statements on real SQLite databases.
+
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;

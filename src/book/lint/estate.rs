@@ -8,7 +8,7 @@ use super::super::names::variable;
 use super::super::node::{is_template, noun};
 use super::super::resolve::EstateNames;
 use super::Lint;
-use super::walk::{Used, calls, names, names_of_step, names_of_template, nodes};
+use super::walk::{Used, names, names_of_step, names_of_template, nodes};
 
 /// What lint knows of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl LintEstate {
 }
 
 pub(super) fn runbook(runbook: &Runbook, estate: &LintEstate, lint: &mut Lint) {
-    for call in runbook.all_steps().flat_map(calls) {
+    for call in runbook.all_steps().flat_map(Step::calls) {
         references(call, estate, lint);
     }
     uses(&names(runbook), estate, lint);
@@ -60,7 +60,7 @@ pub(super) fn runbook(runbook: &Runbook, estate: &LintEstate, lint: &mut Lint) {
 }
 
 pub(super) fn step(step: &Step, estate: &LintEstate, lint: &mut Lint) {
-    for call in calls(step) {
+    for call in step.calls() {
         references(call, estate, lint);
     }
     uses(&names_of_step(step), estate, lint);

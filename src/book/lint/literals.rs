@@ -10,7 +10,7 @@ use crate::model::{Node, Step, Template};
 
 use super::super::node::is_template;
 use super::Lint;
-use super::walk::{calls, nodes};
+use super::walk::nodes;
 
 /// Parts of keys whose values are secrets.
 const TELLING: [&str; 10] = [
@@ -65,7 +65,7 @@ pub(super) fn source(source: &SourceFile, lint: &mut Lint) {
 
 /// Values beside a key that tells what they are.
 pub(super) fn step(step: &Step, lint: &mut Lint) {
-    for call in calls(step) {
+    for call in step.calls() {
         for (key, node) in nodes(call) {
             let is_option = !std::ptr::eq(node, &call.object);
             node_value(if is_option { key } else { "" }, node, lint);

@@ -1,11 +1,10 @@
 //! Programs that a runbook starts without asking for them: they should be missed before the first step, not at the fifth.
 
 use crate::base::{Diagnostic, Place};
-use crate::model::{Kind, Node, Runbook};
+use crate::model::{Kind, Node, Runbook, Step};
 
 use super::super::node::is_template;
 use super::Lint;
-use super::walk::calls;
 
 /// Programs that POSIX asks of every system, and what a shell does itself.
 const EVERYWHERE: [&str; 48] = [
@@ -18,7 +17,7 @@ const EVERYWHERE: [&str; 48] = [
 /// The program of each `Argv`, and the first word of each script, must stand in `requires`.
 pub(super) fn required(runbook: &Runbook, lint: &mut Lint) {
     let mut told: Vec<&str> = Vec::new();
-    for call in runbook.all_steps().flat_map(calls) {
+    for call in runbook.all_steps().flat_map(Step::calls) {
         let Some((program, place)) = program(call.verb.object, &call.object) else {
             continue;
         };

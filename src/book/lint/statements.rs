@@ -6,12 +6,11 @@ use crate::model::{Call, EffectRule, Kind, Node, Step};
 use crate::sql::{self, Analysis, Dialect};
 
 use super::super::node::is_template;
-use super::walk::calls;
 use super::{Lint, LintEstate};
 
 /// Looks at the SQL of a step.
 pub(super) fn step(step: &Step, estate: Option<&LintEstate>, lint: &mut Lint) {
-    for call in calls(step) {
+    for call in step.calls() {
         let stated = std::ptr::eq(call, &step.call)
             .then_some(step.effect)
             .flatten();

@@ -1,4 +1,4 @@
-//! Every template, expression and call of a runbook, in the order of the file.
+//! Every name that a runbook uses, and the values of a call.
 
 use crate::base::Place;
 use crate::expr::{NameUse, names_in_expression, names_in_template};
@@ -39,12 +39,6 @@ pub(super) fn names_of_template(template: &Template) -> Vec<Used> {
     names.0
 }
 
-/// The calls of a step: its own, the look of its `unless`, its `undo`.
-pub(super) fn calls(step: &Step) -> impl Iterator<Item = &Call> {
-    let unless = step.unless.iter().map(|unless| &unless.call);
-    unless.chain([&step.call]).chain(&step.undo)
-}
-
 /// The object and the options of a call, each with its key: the verb's name for the object.
 pub(super) fn nodes(call: &Call) -> impl Iterator<Item = (&'static str, &Node)> {
     let options = call.options.iter().map(|(key, node)| (*key, node));
@@ -80,30 +74,12 @@ impl Names {
     }
 
     fn step(&mut self, step: &Step) {
-        for call in calls(step) {
-            let (mut templates, mut expressions) = (Vec::new(), Vec::new());
-            call.visit(
-                &mut |template| templates.push(template.clone()),
-                &mut |expression| expressions.push(expression.clone()),
-            );
-            templates.iter().for_each(|text| self.template(text));
-            expressions.iter().for_each(|text| self.expression(text));
-        }
-        let each = step.for_each.iter().map(|each| &each.items);
-        let until = step
-            .repeat
-            .iter()
-            .filter_map(|repeat| repeat.until.as_ref());
-        let unless = step.unless.iter().map(|unless| &unless.expect);
-        let judged = [&step.when, &step.expect, &step.warn, &step.critical];
-        let judged = judged.into_iter().flatten();
-        let saved = step.save.iter().map(|(_, expression)| expression);
-        for expression in each.chain(until).chain(unless).chain(judged).chain(saved) {
-            self.expression(expression);
-        }
-        let artifact = step.artifact.iter().map(|artifact| &artifact.path);
-        for template in step.confirm.iter().chain(artifact) {
-            self.template(template);
-        }
+        let (mut templates, mut expressions) = (Vec::new(), Vec::new());
+        step.visit(
+            &mut |template| templates.push(template.clone()),
+            &mut |expression| expressions.push(expression.clone()),
+        );
+        templates.iter().for_each(|text| self.template(text));
+        expressions.iter().for_each(|text| self.expression(text));
     }
 }

@@ -42,7 +42,7 @@ pub fn check_references(runbook: &Runbook) -> Diagnostics {
 
 /// Finds the names of a step that stands alone, a check of the configuration, that nothing defines.
 #[must_use]
-pub fn check_step_references(step: &Step) -> Diagnostics {
+pub(super) fn check_step_references(step: &Step) -> Diagnostics {
     let mut checker = Checker {
         all: vec![step],
         ..Checker::default()

@@ -198,3 +198,21 @@ fn a_missing_requirement_ends_in_unknown_before_anything_runs() {
     assert_eq!(ended.status("a"), Status::NotRun);
     assert!(world().is_empty());
 }
+
+#[test]
+fn a_condition_on_the_index_is_asked_for_each_item() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "each"
+        for_each.row = "['a', 'b', 'c']"
+        when = "index != 1"
+        act.change = { n = "{{ row }}" }
+        "#,
+    );
+    assert_eq!(world(), ["change each[0]", "change each[2]"]);
+    assert_eq!(ended.status("each[1]"), Status::Skipped);
+    assert_eq!(ended.status("each"), Status::Ok);
+    assert_eq!(ended.end.exit, ExitCode::Ok);
+}

@@ -106,3 +106,28 @@ fn findings_count_towards_the_verdict() {
         Some("db prune --limit 7")
     );
 }
+
+#[test]
+fn a_threshold_that_cannot_be_told_does_not_make_a_failed_sub_runbook_better() {
+    let bench = Bench {
+        others: vec![(
+            "test/child",
+            "title = 'y'\n[[step]]\nname = 'a'\nact.look = {}\nact.fail = 'target'\n",
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "child"
+        runbook.run = "test/child"
+        warn = "missing > 1"
+        [[step]]
+        name = "next"
+        act.change = {}
+        "#,
+    );
+    assert_eq!(ended.status("child"), Status::Critical);
+    assert_eq!(ended.status("next"), Status::NotRun);
+}

@@ -28,6 +28,9 @@ use crate::plan::Plan;
 thread_local! {
     /// What the test action did to the world, in order. A test runs on one thread, engine and all.
     static WORLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Stops the run of this test.
+    static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
+        const { RefCell::new(None) };
 }
 
 fn world() -> Vec<String> {
@@ -40,7 +43,7 @@ struct Act;
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "fail",
-        kind: Kind::Choice(&["target", "own", "refused", "config", "hang", ""]),
+        kind: Kind::Choice(&["target", "own", "refused", "config", "hang", "stop", ""]),
         required: false,
         help: "how to fail",
     },
@@ -99,6 +102,12 @@ impl Action for Act {
                 Some("refused") => return Err(ActionError::refused("nobody to ask")),
                 Some("config") => return Err(ActionError::config("it is wrong")),
                 Some("hang") => std::future::pending::<()>().await,
+                Some("stop") => {
+                    PULL.with_borrow(|pull| {
+                        pull.as_ref().unwrap().send_replace(Some(Stop::Interrupted))
+                    });
+                    std::future::pending::<()>().await;
+                }
                 _ if count < usize::try_from(until).unwrap() => {
                     return Err(ActionError::target("not yet"));
                 }
@@ -355,6 +364,7 @@ impl Bench {
         if self.stop.is_some() {
             pull.send_replace(self.stop);
         }
+        PULL.set(Some(pull));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

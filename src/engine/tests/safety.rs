@@ -203,3 +203,179 @@ fn nothing_changes_that_the_journal_does_not_hold() {
         );
     }
 }
+
+#[test]
+fn a_secret_input_is_a_secret_in_every_expression() {
+    let bench = Bench {
+        others: vec![(
+            "test/child",
+            r#"
+            title = "y"
+            [input.token]
+            type = "secret"
+            [input.tokens]
+            type = "secret"
+            many = true
+            [[step]]
+            name = "used"
+            act.look = { echo = "{{ input.token }}" }
+            expect = "echo == 's3cr3t'"
+            on_failure = "continue"
+            [[step]]
+            name = "kept"
+            act.look = {}
+            save = { kept = "input.token" }
+            on_failure = "continue"
+            [[step]]
+            name = "compared"
+            act.look = {}
+            expect = "input.tokens[0] == 's3cr3t'"
+            "#,
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        runbook.run = "test/child"
+        runbook.inputs = { token = "s3cr3t", tokens = ["s3cr3t"] }
+        "#,
+    );
+    assert_eq!(ended.status("a/used"), Status::Ok);
+    assert!(
+        ended.detail("a/kept").contains("a secret cannot be kept"),
+        "{}",
+        ended.detail("a/kept")
+    );
+    assert!(
+        ended
+            .detail("a/compared")
+            .contains("a secret cannot be compared"),
+        "{}",
+        ended.detail("a/compared")
+    );
+}
+
+#[test]
+fn a_sub_runbook_takes_back_what_it_did_and_nothing_of_its_caller() {
+    let bench = Bench {
+        others: vec![(
+            "test/child",
+            r#"
+            title = "y"
+            on_failure = "undo"
+            [[step]]
+            name = "inner"
+            act.change = {}
+            undo = { act.look = {} }
+            [[step]]
+            name = "breaks"
+            act.look = {}
+            act.fail = "target"
+            "#,
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "outer"
+        act.change = {}
+        undo = { act.look = {} }
+        [[step]]
+        name = "child"
+        runbook.run = "test/child"
+        on_failure = "continue"
+        "#,
+    );
+    assert_eq!(ended.status("child/inner"), Status::Undone);
+    assert_eq!(ended.status("outer"), Status::Ok);
+    assert_eq!(
+        world(),
+        [
+            "change outer",
+            "change child/inner",
+            "look child/breaks",
+            "look child/inner"
+        ]
+    );
+}
+
+#[test]
+fn an_undo_is_journaled_before_it_acts_and_hides_what_its_step_hides() {
+    let text = r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.change = { value = "private" } }
+        sensitive = true
+        [[step]]
+        name = "b"
+        act.look = {}
+        act.fail = "target"
+    "#;
+    let bench = Bench::default();
+    assert_eq!(bench.run(text).status("a"), Status::Undone);
+    let kept = bench.journal.kept.borrow();
+    let starts: Vec<(usize, Durability)> = kept
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (envelope, durability))| match &envelope.event {
+            Event::StepStarted(start) if start.step.as_str() == "a" => Some((at, *durability)),
+            _ => None,
+        })
+        .collect();
+    let [_, (undo_at, Durability::Durable)] = starts[..] else {
+        panic!("{starts:?}")
+    };
+    let journal = serde_json::to_string(&bench.journal.events(RunId(1)).unwrap()).unwrap();
+    assert!(!journal.contains("private"), "{journal}");
+    drop(kept);
+
+    WORLD.with_borrow_mut(Vec::clear);
+    let broken = Bench {
+        journal: TestJournal {
+            breaks_at: Some(undo_at),
+            ..TestJournal::default()
+        },
+        ..Bench::default()
+    };
+    assert_eq!(broken.run(text).status("a"), Status::InDoubt);
+    assert_eq!(world(), ["change a", "look b"], "the undo did not begin");
+}
+
+#[test]
+fn a_stop_during_the_look_of_unless_leaves_nothing_in_doubt() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        unless = { act.look = {}, act.fail = "stop", expect = "true" }
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Interrupted);
+    assert_eq!(ended.status("a"), Status::Unknown);
+    assert_eq!(world(), ["look a"]);
+}
+
+#[test]
+fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        act.fail = "stop"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Interrupted);
+    assert_eq!(ended.status("a"), Status::InDoubt);
+}

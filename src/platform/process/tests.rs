@@ -1,3 +1,5 @@
+//! Real programs: what they print, how they end, and that none of them is left.
+
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::cell::RefCell;

@@ -1,3 +1,5 @@
+//! Real database files: what reads may not do, what writes leave behind, what damage is told.
+
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fs;
