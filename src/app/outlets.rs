@@ -1,25 +1,32 @@
 //! Where a run is told while it goes on: the live terminal, the report on standard output, the reports in files.
 
-use std::fs::Permissions;
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::fmt::Display;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::base::Verdict;
+use crate::base::exit::ExitCode;
 use crate::engine::{Progress, Sink};
-use crate::event::Envelope;
+use crate::event::{Envelope, Event};
 use crate::report::{Report, Style};
 use crate::term::{Live, Output};
 
 use super::output::unprintable;
-use super::{App, AppError};
+use super::{App, AppError, LogFormat};
 
 /// Where a run is told.
 pub(super) struct Outlets {
     live: Option<Live>,
     printed: Box<dyn Report>,
     output: Output<StdoutLock<'static>>,
+    /// Whether a run that ended well is not worth printing: `-q`, and nobody asked for a machine's format by name.
+    silent_if_well: bool,
+    well: bool,
+    logs_steps: bool,
     files: Vec<ReportFile>,
     failure: Option<AppError>,
 }
@@ -28,7 +35,31 @@ pub(super) struct Outlets {
 struct ReportFile {
     path: PathBuf,
     report: Box<dyn Report>,
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<Target>,
+}
+
+/// Where a report is written to.
+enum Target {
+    /// A file beside the one whose place it takes in the end.
+    Beside(NamedTempFile),
+    /// What is there already and is no file: a device, a pipe, `/dev/stdout`. Nothing may take its place.
+    Straight(File),
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Beside(file) => file.write(bytes),
+            Self::Straight(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Beside(file) => file.flush(),
+            Self::Straight(file) => file.flush(),
+        }
+    }
 }
 
 impl Outlets {
@@ -51,6 +82,9 @@ impl Outlets {
                 .then(|| app.terminal().live()),
             printed: (settings.format.0.make)(app.style()),
             output: app.terminal().output(),
+            silent_if_well: settings.quiet && settings.format.is_for_people(),
+            well: false,
+            logs_steps: settings.log_format == LogFormat::Json,
             files,
             failure: None,
         })
@@ -65,11 +99,13 @@ impl Outlets {
     /// Writes what is left and puts the files in their places.
     pub(super) fn finish(mut self) -> Result<(), AppError> {
         drop(self.live.take());
-        let printed = self
-            .printed
-            .finish(&mut self.output)
-            .and_then(|()| self.output.flush());
-        self.note(printed.map_err(|error| unprintable(&error)));
+        if !(self.silent_if_well && self.well) {
+            let printed = self
+                .printed
+                .finish(&mut self.output)
+                .and_then(|()| self.output.flush());
+            self.note(printed.map_err(|error| unprintable(&error)));
+        }
         for file in std::mem::take(&mut self.files) {
             let kept = file.keep();
             self.note(kept);
@@ -82,6 +118,14 @@ impl Sink for Outlets {
     fn event(&mut self, envelope: &Envelope) {
         if let Some(live) = &mut self.live {
             live.event(envelope);
+        }
+        if let Event::StepFinished(end) = &envelope.event
+            && self.logs_steps
+        {
+            tracing::info!(step = %end.step, status = %end.status, took_ms = end.took_ms, detail = end.detail, "step ended");
+        }
+        if let Event::RunFinished(end) = &envelope.event {
+            self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();
         }
         let printed = self.printed.event(envelope, &mut self.output);
         self.note(printed.map_err(|error| unprintable(&error)));
@@ -104,12 +148,11 @@ impl Sink for Outlets {
 
 impl ReportFile {
     fn open(path: PathBuf, report: Box<dyn Report>) -> Result<Self, AppError> {
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let file = tempfile::Builder::new()
-            .prefix(".opsbook-report-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|error| unwritable(&path, &error))?;
+        // The error of a temporary file names that one, which nobody asked for.
+        let file = Target::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unwritable(&path, "its folder does not exist"),
+            kind => unwritable(&path, kind),
+        })?;
         Ok(Self {
             path,
             report,
@@ -118,23 +161,52 @@ impl ReportFile {
     }
 
     fn keep(mut self) -> Result<(), AppError> {
-        let finish = |file: &mut Self| {
-            file.report.finish(&mut file.file)?;
-            file.file.flush()?;
-            file.file.get_ref().as_file().sync_all()
-        };
-        finish(&mut self).map_err(|error| unwritable(&self.path, &error))?;
-        let file = self
-            .file
-            .into_inner()
-            .map_err(|error| unwritable(&self.path, error.error()))?;
-        file.persist(&self.path)
-            .map(|_| ())
-            .map_err(|error| unwritable(&self.path, &error.error))
+        let written = self
+            .report
+            .finish(&mut self.file)
+            .and_then(|()| self.file.flush());
+        written
+            .and_then(|()| {
+                let target = self.file.into_inner();
+                target
+                    .map_err(io::IntoInnerError::into_error)?
+                    .keep(&self.path)
+            })
+            .map_err(|error| unwritable(&self.path, &error))
     }
 }
 
-fn unwritable(path: &std::path::Path, error: &io::Error) -> AppError {
+impl Target {
+    fn open(path: &Path) -> io::Result<Self> {
+        // Descriptors have names there that look like the files they lead to.
+        let descriptor = path.starts_with("/dev") || path.starts_with("/proc");
+        let there = std::fs::metadata(path);
+        if there.is_ok_and(|there| descriptor || !there.is_file()) {
+            return OpenOptions::new()
+                .append(true)
+                .open(path)
+                .map(Self::Straight);
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        tempfile::Builder::new()
+            .prefix(".opsbook-report-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map(Self::Beside)
+    }
+
+    fn keep(self, path: &Path) -> io::Result<()> {
+        match self {
+            Self::Straight(_) => Ok(()),
+            Self::Beside(file) => {
+                file.as_file().sync_all()?;
+                file.persist(path).map(|_| ()).map_err(|error| error.error)
+            }
+        }
+    }
+}
+
+fn unwritable(path: &std::path::Path, error: impl Display) -> AppError {
     AppError::unknown(format!(
         "the report {} cannot be written: {error}",
         path.display()
@@ -163,12 +235,41 @@ mod tests {
     }
 
     #[test]
+    fn a_report_goes_through_what_is_no_file_and_never_takes_its_place() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let reader = {
+            let path = path.clone();
+            std::thread::spawn(move || std::fs::read_to_string(path).unwrap())
+        };
+        let json = FORMATS.iter().find(|format| format.name == "json").unwrap();
+        let report = ReportFile::open(path.clone(), (json.make)(Style::default())).unwrap();
+        report.keep().unwrap();
+        assert!(reader.join().unwrap().starts_with('{'));
+        assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_to_a_full_device_fails() {
+        let path = std::path::PathBuf::from("/dev/full");
+        let json = FORMATS.iter().find(|format| format.name == "json").unwrap();
+        let report = ReportFile::open(path, (json.make)(Style::default())).unwrap();
+        assert_eq!(report.keep().unwrap_err().exit().code(), 3);
+    }
+
+    #[test]
     fn a_report_that_cannot_be_written_is_known_before_anything_runs() {
         let path = std::path::PathBuf::from("/nowhere/run.json");
         let error = ReportFile::open(path, (FORMATS[0].make)(Style::default()))
             .err()
             .unwrap();
         assert_eq!(error.exit().code(), 3);
-        assert!(error.message.contains("/nowhere/run.json"));
+        assert_eq!(
+            error.message,
+            "the report /nowhere/run.json cannot be written: its folder does not exist"
+        );
     }
 }

@@ -173,7 +173,7 @@ fn texts(value: &Value) -> Vec<&str> {
 fn refusal(error: RunError) -> AppError {
     match error {
         RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only allows no step that may {effect}, and {step} may"
+            "--read-only refuses this runbook: step \"{step}\" may {effect}"
         ))
         .hint("nothing was done"),
         RunError::Journal(error) => AppError::from(error),

@@ -22,7 +22,7 @@ pub struct Settings {
     pub reports: Vec<ReportRequest>,
     /// When to colour.
     pub colour: ColourChoice,
-    /// Whether nothing but the result is printed.
+    /// Whether nothing is told on the way, and a run that ended well prints no table.
     pub quiet: bool,
     /// How much is told on the way: 0 for nothing, 2 and more for everything.
     pub verbosity: u8,

@@ -54,9 +54,12 @@ pub(super) fn global() -> Vec<Arg> {
         .action(ArgAction::Append)
         .value_parser(ReportRequest::from_str),
         value("color", "WHEN", "When to colour: auto, always or never").value_parser(colour_choice),
-        flag("quiet", "Print the result and nothing on the way")
-            .short('q')
-            .action(ArgAction::SetTrue),
+        flag(
+            "quiet",
+            "Print nothing when all is well, else the result alone",
+        )
+        .short('q')
+        .action(ArgAction::SetTrue),
         flag("verbose", "Tell more on the way; twice tells everything")
             .short('v')
             .action(ArgAction::Count),

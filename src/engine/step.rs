@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{Effect, Severity, Status};
+use crate::base::{Effect, Severity, Span, Status};
 use crate::event::{Event, StepFinished, StepStarted, StepTable};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{OnFailure, Step};
@@ -295,7 +295,7 @@ impl Run<'_> {
         let Turn {
             frame, step, key, ..
         } = turn;
-        let outputs = bounded(given.outputs.values);
+        let outputs = bounded(given.outputs.values, self.engine.masker);
         let table = table_of(frame, step, &outputs);
         let mut seen = outputs.clone();
         seen.extend(given.saved.clone());
@@ -391,5 +391,5 @@ fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Opt
 }
 
 pub(super) fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
+    Span(began.elapsed()).milliseconds()
 }
