@@ -1,6 +1,7 @@
 //! Gets the secrets that a plan can reach from where the configuration says they lie, before its first step.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
 use crate::platform::process::{self, Program};
 
-use super::secret_argument::without_line_feed;
+use super::secret_argument::{LARGEST, without_line_feed};
 use super::{AppError, Environment};
 
 /// A program that gives a secret may ask a person on the way, but not for ever.
@@ -74,11 +75,21 @@ async fn read(
                 .map(str::to_owned)
                 .ok_or_else(|| format!("the variable {variable} is not UTF-8")),
         },
-        SecretSource::File(path) => std::fs::read_to_string(config.folder.join(path))
-            .map(|text| without_line_feed(&text).to_owned())
-            .map_err(|error| format!("{} cannot be read: {error}", describe(source))),
+        SecretSource::File(path) => file(&config.folder.join(path))
+            .map_err(|reason| format!("{} {reason}", describe(source))),
         SecretSource::Command(words) => command(words, &config.folder).await,
     }
+}
+
+fn file(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if text.len() as u64 > LARGEST {
+        return Err("holds more than 64 KiB: that is no secret".to_owned());
+    }
+    Ok(without_line_feed(&text).to_owned())
 }
 
 async fn command(words: &[String], folder: &Path) -> Result<String, String> {
@@ -180,5 +191,17 @@ mod tests {
                 error.message
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_without_end_is_no_secret() {
+        let error = secret(SecretSource::File("/dev/zero".into()), &[])
+            .await
+            .unwrap_err();
+        assert!(
+            error.message.contains("holds more than 64 KiB"),
+            "{}",
+            error.message
+        );
     }
 }
