@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::Span;
 use crate::base::text::{fit, one_line, thousands};
+use crate::base::{Masker, Span};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::model::{Kind, OptionSpec, OutputSpec};
 use crate::platform::process::{self, Ended, ProcessError, Program};
@@ -106,7 +106,7 @@ pub(super) async fn run(
     )
     .await
     .map_err(not_run)?;
-    judge(&ended, success.as_deref())
+    judge(&ended, success.as_deref(), context.masker)
 }
 
 /// The exit codes that mean success; none where the step judges every code by its `expect`.
@@ -153,9 +153,10 @@ fn not_run(error: ProcessError) -> ActionError {
     }
 }
 
-fn judge(ended: &Ended, success: Option<&[i32]>) -> Result<Outputs, ActionError> {
-    let stdout = ended.stdout.text();
-    let stderr = ended.stderr.text();
+fn judge(ended: &Ended, success: Option<&[i32]>, masker: &Masker) -> Result<Outputs, ActionError> {
+    let stdout = ended.stdout.text(masker);
+    let stderr = ended.stderr.text(masker);
+    let last_line = |text: &str| last_line(text, masker);
     let last = last_line(&stderr).or_else(|| last_line(&stdout));
     let succeeded = ended
         .code
@@ -209,9 +210,9 @@ fn outputs(ended: &Ended, stdout: String, stderr: String, detail: String) -> Out
 }
 
 /// The last line with text in it, fit to be shown.
-fn last_line(text: &str) -> Option<String> {
+fn last_line(text: &str, masker: &Masker) -> Option<String> {
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(fit(&one_line(line), DETAIL))
+    Some(fit(&one_line(&masker.text(line)), DETAIL))
 }
 
 /// `SIGKILL (9)`.

@@ -30,7 +30,11 @@ impl Action for Set {
         &SPEC
     }
 
-    fn run<'a>(&'a self, invocation: &'a Invocation, _: &'a ActionContext<'a>) -> ActionFuture<'a> {
+    fn run<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> ActionFuture<'a> {
         Box::pin(async move {
             let Argument::Values(values) = &invocation.object else {
                 return Err(ActionError::config("there are no values to set"));
@@ -41,7 +45,7 @@ impl Action for Set {
                 .collect();
             Ok(Outputs {
                 values: values.clone(),
-                ..Outputs::new(fit(&one_line(&told.join(", ")), 160))
+                ..Outputs::new(fit(&one_line(&context.masker.text(&told.join(", "))), 160))
             })
         })
     }

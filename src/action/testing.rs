@@ -156,6 +156,7 @@ impl World {
                     prompt: &self.person,
                     nested: &self.nested,
                     resolve: &|template| Ok(template.text.clone()),
+                    masker: &crate::base::Masker::default(),
                     progress: &|line| self.told.borrow_mut().push(line),
                     cancel,
                     judged: self.judged,

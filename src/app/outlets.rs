@@ -1,10 +1,10 @@
 //! Where a run is told while it goes on: the live terminal, the report on standard output, the reports in files.
 
 use std::fmt::Display;
-use std::fs::Permissions;
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -35,7 +35,31 @@ pub(super) struct Outlets {
 struct ReportFile {
     path: PathBuf,
     report: Box<dyn Report>,
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<Target>,
+}
+
+/// Where a report is written to.
+enum Target {
+    /// A file beside the one whose place it takes in the end.
+    Beside(NamedTempFile),
+    /// What is there already and is no file: a device, a pipe, `/dev/stdout`. Nothing may take its place.
+    Straight(File),
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Beside(file) => file.write(bytes),
+            Self::Straight(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Beside(file) => file.flush(),
+            Self::Straight(file) => file.flush(),
+        }
+    }
 }
 
 impl Outlets {
@@ -124,16 +148,11 @@ impl Sink for Outlets {
 
 impl ReportFile {
     fn open(path: PathBuf, report: Box<dyn Report>) -> Result<Self, AppError> {
-        let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let file = tempfile::Builder::new()
-            .prefix(".opsbook-report-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            // The error itself names the temporary file, which nobody asked for.
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => unwritable(&path, "its folder does not exist"),
-                kind => unwritable(&path, kind),
-            })?;
+        // The error of a temporary file names that one, which nobody asked for.
+        let file = Target::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unwritable(&path, "its folder does not exist"),
+            kind => unwritable(&path, kind),
+        })?;
         Ok(Self {
             path,
             report,
@@ -142,19 +161,48 @@ impl ReportFile {
     }
 
     fn keep(mut self) -> Result<(), AppError> {
-        let finish = |file: &mut Self| {
-            file.report.finish(&mut file.file)?;
-            file.file.flush()?;
-            file.file.get_ref().as_file().sync_all()
-        };
-        finish(&mut self).map_err(|error| unwritable(&self.path, &error))?;
-        let file = self
-            .file
-            .into_inner()
-            .map_err(|error| unwritable(&self.path, error.error()))?;
-        file.persist(&self.path)
-            .map(|_| ())
-            .map_err(|error| unwritable(&self.path, &error.error))
+        let written = self
+            .report
+            .finish(&mut self.file)
+            .and_then(|()| self.file.flush());
+        written
+            .and_then(|()| {
+                let target = self.file.into_inner();
+                target
+                    .map_err(io::IntoInnerError::into_error)?
+                    .keep(&self.path)
+            })
+            .map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl Target {
+    fn open(path: &Path) -> io::Result<Self> {
+        // Descriptors have names there that look like the files they lead to.
+        let descriptor = path.starts_with("/dev") || path.starts_with("/proc");
+        let there = std::fs::metadata(path);
+        if there.is_ok_and(|there| descriptor || !there.is_file()) {
+            return OpenOptions::new()
+                .append(true)
+                .open(path)
+                .map(Self::Straight);
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        tempfile::Builder::new()
+            .prefix(".opsbook-report-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map(Self::Beside)
+    }
+
+    fn keep(self, path: &Path) -> io::Result<()> {
+        match self {
+            Self::Straight(_) => Ok(()),
+            Self::Beside(file) => {
+                file.as_file().sync_all()?;
+                file.persist(path).map(|_| ()).map_err(|error| error.error)
+            }
+        }
     }
 }
 
@@ -184,6 +232,32 @@ mod tests {
         kept.keep().unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().starts_with('{'));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_goes_through_what_is_no_file_and_never_takes_its_place() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let reader = {
+            let path = path.clone();
+            std::thread::spawn(move || std::fs::read_to_string(path).unwrap())
+        };
+        let json = FORMATS.iter().find(|format| format.name == "json").unwrap();
+        let report = ReportFile::open(path.clone(), (json.make)(Style::default())).unwrap();
+        report.keep().unwrap();
+        assert!(reader.join().unwrap().starts_with('{'));
+        assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_to_a_full_device_fails() {
+        let path = std::path::PathBuf::from("/dev/full");
+        let json = FORMATS.iter().find(|format| format.name == "json").unwrap();
+        let report = ReportFile::open(path, (json.make)(Style::default())).unwrap();
+        assert_eq!(report.keep().unwrap_err().exit().code(), 3);
     }
 
     #[test]

@@ -135,9 +135,13 @@ impl App {
         config: &Config,
         prompt: &dyn Prompt,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
-        book::check_references(runbook).into_result(())?;
-        let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let children = book::children(self.library(), runbook)?;
+        let mut mistakes = book::check_references(runbook);
+        for child in children.values() {
+            mistakes.extend(book::check_references(child));
+        }
+        mistakes.into_result(())?;
+        let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
         let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
         Ok((plan, secrets))

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::base::Secret;
 use crate::base::text::{fit, one_line};
+use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
 use crate::platform::process::{self, Program};
 
@@ -98,14 +98,17 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
     .map_err(|_| format!("{shown} did not end within {} s", LIMIT.as_secs()))?
     .map_err(|error| format!("{shown} could not be run: {error}"))?;
     if ended.code != Some(0) {
-        let said = fit(&one_line(&ended.stderr.text()), 120);
+        let said = fit(&one_line(&ended.stderr.text(&Masker::default())), 120);
         let how = ended.code.map_or_else(
             || "by a signal".to_owned(),
             |code| format!("in exit code {code}"),
         );
         return Err(format!("{shown} ended {how}: {said}"));
     }
-    Ok(without_line_feed(&ended.stdout.text()).to_owned())
+    if ended.stdout.left_out() > 0 {
+        return Err(format!("{shown} printed more than a secret can be"));
+    }
+    Ok(without_line_feed(&ended.stdout.text(&Masker::default())).to_owned())
 }
 
 #[cfg(test)]

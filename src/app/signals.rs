@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks the run to stop, the second ends the process at once.
+//! SIGINT, SIGQUIT, SIGTERM and SIGHUP: the first asks the run to stop, the second ends the process at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use super::AppError;
 /// Hears the signals.
 pub(super) struct Signals {
     interrupt: Signal,
+    quit: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
@@ -27,6 +28,7 @@ impl Signals {
         };
         Ok(Self {
             interrupt: hear(SignalKind::interrupt())?,
+            quit: hear(SignalKind::quit())?,
             terminate: hear(SignalKind::terminate())?,
             hang_up: hear(SignalKind::hangup())?,
         })
@@ -35,6 +37,7 @@ impl Signals {
     async fn next(&mut self) -> Stop {
         tokio::select! {
             _ = self.interrupt.recv() => Stop::Interrupted,
+            _ = self.quit.recv() => Stop::Interrupted,
             _ = self.terminate.recv() => Stop::Terminated,
             _ = self.hang_up.recv() => Stop::Terminated,
         }

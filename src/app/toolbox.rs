@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::base::Masker;
 use crate::engine::Toolbox;
 use crate::model::Requirement;
 use crate::platform::process::{self, Program};
@@ -81,7 +82,8 @@ async fn version_of(tool: &str) -> Option<Vec<u64>> {
     .await
     .ok()?
     .ok()?;
-    version_in(&ended.stdout.text()).or_else(|| version_in(&ended.stderr.text()))
+    let nothing = Masker::default();
+    version_in(&ended.stdout.text(&nothing)).or_else(|| version_in(&ended.stderr.text(&nothing)))
 }
 
 /// The first number with a dot in it, and what follows: `psql (PostgreSQL) 17.2` is 17.2.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
-use crate::base::text::count;
+use crate::base::text::{count, one_line};
 use crate::base::{CommandPath, Diagnostic, Diagnostics};
 use crate::book::{self, Lint, LintEstate, Origin};
 use crate::config;
@@ -106,7 +106,10 @@ fn check_library(app: &App, estate: Option<&LintEstate>, found: &mut Found) {
         }
     }
     for file in library.invalid_names() {
-        let message = format!("{} cannot be a command because of its name", file.display());
+        let message = format!(
+            "{} cannot be a command because of its name",
+            one_line(&file.display().to_string())
+        );
         let mistake = Diagnostic::new(message).help("use a-z, 0-9, - and _ only");
         found.lint.mistakes.push(mistake);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::app::{
@@ -42,7 +43,7 @@ pub(super) fn global() -> Vec<Arg> {
         value(
             "format",
             "FORMAT",
-            "How the result is printed: table, json or jsonl",
+            format!("How the result is printed: {}", Format::in_words()),
         )
         .value_parser(Format::from_str),
         value(
@@ -93,7 +94,7 @@ pub(super) fn run() -> Vec<Arg> {
     .collect()
 }
 
-fn value(name: &'static str, shown: &'static str, help: &'static str) -> Arg {
+fn value(name: &'static str, shown: &'static str, help: impl Into<StyledStr>) -> Arg {
     Arg::new(name).long(name).value_name(shown).help(help)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::{Place, Severity, Size, Span, Status, StepKey};
+use crate::base::{Masker, Place, Severity, Size, Span, Status, StepKey};
 use crate::config::Config;
 use crate::expr::{Argument, Judgement, ShellText};
 use crate::model::{ActionSpec, VerbSpec};
@@ -190,6 +190,8 @@ pub struct ActionContext<'a> {
     pub nested: &'a dyn NestedRunner,
     /// Evaluates the templates of the configuration: a service's token, a database's URL.
     pub resolve: &'a dyn Fn(&crate::model::Template) -> Result<String, ActionError>,
+    /// Takes secrets out of a text. What an action shortens goes through it first: no mask knows a part of a secret.
+    pub masker: &'a Masker,
     /// Tells a sign of life.
     pub progress: &'a dyn Fn(String),
     /// Becomes true when the action must end.

@@ -128,6 +128,7 @@ impl Run<'_> {
                 cancelled: cancelled.clone(),
             },
             resolve: &resolve,
+            masker: self.engine.masker,
             progress: &progress,
             cancel: cancelled,
             judged,

@@ -140,15 +140,19 @@ fn masked_map(masker: &Masker, map: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// The outputs as they are kept: texts beyond the limit with their first and last part, and a word on what is between.
-pub(super) fn bounded(outputs: Map<String, Value>) -> Map<String, Value> {
-    fn bound(value: Value) -> Value {
+pub(super) fn bounded(outputs: Map<String, Value>, masker: &Masker) -> Map<String, Value> {
+    fn bound(value: Value, masker: &Masker) -> Value {
         match value {
-            Value::String(text) if text.len() > LONGEST_TEXT => Value::String(ends_of(&text)),
-            Value::Array(items) => Value::Array(items.into_iter().map(bound).collect()),
+            Value::String(text) if text.len() > LONGEST_TEXT => {
+                Value::String(ends_of(&text, masker))
+            }
+            Value::Array(items) => {
+                Value::Array(items.into_iter().map(|item| bound(item, masker)).collect())
+            }
             Value::Object(entries) => Value::Object(
                 entries
                     .into_iter()
-                    .map(|(key, item)| (key, bound(item)))
+                    .map(|(key, item)| (key, bound(item, masker)))
                     .collect(),
             ),
             other => other,
@@ -156,11 +160,11 @@ pub(super) fn bounded(outputs: Map<String, Value>) -> Map<String, Value> {
     }
     outputs
         .into_iter()
-        .map(|(key, value)| (key, bound(value)))
+        .map(|(key, value)| (key, bound(value, masker)))
         .collect()
 }
 
-fn ends_of(text: &str) -> String {
+fn ends_of(text: &str, masker: &Masker) -> String {
     let mut head = LONGEST_TEXT / 2;
     while !text.is_char_boundary(head) {
         head -= 1;
@@ -171,9 +175,9 @@ fn ends_of(text: &str) -> String {
     }
     format!(
         "{}\n… {} bytes left out …\n{}",
-        &text[..head],
+        masker.before_cut(&text[..head]),
         tail - head,
-        &text[tail..]
+        masker.after_cut(&text[tail..])
     )
 }
 
@@ -181,7 +185,7 @@ fn ends_of(text: &str) -> String {
 mod tests {
     use serde_json::{Map, json};
 
-    use super::{LONGEST_TEXT, bounded};
+    use super::{LONGEST_TEXT, Masker, bounded};
 
     #[test]
     fn a_long_text_keeps_its_ends_and_says_what_is_missing() {
@@ -191,7 +195,7 @@ mod tests {
             json!(format!("first{}last", "ü".repeat(LONGEST_TEXT))),
         );
         outputs.insert("code".to_owned(), json!(0));
-        let kept = bounded(outputs);
+        let kept = bounded(outputs, &Masker::default());
         let text = kept["stdout"].as_str().unwrap_or_default();
         assert!(
             text.starts_with("first") && text.ends_with("last") && text.contains("bytes left out")

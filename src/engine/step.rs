@@ -295,7 +295,7 @@ impl Run<'_> {
         let Turn {
             frame, step, key, ..
         } = turn;
-        let outputs = bounded(given.outputs.values);
+        let outputs = bounded(given.outputs.values, self.engine.masker);
         let table = table_of(frame, step, &outputs);
         let mut seen = outputs.clone();
         seen.extend(given.saved.clone());

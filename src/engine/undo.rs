@@ -80,7 +80,10 @@ impl Run<'_> {
             detail: detail.trim_end_matches(": ").to_owned(),
             help: None,
             attempts: 1,
-            outputs: bounded(given.unwrap_or_else(Outputs::default).values),
+            outputs: bounded(
+                given.unwrap_or_else(Outputs::default).values,
+                self.engine.masker,
+            ),
             saved: serde_json::Map::new(),
             table: None,
             sensitive: step.sensitive,

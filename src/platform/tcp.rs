@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use nix::errno::Errno;
 use tokio::net::TcpStream;
 
 /// The head start that an address has before the next one is tried beside it (RFC 8305, section 5).
@@ -19,6 +20,8 @@ const NAMED: usize = 4;
 pub struct ConnectError {
     /// Each address that was tried, in the order of failing, with what happened there.
     pub failures: Vec<(SocketAddr, String)>,
+    /// Whether this machine had nothing left to connect with, so that nobody knows whether a target would answer.
+    pub own: bool,
 }
 
 impl std::error::Error for ConnectError {}
@@ -70,6 +73,7 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError
     let mut waiting = take_turns(addresses).into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut failures = Vec::new();
+    let mut own = false;
     loop {
         if let Some(address) = waiting.next() {
             attempts.push(async move { (address, attempt(address).await) });
@@ -84,8 +88,11 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError
         };
         match ended {
             Some((_, Ok(stream))) => return Ok(stream),
-            Some((address, Err(error))) => failures.push((address, reason(&error))),
-            None => return Err(ConnectError { failures }),
+            Some((address, Err(error))) => {
+                own |= is_own(&error);
+                failures.push((address, reason(&error)));
+            }
+            None => return Err(ConnectError { failures, own }),
         }
     }
 }
@@ -107,6 +114,14 @@ fn take_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         ordered.extend(fours.next());
     }
     ordered
+}
+
+/// Whether the machine itself has too little of something: open files, memory.
+fn is_own(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+    )
 }
 
 /// What happened to a connection, in words: `connection refused`.
@@ -185,7 +200,11 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            ConnectError { failures }.to_string(),
+            ConnectError {
+                failures,
+                own: false
+            }
+            .to_string(),
             "192.0.2.1:1: reason 1, connection lost by 192.0.2.1:2, 192.0.2.1:3: reason 3, 192.0.2.1:4: reason 4 and 2 more"
         );
     }

@@ -205,3 +205,23 @@ fn a_reader_that_goes_away_is_no_panic() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
+
+#[test]
+fn a_name_that_a_sub_runbook_misses_is_told_before_anything_is_done() {
+    let project = Project::new()
+        .runbook(
+            "t/x",
+            "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"done\"]\n\
+             [[step]]\nname = \"child\"\nrunbook.run = \"t/y\"\n",
+        )
+        .runbook(
+            "t/y",
+            "[[step]]\nname = \"look\"\nassert.that = \"doomed > 0\"\n",
+        );
+    project
+        .run(&["t", "x"])
+        .exits(78)
+        .says("runbooks/t/y.toml:4:")
+        .says("`doomed` is not defined here");
+    assert!(!project.path("done").exists());
+}

@@ -436,3 +436,95 @@ fn an_assertion_of_constants_tells_itself() {
         .exits(2)
         .prints("does not hold: 1 == 2");
 }
+
+/// What a caller hands over is as much a secret as what the configuration names: no other process may read it.
+#[test]
+fn a_secret_input_is_a_secret_to_every_expression() {
+    let input = "[input.token]\ntype = \"secret\"\nenv = \"TOKEN\"\n[input.more]\ntype = \"secret\"\nenv = \"TOKEN\"\nmany = true\n";
+    let project = Project::new()
+        .variable("TOKEN", "hunter2hunter2")
+        .runbook(
+            "t/argv",
+            &format!("{input}[[step]]\nname = \"a\"\ncommand.run = [\"echo\", \"{{{{ input.token }}}}\"]\n"),
+        )
+        .runbook(
+            "t/item",
+            &format!("{input}[[step]]\nname = \"a\"\ncommand.run = [\"echo\", \"{{{{ input.more[0] }}}}\"]\n"),
+        )
+        .runbook(
+            "t/part",
+            &format!("{input}[[step]]\nname = \"a\"\nshell.run = \"echo {{{{ input.token | upper }}}}\"\n"),
+        )
+        .runbook(
+            "t/parent",
+            &format!("{input}[[step]]\nname = \"a\"\nrunbook.run = \"t/argv\"\nrunbook.inputs = {{ token = \"{{{{ input.token }}}}\", more = \"x\" }}\n"),
+        )
+        .runbook(
+            "t/variable",
+            &format!("{input}[[step]]\nname = \"a\"\neffect = \"read\"\nshell.run = \"test {{{{ input.token }}}} = hunter2''hunter2\"\n"),
+        );
+    for runbook in ["argv", "item", "parent"] {
+        project
+            .run(&["t", runbook])
+            .exits(3)
+            .prints("secrets never go on a command line")
+            .never_shows("hunter2");
+    }
+    project
+        .run(&["t", "part"])
+        .exits(3)
+        .never_shows("HUNTER2HUNTER2");
+    project.run(&["t", "variable"]).exits(0);
+}
+
+/// A question, a cause and the list of a `for_each` may speak of a secret as well as an action.
+#[test]
+fn a_secret_is_had_wherever_a_step_speaks_of_it() {
+    let project = Project::bare()
+        .variable("MONITOR_TOKEN", "hunter2+hunter2")
+        .config("[secret]\nmonitor = { env = \"MONITOR_TOKEN\" }\n")
+        .runbook(
+            "t/confirm",
+            "[[step]]\nname = \"a\"\nshell.run = \"true\"\nconfirm = \"With {{ secret.monitor }}?\"\n",
+        )
+        .runbook(
+            "t/cause",
+            "[[step]]\nname = \"a\"\nassert.that = \"true\"\n[[finding]]\nwhen = \"true\"\nseverity = \"P3\"\ncause = \"it is {{ secret.monitor }}\"\n",
+        );
+    project.run(&["t", "confirm", "--yes"]).exits(0);
+    project
+        .run(&["t", "cause"])
+        .exits(1)
+        .prints("it is ***")
+        .never_shows("hunter2");
+}
+
+/// The part of a secret that is left before and after a cut is known to no mask.
+#[test]
+fn a_secret_that_is_cut_is_shown_in_no_part() {
+    let secret = "0123456789abcdefghijklmnopqrstuvwxyz";
+    let project = Project::bare()
+        .variable("MONITOR_TOKEN", secret)
+        .config("[secret]\nmonitor = { env = \"MONITOR_TOKEN\" }\n")
+        .runbook(
+            "t/x",
+            r#"
+[[step]]
+name        = "flood"
+shell.run   = """
+s={{ secret.monitor }}
+i=0
+while test $i -lt 14; do s="$s$s"; i=$((i + 1)); done
+echo "x$s$s"
+"""
+effect      = "read"
+"#,
+        );
+    for format in ["table", "json", "jsonl"] {
+        project
+            .run(&["t", "x", "--format", format])
+            .exits(0)
+            .never_shows("cdefgh")
+            .never_shows("234567");
+    }
+}

@@ -159,3 +159,16 @@ fn the_schema_is_json_and_knows_every_action() {
         );
     }
 }
+
+#[test]
+fn the_name_of_a_file_cannot_steer_the_terminal() {
+    Project::new()
+        .runbook(
+            "t/a\u{1b}[31mb",
+            "[[step]]\nname = \"a\"\nassert.that = \"true\"\n",
+        )
+        .run(&["lint"])
+        .exits(78)
+        .prints("cannot be a command because of its name")
+        .never_shows("\u{1b}");
+}

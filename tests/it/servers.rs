@@ -206,3 +206,30 @@ fn a_certificate_of_a_stranger_is_critical() {
         .step("ask", "CRITICAL")
         .prints("certificate");
 }
+
+/// Too few open files are this machine's trouble: nobody may be woken because of a server that was never asked.
+#[test]
+fn a_connection_that_this_machine_cannot_open_is_unknown() {
+    let server = HttpServer::answering(Answer::Never);
+    let project = Project::bare()
+        .config(&format!("[service.api]\nurl = \"{}\"\n", server.url()))
+        .runbook(
+            "t/x",
+            "[[step]]\nname = \"ask\"\nfor_each.item = \"range(60)\"\nconcurrency = 60\nhttp.get = \"/\"\nhttp.on = \"api\"\ntimeout = \"500ms\"\nexpect = \"false\"\nseverity = \"P3\"\n",
+        );
+    let binary = project.command(&["t", "x"]);
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 40; exec \"$0\" t x"])
+        .arg(binary.get_program())
+        .current_dir(project.path(""))
+        .envs(
+            binary
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    let output = limited.output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(shown.contains("Too many open files"), "{shown}");
+}

@@ -83,6 +83,14 @@ fn an_interrupt_is_130_and_leaves_no_process_behind() {
     assert!(lifeline.project.path("tidied").exists());
 }
 
+/// Ctrl-\\ reaches opsbook alone: its children are in groups of their own, and would live on.
+#[test]
+fn a_quit_is_an_interrupt_and_leaves_no_process_behind() {
+    let lifeline = Lifeline::new();
+    assert_eq!(lifeline.interrupted_by(Signal::SIGQUIT), 130);
+    assert!(lifeline.project.path("tidied").exists());
+}
+
 #[test]
 fn a_termination_is_143_and_leaves_no_process_behind() {
     let lifeline = Lifeline::new();

@@ -31,7 +31,7 @@ impl Action for Http {
         Box::pin(async move {
             let request = request::build(invocation, context)?;
             match send(&request).await {
-                Ok(response) => judge(response, context.judged),
+                Ok(response) => judge(response, context),
                 Err(error) => Err(failure(&error)),
             }
         })
@@ -39,13 +39,13 @@ impl Action for Http {
 }
 
 /// A status of 400 or more is a failure, unless the step judges the answer itself.
-fn judge(response: Response, judged: bool) -> Result<Outputs, ActionError> {
-    if response.status < 400 || judged {
+fn judge(response: Response, context: &ActionContext<'_>) -> Result<Outputs, ActionError> {
+    if response.status < 400 || context.judged {
         return Ok(outputs::of(response));
     }
     let mut message = outputs::status_line(&response);
     let body = String::from_utf8_lossy(&response.body);
-    let quote = fit(&one_line(&body), QUOTED);
+    let quote = fit(&one_line(&context.masker.text(&body)), QUOTED);
     if !quote.is_empty() {
         message.push_str(": ");
         message.push_str(&quote);

@@ -206,9 +206,13 @@ async fn reach(target: &str) -> Result<Reached, ActionError> {
         .collect();
     let dns = started.elapsed();
     let refused = |message: String| ActionError::target(message);
-    let stream = tcp::connect(&addresses)
-        .await
-        .map_err(|error| refused(error.to_string()))?;
+    let stream = tcp::connect(&addresses).await.map_err(|error| {
+        if error.own {
+            ActionError::own(error.to_string())
+        } else {
+            refused(error.to_string())
+        }
+    })?;
     let connect = started.elapsed() - dns;
     let address = stream
         .peer_addr()

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::base::Masker;
 use crate::base::text::{count, fit, one_line, thousands};
 use crate::base::{Effect, Size, Span};
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
@@ -119,7 +120,14 @@ impl Action for Sql {
             let started = Instant::now();
             let (rows, changed, detail) = match &invocation.object {
                 Argument::Sql(sql) => {
-                    statement(system.as_ref(), invocation.verb.name, sql, limit).await?
+                    statement(
+                        system.as_ref(),
+                        invocation.verb.name,
+                        sql,
+                        limit,
+                        context.masker,
+                    )
+                    .await?
                 }
                 Argument::Path(path) => file(system.as_ref(), &context.folder.join(path)).await?,
                 _ => return Err(ActionError::config("there is no SQL to run")),
@@ -148,6 +156,7 @@ async fn statement(
     verb: &str,
     sql: &SqlText,
     limit: usize,
+    masker: &Masker,
 ) -> Result<(Rows, u64, String), ActionError> {
     match verb {
         "execute" => {
@@ -155,7 +164,7 @@ async fn statement(
             let detail = if rows.columns.is_empty() {
                 told_changed(changed)
             } else {
-                format!("{}, {}", told_changed(changed), told(&rows))
+                format!("{}, {}", told_changed(changed), told(&rows, masker))
             };
             Ok((rows, changed, detail))
         }
@@ -166,11 +175,11 @@ async fn statement(
                 .iter()
                 .filter_map(|row| row.get("detail")?.as_str());
             let plan = steps.collect::<Vec<_>>().join("; ");
-            Ok((rows, 0, fit(&one_line(&plan), 160)))
+            Ok((rows, 0, fit(&one_line(&masker.text(&plan)), 160)))
         }
         _ => {
             let rows = system.query(sql, limit).await?;
-            let detail = told(&rows);
+            let detail = told(&rows, masker);
             Ok((rows, 0, detail))
         }
     }
@@ -208,7 +217,7 @@ fn told_changed(changed: u64) -> String {
 }
 
 /// The values of a single row, else how many rows there are.
-fn told(rows: &Rows) -> String {
+fn told(rows: &Rows, masker: &Masker) -> String {
     if rows.truncated {
         return format!(
             "the first {} rows; there are more",
@@ -224,7 +233,7 @@ fn told(rows: &Rows) -> String {
                     other => format!("{name} = {other}"),
                 })
                 .collect();
-            fit(&one_line(&cells.join(", ")), 160)
+            fit(&one_line(&masker.text(&cells.join(", "))), 160)
         }
         rows => count(rows.len(), "row"),
     }

@@ -21,14 +21,40 @@ pub(in crate::expr) fn message(pieces: &[Piece<'_>]) -> Result<String, Fault> {
     joined(pieces, message_of)
 }
 
-/// The name of a file or folder.
+/// The name of a file or folder. A value that begins it says where it lies; a later one stays below what is before it.
 pub(super) fn path(pieces: &[Piece<'_>]) -> Result<String, Fault> {
-    joined(pieces, |value| {
+    let path = joined(pieces, |value| {
         let text = single(value)?;
         if text.contains('\0') {
             return Err(Fault::new("the name of a file cannot hold NUL"));
         }
         Ok(text)
+    })?;
+    let mut begin = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => begin += text.len(),
+            Piece::Value(value, range) => {
+                let end = begin + single(value)?.len();
+                if begin > 0 && climbs(&path, begin, end) {
+                    let fault = Fault::new("the value makes \"..\", which leads out of the folder")
+                        .help("check it with `pattern` or `when`, or let it begin the path");
+                    return Err(fault.at(range.clone()));
+                }
+                begin = end;
+            }
+        }
+    }
+    Ok(path)
+}
+
+/// Whether the part of a path from `begin` to `end` has to do with a `..` in it.
+fn climbs(path: &str, begin: usize, end: usize) -> bool {
+    let mut start = 0;
+    path.split('/').any(|segment| {
+        let range = start..start + segment.len();
+        start = range.end + 1;
+        segment == ".." && range.start < end && begin < range.end
     })
 }
 
@@ -196,6 +222,38 @@ mod tests {
                 ["a b", "c", "1", "5"].map(str::to_owned).to_vec()
             ))
         );
+    }
+
+    #[test]
+    fn a_value_in_a_path_stays_below_what_is_before_it() {
+        let scope = scope(&json!({
+            "up": "../../etc", "dots": "..", "dot": ".", "rest": "./x", "fine": "a..b/...", "root": "/etc",
+        }));
+        for path in [
+            "reports/{{ up }}",
+            "reports/{{ dots }}/x",
+            "reports/.{{ dot }}",
+            "reports/{{ dot }}{{ rest }}",
+            "{{ root }}/{{ dots }}",
+        ] {
+            let landed = land(path, Kind::Path, &scope);
+            let message = landed.map_err(|error| error.message);
+            assert!(
+                message.is_err_and(|message| message.contains("leads out")),
+                "{path}"
+            );
+        }
+        for (path, landed) in [
+            ("{{ up }}/x", "../../etc/x"),
+            ("../{{ fine }}", "../a..b/..."),
+            ("reports/{{ root }}", "reports//etc"),
+            ("{{ dot }}/../x", "./../x"),
+        ] {
+            assert_eq!(
+                land(path, Kind::Path, &scope),
+                Ok(Argument::Path(landed.into()))
+            );
+        }
     }
 
     proptest! {

@@ -180,6 +180,7 @@ impl HttpCause {
         match self {
             Self::Url { .. } | Self::Method { .. } | Self::Header { .. } => Blame::Request,
             Self::ProxyKind { .. } => Blame::Own,
+            Self::Connect(error) if error.own => Blame::Own,
             Self::Tls(error) if error.problem.is_own() => Blame::Own,
             _ => Blame::Target,
         }

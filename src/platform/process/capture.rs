@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::base::Masker;
 use crate::base::text::thousands;
 
 /// How much of the beginning of an output is kept.
@@ -44,9 +45,9 @@ impl Captured {
     }
 
     /// The text, with `… 1,073,741,824 bytes left out …` as a line of its own where the middle was left out. What is
-    /// no UTF-8 becomes U+FFFD.
+    /// no UTF-8 becomes U+FFFD. A secret that the cut went through is left out whole: no mask would know its parts.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, masker: &Masker) -> String {
         let (one, two) = self.tail.as_slices();
         if self.left_out() == 0 {
             let whole = [&self.head, one, two].concat();
@@ -55,11 +56,16 @@ impl Captured {
                 Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             };
         }
+        // The cut may also have gone through a character.
+        let cut = |character| character == char::REPLACEMENT_CHARACTER;
+        let head = String::from_utf8_lossy(&self.head);
+        let tail = [one, two].concat();
+        let tail = String::from_utf8_lossy(&tail);
         format!(
             "{}\n… {} bytes left out …\n{}",
-            String::from_utf8_lossy(&self.head),
+            masker.before_cut(head.trim_end_matches(cut)),
             thousands(self.left_out()),
-            String::from_utf8_lossy(&[one, two].concat())
+            masker.after_cut(tail.trim_start_matches(cut))
         )
     }
 }
@@ -69,6 +75,7 @@ mod tests {
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
     use super::{Captured, HEAD, TAIL};
+    use crate::base::{Masker, Secret};
 
     #[test]
     fn keeps_all_of_what_fits_and_says_what_does_not() {
@@ -76,12 +83,27 @@ mod tests {
         captured.push(&vec![b'a'; HEAD]);
         captured.push(&vec![b'b'; TAIL]);
         assert_eq!(captured.left_out(), 0);
-        assert_eq!(captured.text().len(), HEAD + TAIL);
+        assert_eq!(captured.text(&Masker::default()).len(), HEAD + TAIL);
         captured.push(b"c");
         assert_eq!(captured.left_out(), 1);
-        let text = captured.text();
+        let text = captured.text(&Masker::default());
         assert!(text.contains("a\n… 1 bytes left out …\nb"));
         assert!(text.ends_with("bc"));
+    }
+
+    #[test]
+    fn a_cut_through_a_secret_leaves_no_part_of_it() {
+        let masker = Masker::new(&[Secret::new("hunter2-pässword".to_owned())]);
+        for before in 4..13 {
+            let mut captured = Captured::default();
+            captured.push(&vec![b'a'; HEAD - before]);
+            captured.push("hunter2-pässword".as_bytes());
+            captured.push(&vec![b'b'; TAIL]);
+            captured.push("hunter2-pässword".as_bytes());
+            captured.push(&vec![b'c'; TAIL - before]);
+            let text = captured.text(&masker);
+            assert!(!text.contains("hunt") && !text.contains("word"), "{before}");
+        }
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::{Ended, ProcessError, Program, run};
+use crate::base::Masker;
 
 fn script(text: &str) -> Program {
     Program::new("sh", ["-c", text])
@@ -50,7 +51,7 @@ async fn a_gigabyte_is_read_in_little_memory() {
     assert_eq!(ended.code, Some(0));
     assert_eq!(ended.stdout.total(), 1 << 30);
     assert_eq!(ended.stdout.left_out(), (1 << 30) - 512 * 1024);
-    let text = ended.stdout.text();
+    let text = ended.stdout.text(&Masker::default());
     assert!(text.len() < 513 * 1024);
     assert!(text.contains("… 1,073,217,536 bytes left out …"));
 }
@@ -118,7 +119,7 @@ async fn a_cancelled_program_may_end_properly() {
     )
     .await;
     assert_eq!((ended.code, ended.signal), (Some(3), None));
-    assert_eq!(ended.stdout.text(), "on\ncleaned\n");
+    assert_eq!(ended.stdout.text(&Masker::default()), "on\ncleaned\n");
     let ended = cancelled("echo on; exec sleep 1000", long).await;
     assert_eq!((ended.code, ended.signal), (None, Some(15)));
 }
@@ -131,7 +132,12 @@ async fn a_deaf_cancelled_program_is_killed_after_the_grace_time() {
     )
     .await;
     assert_eq!((ended.code, ended.signal), (None, Some(9)));
-    let group: i32 = ended.stdout.text().trim().parse().unwrap();
+    let group: i32 = ended
+        .stdout
+        .text(&Masker::default())
+        .trim()
+        .parse()
+        .unwrap();
     until(|| members(group) == 0).await;
 }
 
@@ -155,7 +161,12 @@ async fn what_is_left_in_the_background_is_ended_and_what_it_wrote_is_kept() {
     let ended = ended(&program).await;
     assert!(ended.left_processes);
     assert_eq!(ended.code, Some(0));
-    let group: i32 = ended.stdout.text().trim().parse().unwrap();
+    let group: i32 = ended
+        .stdout
+        .text(&Masker::default())
+        .trim()
+        .parse()
+        .unwrap();
     until(|| members(group) == 0).await;
 }
 
@@ -164,7 +175,12 @@ async fn a_deaf_background_process_is_killed_after_the_grace_time() {
     let mut program = script("trap '' TERM; sleep 1000 & echo $$");
     program.grace = Duration::from_millis(100);
     let ended = ended(&program).await;
-    let group: i32 = ended.stdout.text().trim().parse().unwrap();
+    let group: i32 = ended
+        .stdout
+        .text(&Masker::default())
+        .trim()
+        .parse()
+        .unwrap();
     until(|| members(group) == 0).await;
 }
 
@@ -173,7 +189,7 @@ async fn a_process_that_left_the_group_does_not_hold_the_run_up() {
     let mut program = script("setsid sleep 3 & echo on");
     program.grace = Duration::from_millis(10);
     let ended = ended(&program).await;
-    assert_eq!(ended.stdout.text(), "on\n");
+    assert_eq!(ended.stdout.text(&Masker::default()), "on\n");
 }
 
 #[tokio::test]
