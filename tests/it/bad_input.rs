@@ -205,3 +205,25 @@ fn a_reader_that_goes_away_is_no_panic() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
+
+#[test]
+fn a_standard_error_that_is_full_stops_nothing() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"a\"\nassert.that = \"false\"\nseverity = \"P3\"\n",
+    );
+    for arguments in [&["t", "x"][..], &["t", "x", "-vv"], &["nothing", "-vv"]] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let status = project
+            .command(arguments)
+            .stdout(std::process::Stdio::null())
+            .stderr(full)
+            .status()
+            .unwrap();
+        let expected = if arguments[0] == "t" { 1 } else { 64 };
+        assert_eq!(status.code(), Some(expected), "{arguments:?}");
+    }
+}
