@@ -144,3 +144,23 @@ fn quiet_prints_the_result_and_nothing_on_the_way() {
         .step("bad", "WARNING");
     assert_eq!(output.stderr, "", "{}", output.shown());
 }
+
+#[test]
+fn two_reports_in_one_file_are_refused_before_anything_runs() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\n",
+    );
+    project
+        .run(&[
+            "t",
+            "x",
+            "--report",
+            "json=run.txt",
+            "--report",
+            "jsonl=./run.txt",
+        ])
+        .exits(64)
+        .says("two reports");
+    assert!(!project.path("made").exists() && !project.path("run.txt").exists());
+}
