@@ -5,12 +5,13 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use crate::base::Span;
 use crate::platform::certificate::CertificateFacts;
 use crate::platform::tls::{TlsError, TlsFacts};
 
 /// Milliseconds with three decimals.
 pub(super) fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+    Span(duration).milliseconds()
 }
 
 /// A TLS connection and its certificate.

@@ -14,6 +14,7 @@ use crate::plan::effect_of_runbook;
 use crate::store::SqliteJournal;
 use crate::term::{self, Loudness, Terminal};
 
+use super::LogFormat;
 use super::logging::LogMask;
 use super::project::Project;
 use super::{AppError, Environment, Settings};
@@ -205,10 +206,11 @@ impl App {
 }
 
 fn terminal(environment: &Environment, settings: &Settings) -> Terminal {
-    let loudness = match (settings.quiet, settings.verbosity) {
-        (true, _) => Loudness::Quiet,
-        (false, 0) => Loudness::Usual,
-        (false, _) => Loudness::Verbose,
+    let loudness = match (settings.quiet, settings.verbosity, settings.log_format) {
+        (true, _, _) => Loudness::Quiet,
+        // A log for machines tells of each step itself: lines for people would break it.
+        (false, 0, _) | (false, _, LogFormat::Json) => Loudness::Usual,
+        (false, _, LogFormat::Text) => Loudness::Verbose,
     };
     let settings = term::Settings {
         colour: settings.colour,

@@ -1,5 +1,6 @@
 //! Where a run is told while it goes on: the live terminal, the report on standard output, the reports in files.
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,20 +8,26 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::base::Verdict;
+use crate::base::exit::ExitCode;
 use crate::engine::{Progress, Sink};
-use crate::event::Envelope;
+use crate::event::{Envelope, Event};
 use crate::report::{Report, Style};
 use crate::term::{Live, Output};
 
 use super::output::unprintable;
 use super::settings::ReportRequest;
-use super::{App, AppError};
+use super::{App, AppError, LogFormat};
 
 /// Where a run is told.
 pub(super) struct Outlets {
     live: Option<Live>,
     printed: Box<dyn Report>,
     output: Output<StdoutLock<'static>>,
+    /// Whether a run that ended well is not worth printing: `-q`, and nobody asked for a machine's format by name.
+    silent_if_well: bool,
+    well: bool,
+    logs_steps: bool,
     files: Vec<ReportFile>,
     failure: Option<AppError>,
 }
@@ -77,6 +84,9 @@ impl Outlets {
                 .then(|| app.terminal().live()),
             printed: (settings.format.0.make)(app.style()),
             output: app.terminal().output(),
+            silent_if_well: settings.quiet && settings.format.is_for_people(),
+            well: false,
+            logs_steps: settings.log_format == LogFormat::Json,
             files,
             failure: None,
         })
@@ -91,11 +101,13 @@ impl Outlets {
     /// Writes what is left and puts the files in their places.
     pub(super) fn finish(mut self) -> Result<(), AppError> {
         drop(self.live.take());
-        let printed = self
-            .printed
-            .finish(&mut self.output)
-            .and_then(|()| self.output.flush());
-        self.note(printed.map_err(|error| unprintable(&error)));
+        if !(self.silent_if_well && self.well) {
+            let printed = self
+                .printed
+                .finish(&mut self.output)
+                .and_then(|()| self.output.flush());
+            self.note(printed.map_err(|error| unprintable(&error)));
+        }
         for file in std::mem::take(&mut self.files) {
             let kept = file.keep();
             self.note(kept);
@@ -108,6 +120,14 @@ impl Sink for Outlets {
     fn event(&mut self, envelope: &Envelope) {
         if let Some(live) = &mut self.live {
             live.event(envelope);
+        }
+        if let Event::StepFinished(end) = &envelope.event
+            && self.logs_steps
+        {
+            tracing::info!(step = %end.step, status = %end.status, took_ms = end.took_ms, detail = end.detail, "step ended");
+        }
+        if let Event::RunFinished(end) = &envelope.event {
+            self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();
         }
         let printed = self.printed.event(envelope, &mut self.output);
         self.note(printed.map_err(|error| unprintable(&error)));
@@ -130,7 +150,11 @@ impl Sink for Outlets {
 
 impl ReportFile {
     fn open(path: PathBuf, report: Box<dyn Report>) -> Result<Self, AppError> {
-        let file = Target::open(&path).map_err(|error| unwritable(&path, &error))?;
+        // The error of a temporary file names that one, which nobody asked for.
+        let file = Target::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => unwritable(&path, "its folder does not exist"),
+            kind => unwritable(&path, kind),
+        })?;
         Ok(Self {
             path,
             report,
@@ -205,7 +229,7 @@ fn refuse_twice(app: &App) -> Result<(), AppError> {
     Ok(())
 }
 
-fn unwritable(path: &std::path::Path, error: &io::Error) -> AppError {
+fn unwritable(path: &std::path::Path, error: impl Display) -> AppError {
     AppError::unknown(format!(
         "the report {} cannot be written: {error}",
         path.display()
@@ -266,6 +290,9 @@ mod tests {
             .err()
             .unwrap();
         assert_eq!(error.exit().code(), 3);
-        assert!(error.message.contains("/nowhere/run.json"));
+        assert_eq!(
+            error.message,
+            "the report /nowhere/run.json cannot be written: its folder does not exist"
+        );
     }
 }

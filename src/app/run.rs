@@ -135,9 +135,13 @@ impl App {
         config: &Config,
         prompt: &dyn Prompt,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
-        book::check_references(runbook).into_result(())?;
-        let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let children = book::children(self.library(), runbook)?;
+        let mut mistakes = book::check_references(runbook);
+        for child in children.values() {
+            mistakes.extend(book::check_references(child));
+        }
+        mistakes.into_result(())?;
+        let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
         let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
         Ok((plan, secrets))
@@ -169,7 +173,7 @@ fn texts(value: &Value) -> Vec<&str> {
 fn refusal(error: RunError) -> AppError {
     match error {
         RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only allows no step that may {effect}, and {step} may"
+            "--read-only refuses this runbook: step \"{step}\" may {effect}"
         ))
         .hint("nothing was done"),
         RunError::Journal(error) => AppError::from(error),

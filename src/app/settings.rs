@@ -22,7 +22,7 @@ pub struct Settings {
     pub reports: Vec<ReportRequest>,
     /// When to colour.
     pub colour: ColourChoice,
-    /// Whether nothing but the result is printed.
+    /// Whether nothing is told on the way, and a run that ended well prints no table.
     pub quiet: bool,
     /// How much is told on the way: 0 for nothing, 2 and more for everything.
     pub verbosity: u8,
@@ -68,8 +68,20 @@ impl Format {
 
     /// Whether it is one JSON value a line.
     #[must_use]
-    pub fn is_lines(self) -> bool {
-        self.0.name == "jsonl"
+    pub const fn is_lines(self) -> bool {
+        self.0.by_line
+    }
+
+    /// The names of all of them: `table, json or jsonl`.
+    #[must_use]
+    pub fn in_words() -> String {
+        let names: Vec<&str> = report::FORMATS.iter().map(|format| format.name).collect();
+        match names.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                format!("{} or {last}", others.join(", "))
+            }
+            Some(_) | None => names.concat(),
+        }
     }
 }
 
@@ -165,6 +177,15 @@ mod tests {
     use std::path::PathBuf;
 
     use super::{Format, ReportRequest};
+
+    #[test]
+    fn the_words_of_the_help_name_every_format() {
+        let words = Format::in_words();
+        for format in crate::report::FORMATS {
+            assert!(words.contains(format.name), "{words}");
+        }
+        assert_eq!(words.matches(" or ").count(), 1, "{words}");
+    }
 
     #[test]
     fn a_report_names_its_format_and_file() {

@@ -26,10 +26,10 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
-    /// The length in milliseconds, with fractions.
+    /// The length in milliseconds, with the three decimals that a clock is good for: more would be noise to a reader.
     #[must_use]
     pub fn milliseconds(self) -> f64 {
-        self.0.as_secs_f64() * 1000.0
+        (self.0.as_secs_f64() * 1_000_000.0).round() / 1000.0
     }
 }
 

@@ -144,6 +144,10 @@ fn report(found: &Found, app: &App) -> Result<ExitCode, AppError> {
         }
         let files = count(found.checked, "file");
         app.print_text(&match (mistakes.len(), advice.len()) {
+            (0, 0) if found.checked == 0 => {
+                "checked nothing: no opsbook.toml and no runbooks/ here or in a folder above\n"
+                    .to_owned()
+            }
             (0, 0) => format!("checked {files}: nothing to mend\n"),
             (0, advised) => format!("checked {files}: {advised} to consider\n"),
             (mistakes, 0) => format!("checked {files}: {}\n", count(mistakes, "mistake")),

@@ -49,8 +49,8 @@ pub fn main() -> ExitCode {
 
 /// Parses the command line and does what it says.
 fn follow(environment: Environment) -> Result<ExitCode, AppError> {
-    let line: Vec<OsString> = environment.arguments.iter().skip(1).cloned().collect();
-    let scan = scan::scan(&line);
+    let mut line: Vec<OsString> = environment.arguments.iter().skip(1).cloned().collect();
+    let mut scan = scan::scan(&line);
     let mut app = if scan
         .words
         .first()
@@ -60,6 +60,9 @@ fn follow(environment: Environment) -> Result<ExitCode, AppError> {
     } else {
         App::new(environment, scan.config.clone())?
     };
+    if usage::help_in_words(&mut line, app.library()) {
+        scan = scan::scan(&line);
+    }
     let selection = selection::select(&scan.words, app.library())?;
     let titles = usage::wants_help(&line) || matches!(selection.target, Target::Nothing);
     let mut command = Tree {

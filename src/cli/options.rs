@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::app::{
@@ -42,7 +43,7 @@ pub(super) fn global() -> Vec<Arg> {
         value(
             "format",
             "FORMAT",
-            "How the result is printed: table, json or jsonl",
+            format!("How the result is printed: {}", Format::in_words()),
         )
         .value_parser(Format::from_str),
         value(
@@ -53,9 +54,12 @@ pub(super) fn global() -> Vec<Arg> {
         .action(ArgAction::Append)
         .value_parser(ReportRequest::from_str),
         value("color", "WHEN", "When to colour: auto, always or never").value_parser(colour_choice),
-        flag("quiet", "Print the result and nothing on the way")
-            .short('q')
-            .action(ArgAction::SetTrue),
+        flag(
+            "quiet",
+            "Print nothing when all is well, else the result alone",
+        )
+        .short('q')
+        .action(ArgAction::SetTrue),
         flag("verbose", "Tell more on the way; twice tells everything")
             .short('v')
             .action(ArgAction::Count),
@@ -90,7 +94,7 @@ pub(super) fn run() -> Vec<Arg> {
     .collect()
 }
 
-fn value(name: &'static str, shown: &'static str, help: &'static str) -> Arg {
+fn value(name: &'static str, shown: &'static str, help: impl Into<StyledStr>) -> Arg {
     Arg::new(name).long(name).value_name(shown).help(help)
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use clap::Command;
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 
 use crate::app::{App, AppError};
 use crate::base::CommandPath;
@@ -13,6 +14,10 @@ use crate::model::Runbook;
 
 use super::selection::{Selection, Target};
 use super::{arguments, options, verbs};
+
+/// What every help says last.
+const EXIT_CODES: &str =
+    "Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 stuck, 64 usage, 75 not now, 78 invalid";
 
 /// What the tree is built from.
 pub(super) struct Tree<'a> {
@@ -35,7 +40,25 @@ impl Tree<'_> {
             Some((first, rest)) if first == verbs::RUN => self.run(rest)?,
             Some(_) | None => verbs::run(),
         };
-        self.level(with_verbs(root().subcommand(run)), &[], chain)
+        let root = self.with_paths(with_verbs(root().subcommand(run)));
+        self.level(root, &[], chain)
+    }
+
+    /// Has a shell complete the paths of runbooks where the named verb takes some.
+    fn with_paths(&self, root: Command) -> Command {
+        let Target::Verb(verb) = &self.selection.target else {
+            return root;
+        };
+        let Some(argument) = verbs::paths_of(verb).filter(|_| self.titles) else {
+            return root;
+        };
+        let all = self.app.library().all().into_iter();
+        let paths: Vec<String> = all.map(|(path, _)| path.to_string()).collect();
+        let candidates =
+            ArgValueCandidates::new(move || paths.iter().map(CompletionCandidate::new).collect());
+        root.mut_subcommand(verb.name, |command| {
+            command.mut_arg(argument, |argument| argument.add(candidates))
+        })
     }
 
     /// `run` with what its first word names below it.
@@ -146,10 +169,7 @@ impl Tree<'_> {
         if let Some(effect) = self.app.effect_in_words(runbook) {
             notes.push(format!("Effect: {effect}"));
         }
-        notes.push(
-            "Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 a person must look, 75 not now"
-                .to_owned(),
-        );
+        notes.push(EXIT_CODES.to_owned());
         notes.join("\n")
     }
 }
@@ -170,8 +190,7 @@ fn root() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runbook as code: operations manuals that run, judge and end in an exit code")
         .disable_help_subcommand(true)
-        .after_help(
-            "Each option is also a variable: OPSBOOK_FORMAT=json is --format json.\n\
-             Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown, 4 stuck, 64 usage, 75 not now, 78 invalid",
-        )
+        .after_help(format!(
+            "Each option is also a variable: OPSBOOK_FORMAT=json is --format json.\n{EXIT_CODES}"
+        ))
 }

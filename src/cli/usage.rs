@@ -8,15 +8,31 @@ use clap::error::{Error, ErrorKind};
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 use crate::base::{CommandPath, nearest};
+use crate::book::Library;
 
 use super::selection::Selection;
 use super::verbs;
+
+/// The word that many programs take for `--help`.
+const HELP: &str = "help";
 
 /// Whether help will be shown, so that titles are worth reading.
 pub(super) fn wants_help(line: &[OsString]) -> bool {
     line.iter()
         .take_while(|argument| *argument != "--")
         .any(|argument| argument == "--help" || argument == "-h")
+}
+
+/// Makes `help db vacuum` what it means: `db vacuum --help`. A runbook or group of that name keeps it. Gives whether the
+/// line was changed.
+pub(super) fn help_in_words(line: &mut Vec<OsString>, library: &Library) -> bool {
+    let meant = line.first().is_some_and(|word| word == HELP)
+        && !library.entries(&[]).iter().any(|entry| entry.name == HELP);
+    if meant {
+        line.remove(0);
+        line.push("--help".into());
+    }
+    meant
 }
 
 /// Says what clap has to say: help and version on standard output, mistakes on standard error.
@@ -40,9 +56,11 @@ pub(super) fn refuse(
     app.tell_help(&text.to_string(), &text.ansi().to_string());
     if error.kind() == ErrorKind::InvalidSubcommand
         && selection.chain.iter().all(|word| word == verbs::RUN)
-        && let Some(command) = elsewhere(words, app)
     {
-        app.tell(&format!("  tip: there is `opsbook {command}`"));
+        app.tell(&match elsewhere(words, app) {
+            Some(command) => format!("  tip: there is `opsbook {command}`"),
+            None => "  tip: `opsbook list` shows every runbook, `opsbook list WORD` those with a word in title or symptoms".to_owned(),
+        });
     }
     Ok(ExitCode::Usage)
 }

@@ -43,6 +43,13 @@ pub(super) fn is_verb(name: &str) -> bool {
     name == RUN || find(name).is_some()
 }
 
+/// The argument of a verb that takes paths of runbooks.
+pub(super) fn paths_of(verb: &Verb) -> Option<&'static str> {
+    [(show::VERB.name, "path"), (lint::VERB.name, "paths")]
+        .into_iter()
+        .find_map(|(name, argument)| (verb.name == name).then_some(argument))
+}
+
 /// `run`, without what is run.
 pub(super) fn run() -> Command {
     options::with_run(Command::new(RUN))

@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Map, Value, json};
 
-use crate::base::{Status, text};
+use crate::base::{Span, Status, text};
 use crate::model::ForEach;
 
 use super::attempt::Failure;
@@ -126,7 +126,7 @@ impl Run<'_> {
             outputs: Outputs::default()
                 .with("items", Value::Array(items))
                 .with("count", total),
-            took_ms: Some(began.elapsed().as_secs_f64() * 1000.0),
+            took_ms: Some(Span(began.elapsed()).milliseconds()),
             attempts: 1,
             ends_run: ran.iter().any(|end| end.ends_run),
             ..Given::default()

@@ -144,7 +144,7 @@ pub(super) fn why(failure: &Failure) -> String {
     match failure {
         Failure::Action(error) => text::one_line(&error.message),
         Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
-        Failure::Timeout(limit) => format!("no end within {}", Span(*limit)),
+        Failure::Timeout(limit) => format!("timed out after {}", Span(*limit)),
         Failure::Expectation { because, .. } => because.clone(),
         Failure::Stopped(stop) => stop.as_str().to_owned(),
     }

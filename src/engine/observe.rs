@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::base::Span;
 use crate::event::{Event, StepRetried};
 use crate::expr::Scope;
 use crate::model::{Repeat, RetryOn};
@@ -192,7 +193,7 @@ fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
         .ok()
         .and_then(|outputs| outputs.values.get("ms"))
         .and_then(Value::as_f64);
-    measured.unwrap_or_else(|| began.elapsed().as_secs_f64() * 1000.0)
+    measured.unwrap_or_else(|| Span(began.elapsed()).milliseconds())
 }
 
 /// Whether a failure is of a kind that is tried again. What a person refused or a file has wrong stays so.

@@ -422,7 +422,7 @@ impl<'a> Run<'a> {
             (exit, verdict) = (ExitCode::Stuck, verdict.worst(Verdict::Unknown));
         }
         drop(ledger);
-        let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+        let took_ms = Span(began.elapsed()).milliseconds();
         let finished = |verdict, exit: ExitCode, reason: &str| {
             Event::RunFinished(RunFinished {
                 verdict,

@@ -40,7 +40,8 @@ impl Samples {
         let mean = if sorted.is_empty() {
             Value::Null
         } else {
-            json!(sorted.iter().sum::<f64>() / sorted.len() as f64)
+            let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+            json!((mean * 1000.0).round() / 1000.0)
         };
         let fields = [
             ("count", json!(sorted.len())),
@@ -78,6 +79,15 @@ mod tests {
         assert_eq!(summary["p99"], json!(99.0));
         assert_eq!(summary["max"], json!(100.0));
         assert_eq!(summary["failures"], json!(10));
+    }
+
+    #[test]
+    fn a_mean_has_no_more_decimals_than_what_it_is_of() {
+        let mut samples = Samples::default();
+        for length in [1.0, 1.0, 2.0] {
+            samples.add(length, false);
+        }
+        assert_eq!(samples.summary()["mean"], json!(1.333));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{Effect, Severity, Status};
+use crate::base::{Effect, Severity, Span, Status};
 use crate::event::{Event, StepFinished, StepStarted, StepTable};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{OnFailure, Step};
@@ -391,5 +391,5 @@ fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Opt
 }
 
 pub(super) fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
+    Span(began.elapsed()).milliseconds()
 }

@@ -166,19 +166,25 @@ impl Summary {
         self.steps[place].end.as_ref()?.table.as_ref()
     }
 
-    /// How many steps ended with each status, in the order of [`Status::ALL`], those that occur.
+    /// The steps that count: an item of a `for_each` and a step of a sub-runbook are told by the step they belong to.
+    pub fn counted(&self) -> impl Iterator<Item = &StepLine> {
+        self.steps
+            .iter()
+            .filter(|line| owner(&line.step).is_none_or(|owner| !self.has(owner)))
+    }
+
+    fn has(&self, step: &str) -> bool {
+        self.places.contains_key(&StepKey::new(step))
+    }
+
+    /// How many steps that count ended with each status, in the order of [`Status::ALL`], those that occur.
     #[must_use]
     pub fn counts(&self) -> Vec<(Status, usize)> {
         Status::ALL
             .into_iter()
             .map(|status| {
-                (
-                    status,
-                    self.steps
-                        .iter()
-                        .filter(|line| line.status() == status)
-                        .count(),
-                )
+                let with_it = self.counted().filter(|line| line.status() == status);
+                (status, with_it.count())
             })
             .filter(|(_, count)| *count > 0)
             .collect()
@@ -276,6 +282,20 @@ mod tests {
                 (Status::Undone, 1)
             ]
         );
+    }
+
+    #[test]
+    fn what_belongs_to_a_step_is_counted_with_it() {
+        let mut events = vec![sample::started(&["each", "sub", "database/ping"])];
+        for key in ["each[0]", "each[1]", "each[1]/x", "sub/ping", "sub/ping[0]"] {
+            events.push(sample::finished(key, Status::Ok));
+        }
+        for key in ["each", "sub", "database/ping"] {
+            events.push(sample::finished(key, Status::Ok));
+        }
+        let summary = Summary::of(&sample::stream(events));
+        assert_eq!(summary.steps.len(), 8);
+        assert_eq!(summary.counts(), [(Status::Ok, 3)]);
     }
 
     #[test]

@@ -67,8 +67,34 @@ pub(super) fn expression(text: &str) -> Result<Expr<'_>, Fault> {
     if text.trim().is_empty() {
         return Err(Fault::new("the expression is empty"));
     }
-    measure(text, true)?;
-    parse_expr(text).map_err(|error| syntax_fault(&error))
+    measure(text, true)
+        .and_then(|()| parse_expr(text).map_err(|error| syntax_fault(&error)))
+        .map_err(|fault| with_habit(text, fault))
+}
+
+/// Names what people write by habit from templates and other languages, where that is what cannot be read.
+fn with_habit(text: &str, fault: Fault) -> Fault {
+    if let (Some(start), Some(end)) = (text.find("{{"), text.rfind("}}"))
+        && start < end
+    {
+        let bare = text.replace("{{", "").replace("}}", "");
+        let bare = bare.split_whitespace().collect::<Vec<_>>().join(" ");
+        return Fault::new("an expression stands without `{{` and `}}`")
+            .help(format!("write `{bare}`"))
+            .at(start..end + 2);
+    }
+    let from = fault.range.as_ref().map_or(0, |range| range.start);
+    // Of `||` the first is a filter without a name.
+    let doubled = text.get(..from).is_some_and(|before| before.ends_with('|'));
+    let rest = text.get(from - usize::from(doubled)..).unwrap_or_default();
+    let habits = [("&&", "and"), ("||", "or"), ("!", "not"), ("=", "==")];
+    let habit = habits.iter().find(|(habit, _)| rest.starts_with(habit));
+    match habit {
+        Some((habit, word)) if fault.help.is_none() => {
+            fault.help(format!("write `{word}` instead of `{habit}`"))
+        }
+        _ => fault,
+    }
 }
 
 /// The bytes that a span covers.
@@ -175,6 +201,24 @@ fn syntax_fault(error: &minijinja::Error) -> Fault {
 mod tests {
     use super::{check_expression, check_template};
     use crate::expr::testing::{expression, template};
+
+    #[test]
+    fn habits_from_elsewhere_are_named() {
+        for (text, told) in [
+            ("{{ rows | length }}", "write `rows | length`"),
+            ("{{ n }} > 2", "write `n > 2`"),
+            ("code = 0", "write `==` instead of `=`"),
+            ("a && b", "write `and` instead of `&&`"),
+            ("a || b", "write `or` instead of `||`"),
+            ("!a", "write `not` instead of `!`"),
+        ] {
+            let shown = check_expression(&expression(text)).map_err(|error| error.to_string());
+            assert!(
+                shown.as_ref().is_err_and(|shown| shown.contains(told)),
+                "{text}: {shown:?}"
+            );
+        }
+    }
 
     #[test]
     fn finds_mistakes_before_the_run() {

@@ -54,6 +54,8 @@ pub struct Format {
     pub help: &'static str,
     /// Whether it is meant for people: it follows the terminal's width and colour.
     pub for_people: bool,
+    /// Whether it is one JSON value a line, in which lists are printed too.
+    pub by_line: bool,
     /// Makes a report of one run.
     pub make: fn(Style) -> Box<dyn Report>,
 }

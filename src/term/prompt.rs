@@ -1,9 +1,11 @@
 //! Asks a person at the terminal. Never hangs where nobody can answer, and leaves the terminal as it was.
 
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dialoguer::console::Term;
+use dialoguer::theme::Theme;
 use dialoguer::{Confirm, Input, Password, Select};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use tokio::sync::{Mutex, oneshot};
@@ -15,6 +17,52 @@ use super::screen::{Screen, Still};
 
 /// Lists of options longer than this scroll.
 const MOST_OPTIONS: usize = 15;
+
+/// How questions look: as their author wrote them. `Which region?` needs no colon.
+struct Plain;
+
+impl Plain {
+    fn lead(question: &str) -> String {
+        match question.chars().next_back() {
+            Some('?' | ':' | '!' | '.') => question.to_owned(),
+            Some(_) | None => format!("{question}:"),
+        }
+    }
+}
+
+impl Theme for Plain {
+    fn format_prompt(&self, f: &mut dyn fmt::Write, prompt: &str) -> fmt::Result {
+        f.write_str(&Self::lead(prompt))
+    }
+
+    fn format_input_prompt(
+        &self,
+        f: &mut dyn fmt::Write,
+        prompt: &str,
+        default: Option<&str>,
+    ) -> fmt::Result {
+        match default {
+            Some(default) => write!(f, "{} [{default}] ", Self::lead(prompt)),
+            None => write!(f, "{} ", Self::lead(prompt)),
+        }
+    }
+
+    fn format_input_prompt_selection(
+        &self,
+        f: &mut dyn fmt::Write,
+        prompt: &str,
+        selected: &str,
+    ) -> fmt::Result {
+        write!(f, "{} {selected}", Self::lead(prompt))
+    }
+}
+
+/// The lines of what a person is to read, each harmless: all but the last go before the question.
+fn lines(question: &str) -> (Vec<String>, String) {
+    let mut lines: Vec<String> = question.trim_end().lines().map(one_line).collect();
+    let last = lines.pop().unwrap_or_default();
+    (lines, last)
+}
 
 /// Asks a person at the terminal, one question at a time.
 #[derive(Debug)]
@@ -41,7 +89,8 @@ impl TerminalPrompt {
     /// when a signal ends the run in the middle of a question.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Term) -> dialoguer::Result<T> + Send + 'static,
+        text: &str,
+        question: impl FnOnce(&Term, String) -> dialoguer::Result<T> + Send + 'static,
     ) -> Result<T, PromptError> {
         if !self.somebody {
             return Err(PromptError::NoTerminal);
@@ -51,10 +100,18 @@ impl TerminalPrompt {
             return Err(PromptError::Interrupted);
         }
         let mut asking = Asking::new(self);
+        let (before, last) = lines(text);
         let (answer, answered) = oneshot::channel();
         std::thread::Builder::new()
             .name("prompt".to_owned())
-            .spawn(move || answer.send(question(&Term::stderr())).is_ok())
+            .spawn(move || {
+                let term = Term::stderr();
+                let told = before.iter().try_for_each(|line| term.write_line(line));
+                let asked = told
+                    .map_err(dialoguer::Error::from)
+                    .and_then(|()| question(&term, last));
+                answer.send(asked).is_ok()
+            })
             .map_err(|error| PromptError::Broken(error.to_string()))?;
         let answer = answered.await;
         asking.over = true;
@@ -118,9 +175,8 @@ fn leave_line() {
 
 impl Prompt for TerminalPrompt {
     fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
-        let question = one_line(question);
-        Box::pin(self.ask(move |term| {
-            Confirm::new()
+        Box::pin(self.ask(question, move |term, question| {
+            Confirm::with_theme(&Plain)
                 .with_prompt(question)
                 .default(false)
                 // A stray key must not answer.
@@ -135,11 +191,10 @@ impl Prompt for TerminalPrompt {
         default: Option<&'a str>,
         hidden: bool,
     ) -> PromptFuture<'a, String> {
-        let question = one_line(question);
         let default = default.map(str::to_owned);
-        Box::pin(self.ask(move |term| {
+        Box::pin(self.ask(question, move |term, question| {
             if hidden {
-                let answer = Password::new()
+                let answer = Password::with_theme(&Plain)
                     .with_prompt(question)
                     .allow_empty_password(true)
                     .interact_on(term)?;
@@ -148,7 +203,9 @@ impl Prompt for TerminalPrompt {
                     Some(_) | None => answer,
                 });
             }
-            let input = Input::new().with_prompt(question).allow_empty(true);
+            let input = Input::with_theme(&Plain)
+                .with_prompt(question)
+                .allow_empty(true);
             match default {
                 Some(default) => input.default(default).interact_text_on(term),
                 None => input.interact_text_on(term),
@@ -157,10 +214,9 @@ impl Prompt for TerminalPrompt {
     }
 
     fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize> {
-        let question = one_line(question);
         let options: Vec<String> = options.iter().map(|option| one_line(option)).collect();
-        Box::pin(self.ask(move |term| {
-            Select::new()
+        Box::pin(self.ask(question, move |term, question| {
+            Select::with_theme(&Plain)
                 .with_prompt(question)
                 .items(options)
                 .default(0)
@@ -172,6 +228,9 @@ impl Prompt for TerminalPrompt {
 
 #[cfg(test)]
 mod tests {
+    use dialoguer::theme::Theme as _;
+
+    use super::{Plain, lines};
     use crate::engine::{Prompt, PromptError};
     use crate::term::{Facts, Settings, Stream, Terminal, Variables};
 
@@ -187,6 +246,24 @@ mod tests {
         // Without anybody to ask, the answer is there at once: no runtime is needed to wait for it.
         futures_util::FutureExt::now_or_never(prompt.confirm("Delete?"))
             .unwrap_or(Err(PromptError::Interrupted))
+    }
+
+    #[test]
+    fn a_question_mark_needs_no_colon() {
+        let mut shown = String::new();
+        let _ = Plain.format_select_prompt(&mut shown, "Which region?");
+        let _ = Plain.format_input_prompt(&mut shown, " What?", Some("none"));
+        let _ = Plain.format_password_prompt(&mut shown, "Password");
+        let _ = Plain.format_input_prompt_selection(&mut shown, "Name", "Ada");
+        assert_eq!(shown, "Which region? What? [none] Password: Name: Ada");
+    }
+
+    #[test]
+    fn the_lines_of_an_instruction_stay_lines() {
+        let (before, last) = lines("1. Call Bob\n2. Wait\u{1b}[2J\nDone?\n");
+        assert_eq!(before, ["1. Call Bob", "2. Wait␛[2J"]);
+        assert_eq!(last, "Done?");
+        assert_eq!(lines(""), (Vec::new(), String::new()));
     }
 
     #[test]

@@ -227,3 +227,23 @@ fn a_standard_error_that_is_full_stops_nothing() {
         assert_eq!(status.code(), Some(expected), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_name_that_a_sub_runbook_misses_is_told_before_anything_is_done() {
+    let project = Project::new()
+        .runbook(
+            "t/x",
+            "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"done\"]\n\
+             [[step]]\nname = \"child\"\nrunbook.run = \"t/y\"\n",
+        )
+        .runbook(
+            "t/y",
+            "[[step]]\nname = \"look\"\nassert.that = \"doomed > 0\"\n",
+        );
+    project
+        .run(&["t", "x"])
+        .exits(78)
+        .says("runbooks/t/y.toml:4:")
+        .says("`doomed` is not defined here");
+    assert!(!project.path("done").exists());
+}

@@ -37,6 +37,48 @@ fn version_and_help_go_to_stdout_and_end_well() {
 }
 
 #[test]
+fn help_may_be_asked_for_in_words() {
+    let project = Project::new().runbook("greet/person", GREET);
+    let asked = project.run(&["help", "greet", "person"]).exits(0);
+    let usual = project.run(&["greet", "person", "--help"]).exits(0);
+    assert_eq!(asked.stdout, usual.stdout);
+    project.run(&["help"]).exits(0).prints("Usage: opsbook");
+    // A group of that name is one all the same.
+    let own = Project::new().runbook("help/person", GREET);
+    own.run(&["help", "person", "ada"])
+        .exits(0)
+        .step("greet", "ok");
+}
+
+#[test]
+fn an_unknown_command_says_where_to_look() {
+    Project::new()
+        .run(&["frobnicate"])
+        .exits(64)
+        .says("opsbook list WORD");
+}
+
+#[test]
+fn a_shell_completes_the_paths_of_runbooks() {
+    let project = Project::new()
+        .runbook("greet/person", GREET)
+        .variable("COMPLETE", "bash")
+        .variable("_CLAP_COMPLETE_INDEX", "2");
+    for verb in ["show", "lint"] {
+        project
+            .run(&["--", "opsbook", verb, "gr"])
+            .exits(0)
+            .prints("greet/person");
+    }
+}
+
+#[test]
+fn a_lint_that_finds_nothing_to_check_says_so() {
+    let bare = Project::bare();
+    bare.run(&["lint"]).exits(0).prints("checked nothing");
+}
+
+#[test]
 fn a_mistyped_option_is_a_usage_error_with_a_suggestion() {
     Project::new()
         .run(&["lint", "--colour", "never"])

@@ -1,4 +1,5 @@
-//! Every exit code of the contract that a run can reach, by a real process. 4 (stuck) needs an undo or a resume, 70 a bug.
+//! Every exit code of the contract that a run can reach, by a real process. 70 needs a bug; `app::bug` tests how it is told.
+//! 130 and 143 are in `signals`.
 
 use crate::harness::Project;
 use crate::terminal::Terminal;
@@ -82,6 +83,38 @@ fn critical_beats_unknown_beats_warning() {
     let critical = "assert.that = \"false\"";
     steps(unknown, warning).exits(3);
     steps(unknown, critical).exits(2);
+}
+
+/// What was done is taken back in reverse; one undo fails, the other still runs.
+#[test]
+fn an_undo_that_fails_is_4_and_the_others_still_run() {
+    let project = Project::new().runbook(
+        "t/x",
+        r#"
+on_failure = "undo"
+
+[[step]]
+name      = "first"
+shell.run = "echo first >> done"
+undo      = { shell.run = "echo undone >> done" }
+
+[[step]]
+name      = "second"
+shell.run = "echo second >> done"
+undo      = { command.run = ["false"] }
+
+[[step]]
+name      = "third"
+shell.run = "exit 1"
+"#,
+    );
+    project
+        .run(&["t", "x"])
+        .exits(4)
+        .step("first", "undone")
+        .step("second", "IN DOUBT");
+    let done = std::fs::read_to_string(project.path("done")).unwrap();
+    assert_eq!(done, "first\nsecond\nundone\n");
 }
 
 #[test]

@@ -428,6 +428,15 @@ expect    = "code == 0"
     .never_shows("\u{1b}");
 }
 
+#[test]
+fn an_assertion_of_constants_tells_itself() {
+    Project::new()
+        .runbook("t/x", "[[step]]\nname = \"a\"\nassert.that = \"1 == 2\"\n")
+        .run(&["t", "x"])
+        .exits(2)
+        .prints("does not hold: 1 == 2");
+}
+
 /// What a caller hands over is as much a secret as what the configuration names: no other process may read it.
 #[test]
 fn a_secret_input_is_a_secret_to_every_expression() {

@@ -137,7 +137,21 @@ fn data_goes_to_stdout_and_everything_else_to_stderr() {
 }
 
 #[test]
-fn quiet_prints_the_result_and_nothing_on_the_way() {
+fn a_log_in_json_is_json_in_every_line_and_tells_of_each_step() {
+    let output = project()
+        .run(&["t", "x", "-v", "--log-format", "json"])
+        .exits(1);
+    let lines: Vec<Value> = output
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    let ended = lines.iter().find(|line| line["fields"]["step"] == "bad");
+    assert_eq!(ended.unwrap()["fields"]["status"], "warning");
+}
+
+#[test]
+fn quiet_prints_trouble_and_nothing_on_the_way() {
     let output = project()
         .run(&["t", "x", "-q"])
         .exits(1)
@@ -163,4 +177,32 @@ fn two_reports_in_one_file_are_refused_before_anything_runs() {
         .exits(64)
         .says("two reports");
     assert!(!project.path("made").exists() && !project.path("run.txt").exists());
+}
+
+#[test]
+fn quiet_is_silent_when_all_is_well_so_that_cron_sends_no_mail() {
+    let project = project()
+        .runbook("t/good", "[[step]]\nname = \"a\"\nassert.that = \"true\"\n")
+        .runbook("t/asks", "[[step]]\nname = \"a\"\nask.text = \"Who?\"\n");
+    let well = project.run(&["t", "good", "-q"]).exits(0);
+    assert_eq!((well.stdout.as_str(), well.stderr.as_str()), ("", ""));
+    // A warning that the caller lets pass is still a warning, and a run that did nothing is not well.
+    let passed = project.run(&["t", "x", "-q", "--fail-on", "critical"]);
+    passed.exits(0).step("bad", "WARNING");
+    project
+        .run(&["t", "asks", "-q"])
+        .exits(75)
+        .prints("NOT NOW");
+    // What was asked for by name comes in any case.
+    let output = project.run(&[
+        "t",
+        "good",
+        "-q",
+        "--format",
+        "json",
+        "--report",
+        "jsonl=r.jsonl",
+    ]);
+    assert_eq!(output.exits(0).json()["verdict"], "ok");
+    assert!(project.read("r.jsonl").lines().count() > 3);
 }

@@ -5,8 +5,8 @@ pub(super) mod system;
 
 use std::time::Instant;
 
-use crate::base::Effect;
 use crate::base::text::count;
+use crate::base::{Effect, Span};
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::model::{ActionSpec, EffectRule, Kind, OutputSpec, Reference, VerbSpec};
 
@@ -135,7 +135,7 @@ impl Action for Database {
             };
             conclude(
                 report,
-                started.elapsed().as_secs_f64() * 1000.0,
+                Span(started.elapsed()).milliseconds(),
                 context.judged,
             )
         })

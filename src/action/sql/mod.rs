@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base::Masker;
 use crate::base::text::{count, fit, one_line, thousands};
-use crate::base::{Effect, Size};
+use crate::base::{Effect, Size, Span};
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
@@ -137,7 +137,7 @@ impl Action for Sql {
                 .with("columns", rows.columns)
                 .with("rows", rows.rows.into_iter().collect::<Value>())
                 .with("changed", changed)
-                .with("ms", started.elapsed().as_secs_f64() * 1000.0)
+                .with("ms", Span(started.elapsed()).milliseconds())
                 .with("truncated", rows.truncated))
         })
     }

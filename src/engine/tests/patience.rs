@@ -89,7 +89,7 @@ fn a_step_that_takes_too_long_fails() {
         "title = 'x'\n[[step]]\nname = 'a'\nact.look = {}\nact.fail = 'hang'\ntimeout = '5ms'\n",
     );
     assert_eq!(ended.end.exit, ExitCode::Critical);
-    assert_eq!(ended.detail("a"), "no end within 5ms");
+    assert_eq!(ended.detail("a"), "timed out after 5ms");
 }
 
 #[test]

@@ -55,7 +55,12 @@ pub(super) fn land(
         Kind::Json => json::land(evaluator, node, scope).map(Argument::Json),
         Kind::Condition => match node {
             Node::Expression(expression) => {
-                evaluator.judge(expression, scope).map(Argument::Condition)
+                let mut judgement = evaluator.judge(expression, scope)?;
+                // A condition of constants compares nothing that could be told: it tells itself.
+                if judgement.because.is_empty() {
+                    judgement.because.clone_from(&expression.text);
+                }
+                Ok(Argument::Condition(judgement))
             }
             _ => Err(misfit(node, "an expression")),
         },

@@ -48,14 +48,19 @@ impl Group {
         while Instant::now() < deadline {
             sleep(pause).await;
             pause = (pause * 2).min(LOOK.1);
-            if !self.signal(None) {
-                self.0 = None;
-                return true;
+            if !self.runs() {
+                break;
             }
         }
         self.kill();
         self.0 = None;
         true
+    }
+
+    /// Whether a member still runs. One that has ended and is not collected by its parent stays a member: the first
+    /// process of many containers never collects what it inherits, and is no reason to wait.
+    fn runs(&self) -> bool {
+        self.signal(None) && self.0.is_some_and(|leader| !all_ended(leader))
     }
 
     /// Sends a signal to every member. Gives whether there is one.
@@ -65,8 +70,72 @@ impl Group {
     }
 }
 
+/// Whether every member of a group that `/proc` shows has ended; false where there is no `/proc`.
+fn all_ended(leader: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return false;
+    };
+    let mut members = processes
+        .flatten()
+        .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
+        .filter_map(|stat| ended_in(&stat, leader))
+        .peekable();
+    members.peek().is_some() && members.all(|ended| ended)
+}
+
+/// Whether the process of this line of `/proc/PID/stat` has ended; none where it is of another group. The format is that
+/// of proc_pid_stat(5): `PID (NAME) STATE PARENT GROUP …`, and the name may hold anything.
+fn ended_in(stat: &str, leader: Pid) -> Option<bool> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?;
+    let group: i32 = fields.nth(1)?.parse().ok()?;
+    (group == leader.as_raw()).then_some(matches!(state, "Z" | "X"))
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use nix::unistd::Pid;
+
+    use super::{Group, ended_in};
+
+    #[test]
+    fn the_name_of_a_program_is_no_state() {
+        let leader = Pid::from_raw(7);
+        assert_eq!(ended_in("8 (a) Z 1 7) S 1 7 0", leader), Some(false));
+        assert_eq!(ended_in("8 (a) Z 1 7 0", leader), Some(true));
+        assert_eq!(ended_in("8 (a) Z 1 9 0", leader), None);
+        assert_eq!(ended_in("", leader), None);
+    }
+
+    #[test]
+    fn what_has_ended_and_is_not_collected_does_not_run() {
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let group = Group::of_leader(Some(child.id()));
+        assert!(group.runs());
+        drop(child.stdin.take());
+        let leader = group.0.unwrap();
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(leader), ended).unwrap();
+        assert!(group.signal(None), "it is a member still");
+        assert!(!group.runs());
+        child.wait().unwrap();
+        assert!(!group.runs());
     }
 }

@@ -171,7 +171,7 @@ fn rest(summary: &Summary) -> String {
         return parts.join("; ");
     };
     let mut words: Vec<(usize, &str, u64)> = Vec::new();
-    for line in &summary.steps {
+    for line in summary.counted() {
         let status = line.status();
         let word = word(line, dry);
         match words.iter_mut().find(|(_, known, _)| *known == word) {
@@ -190,7 +190,7 @@ fn rest(summary: &Summary) -> String {
     if !counted.is_empty() {
         parts.push(format!(
             "{}: {}",
-            count(summary.steps.len(), "step"),
+            count(summary.counted().count(), "step"),
             counted.join(", ")
         ));
     }

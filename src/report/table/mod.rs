@@ -2,6 +2,7 @@
 //! next command and the verdict are last.
 
 mod closing;
+mod fold;
 mod grid;
 mod rows;
 mod steps;
@@ -22,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     name: "table",
     help: "tables for people, the verdict last",
     for_people: true,
+    by_line: false,
     make: |style| {
         Box::new(Table {
             style,
@@ -88,12 +90,14 @@ impl Table {
         if self.summary.steps.is_empty() {
             return Vec::new();
         }
-        let fitted = steps::table(&self.summary, self.style);
+        let shown = fold::shown(&self.summary);
+        let dry = self.summary.start.as_ref().is_some_and(|start| start.dry);
+        let fitted = steps::table(&shown, dry, self.style);
         let room = match &fitted.widths {
             Some(widths) if fitted.cut => widths.last().copied(),
             Some(_) | None => None,
         };
-        let remarks = steps::remarks(&self.summary, room, self.style);
+        let remarks = steps::remarks(&shown, dry, room, self.style);
         vec![fitted.text, remarks]
     }
 }

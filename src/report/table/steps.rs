@@ -2,12 +2,19 @@
 
 use crate::base::text::{one_line, took, width};
 use crate::base::{Effect, Status, Tone};
-use crate::event::{StepLine, Summary};
+use crate::event::StepLine;
 use crate::report::Style;
 
+use super::fold::Shown;
 use super::grid::{Cell, Column, Fitted, Grid, Kind};
 use super::rows::NOTHING;
 use super::wrap::wrap;
+
+/// The lines of a screen that a table of steps leaves to nothing else.
+const SCREEN: usize = 20;
+
+/// So many bad steps are told again below a tall table; more of them fill the screen anyway.
+const MOST_AGAIN: usize = 10;
 
 /// The word for how a step ended, as this run means it. A step of a dry run that was started and not run was shown
 /// instead of done; one that was not reached was not even started.
@@ -33,13 +40,12 @@ pub(super) fn is_bad(line: &StepLine) -> bool {
 }
 
 /// The table of steps.
-pub(super) fn table(summary: &Summary, style: Style) -> Fitted {
-    grid(summary).fitted(style)
+pub(super) fn table(steps: &[Shown<'_>], dry: bool, style: Style) -> Fitted {
+    grid(steps, dry).fitted(style)
 }
 
-fn grid(summary: &Summary) -> Grid {
-    let dry = summary.start.as_ref().is_some_and(|start| start.dry);
-    let severe = summary.steps.iter().any(|line| severity(line).is_some());
+fn grid(steps: &[Shown<'_>], dry: bool) -> Grid {
+    let severe = steps.iter().any(|step| severity(step.line).is_some());
     let mut columns = vec![Column::new("step", Kind::Words)];
     if dry {
         columns.push(Column::new("effect", Kind::Label));
@@ -51,10 +57,10 @@ fn grid(summary: &Summary) -> Grid {
     columns.push(Column::new("took", Kind::Numbers));
     columns.push(Column::new("detail", Kind::Words));
 
-    let rows = summary
-        .steps
+    let rows = steps
         .iter()
-        .map(|line| {
+        .map(|step| {
+            let line = step.line;
             let name = one_line(line.step.as_str());
             let mut row = vec![if is_bad(line) {
                 Cell::toned(name, Tone::Strong)
@@ -72,7 +78,7 @@ fn grid(summary: &Summary) -> Grid {
                 || Cell::toned(NOTHING, Tone::Faint),
                 |ms| Cell::new(took(ms)),
             ));
-            row.push(Cell::new(detail(line)));
+            row.push(Cell::new(step.detail()));
             row
         })
         .collect();
@@ -90,27 +96,23 @@ fn severity(line: &StepLine) -> Option<&'static str> {
     Some(line.end.as_ref()?.severity?.as_str())
 }
 
-fn detail(line: &StepLine) -> String {
-    line.end
-        .as_ref()
-        .map(|end| one_line(&end.detail))
-        .unwrap_or_default()
-}
-
 /// What the table could not hold of bad steps: the whole detail where it was cut, and what to do about it.
-/// `room` is what the column of details could hold; none where nothing was cut.
-pub(super) fn remarks(summary: &Summary, room: Option<usize>, style: Style) -> String {
+/// `room` is what the column of details could hold; none where nothing was cut. Below a tall table the few bad steps
+/// are told again: its upper part has left the screen.
+pub(super) fn remarks(steps: &[Shown<'_>], dry: bool, room: Option<usize>, style: Style) -> String {
     let mut text = String::new();
-    let dry = summary.start.as_ref().is_some_and(|start| start.dry);
-    for line in summary
-        .steps
+    let bad = steps.iter().filter(|step| is_bad(step.line)).count();
+    let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
+    for step in steps
         .iter()
-        .filter(|line| is_bad(line) || word(line, dry) == "would run")
+        .filter(|step| is_bad(step.line) || word(step.line, dry) == "would run")
     {
-        let detail = detail(line);
+        let line = step.line;
+        let detail = step.detail();
         let cut = room.is_some_and(|room| width(&detail) > room);
+        let again = cut || (out_of_sight && is_bad(line));
         let help = line.end.as_ref().and_then(|end| end.help.as_deref());
-        if !cut && help.is_none() {
+        if !again && help.is_none() {
             continue;
         }
         let room = style.width.saturating_sub(5).max(1);
@@ -118,7 +120,7 @@ pub(super) fn remarks(summary: &Summary, room: Option<usize>, style: Style) -> S
         for part in wrap(&name, style.width.saturating_sub(1).max(1)) {
             text.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
         }
-        if cut {
+        if again {
             for part in wrap(&detail, room) {
                 text.push_str(&format!("   {part}\n"));
             }

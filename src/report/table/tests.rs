@@ -346,6 +346,23 @@ fn a_run_that_did_nothing_says_why() {
 }
 
 #[test]
+fn below_a_tall_table_the_bad_steps_are_told_again() {
+    let names: Vec<String> = (0..30).map(|n| format!("s{n}")).collect();
+    let planned: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut events = vec![sample::started(&planned)];
+    for (n, name) in names.iter().enumerate() {
+        let (status, detail) = match n {
+            3 => (Status::Critical, "exited with 3"),
+            _ => (Status::Ok, "done"),
+        };
+        events.push(Event::StepFinished(end(name, status, None, detail)));
+    }
+    let text = screen(false, 80, events);
+    assert!(text.contains("\n\n s3\n   exited with 3\n\n"), "{text}");
+    assert!(!text.contains("\n   done\n"), "{text}");
+}
+
+#[test]
 fn many_columns_become_records() {
     let names: Vec<String> = (0..20).map(|n| format!("column_{n}")).collect();
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();
