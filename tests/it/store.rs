@@ -129,3 +129,22 @@ fn a_sensitive_step_leaves_no_output_in_the_store() {
         assert!(!bytes.windows(9).any(|window| window == b"topsecret"));
     }
 }
+
+#[test]
+fn a_store_that_is_removed_in_the_middle_of_a_run_stops_it_before_the_next_write() {
+    for replaced in ["", "; mkdir $S/opsbook; : > $S/opsbook/journal.db"] {
+        let project = Project::new();
+        let state = project.state().display().to_string();
+        let project = project.variable("S", state).runbook(
+            "t/x",
+            &format!(
+                "[[step]]\nname = \"remove\"\nshell.run = \"rm -r $S/opsbook{replaced}\"\n{TOUCH}"
+            ),
+        );
+        project
+            .run(&["t", "x"])
+            .exits(3)
+            .prints("removed or replaced");
+        assert!(!project.path("made").exists());
+    }
+}

@@ -2,8 +2,19 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::Path;
+
+/// What tells a file from every other: its device and its number there.
+pub(super) type Identity = (u64, u64);
+
+/// The identity of the file at this path, if there is one.
+pub(super) fn identity(path: &Path) -> Option<Identity> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
 
 /// Makes the folder (0700) and the file (0600) where they are missing, and closes an existing file to others.
 ///
