@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::Masker;
 use crate::base::text::{fit, one_line, thousands};
+use crate::base::{Masker, Span};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::model::{Kind, OptionSpec, OutputSpec};
 use crate::platform::process::{self, Ended, ProcessError, Program};
@@ -101,7 +101,11 @@ pub(super) async fn run(
     program.grace = GRACE;
     let ended = process::run(
         &program,
-        &|line| (context.progress)(one_line(line)),
+        // A line of an unfinished output may begin and end anywhere.
+        &|line| {
+            let line = context.masker.before_cut(context.masker.after_cut(line));
+            (context.progress)(one_line(line));
+        },
         context.cancelled(),
     )
     .await
@@ -205,7 +209,7 @@ fn outputs(ended: &Ended, stdout: String, stderr: String, detail: String) -> Out
         .with("stdout", stdout)
         .with("stderr", stderr)
         .with("json", json)
-        .with("ms", ended.took.as_secs_f64() * 1000.0)
+        .with("ms", Span(ended.took).milliseconds())
         .with("truncated", left_out)
 }
 
