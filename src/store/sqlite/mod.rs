@@ -60,6 +60,8 @@ impl SqliteJournal {
             return Err(unwritable(&path, "the file or its folder is read-only"));
         }
         schema::prepare(&mut connection, &path)?;
+        // Only now is it known to be a journal, and not a file that was named by mistake.
+        file::close_to_others(&path).map_err(|error| unwritable(&path, error))?;
         Ok(Self::of(path, connection, false))
     }
 
