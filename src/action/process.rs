@@ -101,7 +101,11 @@ pub(super) async fn run(
     program.grace = GRACE;
     let ended = process::run(
         &program,
-        &|line| (context.progress)(one_line(line)),
+        // A line of an unfinished output may begin and end anywhere.
+        &|line| {
+            let line = context.masker.before_cut(context.masker.after_cut(line));
+            (context.progress)(one_line(line));
+        },
         context.cancelled(),
     )
     .await

@@ -164,6 +164,26 @@ fn quiet_prints_trouble_and_nothing_on_the_way() {
 }
 
 #[test]
+fn two_reports_in_one_file_are_refused_before_anything_runs() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\n",
+    );
+    project
+        .run(&[
+            "t",
+            "x",
+            "--report",
+            "json=run.txt",
+            "--report",
+            "jsonl=./run.txt",
+        ])
+        .exits(64)
+        .says("two reports");
+    assert!(!project.path("made").exists() && !project.path("run.txt").exists());
+}
+
+#[test]
 fn quiet_is_silent_when_all_is_well_so_that_cron_sends_no_mail() {
     let project = project()
         .runbook("t/good", "[[step]]\nname = \"a\"\nassert.that = \"true\"\n")
