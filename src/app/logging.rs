@@ -1,4 +1,4 @@
-//! What `-v` shows: the trace of the program itself, on standard error, without secrets.
+//! What `-vv` shows: the trace of the program itself, on standard error, without secrets.
 
 use std::io::{self, Write};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,7 +25,9 @@ impl LogMask {
 pub(super) fn start(settings: &Settings, colour: bool, mask: &LogMask) {
     let filter = match settings.verbosity {
         0 => return,
-        1 => EnvFilter::new("opsbook=debug"),
+        // The ends of steps, where the log has them and the terminal does not.
+        1 => EnvFilter::new("opsbook=info"),
+        2 => EnvFilter::new("opsbook=debug"),
         _ => EnvFilter::new("opsbook=trace,hyper=debug,hyper_util=debug,rustls=debug"),
     };
     let builder = tracing_subscriber::fmt()

@@ -24,7 +24,7 @@ pub struct Settings {
     pub colour: ColourChoice,
     /// Whether nothing is told on the way, and a run that ended well prints no table.
     pub quiet: bool,
-    /// How much is told on the way: 0 for nothing, 2 and more for everything.
+    /// How much is told on the way: 0 for nothing, 1 for each step as it ends, 2 for the log too, 3 and more for all of it.
     pub verbosity: u8,
     /// How that is written.
     pub log_format: LogFormat,
@@ -124,7 +124,7 @@ pub fn colour_choice(text: &str) -> Result<ColourChoice, String> {
     word(text, "choice of colour", &known)
 }
 
-/// How `-v` is written.
+/// How what `-v` tells is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Lines for a person.

@@ -60,11 +60,18 @@ pub(super) fn global() -> Vec<Arg> {
         )
         .short('q')
         .action(ArgAction::SetTrue),
-        flag("verbose", "Tell more on the way; twice tells everything")
-            .short('v')
-            .action(ArgAction::Count),
-        value("log-format", "FORMAT", "How -v is written: text or json")
-            .value_parser(LogFormat::from_str),
+        flag(
+            "verbose",
+            "Tell each step as it ends; -vv also logs what opsbook does, -vvv every detail",
+        )
+        .short('v')
+        .action(ArgAction::Count),
+        value(
+            "log-format",
+            "FORMAT",
+            "How what -v tells is written: text or json",
+        )
+        .value_parser(LogFormat::from_str),
     ]
     .into_iter()
     .map(|argument| argument.global(true).help_heading(GLOBAL))

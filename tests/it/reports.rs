@@ -155,6 +155,21 @@ fn a_log_in_json_is_json_in_every_line_and_tells_of_each_step() {
 }
 
 #[test]
+fn one_v_tells_each_step_and_only_two_tell_what_the_program_does() {
+    let project = project();
+    let once = project.run(&["t", "x", "-v"]).exits(1).says("bad");
+    assert!(!once.stderr.contains("DEBUG"), "{}", once.shown());
+    assert!(!once.stderr.contains("config="), "{}", once.shown());
+    let json = project
+        .run(&["t", "x", "-v", "--log-format", "json"])
+        .exits(1);
+    assert!(!json.stderr.contains("DEBUG"), "{}", json.shown());
+    let twice = project.run(&["t", "x", "-vv"]).exits(1).says("bad");
+    assert!(twice.stderr.contains("the project lies here"));
+    project.run(&["t", "x", "--help"]).prints("-vv also logs");
+}
+
+#[test]
 fn quiet_prints_trouble_and_nothing_on_the_way() {
     let output = project()
         .run(&["t", "x", "-q"])
