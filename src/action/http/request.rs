@@ -75,11 +75,17 @@ fn url(object: &str, service: Option<&Service>) -> Result<Url, ActionError> {
         if is_absolute {
             return Url::parse(object).map_err(|error| invalid(object, error));
         }
-        return Err(
-            ActionError::config(format!("{object:?} is not an absolute URL")).help(
+        let error = ActionError::config(format!("{object:?} is not an absolute URL"));
+        return Err(if is_encoded_address(object) {
+            error.help(
+                "a value is percent-encoded where it lands in a URL: give the address as `url` in a [service.*] of \
+                 opsbook.toml and name that with `http.on`",
+            )
+        } else {
+            error.help(
                 "write https://…, or name the service that the path belongs to with `http.on`",
-            ),
-        );
+            )
+        });
     };
     let name = &service.name;
     let base = service.url.as_deref().ok_or_else(|| {
@@ -100,6 +106,13 @@ fn url(object: &str, service: Option<&Service>) -> Result<Url, ActionError> {
         .help("write a path, or leave `http.on` out"));
     }
     Ok(url)
+}
+
+/// Whether this is what becomes of an address that an expression put at the beginning of a URL.
+fn is_encoded_address(object: &str) -> bool {
+    ["http%3A%2F%2F", "https%3A%2F%2F"]
+        .iter()
+        .any(|start| object.starts_with(start))
 }
 
 /// A path below a base. Whatever the path is, it begins after a slash and so cannot reach into the host.

@@ -164,6 +164,16 @@ async fn what_the_runbook_has_wrong_is_said_with_the_way_out() {
     assert_eq!(help, "did you mean \"api\"?");
     let (_, help) = refused("/health", Vec::new()).await;
     assert!(help.contains("http.on"), "{help}");
+    assert!(!help.contains("percent-encoded"), "{help}");
+    for address in [
+        "http%3A%2F%2F127.0.0.1%3A8080/",
+        "https%3A%2F%2Fexample.com",
+    ] {
+        let (_, help) = refused(address, Vec::new()).await;
+        for told in ["percent-encoded", "[service.*]", "http.on"] {
+            assert!(help.contains(told), "{help}");
+        }
+    }
     let (message, _) = refused("http://example.com/", vec![("on", text("api"))]).await;
     assert!(
         message.contains("does not belong to the service"),
