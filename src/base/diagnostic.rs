@@ -245,6 +245,11 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// Takes a mistake out again.
+    pub fn remove(&mut self, diagnostic: &Diagnostic) {
+        self.0.retain(|kept| kept != diagnostic);
+    }
+
     /// Sorts by file and place, and drops what was found twice.
     pub fn sort(&mut self) {
         let key = |diagnostic: &Diagnostic| {
@@ -300,15 +305,29 @@ impl std::fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The candidate that a mistyped word most likely means.
+/// The shortest word that counts as the beginning of another: `int` of `integer`.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// The candidate that a mistyped word most likely means: one that differs in few letters, else one that the word begins
+/// with, or that begins with the word.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let mistyped = candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
         .filter(|(distance, candidate)| *distance <= 1.max(word.len().min(candidate.len()) / 3))
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate)| candidate);
+    let begun = || {
+        let is_beginning = |candidate: &&str| {
+            word.len().min(candidate.len()) >= SHORTEST_BEGINNING
+                && (word.starts_with(*candidate) || candidate.starts_with(word))
+        };
+        let begun = candidates.iter().copied().filter(is_beginning);
+        begun.min_by_key(|candidate| word.len().abs_diff(candidate.len()))
+    };
+    mistyped.or_else(begun)
 }
 
 #[cfg(test)]
@@ -396,5 +415,8 @@ mod tests {
     fn finds_the_nearest_word_or_none() {
         assert_eq!(nearest("timeuot", ["title", "timeout"]), Some("timeout"));
         assert_eq!(nearest("frobnicate", ["title", "timeout"]), None);
+        assert_eq!(nearest("integer", ["string", "int"]), Some("int"));
+        assert_eq!(nearest("str", ["structure", "string"]), Some("string"));
+        assert_eq!(nearest("in", ["integer", "string"]), None);
     }
 }

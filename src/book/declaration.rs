@@ -42,6 +42,15 @@ const OPTIONS_OF_EVERY_RUN: [&str; 22] = [
 /// Letters that every run has as options.
 const LETTERS_OF_EVERY_RUN: [char; 4] = ['h', 'q', 'v', 'V'];
 
+/// What other languages call a type, where its letters do not tell.
+const WORDS_ELSEWHERE: [(&str, InputType); 5] = [
+    ("text", InputType::String),
+    ("number", InputType::Float),
+    ("enum", InputType::Choice),
+    ("file", InputType::Path),
+    ("password", InputType::Secret),
+];
+
 /// Reads the table of inputs.
 pub(super) fn parse_inputs(field: Field<'_>) -> Option<Vec<Input>> {
     let mut read: Vec<(Input, Declared<'_>)> = Vec::new();
@@ -94,10 +103,7 @@ fn parse_declaration<'a>(
     table: TableReader<'a>,
 ) -> Option<(Input, Declared<'a>)> {
     let before = entry.mistakes().len();
-    let types: Vec<(&str, InputType)> = InputType::ALL.to_vec();
-    let kind = table
-        .required("type")
-        .and_then(|field| field.choice(&types));
+    let kind = table.required("type").and_then(parse_kind);
     let help = table.optional("help").and_then(|field| field.text());
     let position = table.optional("position");
     let place_among = position.and_then(|field| field.integer_in(1..=100));
@@ -143,6 +149,21 @@ fn parse_declaration<'a>(
     }
     let declared = Declared { position, short };
     Some((input, declared))
+}
+
+fn parse_kind(field: Field<'_>) -> Option<InputType> {
+    if field.form() == Form::Text {
+        let text = field.text()?;
+        let elsewhere = WORDS_ELSEWHERE.iter().find(|(word, _)| *word == text);
+        if let Some((_, kind)) = elsewhere {
+            field.mistake_with_help(
+                format!("there is no type {text:?}"),
+                format!("did you mean {:?}?", kind.as_str()),
+            );
+            return None;
+        }
+    }
+    field.choice(&InputType::ALL)
 }
 
 fn parse_letter(field: Field<'_>) -> Option<char> {
@@ -453,6 +474,8 @@ default = 1
             "[input]\na = 'int'",
             "[input.a-b]\ntype = 'int'\n[input.a_b]\ntype = 'int'",
             "[input.a]\ntype = 'integer'",
+            "[input.a]\ntype = 'text'",
+            "[input.a]\ntpye = 'int'",
             "[input.a]\ntype = 'int'\nmini = 5",
             "[input.a]\ntype = 'int'\nchoices = ['1']\npattern = '1'",
             "[input.a]\ntype = 'choice'",

@@ -36,6 +36,11 @@ impl Mistakes {
         }
     }
 
+    /// Takes a mistake back that turned out to be part of another. One that was only counted stays counted.
+    pub(super) fn withdraw(&self, diagnostic: &Diagnostic) {
+        self.kept.borrow_mut().remove(diagnostic);
+    }
+
     /// Adds the mistakes of another collection.
     pub fn extend(&self, others: Diagnostics) {
         for other in others {

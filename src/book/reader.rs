@@ -20,6 +20,8 @@ pub struct TableReader<'a> {
     mistakes: &'a Mistakes,
     known: RefCell<Vec<Known>>,
     all_known: Cell<bool>,
+    // What was told of required keys that are not there.
+    missing: RefCell<Vec<(String, Diagnostic)>>,
 }
 
 /// A key that somebody asked for.
@@ -43,6 +45,7 @@ impl<'a> TableReader<'a> {
             mistakes,
             known: RefCell::default(),
             all_known: Cell::default(),
+            missing: RefCell::default(),
         }
     }
 
@@ -57,7 +60,9 @@ impl<'a> TableReader<'a> {
     pub fn required(&self, key: &str) -> Option<Field<'a>> {
         let field = self.optional(key);
         if field.is_none() {
-            self.mistake(format!("{} has no `{key}`", self.what));
+            let diagnostic = Diagnostic::at(self.place(), format!("{} has no `{key}`", self.what));
+            self.mistakes.push(diagnostic.clone());
+            self.missing.borrow_mut().push((key.to_owned(), diagnostic));
         }
         field
     }
@@ -147,7 +152,23 @@ impl<'a> TableReader<'a> {
     /// Reports the keys that nobody asked for, each with the word that was probably meant.
     pub fn finish(self) {
         for field in self.remaining() {
-            self.mistakes.push_with(|| self.unknown(&field));
+            self.mistakes.push_with(|| {
+                self.withdraw_missing(&field);
+                self.unknown(&field)
+            });
+        }
+    }
+
+    /// A required key that is there under a mistyped name is one mistake, told where it was mistyped.
+    fn withdraw_missing(&self, field: &Field<'a>) {
+        let missing = self.missing.borrow();
+        if missing.is_empty() {
+            return;
+        }
+        let meant = self.suggestion(field.key());
+        let told = missing.iter().find(|(key, _)| Some(key) == meant.as_ref());
+        if let Some((_, diagnostic)) = told {
+            self.mistakes.withdraw(diagnostic);
         }
     }
 
