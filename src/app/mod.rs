@@ -25,4 +25,6 @@ pub use environment::Environment;
 pub use error::{AppError, ErrorKind};
 pub use output::{Listing, tell_error};
 pub use secret_argument::SecretArgument;
-pub use settings::{Format, LogFormat, ReportRequest, RunOptions, Settings, colour_choice};
+pub use settings::{
+    COLOUR_CHOICES, Format, LogFormat, ReportRequest, RunOptions, Settings, colour_choice,
+};

@@ -72,10 +72,16 @@ impl Format {
         self.0.by_line
     }
 
-    /// The names of all of them: `table, json or jsonl`.
+    /// The names of all of them.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        report::FORMATS.iter().map(|format| format.name).collect()
+    }
+
+    /// The names of all of them in words: `table, json or jsonl`.
     #[must_use]
     pub fn in_words() -> String {
-        let names: Vec<&str> = report::FORMATS.iter().map(|format| format.name).collect();
+        let names = Self::names();
         match names.split_last() {
             Some((last, others)) if !others.is_empty() => {
                 format!("{} or {last}", others.join(", "))
@@ -111,17 +117,19 @@ impl FromStr for Format {
     }
 }
 
+/// What the option `--color` takes.
+pub const COLOUR_CHOICES: [(&str, ColourChoice); 3] = [
+    ("auto", ColourChoice::Auto),
+    ("always", ColourChoice::Always),
+    ("never", ColourChoice::Never),
+];
+
 /// Reads the option `--color`.
 ///
 /// # Errors
 /// When the text is no choice.
 pub fn colour_choice(text: &str) -> Result<ColourChoice, String> {
-    let known = [
-        ("auto", ColourChoice::Auto),
-        ("always", ColourChoice::Always),
-        ("never", ColourChoice::Never),
-    ];
-    word(text, "choice of colour", &known)
+    word(text, "choice of colour", &COLOUR_CHOICES)
 }
 
 /// How what `-v` tells is written.
@@ -134,15 +142,16 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// Every format with its word.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
 impl FromStr for LogFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        word(
-            text,
-            "format of a log",
-            &[("text", Self::Text), ("json", Self::Json)],
-        )
+        word(text, "format of a log", &Self::ALL)
     }
 }
 

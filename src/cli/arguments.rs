@@ -5,7 +5,6 @@ use std::convert::Infallible;
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
-use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use serde_json::Value;
 
 use crate::app::{AppError, Environment, SecretArgument};
@@ -49,9 +48,7 @@ pub(super) fn completed(arguments: Vec<Arg>, runbook: &Runbook, names: &EstateNa
         let candidates = candidates::of(input, names);
         match candidates.is_empty() {
             true => argument,
-            false => argument.add(ArgValueCandidates::new(move || {
-                candidates.iter().map(CompletionCandidate::new).collect()
-            })),
+            false => argument.add(candidates::words(candidates)),
         }
     };
     arguments

@@ -107,14 +107,16 @@ fn dispatch(
 fn complete(shell: &str, environment: &Environment) -> Result<ExitCode, AppError> {
     let line = completions::typed_line(environment);
     let scan = scan::scan(line.get(1..).unwrap_or_default());
-    let app = App::new(environment.clone(), scan.config)?;
-    let selection = selection::select(&scan.words, app.library())?;
+    let mut app = App::new(environment.clone(), scan.config.clone())?;
+    app.set(scan.settings(environment));
+    let selection = selection::select_unfinished(&scan.words, app.library());
     let command = Tree {
         app: &app,
         selection: &selection,
         titles: true,
     }
     .command()?;
+    let command = candidates::with_what_there_is(command, &selection, &app);
     completions::answer(shell, command, &app)?;
     Ok(ExitCode::Ok)
 }

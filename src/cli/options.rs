@@ -7,12 +7,18 @@ use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::app::{
-    AppError, Environment, Format, LogFormat, ReportRequest, RunOptions, Settings, colour_choice,
+    AppError, COLOUR_CHOICES, Environment, Format, LogFormat, ReportRequest, RunOptions, Settings,
+    colour_choice,
 };
 use crate::base::{Span, Verdict};
 
+use super::candidates;
+
 const GLOBAL: &str = "Global options";
 const RUN: &str = "Run options";
+
+/// What `--fail-on` takes.
+const LEVELS: [Verdict; 2] = [Verdict::Warning, Verdict::Critical];
 
 /// Gives a command the options that every command takes.
 pub(super) fn with_global(command: Command) -> Command {
@@ -45,15 +51,19 @@ pub(super) fn global() -> Vec<Arg> {
             "FORMAT",
             format!("How the result is printed: {}", Format::in_words()),
         )
-        .value_parser(Format::from_str),
+        .value_parser(Format::from_str)
+        .add(candidates::words(Format::names())),
         value(
             "report",
             "FORMAT=PATH",
             "Also write a report to a file; may be given several times",
         )
         .action(ArgAction::Append)
-        .value_parser(ReportRequest::from_str),
-        value("color", "WHEN", "When to colour: auto, always or never").value_parser(colour_choice),
+        .value_parser(ReportRequest::from_str)
+        .add(candidates::reports(Format::names())),
+        value("color", "WHEN", "When to colour: auto, always or never")
+            .value_parser(colour_choice)
+            .add(candidates::words(COLOUR_CHOICES.map(|(word, _)| word))),
         flag(
             "quiet",
             "Print nothing when all is well, else the result alone",
@@ -71,7 +81,8 @@ pub(super) fn global() -> Vec<Arg> {
             "FORMAT",
             "How what -v tells is written: text or json",
         )
-        .value_parser(LogFormat::from_str),
+        .value_parser(LogFormat::from_str)
+        .add(candidates::words(LogFormat::ALL.map(|(word, _)| word))),
     ]
     .into_iter()
     .map(|argument| argument.global(true).help_heading(GLOBAL))
@@ -88,7 +99,8 @@ pub(super) fn run() -> Vec<Arg> {
             "LEVEL",
             "With critical, a warning ends in 0 too; it is still printed",
         )
-        .value_parser(level),
+        .value_parser(level)
+        .add(candidates::words(LEVELS.map(Verdict::as_str))),
         value(
             "timeout",
             "DURATION",
@@ -111,7 +123,7 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 
 /// A level of `--fail-on`. Unknown is none: what could not be told must not pass for good.
 fn level(text: &str) -> Result<Verdict, String> {
-    [Verdict::Warning, Verdict::Critical]
+    LEVELS
         .into_iter()
         .find(|verdict| verdict.as_str() == text)
         .ok_or_else(|| format!("{text:?} is no level; use warning or critical"))

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::Arg;
 
+use crate::app::{Environment, Settings};
+
 use super::options;
 
 /// What the first look finds.
@@ -17,6 +19,26 @@ pub(super) struct Scan {
     pub(super) config: Option<PathBuf>,
     /// The value of `--env`.
     pub(super) environment: Option<String>,
+    /// The value of `--store`.
+    pub(super) store: Option<PathBuf>,
+}
+
+impl Scan {
+    /// The settings that decide what there is to complete, of a line that is still being typed: flag before environment.
+    pub(super) fn settings(&self, environment: &Environment) -> Settings {
+        let twin = |option| {
+            let variable = environment.variable(&options::twin(option));
+            variable.map(str::to_owned)
+        };
+        Settings {
+            environment: self.environment.clone().or_else(|| twin("env")),
+            store: self
+                .store
+                .clone()
+                .or_else(|| twin("store").map(PathBuf::from)),
+            ..Settings::default()
+        }
+    }
 }
 
 /// Looks at a command line without the program's own name.
@@ -58,6 +80,7 @@ pub(super) fn scan(arguments: &[OsString]) -> Scan {
         };
         match option.get_id().as_str() {
             "config" => found.config = value.map(PathBuf::from),
+            "store" => found.store = value.map(PathBuf::from),
             "env" => found.environment = value.and_then(|value| value.into_string().ok()),
             _ => {}
         }

@@ -56,6 +56,19 @@ pub(super) fn select(words: &[String], library: &Library) -> Result<Selection, A
     descend(words, library)
 }
 
+/// Finds what the words of a line that is still being typed name. What is not there yet, or wrong, is nothing.
+pub(super) fn select_unfinished(words: &[String], library: &Library) -> Selection {
+    select(words, library).unwrap_or_else(|_| Selection {
+        chain: words
+            .first()
+            .filter(|word| *word == verbs::RUN)
+            .cloned()
+            .into_iter()
+            .collect(),
+        target: Target::Nothing,
+    })
+}
+
 /// `run` takes a file, a path with slashes, or the words of a command.
 fn select_run(words: &[String], library: &Library) -> Result<Selection, AppError> {
     let below_run = |mut selection: Selection| {

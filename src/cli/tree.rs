@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use clap::Command;
-use clap_complete::{ArgValueCandidates, CompletionCandidate};
 
 use crate::app::{App, AppError};
 use crate::base::CommandPath;
@@ -40,25 +39,7 @@ impl Tree<'_> {
             Some((first, rest)) if first == verbs::RUN => self.run(rest)?,
             Some(_) | None => verbs::run(),
         };
-        let root = self.with_paths(with_verbs(root().subcommand(run)));
-        self.level(root, &[], chain)
-    }
-
-    /// Has a shell complete the paths of runbooks where the named verb takes some.
-    fn with_paths(&self, root: Command) -> Command {
-        let Target::Verb(verb) = &self.selection.target else {
-            return root;
-        };
-        let Some(argument) = verbs::paths_of(verb).filter(|_| self.titles) else {
-            return root;
-        };
-        let all = self.app.library().all().into_iter();
-        let paths: Vec<String> = all.map(|(path, _)| path.to_string()).collect();
-        let candidates =
-            ArgValueCandidates::new(move || paths.iter().map(CompletionCandidate::new).collect());
-        root.mut_subcommand(verb.name, |command| {
-            command.mut_arg(argument, |argument| argument.add(candidates))
-        })
+        self.level(with_verbs(root().subcommand(run)), &[], chain)
     }
 
     /// `run` with what its first word names below it.

@@ -50,6 +50,15 @@ pub(super) fn paths_of(verb: &Verb) -> Option<&'static str> {
         .find_map(|(name, argument)| (verb.name == name).then_some(argument))
 }
 
+/// The words below a verb that take the number of a run.
+pub(super) fn that_take_a_run(verb: &Verb) -> &'static [&'static str] {
+    if verb.name == runs::VERB.name {
+        runs::OF_ONE_RUN
+    } else {
+        &[]
+    }
+}
+
 /// `run`, without what is run.
 pub(super) fn run() -> Command {
     options::with_run(Command::new(RUN))

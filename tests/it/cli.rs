@@ -1,6 +1,6 @@
 //! The command line: help, version, mistakes, options, and runbooks as commands.
 
-use crate::harness::Project;
+use crate::harness::{Project, WATCHDOG};
 
 const GREET: &str = r#"
 symptoms = ["nobody was greeted"]
@@ -70,6 +70,84 @@ fn a_shell_completes_the_paths_of_runbooks() {
             .exits(0)
             .prints("greet/person");
     }
+}
+
+/// What bash offers for the last of these words.
+fn offered(project: &Project, words: &[&str]) -> Vec<String> {
+    let line = [&["--", "opsbook"], words].concat();
+    let asked = assert_cmd::Command::from_std(project.command(&line))
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+        .timeout(WATCHDOG)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&asked.stderr);
+    assert!(asked.status.success(), "{words:?}: {said}");
+    assert_eq!(said, "", "{words:?}");
+    let offered = String::from_utf8(asked.stdout).unwrap();
+    offered.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_shell_completes_the_values_of_options() {
+    let project = Project::new().runbook("greet/person", GREET);
+    for (words, values) in [
+        (
+            &["list", "--format", ""][..],
+            &["table", "json", "jsonl"][..],
+        ),
+        (&["list", "--format", "jsonl"], &["jsonl"]),
+        (&["list", "--report", "js"], &["json=", "jsonl="]),
+        (&["list", "--report", "json=opsb"], &["json=opsbook.toml"]),
+        (&["list", "--color", "a"], &["auto", "always"]),
+        (&["list", "--log-format", ""], &["text", "json"]),
+        (
+            &["greet", "person", "--fail-on", ""],
+            &["warning", "critical"],
+        ),
+    ] {
+        assert_eq!(offered(&project, words), values, "{words:?}");
+    }
+}
+
+#[test]
+fn a_shell_completes_the_newest_runs_of_the_store_that_is_meant() {
+    let project = Project::new().runbook("greet/person", GREET);
+    for _ in 0..21 {
+        project.run(&["greet", "person", "ada"]).exits(0);
+    }
+    let newest: Vec<String> = (2..=21).rev().map(|run| run.to_string()).collect();
+    for verb in ["show", "replay"] {
+        let numbers = |typed| -> Vec<String> {
+            let mut offered = offered(&project, &["runs", verb, typed]);
+            offered.retain(|word| !word.starts_with('-'));
+            offered
+        };
+        assert_eq!(numbers(""), newest, "{verb}");
+        assert_eq!(numbers("20"), ["20"], "{verb}");
+        let elsewhere = ["--store", "other.db", "runs", verb, "2"];
+        assert!(offered(&project, &elsewhere).is_empty(), "{verb}");
+    }
+    let broken = project
+        .file("broken.db", "no database")
+        .variable("OPSBOOK_STORE", "broken.db");
+    assert!(offered(&broken, &["runs", "show", "2"]).is_empty());
+}
+
+#[test]
+fn a_shell_completes_what_run_runs() {
+    let project = Project::new()
+        .runbook("greet/person", GREET)
+        .file("broken.toml", "title =")
+        .file("notes.txt", "");
+    let run = |typed| offered(&project, &["run", typed]);
+    assert_eq!(run("greet/"), ["greet/person"]);
+    assert_eq!(run("gr"), ["greet", "greet/person"]);
+    assert_eq!(run("./runbooks/greet/p"), ["./runbooks/greet/person.toml"]);
+    assert_eq!(run("brok"), ["broken.toml"]);
+    assert!(run("note").is_empty());
+    // A runbook that is wrong is told when it is run, not in the middle of a line that is being typed.
+    assert!(offered(&project, &["run", "broken.toml", "x"]).is_empty());
 }
 
 #[test]

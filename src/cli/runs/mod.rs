@@ -27,6 +27,9 @@ fn number(text: &str) -> Result<RunId, String> {
 
 const BELOW: &[Verb] = &[list::VERB, show::VERB, replay::VERB];
 
+/// Those that take the number of a run, in the argument `run`.
+pub(super) const OF_ONE_RUN: &[&str] = &[show::VERB.name, replay::VERB.name];
+
 fn command() -> Command {
     let command = Command::new(VERB.name)
         .about("Look at what was run")
