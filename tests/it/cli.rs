@@ -248,6 +248,88 @@ fn show_tells_the_effect_of_every_step_before_anything_runs() {
         .prints("read");
 }
 
+/// A step of every condition, and inputs of every limit.
+const CONDITIONS: &str = r#"
+[input.mode]
+type    = "choice"
+choices = ["fast", "slow"]
+default = "fast"
+[input.name]
+type    = "string"
+pattern = "[a-z]+"
+max     = 8
+default = "ada"
+[input.room]
+type    = "size"
+min     = "1MiB"
+default = "2MiB"
+[input.times]
+type    = "int"
+min     = 1
+max     = 3
+default = 1
+[[step]]
+name        = "make"
+command.run = ["touch", "made"]
+when        = "input.mode == 'fast'"
+unless      = { files.find = "made", expect = "count == 1" }
+confirm     = "Make it?"
+on_failure  = "continue"
+retry       = { attempts = 3, delay = "1s" }
+[[step]]
+name        = "look"
+assert.that = "true"
+for_each    = { word = "['a', 'b']" }
+concurrency = 2
+parallel    = true
+[[step]]
+name        = "wait"
+assert.that = "true"
+repeat      = { every = "5s", times = 4 }
+[[finally]]
+name        = "tidy"
+assert.that = "true"
+"#;
+
+#[test]
+fn show_tells_everything_that_decides_whether_a_step_runs() {
+    let project = Project::new().runbook("t/x", CONDITIONS);
+    let shown = project.run(&["show", "t/x"]).exits(0);
+    for told in [
+        "when input.mode == 'fast'",
+        "unless count == 1 (files.find)",
+        "asks first: Make it?",
+        "tried up to 3 times",
+        "goes on after a failure",
+        "together with the step above",
+        "for each word of ['a', 'b'], 2 at a time",
+        "every 5s, 4 times",
+        "always, at the end",
+        "one of fast, slow",
+        "matches [a-z]+; at most 8 characters",
+        "at least 1.0 MiB",
+        "2.0 MiB\n",
+        "1 to 3",
+    ] {
+        assert!(shown.stdout.contains(told), "{told}: {}", shown.shown());
+    }
+    let json = project.run(&["show", "t/x", "--format", "json"]).json();
+    let (make, look) = (&json["steps"][0], &json["steps"][1]);
+    assert_eq!(make["unless"]["expect"], "count == 1");
+    assert_eq!(make["confirm"], "Make it?");
+    assert_eq!(make["on_failure"], "continue");
+    assert_eq!(make["retry"]["attempts"], 3);
+    assert_eq!(
+        (&make["name"], &make["effect"]),
+        (&"make".into(), &"write".into())
+    );
+    assert_eq!(look["for_each"]["variable"], "word");
+    assert_eq!(look["parallel"], true);
+    assert_eq!(json["steps"][2]["repeat"]["times"], 4);
+    assert_eq!(json["inputs"][1]["pattern"], "[a-z]+");
+    assert_eq!(json["inputs"][3]["max"], 3);
+}
+
 #[test]
 fn a_projects_runbook_replaces_a_shipped_one() {
     Project::new()

@@ -1,5 +1,8 @@
 //! `opsbook show`: what a runbook asks, does and can find, before it is run.
 
+mod input;
+mod step;
+
 use std::sync::Arc;
 
 use clap::{ArgMatches, Args, Command};
@@ -135,16 +138,16 @@ fn heading(runbook: &Runbook, effect: Effect) -> String {
 }
 
 fn inputs(runbook: &Runbook) -> Listing {
-    let mut listing = Listing::new(&["input", "type", "default", "for"], "");
+    let mut listing = Listing::new(&["input", "type", "limits", "default", "for"], "");
     for input in &runbook.inputs {
-        let default = match &input.default {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => "–".to_owned(),
-        };
+        let default = input
+            .default
+            .as_ref()
+            .map_or_else(|| "–".to_owned(), |value| input::text(input, value));
         let cells = vec![
             input.name.clone(),
             input.kind.as_str().to_owned(),
+            input::limits(input),
             default,
             input.help.clone().unwrap_or_default(),
         ];
@@ -154,18 +157,21 @@ fn inputs(runbook: &Runbook) -> Listing {
 }
 
 fn steps(runbook: &Runbook, config: &Config, children: &Children) -> Listing {
-    let mut listing = Listing::new(&["step", "action", "effect", "when"], "");
+    let mut listing = Listing::new(&["step", "action", "effect", "runs"], "");
     for step in runbook.all_steps() {
+        let mut phrases = step::phrases(step, runbook).into_iter();
         let cells = vec![
             step.name.clone(),
             step.call.name(),
             effect_of_step(step, config, children).to_string(),
-            step.when
-                .as_ref()
-                .map(|when| when.text.clone())
-                .unwrap_or_default(),
+            phrases.next().unwrap_or_default(),
         ];
         listing.push(cells, Value::Null);
+        // One below the other: of several in one line a narrow terminal would show the first alone.
+        for phrase in phrases {
+            let nothing = String::new;
+            listing.push(vec![nothing(), nothing(), nothing(), phrase], Value::Null);
+        }
     }
     listing
 }
@@ -197,16 +203,16 @@ fn description(runbook: &Runbook, config: &Config, children: &Children) -> Value
             json!({
                 "name": input.name, "type": input.kind.as_str(), "help": input.help, "default": input.default,
                 "position": input.position, "choices": input.choices, "many": input.many, "env": input.env,
+                "pattern": input.pattern, "min": input.min, "max": input.max,
             })
         })
         .collect();
     let step = |step: &crate::model::Step| {
-        json!({
-            "name": step.name,
-            "action": step.call.name(),
-            "effect": effect_of_step(step, config, children),
-            "when": step.when.as_ref().map(|when| &when.text),
-        })
+        let mut told = step::fields(step, runbook);
+        told["name"] = step.name.as_str().into();
+        told["action"] = step.call.name().into();
+        told["effect"] = effect_of_step(step, config, children).as_str().into();
+        told
     };
     let findings: Vec<Value> = runbook
         .findings
