@@ -38,8 +38,15 @@ impl Headline {
         if opened.take(HEAD as u64).read_to_end(&mut bytes).is_err() {
             return Some(Self::invalid());
         }
-        let head = String::from_utf8_lossy(&bytes);
-        Some(match Self::of_head(&head) {
+        let head = match std::str::from_utf8(&bytes) {
+            Ok(head) => head,
+            // The end of what was read may fall into a character.
+            Err(error) if error.error_len().is_none() && bytes.len() == HEAD => {
+                std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(_) => return Some(Self::invalid()),
+        };
+        Some(match Self::of_head(head) {
             Some(headline) => headline,
             None => {
                 document::read_text(file).map_or_else(|_| Self::invalid(), |text| Self::of(&text))

@@ -367,6 +367,15 @@ mod tests {
         let file = |name: &str, text: &str| fs::write(project.path().join(name), text).unwrap();
         file("broken.toml", "title = \n[[step]]");
         file("untitled.toml", "[[step]]");
+        fs::write(
+            project.path().join("latin.toml"),
+            b"title = 'caf\xe9'\n[[step]]",
+        )
+        .unwrap();
+        file(
+            "split.toml",
+            &format!("title = 'split'\n[[step]]\n#{}", "é".repeat(4096)),
+        );
         file(
             "late.toml",
             &format!(
@@ -384,6 +393,8 @@ mod tests {
             ("(invalid)", true)
         );
         assert!(headline("untitled").invalid);
+        assert!(headline("latin").invalid);
+        assert_eq!(headline("split").title, "split");
         assert_eq!(
             (headline("late").title.as_str(), headline("late").symptoms),
             ("late", vec!["slow".to_owned()])

@@ -248,6 +248,28 @@ fn show_tells_the_effect_of_every_step_before_anything_runs() {
         .prints("read");
 }
 
+#[test]
+fn list_marks_a_runbook_that_cannot_be_read() {
+    let project = Project::new()
+        .file("runbooks/t/broken.toml", "title = ")
+        .file("runbooks/t/latin.toml", b"title = 'caf\xe9'\n[[step]]\n")
+        .file("runbooks/t/untitled.toml", "[[step]]\n");
+    let table = project.run(&["list"]).exits(0);
+    let json = project.run(&["list", "--format", "json"]).exits(0).json();
+    for name in ["broken", "latin", "untitled"] {
+        let line = table
+            .stdout
+            .lines()
+            .find(|line| line.contains(name))
+            .unwrap();
+        assert!(line.ends_with("(invalid)"), "{line}");
+        let items = json.as_array().unwrap();
+        let path = format!("t/{name}");
+        let item = items.iter().find(|item| item["path"] == path).unwrap();
+        assert_eq!(item["invalid"], true, "{item}");
+    }
+}
+
 /// A step of every condition, and inputs of every limit.
 const CONDITIONS: &str = r#"
 [input.mode]
