@@ -73,10 +73,11 @@ impl Run<'_> {
         if let (true, Some(code)) = (whole.failed, stop.and_then(Stop::exit)) {
             (exit, verdict) = (code, verdict.worst(Verdict::Unknown));
             reason = stop.map_or(reason, |stop| stop.as_str().to_owned());
+        } else if ledger.stuck || in_doubt {
+            // Before a refusal: "not now" would say that nothing is left to be looked at.
+            (exit, verdict) = (ExitCode::Stuck, verdict.worst(Verdict::Unknown));
         } else if let Some((code, why)) = &ledger.blocked {
             (exit, verdict, reason) = (*code, verdict.worst(Verdict::Unknown), why.clone());
-        } else if ledger.stuck || in_doubt {
-            (exit, verdict) = (ExitCode::Stuck, verdict.worst(Verdict::Unknown));
         }
         drop(ledger);
         let took_ms = Span(began.elapsed()).milliseconds();
