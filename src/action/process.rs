@@ -101,7 +101,11 @@ pub(super) async fn run(
     program.grace = GRACE;
     let ended = process::run(
         &program,
-        &|line| (context.progress)(one_line(line)),
+        // A line of an unfinished output may begin and end anywhere.
+        &|line| {
+            let line = context.masker.before_cut(context.masker.after_cut(line));
+            (context.progress)(one_line(line));
+        },
         context.cancelled(),
     )
     .await
@@ -178,7 +182,7 @@ fn judge(ended: &Ended, success: Option<&[i32]>, masker: &Masker) -> Result<Outp
     }
     let end = match (ended.code, ended.signal) {
         (Some(code), _) => format!("exited with {code}"),
-        (None, Some(signal)) => format!("was ended by {}", signal_name(signal)),
+        (None, Some(signal)) => format!("killed by {}", signal_name(signal)),
         (None, None) => "ended in an unknown way".to_owned(),
     };
     let message = last.map_or_else(|| end.clone(), |line| format!("{end}: {line}"));

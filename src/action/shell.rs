@@ -71,6 +71,7 @@ mod tests {
 
     use super::Shell;
     use crate::action::testing::{World, text};
+    use crate::base::{Masker, Secret};
     use crate::expr::{Argument, ShellText};
 
     fn script(script: &str, values: &[&str]) -> Argument {
@@ -119,6 +120,25 @@ mod tests {
         let told = script("echo \"${BASH_VERSION:+bash}\"", &[]);
         let outputs = world.run(&Shell, "run", told, &bash).await.unwrap();
         assert_eq!(outputs.values["lines"], json!(["bash"]));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_half_written_is_not_told_in_passing() {
+        let world = World {
+            masker: Masker::new(&[Secret::new("hunter2-hunter2".to_owned())]),
+            ..World::new()
+        };
+        let outputs = world
+            .run(
+                &Shell,
+                "run",
+                script("printf 'token hunter2-'; exec sleep 0", &[]),
+                &[],
+            )
+            .await
+            .unwrap();
+        assert_eq!(outputs.values["stdout"], "token hunter2-");
+        assert_eq!(*world.told.borrow(), ["token"]);
     }
 
     #[tokio::test]

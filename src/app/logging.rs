@@ -57,7 +57,8 @@ impl Write for MaskedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let masker = self.0.0.read().unwrap_or_else(PoisonError::into_inner);
         let text = masker.text(&String::from_utf8_lossy(bytes));
-        io::stderr().lock().write_all(text.as_bytes())?;
+        // A log that cannot be written stops nothing, and the subscriber would tell of it on standard error again, and panic.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
         Ok(bytes.len())
     }
 

@@ -16,6 +16,7 @@ use crate::report::{Report, Style};
 use crate::term::{Live, Output};
 
 use super::output::unprintable;
+use super::settings::ReportRequest;
 use super::{App, AppError, LogFormat};
 
 /// Where a run is told.
@@ -66,6 +67,7 @@ impl Outlets {
     /// Opens them, so that a report that cannot be written is known before anything runs.
     pub(super) fn open(app: &App) -> Result<Self, AppError> {
         let settings = app.settings();
+        refuse_twice(app)?;
         let files = settings
             .reports
             .iter()
@@ -177,11 +179,15 @@ impl ReportFile {
 }
 
 impl Target {
-    fn open(path: &Path) -> io::Result<Self> {
+    /// Whether there is something already that no file may take the place of.
+    fn is_straight(path: &Path) -> bool {
         // Descriptors have names there that look like the files they lead to.
         let descriptor = path.starts_with("/dev") || path.starts_with("/proc");
-        let there = std::fs::metadata(path);
-        if there.is_ok_and(|there| descriptor || !there.is_file()) {
+        std::fs::metadata(path).is_ok_and(|there| descriptor || !there.is_file())
+    }
+
+    fn open(path: &Path) -> io::Result<Self> {
+        if Self::is_straight(path) {
             return OpenOptions::new()
                 .append(true)
                 .open(path)
@@ -204,6 +210,23 @@ impl Target {
             }
         }
     }
+}
+
+/// Of two reports in one file only one would be left.
+fn refuse_twice(app: &App) -> Result<(), AppError> {
+    let reports = &app.settings().reports;
+    for (index, report) in reports.iter().enumerate() {
+        let path = app.environment().absolute(&report.path);
+        let again = |other: &ReportRequest| app.environment().absolute(&other.path) == path;
+        if reports[..index].iter().any(again) && !Target::is_straight(&path) {
+            return Err(AppError::usage(format!(
+                "two reports would be written to {}",
+                report.path.display()
+            ))
+            .hint("give each a file of its own"));
+        }
+    }
+    Ok(())
 }
 
 fn unwritable(path: &std::path::Path, error: impl Display) -> AppError {

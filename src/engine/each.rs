@@ -96,7 +96,8 @@ impl Run<'_> {
         began: Instant,
     ) -> StepEnd {
         let ran: Vec<&StepEnd> = ends.iter().flatten().collect();
-        let worst = ran.iter().max_by_key(|end| {
+        // Of several as bad, the first.
+        let worst = ran.iter().rev().max_by_key(|end| {
             (
                 end.status.verdict(),
                 end.failed,

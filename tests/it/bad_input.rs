@@ -207,6 +207,28 @@ fn a_reader_that_goes_away_is_no_panic() {
 }
 
 #[test]
+fn a_standard_error_that_is_full_stops_nothing() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"a\"\nassert.that = \"false\"\nseverity = \"P3\"\n",
+    );
+    for arguments in [&["t", "x"][..], &["t", "x", "-vv"], &["nothing", "-vv"]] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let status = project
+            .command(arguments)
+            .stdout(std::process::Stdio::null())
+            .stderr(full)
+            .status()
+            .unwrap();
+        let expected = if arguments[0] == "t" { 1 } else { 64 };
+        assert_eq!(status.code(), Some(expected), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_name_that_a_sub_runbook_misses_is_told_before_anything_is_done() {
     let project = Project::new()
         .runbook(

@@ -126,6 +126,10 @@ fn the_list_of_runs_is_newest_first_and_show_knows_each() {
     assert!(newest < oldest, "{}", list.shown());
     project.run(&["runs", "show", "1"]).prints("one is not two");
     project.run(&["runs", "show", "99"]).says("99");
+    project
+        .run(&["runs", "show", "last"])
+        .exits(64)
+        .says("expected the number of a run");
 }
 
 #[test]
@@ -157,6 +161,26 @@ fn quiet_prints_trouble_and_nothing_on_the_way() {
         .exits(1)
         .step("bad", "WARNING");
     assert_eq!(output.stderr, "", "{}", output.shown());
+}
+
+#[test]
+fn two_reports_in_one_file_are_refused_before_anything_runs() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\n",
+    );
+    project
+        .run(&[
+            "t",
+            "x",
+            "--report",
+            "json=run.txt",
+            "--report",
+            "jsonl=./run.txt",
+        ])
+        .exits(64)
+        .says("two reports");
+    assert!(!project.path("made").exists() && !project.path("run.txt").exists());
 }
 
 #[test]

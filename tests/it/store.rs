@@ -129,3 +129,40 @@ fn a_sensitive_step_leaves_no_output_in_the_store() {
         assert!(!bytes.windows(9).any(|window| window == b"topsecret"));
     }
 }
+
+#[test]
+fn a_store_that_is_removed_in_the_middle_of_a_run_stops_it_before_the_next_write() {
+    for replaced in ["", "; mkdir $S/opsbook; : > $S/opsbook/journal.db"] {
+        let project = Project::new();
+        let state = project.state().display().to_string();
+        let project = project.variable("S", state).runbook(
+            "t/x",
+            &format!(
+                "[[step]]\nname = \"remove\"\nshell.run = \"rm -r $S/opsbook{replaced}\"\n{TOUCH}"
+            ),
+        );
+        project
+            .run(&["t", "x"])
+            .exits(3)
+            .prints("removed or replaced");
+        assert!(!project.path("made").exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_named_as_the_store_by_mistake_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = Project::new()
+        .runbook("t/x", TOUCH)
+        .file("notes.txt", "these are notes, and no database of anybody");
+    let notes = project.path("notes.txt");
+    std::fs::set_permissions(&notes, std::fs::Permissions::from_mode(0o644)).unwrap();
+    project
+        .run(&["--store", "notes.txt", "t", "x"])
+        .exits(3)
+        .says("no SQLite database");
+    assert_eq!(
+        notes.metadata().unwrap().permissions().mode() & 0o777,
+        0o644
+    );
+}

@@ -101,6 +101,21 @@ fn for_each_runs_items_and_is_as_bad_as_the_worst() {
 }
 
 #[test]
+fn of_items_as_bad_as_each_other_the_first_is_told() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "each"
+        for_each.row = "[1, 2, 3]"
+        act.look = { n = "{{ row }}" }
+        warn = "n >= 2"
+        "#,
+    );
+    assert_eq!(ended.detail("each"), "2 of 3 items: n 2 >= 2");
+}
+
+#[test]
 fn a_failing_item_keeps_later_ones_from_starting() {
     let ended = Bench::default().run(
         r#"

@@ -33,6 +33,8 @@ const MOST_WAITING_BYTES: usize = 1 << 20;
 pub struct SqliteJournal {
     path: PathBuf,
     reading: bool,
+    /// What tells the file from every other, where it lies on a disk.
+    identity: Option<file::Identity>,
     state: Mutex<State>,
 }
 
@@ -58,6 +60,8 @@ impl SqliteJournal {
             return Err(unwritable(&path, "the file or its folder is read-only"));
         }
         schema::prepare(&mut connection, &path)?;
+        // Only now is it known to be a journal, and not a file that was named by mistake.
+        file::close_to_others(&path).map_err(|error| unwritable(&path, error))?;
         Ok(Self::of(path, connection, false))
     }
 
@@ -110,6 +114,7 @@ impl SqliteJournal {
             bytes: 0,
         });
         Self {
+            identity: file::identity(&path),
             path,
             reading,
             state,
@@ -217,7 +222,16 @@ impl Journal for SqliteJournal {
         if durability == Durability::Relaxed && !many {
             return Ok(());
         }
-        let written = state.flush(&self.path, durability);
+        // SQLite goes on writing to a file that was removed: what it keeps there is lost with the process.
+        let lost = durability == Durability::Durable && file::identity(&self.path) != self.identity;
+        let written = if lost {
+            Err(unwritable(
+                &self.path,
+                "it was removed or replaced meanwhile",
+            ))
+        } else {
+            state.flush(&self.path, durability)
+        };
         if written.is_err() {
             state.waiting.truncate(before);
             state.bytes = bytes_before;
