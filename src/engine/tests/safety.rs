@@ -379,3 +379,22 @@ fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
     assert_eq!(ended.end.exit, ExitCode::Interrupted);
     assert_eq!(ended.status("a"), Status::InDoubt);
 }
+
+#[test]
+fn a_failed_undo_is_stuck_also_where_a_refusal_caused_it() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.look = {}, act.fail = "target" }
+        [[step]]
+        name = "b"
+        act.destroy = {}
+        "#,
+    );
+    assert_eq!(ended.status("b"), Status::NotRun, "nobody can be asked");
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+}
