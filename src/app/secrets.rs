@@ -10,11 +10,14 @@ use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
 use crate::platform::process::{self, Program};
 
-use super::secret_argument::{LARGEST, without_line_feed};
+use super::secret_argument::without_line_feed;
 use super::{AppError, Environment};
 
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The largest secret, in bytes. What is longer is no secret but a file that was named by mistake.
+const LARGEST: usize = 64 * 1024;
 
 /// Gets the secrets of these names, each once.
 ///
@@ -38,6 +41,11 @@ pub(super) async fn resolve(
             Ok(text) if text.is_empty() => {
                 missing.push(format!("{name}: {} is empty", describe(source)))
             }
+            Ok(text) if text.len() > LARGEST => missing.push(format!(
+                "{name}: {} is longer than {} KiB",
+                describe(source),
+                LARGEST / 1024
+            )),
             Ok(text) => {
                 found.insert(name.clone(), Secret::new(text));
             }
@@ -75,21 +83,21 @@ async fn read(
                 .map(str::to_owned)
                 .ok_or_else(|| format!("the variable {variable} is not UTF-8")),
         },
-        SecretSource::File(path) => file(&config.folder.join(path))
-            .map_err(|reason| format!("{} {reason}", describe(source))),
+        SecretSource::File(path) => beginning(&config.folder.join(path))
+            .map(|text| without_line_feed(&text).to_owned())
+            .map_err(|error| format!("{} cannot be read: {error}", describe(source))),
         SecretSource::Command(words) => command(words, &config.folder).await,
     }
 }
 
-fn file(path: &Path) -> Result<String, String> {
+/// The text of a file, or its first part where it is too long for a secret.
+fn beginning(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if text.len() as u64 > LARGEST {
-        return Err("holds more than 64 KiB: that is no secret".to_owned());
-    }
-    Ok(without_line_feed(&text).to_owned())
+    // A line feed at the end does not count.
+    std::fs::File::open(path)?
+        .take(LARGEST as u64 + 2)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 async fn command(words: &[String], folder: &Path) -> Result<String, String> {
@@ -119,7 +127,11 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
     if ended.stdout.left_out() > 0 {
         return Err(format!("{shown} printed more than a secret can be"));
     }
-    Ok(without_line_feed(&ended.stdout.text(&Masker::default())).to_owned())
+    let text = ended.stdout.text(&Masker::default());
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(format!("what {shown} printed is not UTF-8"));
+    }
+    Ok(without_line_feed(&text).to_owned())
 }
 
 #[cfg(test)]
@@ -182,6 +194,16 @@ mod tests {
             ),
             (words(&["false"]), "`false` ended in exit code 1"),
             (words(&["true"]), "is empty"),
+            (words(&["printf", "\\377"]), "is not UTF-8"),
+            (
+                words(&["head", "-c", "65537", "/dev/zero"]),
+                "longer than 64 KiB",
+            ),
+            (
+                words(&["head", "-c", "1000000", "/dev/zero"]),
+                "more than a secret can be",
+            ),
+            (SecretSource::File("/dev/zero".into()), "longer than 64 KiB"),
         ] {
             let error = secret(source, &[]).await.unwrap_err();
             assert_eq!(error.exit().code(), 3);
@@ -191,17 +213,5 @@ mod tests {
                 error.message
             );
         }
-    }
-
-    #[tokio::test]
-    async fn a_file_without_end_is_no_secret() {
-        let error = secret(SecretSource::File("/dev/zero".into()), &[])
-            .await
-            .unwrap_err();
-        assert!(
-            error.message.contains("holds more than 64 KiB"),
-            "{}",
-            error.message
-        );
     }
 }
