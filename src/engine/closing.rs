@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::base::exit::ExitCode;
-use crate::base::{Span, Status, Verdict, text};
+use crate::base::{Span, Verdict, text};
 use crate::event::{Event, FindingRaised, RunFinished};
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
@@ -65,19 +65,22 @@ impl Run<'_> {
             reason.clone_from(&worst.cause);
         }
         let mut exit = ExitCode::from(verdict);
-        let in_doubt = whole
-            .worst
-            .as_ref()
-            .is_some_and(|worst| worst.status == Status::InDoubt);
         let ledger = self.ledger.borrow();
         if let (true, Some(code)) = (whole.failed, stop.and_then(Stop::exit)) {
             (exit, verdict) = (code, verdict.worst(Verdict::Unknown));
             reason = stop.map_or(reason, |stop| stop.as_str().to_owned());
-        } else if ledger.stuck || in_doubt {
+        } else if ledger.stuck {
             // Before a refusal: "not now" would say that nothing is left to be looked at.
             (exit, verdict) = (ExitCode::Stuck, verdict.worst(Verdict::Unknown));
         } else if let Some((code, why)) = &ledger.blocked {
-            (exit, verdict, reason) = (*code, verdict.worst(Verdict::Unknown), why.clone());
+            (verdict, reason) = (verdict.worst(Verdict::Unknown), why.clone());
+            // "Not now" promises that nothing was done.
+            let broken_promise = *code == ExitCode::NotNow && ledger.changed;
+            exit = if broken_promise {
+                verdict.into()
+            } else {
+                *code
+            };
         }
         drop(ledger);
         let took_ms = Span(began.elapsed()).milliseconds();

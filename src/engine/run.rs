@@ -116,11 +116,18 @@ pub(super) struct Ledger {
     pub(super) broken: Option<String>,
     /// Why the run ends with an exit code of its own.
     pub(super) blocked: Option<(ExitCode, String)>,
-    /// Whether an undo failed.
+    /// Whether an undo failed or a step is in doubt.
     pub(super) stuck: bool,
+    /// Whether a step that may change something was started.
+    pub(super) changed: bool,
 }
 
 impl Ledger {
+    /// Remembers what the end of a step means for the whole run.
+    pub(super) fn note_end(&mut self, status: Status) {
+        self.stuck |= status == Status::InDoubt;
+    }
+
     /// Remembers a failure that has an exit code of its own.
     pub(super) fn note_failure(&mut self, failure: &Failure, key: &StepKey) {
         let exit = match failure {
