@@ -177,7 +177,7 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Target);
-        assert_eq!(error.message, "was ended by SIGKILL (9)");
+        assert_eq!(error.message, "killed by SIGKILL (9)");
         assert_eq!(error.outputs.values["code"], Value::Null);
     }
 

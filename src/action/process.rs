@@ -182,7 +182,7 @@ fn judge(ended: &Ended, success: Option<&[i32]>, masker: &Masker) -> Result<Outp
     }
     let end = match (ended.code, ended.signal) {
         (Some(code), _) => format!("exited with {code}"),
-        (None, Some(signal)) => format!("was ended by {}", signal_name(signal)),
+        (None, Some(signal)) => format!("killed by {}", signal_name(signal)),
         (None, None) => "ended in an unknown way".to_owned(),
     };
     let message = last.map_or_else(|| end.clone(), |line| format!("{end}: {line}"));

@@ -102,10 +102,10 @@ impl Environment {
             .map(|folder| folder.join("opsbook"))
     }
 
-    /// A path as the user typed it, from the folder that the user is in.
+    /// A path as the user typed it, from the folder that the user is in. `./` within it says nothing and is left out.
     #[must_use]
     pub fn absolute(&self, path: &Path) -> PathBuf {
-        self.folder.join(path)
+        self.folder.join(path).components().collect()
     }
 }
 

@@ -42,6 +42,25 @@ impl Listing {
         self.items.push(item);
     }
 
+    /// The table for people. A column that nothing stands in takes no room.
+    fn table(&self) -> StepTable {
+        let told = |column: &usize| self.rows.iter().any(|row| !row[*column].is_empty());
+        let columns: Vec<usize> = (0..self.columns.len()).filter(told).collect();
+        let cells = |row: &Vec<String>| {
+            columns
+                .iter()
+                .map(|column| Value::from(row[*column].as_str()))
+                .collect()
+        };
+        StepTable {
+            columns: columns
+                .iter()
+                .map(|column| self.columns[*column].clone())
+                .collect(),
+            rows: self.rows.iter().map(cells).collect(),
+        }
+    }
+
     /// Whether it has no line.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -133,15 +152,7 @@ impl App {
             self.tell(listing.none);
             return Ok(());
         }
-        let table = StepTable {
-            columns: listing.columns.clone(),
-            rows: listing
-                .rows
-                .iter()
-                .map(|row| row.iter().map(|cell| Value::from(cell.as_str())).collect())
-                .collect(),
-        };
-        self.print_text(&report::rows_of(&table, self.list_style()))
+        self.print_text(&report::rows_of(&listing.table(), self.list_style()))
     }
 
     /// Tells a person something beside the result, unless they want to be left alone.
@@ -184,4 +195,22 @@ impl App {
 /// Why there is no result to be seen.
 pub(super) fn unprintable(error: &io::Error) -> AppError {
     AppError::unknown(format!("standard output cannot be written: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::Listing;
+
+    #[test]
+    fn a_column_that_nothing_stands_in_takes_no_room() {
+        let mut listing = Listing::new(&["step", "effect", "when"], "");
+        for (step, effect) in [("a", "read"), ("b", "")] {
+            listing.push(vec![step.into(), effect.into(), String::new()], Value::Null);
+        }
+        let table = listing.table();
+        assert_eq!(table.columns, ["step", "effect"]);
+        assert_eq!(table.rows[1], ["b", ""]);
+    }
 }

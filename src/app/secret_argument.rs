@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::AppError;
 
 /// More is no secret that a person or a program hands over.
-const LARGEST: u64 = 64 * 1024;
+pub(super) const LARGEST: u64 = 64 * 1024;
 
 /// Where the caller put a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -254,6 +254,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a list of cases")]
     fn says_what_was_expected_instead() {
         for (keys, text, message) in [
             (

@@ -208,6 +208,7 @@ mod tests {
     use crate::model::{Backoff, OnFailure, RetryOn};
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a step with every key there is")]
     fn reads_every_key_of_a_step() {
         let runbook = parse(
             r#"

@@ -96,7 +96,8 @@ impl Run<'_> {
         began: Instant,
     ) -> StepEnd {
         let ran: Vec<&StepEnd> = ends.iter().flatten().collect();
-        let worst = ran.iter().max_by_key(|end| {
+        // Of several as bad, the first.
+        let worst = ran.iter().rev().max_by_key(|end| {
             (
                 end.status.verdict(),
                 end.failed,
@@ -120,12 +121,15 @@ impl Run<'_> {
         };
         let items = ends
             .iter()
-            .map(|end| end.as_ref().map_or(Value::Null, |end| end.seen.clone()))
+            .map(|end| {
+                end.as_ref()
+                    .and_then(|end| end.seen.clone())
+                    .unwrap_or_default()
+            })
             .collect();
         let given = Given {
-            outputs: Outputs::default()
-                .with("items", Value::Array(items))
-                .with("count", total),
+            outputs: Outputs::default().with("count", total),
+            items: Some(items),
             took_ms: Some(Span(began.elapsed()).milliseconds()),
             attempts: 1,
             ends_run: ran.iter().any(|end| end.ends_run),

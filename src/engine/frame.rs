@@ -5,6 +5,7 @@ use crate::expr::Scope;
 use crate::model::{OnFailure, Runbook, Step};
 
 use super::StopSignal;
+use super::referred::Referred;
 
 /// One step at its place in a run.
 #[derive(Clone, Copy)]
@@ -24,6 +25,8 @@ pub(super) struct Turn<'a> {
 pub(super) struct Frame<'a> {
     /// The runbook.
     pub(super) runbook: &'a Runbook,
+    /// The steps that its texts name.
+    pub(super) referred: &'a Referred,
     /// The step that runs it, for a sub-runbook.
     pub(super) caller: Option<StepKey>,
     /// What its steps stop for. Those of `finally` have one that never says so.

@@ -13,6 +13,7 @@ mod nested;
 mod observe;
 mod prompt;
 mod recorder;
+mod referred;
 mod retry;
 mod run;
 mod samples;

@@ -10,6 +10,7 @@ use crate::book::{EstateNames, given_texts, resolve_inputs};
 use crate::model::Runbook;
 
 use super::frame::Frame;
+use super::referred::Referred;
 use super::run::Run;
 use super::{ActionError, ActionFuture, End, NestedRunner, Outputs, Stop, StopSignal};
 
@@ -65,8 +66,10 @@ impl NestedRunner for Nested<'_, '_> {
                 .engine
                 .scope(child, &inputs, self.run.recorder.run());
             let (halt, halted) = StopSignal::new();
+            let referred = Referred::of(child);
             let frame = Frame {
                 runbook: child,
+                referred: &referred,
                 caller: Some(step.clone()),
                 stop: halted,
             };

@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use super::attempt::Failure;
 use super::frame::Frame;
 use super::recorder::Recorder;
+use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
     ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Prompt, Sink, Stop,
@@ -196,8 +197,10 @@ impl Engine<'_> {
 
         let (halt, halted) = StopSignal::new();
         let limit = options.timeout.or(plan.runbook.timeout);
+        let referred = Referred::of(&plan.runbook);
         let frame = Frame {
             runbook: &plan.runbook,
+            referred: &referred,
             caller: None,
             stop: halted,
         };

@@ -91,7 +91,9 @@ impl Run<'_> {
             }
             let ended = join_all(group.iter().map(|step| self.step(frame, step, &scope))).await;
             for (step, ended) in group.iter().zip(ended) {
-                scope.finish_step(&step.name, &ended.seen);
+                if let Some(seen) = &ended.seen {
+                    scope.finish_step(&step.name, seen);
+                }
                 for (name, value) in &ended.saved {
                     scope.define(name, Value::from(Serde(value)));
                 }

@@ -27,8 +27,8 @@ pub(super) struct StepEnd {
     /// Whether the run cannot go on whatever `on_failure` says.
     pub(super) ends_run: bool,
     pub(super) saved: Map<String, Value>,
-    /// What later steps see as `steps.<name>`.
-    pub(super) seen: Value,
+    /// What later steps see as `steps.<name>`, if one may look.
+    pub(super) seen: Option<Value>,
     pub(super) detail: String,
 }
 
@@ -36,6 +36,8 @@ pub(super) struct StepEnd {
 #[derive(Default)]
 pub(super) struct Given {
     pub(super) outputs: Outputs,
+    /// What each item of a `for_each` gave, for later steps: its own event has told it already.
+    pub(super) items: Option<Value>,
     pub(super) saved: Map<String, Value>,
     pub(super) took_ms: Option<f64>,
     pub(super) attempts: u32,
@@ -193,6 +195,7 @@ impl Run<'_> {
         }
         let given = Given {
             outputs,
+            items: None,
             saved,
             took_ms: Some(milliseconds(began)),
             attempts,
@@ -297,19 +300,23 @@ impl Run<'_> {
         } = turn;
         let outputs = bounded(given.outputs.values, self.engine.masker);
         let table = table_of(frame, step, &outputs);
-        let mut seen = outputs.clone();
-        seen.extend(given.saved.clone());
-        for (name, value) in [
-            ("status", json!(ending.status)),
-            ("severity", json!(ending.severity)),
-            ("failed", json!(ending.failed)),
-            ("took_ms", json!(given.took_ms)),
-            ("attempts", json!(given.attempts)),
-            ("detail", json!(ending.detail)),
-        ] {
-            // An output of the same name belongs to the action: an HTTP status stays one.
-            seen.entry(name).or_insert(value);
-        }
+        let seen = frame.referred.holds(&step.name).then(|| {
+            let mut seen = outputs.clone();
+            seen.extend(given.items.map(|items| ("items".to_owned(), items)));
+            seen.extend(given.saved.clone());
+            for (name, value) in [
+                ("status", json!(ending.status)),
+                ("severity", json!(ending.severity)),
+                ("failed", json!(ending.failed)),
+                ("took_ms", json!(given.took_ms)),
+                ("attempts", json!(given.attempts)),
+                ("detail", json!(ending.detail)),
+            ] {
+                // An output of the same name belongs to the action: an HTTP status stays one.
+                seen.entry(name).or_insert(value);
+            }
+            Value::Object(seen)
+        });
         let hidden = |values: Map<String, Value>| if step.sensitive { Map::new() } else { values };
         let finished = StepFinished {
             step: key.clone(),
@@ -339,7 +346,7 @@ impl Run<'_> {
             failed: ending.failed,
             ends_run: given.ends_run || self.ledger.borrow().broken.is_some(),
             saved: given.saved,
-            seen: Value::Object(seen),
+            seen,
             detail: ending.detail,
         }
     }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use opsbook::base::Status;
 use opsbook::base::exit::ExitCode;
-use opsbook::model::InputType;
+use opsbook::expr::{FILTERS, FUNCTIONS, TESTS};
+use opsbook::model::{InputType, VerbSpec};
+use regex::Regex;
 
 use crate::harness::Project;
 
@@ -64,11 +66,54 @@ fn the_page_of_the_language_names_every_action_verb_and_input_type() {
     for (word, _) in InputType::ALL {
         assert!(page.contains(&format!("`{word}`")), "input type {word}");
     }
-    for action in opsbook::action::vocabulary().actions() {
-        for verb in action.verbs {
-            let name = format!("`{}.{}`", action.name, verb.name);
-            assert!(page.contains(&name), "verb {name}");
-        }
+    let known: BTreeSet<String> = opsbook::action::vocabulary()
+        .actions()
+        .flat_map(|action| {
+            let name = |verb: &VerbSpec| format!("{}.{}", action.name, verb.name);
+            action.verbs.iter().map(name)
+        })
+        .collect();
+    let table = page
+        .split("\n## ")
+        .find(|part| part.starts_with("Actions\n"))
+        .unwrap();
+    let named = Regex::new(r"`([a-z]+\.[a-z]+)`").unwrap();
+    let first_cells: String = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .collect();
+    let listed: BTreeSet<String> = named
+        .captures_iter(&first_cells)
+        .map(|found| found[1].to_owned())
+        .collect();
+    assert_eq!(
+        listed, known,
+        "the verbs of the page and those that there are"
+    );
+}
+
+/// Filters, tests and functions: each has its row, in these words, and there is no other.
+#[test]
+fn the_page_of_the_language_has_what_expressions_can_use() {
+    let page = page("docs/language.md");
+    for (heading, known) in [
+        ("Filters", FILTERS),
+        ("Tests", TESTS),
+        ("Functions", FUNCTIONS),
+    ] {
+        let section = page
+            .split("\n### ")
+            .find(|part| part.starts_with(heading))
+            .unwrap();
+        let rows: Vec<&str> = section
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let wanted: Vec<String> = known
+            .iter()
+            .map(|(name, help)| format!("| `{name}` | {help} |"))
+            .collect();
+        assert_eq!(rows, wanted, "{heading} of docs/language.md");
     }
 }
 

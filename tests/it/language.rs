@@ -528,3 +528,18 @@ effect      = "read"
             .never_shows("234567");
     }
 }
+
+#[test]
+fn a_file_is_found_under_a_path_without_detours() {
+    let found = Project::new()
+        .runbook(
+            "t/x",
+            "output = \"found\"\n[[step]]\nname = \"found\"\nfiles.find = \"runbooks/**/*.toml\"\n",
+        )
+        .run(&["--config", "./opsbook.toml", "t", "x", "--format", "json"])
+        .exits(0)
+        .json();
+    let path = found["output"]["rows"][0][0].as_str().unwrap();
+    assert!(path.ends_with("/runbooks/t/x.toml"), "{path}");
+    assert!(!path.contains("/./"), "{path}");
+}

@@ -126,6 +126,10 @@ fn the_list_of_runs_is_newest_first_and_show_knows_each() {
     assert!(newest < oldest, "{}", list.shown());
     project.run(&["runs", "show", "1"]).prints("one is not two");
     project.run(&["runs", "show", "99"]).says("99");
+    project
+        .run(&["runs", "show", "last"])
+        .exits(64)
+        .says("expected the number of a run");
 }
 
 #[test]

@@ -135,5 +135,6 @@ fn a_signal_at_a_question_ends_the_run_at_once() {
     terminal.signal(Signal::SIGTERM);
     let (code, shown) = terminal.end();
     assert_eq!(code, 143, "{shown}");
+    assert!(shown.contains("TERMINATED"), "{shown}");
     assert!(!project.path("made").exists());
 }

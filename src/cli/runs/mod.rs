@@ -7,6 +7,7 @@ mod show;
 use clap::{ArgMatches, Command};
 
 use crate::app::{App, AppError};
+use crate::base::RunId;
 use crate::base::exit::ExitCode;
 
 use super::verbs::{self, Verb};
@@ -16,6 +17,13 @@ pub(super) const VERB: Verb = Verb {
     command,
     run,
 };
+
+/// The number of a run, as `runs list` shows it.
+fn number(text: &str) -> Result<RunId, String> {
+    text.parse().map(RunId).map_err(|_| {
+        format!("expected the number of a run, found {text:?}; `opsbook runs list` shows them")
+    })
+}
 
 const BELOW: &[Verb] = &[list::VERB, show::VERB, replay::VERB];
 

@@ -18,7 +18,8 @@ pub(super) const VERB: Verb = Verb {
 #[derive(Debug, Args)]
 struct Arguments {
     /// The number of the run
-    run: u64,
+    #[arg(value_parser = super::number)]
+    run: RunId,
 }
 
 fn command() -> Command {
@@ -27,7 +28,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
-    let events = app.events_of(RunId(arguments.run))?;
+    let events = app.events_of(arguments.run)?;
     app.print_run(&events)?;
     Ok(ExitCode::Ok)
 }

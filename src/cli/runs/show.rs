@@ -21,7 +21,8 @@ pub(super) const VERB: Verb = Verb {
 #[derive(Debug, Args)]
 struct Arguments {
     /// The number of the run
-    run: u64,
+    #[arg(value_parser = super::number)]
+    run: RunId,
 }
 
 fn command() -> Command {
@@ -30,7 +31,7 @@ fn command() -> Command {
 
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
-    let events = app.events_of(RunId(arguments.run))?;
+    let events = app.events_of(arguments.run)?;
     if app.settings().format.is_for_people() {
         app.print_text(&heading(&Summary::of(&events)))?;
     }

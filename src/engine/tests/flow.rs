@@ -101,6 +101,21 @@ fn for_each_runs_items_and_is_as_bad_as_the_worst() {
 }
 
 #[test]
+fn of_items_as_bad_as_each_other_the_first_is_told() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "each"
+        for_each.row = "[1, 2, 3]"
+        act.look = { n = "{{ row }}" }
+        warn = "n >= 2"
+        "#,
+    );
+    assert_eq!(ended.detail("each"), "2 of 3 items: n 2 >= 2");
+}
+
+#[test]
 fn a_failing_item_keeps_later_ones_from_starting() {
     let ended = Bench::default().run(
         r#"
@@ -215,4 +230,45 @@ fn a_condition_on_the_index_is_asked_for_each_item() {
     assert_eq!(ended.status("each[1]"), Status::Skipped);
     assert_eq!(ended.status("each"), Status::Ok);
     assert_eq!(ended.end.exit, ExitCode::Ok);
+}
+
+#[test]
+fn later_steps_see_what_each_item_gave_and_the_journal_holds_it_once() {
+    let bench = Bench::default();
+    let ended = bench.run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "each"
+        for_each = { n = "[7, 8]" }
+        act.look = { twice = "{{ n * 2 }}" }
+        [[step]]
+        name = "after"
+        act.look = {}
+        expect = "steps.each['items'][1].twice == 16 and steps.each.count == 2"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Ok, "{}", ended.end.reason);
+    let journal = serde_json::to_string(&bench.journal.events(RunId(1)).unwrap()).unwrap();
+    assert_eq!(journal.matches("\"twice\":16").count(), 1, "{journal}");
+}
+
+#[test]
+fn only_what_a_text_may_look_at_is_kept() {
+    let referred = |when: &str| {
+        let runbook = parse(
+            "test/main",
+            &format!(
+                "title = 'x'\n[[step]]\nname = 'a'\nact.look = {{}}\n\
+                 [[finding]]\ncause = 'x'\nwhen = \"{when}\"\n"
+            ),
+        );
+        let referred = super::super::referred::Referred::of(&runbook);
+        ["a", "check disk"].map(|step| referred.holds(step))
+    };
+    assert_eq!(referred("doomed > 0"), [false, false]);
+    assert_eq!(referred("steps.a.status == 'ok'"), [true, false]);
+    assert_eq!(referred("steps['check disk'].failed"), [false, true]);
+    assert_eq!(referred("steps[input.name].failed"), [true, true]);
+    assert_eq!(referred("steps | length > 0"), [true, true]);
 }

@@ -120,8 +120,11 @@ fn label(summary: &Summary) -> (&'static str, Tone) {
     if stopped(ExitCode::NotNow) {
         return ("NOT NOW", Tone::Warning);
     }
-    if stopped(ExitCode::Interrupted) || stopped(ExitCode::Terminated) {
+    if stopped(ExitCode::Interrupted) {
         return ("INTERRUPTED", Tone::Unknown);
+    }
+    if stopped(ExitCode::Terminated) {
+        return ("TERMINATED", Tone::Unknown);
     }
     if stopped(ExitCode::Stuck) {
         return ("STUCK", Tone::Bad);

@@ -103,14 +103,19 @@ pub(super) fn remarks(steps: &[Shown<'_>], dry: bool, room: Option<usize>, style
     let mut text = String::new();
     let bad = steps.iter().filter(|step| is_bad(step.line)).count();
     let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
-    for step in steps
-        .iter()
-        .filter(|step| is_bad(step.line) || word(step.line, dry) == "would run")
-    {
+    for (index, step) in steps.iter().enumerate() {
         let line = step.line;
+        if !is_bad(line) && word(line, dry) != "would run" {
+            continue;
+        }
         let detail = step.detail();
         let cut = room.is_some_and(|room| width(&detail) > room);
-        let again = cut || (out_of_sight && is_bad(line));
+        // What a step with items says is said by its items.
+        let by_items = steps[index + 1..]
+            .iter()
+            .map_while(|below| below.line.step.as_str().strip_prefix(line.step.as_str()))
+            .any(|below| below.starts_with('['));
+        let again = !by_items && (cut || (out_of_sight && is_bad(line)));
         let help = line.end.as_ref().and_then(|end| end.help.as_deref());
         if !again && help.is_none() {
             continue;

@@ -363,6 +363,28 @@ fn below_a_tall_table_the_bad_steps_are_told_again() {
 }
 
 #[test]
+fn what_items_say_is_not_said_again_for_their_step() {
+    let long = format!("exited with 1: {}", "no such table ".repeat(6));
+    let events = vec![
+        sample::started(&["each"]),
+        Event::StepFinished(end("each[0]", Status::Critical, None, &long)),
+        Event::StepFinished(end("each[1]", Status::Ok, None, "fine")),
+        Event::StepFinished(end(
+            "each",
+            Status::Critical,
+            None,
+            &format!("1 of 2 items: {long}"),
+        )),
+    ];
+    let text = screen(false, 80, events);
+    assert!(
+        text.contains("\n each[0]\n   exited with 1: no such"),
+        "{text}"
+    );
+    assert!(!text.contains("\n each\n"), "{text}");
+}
+
+#[test]
 fn many_columns_become_records() {
     let names: Vec<String> = (0..20).map(|n| format!("column_{n}")).collect();
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();
