@@ -10,14 +10,11 @@ use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
 use crate::platform::process::{self, Program};
 
-use super::secret_argument::without_line_feed;
+use super::secret_argument::{LARGEST, without_line_feed};
 use super::{AppError, Environment};
 
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// The largest secret, in bytes. What is longer is no secret but a file that was named by mistake.
-const LARGEST: usize = 64 * 1024;
 
 /// Gets the secrets of these names, each once.
 ///
@@ -41,7 +38,7 @@ pub(super) async fn resolve(
             Ok(text) if text.is_empty() => {
                 missing.push(format!("{name}: {} is empty", describe(source)))
             }
-            Ok(text) if text.len() > LARGEST => missing.push(format!(
+            Ok(text) if text.len() as u64 > LARGEST => missing.push(format!(
                 "{name}: {} is longer than {} KiB",
                 describe(source),
                 LARGEST / 1024
@@ -83,21 +80,21 @@ async fn read(
                 .map(str::to_owned)
                 .ok_or_else(|| format!("the variable {variable} is not UTF-8")),
         },
-        SecretSource::File(path) => beginning(&config.folder.join(path))
-            .map(|text| without_line_feed(&text).to_owned())
-            .map_err(|error| format!("{} cannot be read: {error}", describe(source))),
+        SecretSource::File(path) => file(&config.folder.join(path))
+            .map_err(|reason| format!("{} {reason}", describe(source))),
         SecretSource::Command(words) => command(words, &config.folder).await,
     }
 }
 
-/// The text of a file, or its first part where it is too long for a secret.
-fn beginning(path: &Path) -> std::io::Result<String> {
+fn file(path: &Path) -> Result<String, String> {
     let mut text = String::new();
-    // A line feed at the end does not count.
-    std::fs::File::open(path)?
-        .take(LARGEST as u64 + 2)
-        .read_to_string(&mut text)?;
-    Ok(text)
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if text.len() as u64 > LARGEST {
+        return Err("holds more than 64 KiB: that is no secret".to_owned());
+    }
+    Ok(without_line_feed(&text).to_owned())
 }
 
 async fn command(words: &[String], folder: &Path) -> Result<String, String> {
@@ -203,7 +200,6 @@ mod tests {
                 words(&["head", "-c", "1000000", "/dev/zero"]),
                 "more than a secret can be",
             ),
-            (SecretSource::File("/dev/zero".into()), "longer than 64 KiB"),
         ] {
             let error = secret(source, &[]).await.unwrap_err();
             assert_eq!(error.exit().code(), 3);
@@ -213,5 +209,17 @@ mod tests {
                 error.message
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_without_end_is_no_secret() {
+        let error = secret(SecretSource::File("/dev/zero".into()), &[])
+            .await
+            .unwrap_err();
+        assert!(
+            error.message.contains("holds more than 64 KiB"),
+            "{}",
+            error.message
+        );
     }
 }
