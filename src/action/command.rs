@@ -78,6 +78,20 @@ mod tests {
     use crate::expr::Argument;
 
     #[tokio::test]
+    async fn more_lines_than_a_list_may_have_are_no_list() {
+        let world = World::new();
+        let lines = async |count: &str| {
+            let outputs = world
+                .run(&Command, "run", list(["seq", count]), &[])
+                .await
+                .unwrap();
+            outputs.values["lines"].clone()
+        };
+        assert_eq!(lines("10000").await.as_array().unwrap().len(), 10_000);
+        assert!(lines("10001").await.is_null());
+    }
+
+    #[tokio::test]
     async fn gives_what_a_program_gives() {
         let mut world = World::new();
         world.variables = vec![("ONE".to_owned(), "1".to_owned())];

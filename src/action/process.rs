@@ -11,6 +11,9 @@ use crate::model::{Kind, OptionSpec, OutputSpec};
 use crate::platform::process::{self, Ended, ProcessError, Program};
 
 /// How long a program may take to end after TERM, before KILL.
+/// So many lines at the most become a list.
+const MOST_LINES: usize = 10_000;
+
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the action may take to end: the program's own time, and a moment for what it wrote last.
@@ -66,7 +69,7 @@ pub(super) const OUTPUTS: &[OutputSpec] = &[
     },
     OutputSpec {
         name: "lines",
-        help: "the lines of standard output",
+        help: "the lines of standard output; null where there are more than 10,000: `stdout` has them",
     },
     OutputSpec {
         name: "ms",
@@ -202,7 +205,11 @@ fn outputs(ended: &Ended, stdout: String, stderr: String, detail: String) -> Out
     } else {
         detail
     };
-    let lines: Vec<&str> = stdout.lines().collect();
+    let lines = match stdout.lines().nth(MOST_LINES) {
+        // A list of so many short texts takes a hundred times the room of the text; null is told when it is used.
+        Some(_) => Value::Null,
+        None => stdout.lines().collect(),
+    };
     Outputs::new(detail)
         .with("code", ended.code)
         .with("lines", lines)

@@ -38,6 +38,11 @@ pub(super) async fn resolve(
             Ok(text) if text.is_empty() => {
                 missing.push(format!("{name}: {} is empty", describe(source)))
             }
+            Ok(text) if text.len() as u64 > LARGEST => missing.push(format!(
+                "{name}: {} is longer than {} KiB",
+                describe(source),
+                LARGEST / 1024
+            )),
             Ok(text) => {
                 found.insert(name.clone(), Secret::new(text));
             }
@@ -119,7 +124,11 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
     if ended.stdout.left_out() > 0 {
         return Err(format!("{shown} printed more than a secret can be"));
     }
-    Ok(without_line_feed(&ended.stdout.text(&Masker::default())).to_owned())
+    let text = ended.stdout.text(&Masker::default());
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(format!("what {shown} printed is not UTF-8"));
+    }
+    Ok(without_line_feed(&text).to_owned())
 }
 
 #[cfg(test)]
@@ -182,6 +191,15 @@ mod tests {
             ),
             (words(&["false"]), "`false` ended in exit code 1"),
             (words(&["true"]), "is empty"),
+            (words(&["printf", "\\377"]), "is not UTF-8"),
+            (
+                words(&["head", "-c", "65537", "/dev/zero"]),
+                "longer than 64 KiB",
+            ),
+            (
+                words(&["head", "-c", "1000000", "/dev/zero"]),
+                "more than a secret can be",
+            ),
         ] {
             let error = secret(source, &[]).await.unwrap_err();
             assert_eq!(error.exit().code(), 3);

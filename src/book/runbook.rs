@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::{CommandPath, Diagnostics, Place, Severity, nearest};
+use crate::base::{CommandPath, Diagnostic, Diagnostics, Place, Severity, nearest};
 use crate::model::{Finding, OnFailure, Runbook, Step, Vocabulary};
 
 use super::declaration::parse_inputs;
@@ -71,6 +71,17 @@ fn read_runbook(
     let finally = read(&table, "finally", |field| {
         names.parse_steps(field.tables("step")?, vocabulary)
     });
+    for step in finally.iter().flatten() {
+        if step.on_failure == Some(OnFailure::Undo) {
+            table.mistakes().push(
+                Diagnostic::at(
+                    step.place.clone(),
+                    "a step of `finally` cannot undo the run",
+                )
+                .help("what must be taken back is by then; use \"stop\" or \"continue\""),
+            );
+        }
+    }
     let output = output.and_then(|field| names.check_output(field));
     let findings = read(&table, "finding", |field| parse_findings(field, severity));
     table.finish();
@@ -272,6 +283,17 @@ remedy = "maintenance schedule"
         ];
         let texts: Vec<String> = heads.iter().map(|head| format!("{head}\n{STEP}")).collect();
         insta::assert_snapshot!(mistakes_of(texts.iter().map(String::as_str)));
+    }
+
+    #[test]
+    fn finally_comes_too_late_to_undo() {
+        let told = mistakes_of([
+            "title = 't'\n[[step]]\nname = 'a'\nhttp.get = '/'\n[[finally]]\nname = 'b'\nhttp.get = '/'\non_failure = 'undo'\n",
+        ]);
+        assert!(
+            told.contains("a step of `finally` cannot undo the run"),
+            "{told}"
+        );
     }
 
     #[test]

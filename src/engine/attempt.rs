@@ -98,6 +98,7 @@ impl Run<'_> {
             step,
             scope,
             key,
+            ..
         } = turn;
         let action = self.engine.actions.get(call.action.name).ok_or_else(|| {
             Failure::Action(ActionError::config(format!(

@@ -27,6 +27,7 @@ impl Run<'_> {
             step,
             scope,
             key,
+            ..
         } = turn;
         let began = Instant::now();
         let items = match self.engine.evaluator.value(&each.items, scope) {
@@ -75,7 +76,7 @@ impl Run<'_> {
         let Turn {
             frame, step, key, ..
         } = turn;
-        let ending = judge::of_failure(failure, frame.severity(step), self.effect(step));
+        let ending = judge::of_failure(failure, frame.severity(step), turn.effect);
         self.ledger.borrow_mut().note_failure(failure, key);
         self.finish(
             turn,

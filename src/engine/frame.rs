@@ -1,6 +1,6 @@
 //! One runbook within a run: the run's own, or one that a step runs.
 
-use crate::base::{Severity, StepKey};
+use crate::base::{Effect, Severity, StepKey};
 use crate::expr::Scope;
 use crate::model::{OnFailure, Runbook, Step};
 
@@ -18,6 +18,8 @@ pub(super) struct Turn<'a> {
     pub(super) scope: &'a Scope,
     /// Its key within the run.
     pub(super) key: &'a StepKey,
+    /// What it may do to the world.
+    pub(super) effect: Effect,
 }
 
 /// One runbook within a run.

@@ -4,6 +4,7 @@
 mod action;
 mod artifact;
 mod attempt;
+mod closing;
 mod each;
 mod frame;
 mod journal;

@@ -9,11 +9,11 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::base::exit::ExitCode;
-use crate::base::{Clock, Effect, Masker, RunId, Secret, Span, Status, StepKey, Verdict, text};
+use crate::base::{Clock, Effect, Masker, RunId, Secret, Span, Status, StepKey, Verdict};
 use crate::config::Config;
-use crate::event::{Event, FindingRaised, RunFinished, RunStarted};
+use crate::event::{Event, RunStarted};
 use crate::expr::{Argument, Evaluator, Scope};
-use crate::model::{Kind, Node, Runbook, Step, Template};
+use crate::model::{Kind, Node, Step, Template};
 use crate::plan::Plan;
 
 use super::attempt::Failure;
@@ -115,12 +115,19 @@ pub(super) struct Ledger {
     /// Why the journal can be written no more.
     pub(super) broken: Option<String>,
     /// Why the run ends with an exit code of its own.
-    blocked: Option<(ExitCode, String)>,
-    /// Whether an undo failed.
+    pub(super) blocked: Option<(ExitCode, String)>,
+    /// Whether an undo failed or a step is in doubt.
     pub(super) stuck: bool,
+    /// Whether a step that may change something was started.
+    pub(super) changed: bool,
 }
 
 impl Ledger {
+    /// Remembers what the end of a step means for the whole run.
+    pub(super) fn note_end(&mut self, status: Status) {
+        self.stuck |= status == Status::InDoubt;
+    }
+
     /// Remembers a failure that has an exit code of its own.
     pub(super) fn note_failure(&mut self, failure: &Failure, key: &StepKey) {
         let exit = match failure {
@@ -153,7 +160,7 @@ pub(super) struct Whole {
     pub(super) worst: Option<Worst>,
     pub(super) failed: bool,
     pub(super) steps: usize,
-    scope: Scope,
+    pub(super) scope: Scope,
 }
 
 impl Engine<'_> {
@@ -356,97 +363,5 @@ impl<'a> Run<'a> {
             self.recorder.tell(event);
         }
         false
-    }
-
-    /// Raises the findings that the evidence supports. What refers to a step that did not run is not supported.
-    fn raise_findings(&self, runbook: &Runbook, scope: &Scope) -> Vec<FindingRaised> {
-        let evaluator = self.engine.evaluator;
-        let supported = |finding: &&crate::model::Finding| {
-            evaluator
-                .judge(&finding.when, scope)
-                .is_ok_and(|judgement| judgement.holds)
-        };
-        let words = |template: &Template| {
-            evaluator
-                .text(template, scope)
-                .unwrap_or_else(|_| template.text.clone())
-        };
-        let mut raised: Vec<FindingRaised> = runbook
-            .findings
-            .iter()
-            .filter(supported)
-            .map(|finding| FindingRaised {
-                severity: finding.severity,
-                cause: words(&finding.cause),
-                remedy: finding.remedy.as_ref().map(words),
-            })
-            .collect();
-        raised.sort_by_key(|finding| finding.severity);
-        for finding in &raised {
-            self.record(Event::FindingRaised(finding.clone()), Durability::Relaxed);
-        }
-        raised
-    }
-
-    /// Comes to the verdict and closes the journal.
-    fn close(&self, whole: &Whole, stop: Option<Stop>, began: Instant) -> RunEnd {
-        let findings = self.raise_findings(&self.plan.runbook, &whole.scope);
-        let mut verdict = whole
-            .worst
-            .as_ref()
-            .map_or(Verdict::Ok, |worst| worst.status.verdict());
-        let mut reason = match &whole.worst {
-            Some(worst) if verdict != Verdict::Ok => worst.reason.clone(),
-            _ => format!("{} ok", text::count(whole.steps, "step")),
-        };
-        if whole.failed && stop == Some(Stop::TimedOut) && verdict == Verdict::Ok {
-            // The time was over between two steps: none of them failed, and yet the run did.
-            verdict = self.plan.runbook.severity.verdict();
-            Stop::TimedOut.as_str().clone_into(&mut reason);
-        }
-        if let Some(worst) = findings.first()
-            && worst.severity.verdict() > verdict
-        {
-            verdict = worst.severity.verdict();
-            reason.clone_from(&worst.cause);
-        }
-        let mut exit = ExitCode::from(verdict);
-        let in_doubt = whole
-            .worst
-            .as_ref()
-            .is_some_and(|worst| worst.status == Status::InDoubt);
-        let ledger = self.ledger.borrow();
-        if let (true, Some(code)) = (whole.failed, stop.and_then(Stop::exit)) {
-            (exit, verdict) = (code, verdict.worst(Verdict::Unknown));
-            reason = stop.map_or(reason, |stop| stop.as_str().to_owned());
-        } else if let Some((code, why)) = &ledger.blocked {
-            (exit, verdict, reason) = (*code, verdict.worst(Verdict::Unknown), why.clone());
-        } else if ledger.stuck || in_doubt {
-            (exit, verdict) = (ExitCode::Stuck, verdict.worst(Verdict::Unknown));
-        }
-        drop(ledger);
-        let took_ms = Span(began.elapsed()).milliseconds();
-        let finished = |verdict, exit: ExitCode, reason: &str| {
-            Event::RunFinished(RunFinished {
-                verdict,
-                exit: exit.code(),
-                reason: reason.to_owned(),
-                took_ms,
-            })
-        };
-        if self.ledger.borrow().broken.is_none() {
-            self.record(finished(verdict, exit, &reason), Durability::Durable);
-        }
-        let broken = self.ledger.borrow().broken.clone();
-        if let Some(broken) = broken {
-            (exit, verdict, reason) = (ExitCode::Unknown, verdict.worst(Verdict::Unknown), broken);
-            self.recorder.tell(finished(verdict, exit, &reason));
-        }
-        RunEnd {
-            run: self.recorder.run(),
-            verdict,
-            exit,
-            reason: self.engine.masker.text(&reason),
-        }
     }
 }

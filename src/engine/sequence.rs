@@ -121,6 +121,7 @@ impl Run<'_> {
             step,
             scope,
             key,
+            effect: self.effect(step),
         };
         let ending = Ending::passed_over(Status::NotRun, reason);
         self.finish(turn, ending, Given::default());

@@ -54,6 +54,7 @@ impl Run<'_> {
             step,
             scope,
             key: &key,
+            effect: self.effect(step),
         };
         let Some(each) = &step.for_each else {
             return self.one(turn, true).await;
@@ -101,11 +102,11 @@ impl Run<'_> {
             step,
             scope,
             key,
+            effect,
         } = turn;
         // A step that never waits must not keep a signal from being heard.
         tokio::task::yield_now().await;
         let began = Instant::now();
-        let effect = self.effect(step);
         if conditional && let Some(ending) = self.unless_wanted(step, scope) {
             return self.finish(turn, ending, Given::default());
         }
@@ -115,7 +116,7 @@ impl Run<'_> {
             // Nothing was started that could have changed anything.
             Err(failure) => return self.fail(turn, began, &failure, 0, Effect::Read),
         }
-        if let Err(failure) = self.confirmed(turn, effect).await {
+        if let Err(failure) = self.confirmed(turn).await {
             let ending = judge::of_failure(&failure, frame.severity(step), Effect::Read);
             self.ledger.borrow_mut().note_failure(&failure, key);
             return self.finish(
@@ -137,6 +138,7 @@ impl Run<'_> {
         } else {
             Durability::Relaxed
         };
+        self.ledger.borrow_mut().changed |= effect.changes();
         if !self.record(Event::StepStarted(started), durability) {
             let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
             return self.finish(
@@ -150,16 +152,34 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let observed = self.observe(turn).await;
+        self.remember_undo(turn, &observed.result);
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
             Err(failure) => self.fail(turn, began, &failure, observed.attempts, effect),
         }
     }
 
+    /// Remembers that a step can be taken back once its action did what it should, whatever is expected of it afterwards.
+    fn remember_undo(&self, turn: Turn<'_>, result: &Result<Outputs, Failure>) {
+        let done = match result {
+            Ok(outputs) => outputs,
+            Err(Failure::Expectation { outputs, .. }) => outputs,
+            Err(_) => return,
+        };
+        if turn.step.undo.is_some() && done.end.is_none_or(|end| !end.failed) {
+            let scope = turn.scope.with_all(&done.values);
+            let entry = (turn.key.clone(), turn.step.clone(), scope);
+            self.ledger.borrow_mut().undoable.push(entry);
+        }
+    }
+
     /// Saves, keeps the artifact, judges and finishes a step whose action did what it should.
     fn succeed(&self, turn: Turn<'_>, began: Instant, outputs: Outputs, attempts: u32) -> StepEnd {
         let Turn {
-            step, scope, key, ..
+            step,
+            scope,
+            effect,
+            ..
         } = turn;
         let own = scope.with_all(&outputs.values);
         let mut saved = Map::new();
@@ -172,7 +192,7 @@ impl Run<'_> {
                         because,
                         outputs: Box::new(outputs),
                     };
-                    return self.fail(turn, began, &failure, attempts, self.effect(step));
+                    return self.fail(turn, began, &failure, attempts, effect);
                 }
             };
         }
@@ -181,18 +201,12 @@ impl Run<'_> {
                 Ok(path) => Some(path),
                 Err(error) => {
                     let failure = Failure::Action(error);
-                    return self.fail(turn, began, &failure, attempts, self.effect(step));
+                    return self.fail(turn, began, &failure, attempts, effect);
                 }
             },
             None => None,
         };
         let ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
-        if step.undo.is_some() && !ending.failed {
-            self.ledger
-                .borrow_mut()
-                .undoable
-                .push((key.clone(), step.clone(), own));
-        }
         let given = Given {
             outputs,
             items: None,
@@ -257,12 +271,13 @@ impl Run<'_> {
     }
 
     /// Asks what must be asked before the step: its own question, or whether to destroy.
-    async fn confirmed(&self, turn: Turn<'_>, effect: Effect) -> Result<(), Failure> {
+    async fn confirmed(&self, turn: Turn<'_>) -> Result<(), Failure> {
         let Turn {
             frame,
             step,
             scope,
             key,
+            effect,
         } = turn;
         let question = match &step.confirm {
             Some(question) => self
@@ -321,7 +336,7 @@ impl Run<'_> {
         let finished = StepFinished {
             step: key.clone(),
             action: step.call.name(),
-            effect: self.effect(step),
+            effect: turn.effect,
             status: ending.status,
             severity: ending.severity,
             failed: ending.failed,
@@ -339,6 +354,7 @@ impl Run<'_> {
             sensitive: step.sensitive,
             artifact: given.artifact,
         };
+        self.ledger.borrow_mut().note_end(ending.status);
         self.record(Event::StepFinished(finished), Durability::Relaxed);
         StepEnd {
             status: ending.status,

@@ -34,7 +34,7 @@ impl Stop {
         match self {
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
-            Self::TimedOut => "the run exceeded its time limit",
+            Self::TimedOut => "its time was over",
         }
     }
 }

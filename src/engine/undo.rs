@@ -29,6 +29,7 @@ impl Run<'_> {
                 step: &step,
                 scope: &scope,
                 key: &key,
+                effect: effect_of_call(call, self.engine.config, &self.plan.children),
             };
             self.undo(turn, call).await;
         }
@@ -42,9 +43,10 @@ impl Run<'_> {
     }
 
     async fn undo(&self, turn: Turn<'_>, call: &Call) {
-        let Turn { step, key, .. } = turn;
+        let Turn {
+            step, key, effect, ..
+        } = turn;
         let began = Instant::now();
-        let effect = effect_of_call(call, self.engine.config, &self.plan.children);
         let started = StepStarted {
             step: key.clone(),
             action: call.name(),

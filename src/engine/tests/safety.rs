@@ -379,3 +379,78 @@ fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
     assert_eq!(ended.end.exit, ExitCode::Interrupted);
     assert_eq!(ended.status("a"), Status::InDoubt);
 }
+
+#[test]
+fn a_failed_undo_is_stuck_also_where_a_refusal_caused_it() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.look = {}, act.fail = "target" }
+        [[step]]
+        name = "b"
+        act.destroy = {}
+        "#,
+    );
+    assert_eq!(ended.status("b"), Status::NotRun, "nobody can be asked");
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+}
+
+#[test]
+fn what_was_done_is_taken_back_even_if_it_was_not_as_expected() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        on_failure = "undo"
+        [[step]]
+        name = "a"
+        act.change = { n = 1 }
+        expect = "n == 2"
+        undo = { act.look = {} }
+        "#,
+    );
+    assert_eq!(world(), ["change a", "look a"]);
+    assert_eq!(ended.status("a"), Status::Undone);
+}
+
+#[test]
+fn a_refusal_after_a_change_does_not_say_that_nothing_was_done() {
+    let text = |first: &str| {
+        format!(
+            "title = 'x'\n[[step]]\nname = 'a'\nact.{first} = {{}}\n[[step]]\nname = 'b'\nact.look = {{}}\nconfirm = 'Go on?'\n"
+        )
+    };
+    assert_eq!(
+        Bench::default().run(&text("look")).end.exit,
+        ExitCode::NotNow
+    );
+    assert_eq!(
+        Bench::default().run(&text("change")).end.exit,
+        ExitCode::Unknown
+    );
+}
+
+/// Worse news beside it does not hide that a person must look.
+#[test]
+fn a_doubt_is_stuck_even_beside_something_critical() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        undo = { act.look = {}, act.fail = "target" }
+        [[step]]
+        name = "b"
+        act.look = {}
+        act.fail = "target"
+        severity = "P0"
+        on_failure = "undo"
+        "#,
+    );
+    assert_eq!(ended.end.verdict, Verdict::Critical);
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+}

@@ -5,6 +5,7 @@ mod closing;
 mod fold;
 mod grid;
 mod rows;
+mod said;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::base::text::one_line;
 use crate::base::{Tone, Verdict};
 use crate::event::{Envelope, Event, StepLine, StepTable, Summary};
 
+use self::said::Said;
 use super::{Format, Report, Style};
 
 /// The registry's line.
@@ -28,6 +30,7 @@ pub(super) const FORMAT: Format = Format {
         Box::new(Table {
             style,
             summary: Summary::default(),
+            said: Said::default(),
         })
     },
 };
@@ -35,6 +38,8 @@ pub(super) const FORMAT: Format = Format {
 struct Table {
     style: Style,
     summary: Summary,
+    /// What programs of failed steps said last.
+    said: Said,
 }
 
 impl Report for Table {
@@ -44,6 +49,7 @@ impl Report for Table {
             self.summary.add(envelope);
         }
         if let Event::StepFinished(end) = &envelope.event {
+            self.said.hear(end);
             self.summary.forget_outputs(&end.step);
         }
         Ok(())
@@ -97,7 +103,7 @@ impl Table {
             Some(widths) if fitted.cut => widths.last().copied(),
             Some(_) | None => None,
         };
-        let remarks = steps::remarks(&shown, dry, room, self.style);
+        let remarks = steps::remarks(&shown, &self.said, dry, room, self.style);
         vec![fitted.text, remarks]
     }
 }

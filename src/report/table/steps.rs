@@ -8,6 +8,7 @@ use crate::report::Style;
 use super::fold::Shown;
 use super::grid::{Cell, Column, Fitted, Grid, Kind};
 use super::rows::NOTHING;
+use super::said::Said;
 use super::wrap::wrap;
 
 /// The lines of a screen that a table of steps leaves to nothing else.
@@ -99,7 +100,13 @@ fn severity(line: &StepLine) -> Option<&'static str> {
 /// What the table could not hold of bad steps: the whole detail where it was cut, and what to do about it.
 /// `room` is what the column of details could hold; none where nothing was cut. Below a tall table the few bad steps
 /// are told again: its upper part has left the screen.
-pub(super) fn remarks(steps: &[Shown<'_>], dry: bool, room: Option<usize>, style: Style) -> String {
+pub(super) fn remarks(
+    steps: &[Shown<'_>],
+    said: &Said,
+    dry: bool,
+    room: Option<usize>,
+    style: Style,
+) -> String {
     let mut text = String::new();
     let bad = steps.iter().filter(|step| is_bad(step.line)).count();
     let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
@@ -117,7 +124,8 @@ pub(super) fn remarks(steps: &[Shown<'_>], dry: bool, room: Option<usize>, style
             .any(|below| below.starts_with('['));
         let again = !by_items && (cut || (out_of_sight && is_bad(line)));
         let help = line.end.as_ref().and_then(|end| end.help.as_deref());
-        if !again && help.is_none() {
+        let said = said.of(&line.step);
+        if !again && help.is_none() && said.is_empty() {
             continue;
         }
         let room = style.width.saturating_sub(5).max(1);
@@ -128,6 +136,15 @@ pub(super) fn remarks(steps: &[Shown<'_>], dry: bool, room: Option<usize>, style
         if again {
             for part in wrap(&detail, room) {
                 text.push_str(&format!("   {part}\n"));
+            }
+        }
+        for line in said {
+            for part in wrap(line, room.saturating_sub(2).max(1)) {
+                let quoted = format!("│ {part}");
+                text.push_str(&format!(
+                    "   {}\n",
+                    Tone::Faint.paint(&quoted, style.colour)
+                ));
             }
         }
         if let Some(help) = help {

@@ -456,3 +456,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_failed_program_is_quoted_with_its_last_lines() {
+    let stderr =
+        "connecting\n\none\ntwo\nFATAL: no password\u{1b}[2J\nDETAIL: for ops\nhint: see the log\n";
+    let mut failed = end(
+        "dump",
+        Status::Critical,
+        Some(7.0),
+        "exited with 2: hint: see the log",
+    );
+    failed.failed = true;
+    failed.outputs.insert("stderr".to_owned(), stderr.into());
+    let mut fine = end("fine", Status::Ok, Some(7.0), "");
+    fine.outputs.insert("stderr".to_owned(), stderr.into());
+    let text = screen(
+        false,
+        80,
+        vec![
+            sample::started(&["dump", "fine"]),
+            Event::StepFinished(failed),
+            Event::StepFinished(fine),
+        ],
+    );
+    let quoted: Vec<&str> = text.lines().filter(|line| line.contains('│')).collect();
+    assert_eq!(
+        quoted,
+        [
+            "   │ one",
+            "   │ two",
+            "   │ FATAL: no password␛[2J",
+            "   │ DETAIL: for ops",
+            "   │ hint: see the log",
+        ]
+    );
+}
