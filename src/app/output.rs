@@ -58,6 +58,7 @@ impl Listing {
                 .map(|column| self.columns[*column].clone())
                 .collect(),
             rows: self.rows.iter().map(cells).collect(),
+            remark: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod retry;
 mod run;
 mod samples;
 mod sequence;
+mod shown;
 mod sink;
 mod step;
 mod stop;

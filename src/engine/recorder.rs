@@ -110,7 +110,12 @@ fn masked(masker: &Masker, event: Event) -> Event {
             outputs: masked_map(masker, end.outputs),
             saved: masked_map(masker, end.saved),
             table: end.table.map(|table| StepTable {
-                columns: table.columns,
+                columns: table
+                    .columns
+                    .iter()
+                    .map(|column| masker.text(column))
+                    .collect(),
+                remark: table.remark.map(|remark| masker.text(&remark)),
                 rows: table
                     .rows
                     .into_iter()

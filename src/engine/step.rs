@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use crate::base::{Effect, Severity, Span, Status};
-use crate::event::{Event, StepFinished, StepStarted, StepTable};
+use crate::event::{Event, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{OnFailure, Step};
 use crate::plan::effect_of_step;
@@ -16,6 +16,7 @@ use super::frame::{Frame, Turn};
 use super::judge::{self, Ending};
 use super::recorder::bounded;
 use super::run::Run;
+use super::shown::table_of;
 use super::{ActionError, Durability, Outputs, artifact};
 
 /// What the run needs to know of a step that ended.
@@ -378,39 +379,6 @@ impl StepEnd {
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)
     }
-}
-
-/// The rows to print: those of the runbook's `output` step, and of a step with `show`.
-fn table_of(frame: &Frame<'_>, step: &Step, outputs: &Map<String, Value>) -> Option<StepTable> {
-    let is_output = frame.caller.is_none() && frame.runbook.output.as_deref() == Some(&step.name);
-    if !is_output && step.show.is_empty() {
-        return None;
-    }
-    let rows = outputs.get("rows")?.as_array()?;
-    let columns: Vec<String> = if step.show.is_empty() {
-        match outputs.get("columns").and_then(Value::as_array) {
-            Some(columns) => columns
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-            None => rows
-                .first()
-                .and_then(Value::as_object)
-                .map(|row| row.keys().cloned().collect())
-                .unwrap_or_default(),
-        }
-    } else {
-        step.show.clone()
-    };
-    let cells = |row: &Value| {
-        columns
-            .iter()
-            .map(|column| row.get(column).cloned().unwrap_or_default())
-            .collect()
-    };
-    let rows = rows.iter().map(cells).collect();
-    Some(StepTable { columns, rows })
 }
 
 pub(super) fn milliseconds(began: Instant) -> f64 {

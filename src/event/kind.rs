@@ -148,6 +148,9 @@ pub struct StepTable {
     pub columns: Vec<String>,
     /// The cells, one list a row, in the order of the columns.
     pub rows: Vec<Vec<Value>>,
+    /// What a reader should know of them: a column that was asked for and is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// The evidence supports a cause.

@@ -131,6 +131,7 @@ pub(crate) fn table(columns: &[&str], rows: Vec<Vec<Value>>) -> StepTable {
     StepTable {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         rows,
+        remark: None,
     }
 }
 
@@ -191,7 +192,11 @@ pub(crate) fn any_table() -> impl Strategy<Value = StepTable> {
         prop::collection::vec(any_text(), 0..9),
         prop::collection::vec(prop::collection::vec(any_value(), 0..9), 0..4),
     )
-        .prop_map(|(columns, rows)| StepTable { columns, rows })
+        .prop_map(|(columns, rows)| StepTable {
+            columns,
+            rows,
+            remark: None,
+        })
 }
 
 fn any_run_started() -> impl Strategy<Value = Event> {

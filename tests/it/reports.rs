@@ -170,6 +170,25 @@ fn one_v_tells_each_step_and_only_two_tell_what_the_program_does() {
 }
 
 #[test]
+fn a_column_to_show_that_no_row_has_is_told_with_those_there_are() {
+    let project = Project::new().file("here/a.txt", "").runbook(
+        "t/x",
+        "[[step]]\nname = \"look\"\nfiles.find = \"here/*\"\nshow = [\"path\", \"*\"]\n",
+    );
+    let live = project
+        .run(&["t", "x"])
+        .exits(0)
+        .prints("`show` names \"*\", which no row has; the columns are ");
+    let replayed = project.run(&["runs", "replay", "1"]).exits(0);
+    assert_eq!(live.stdout, replayed.stdout);
+    let right = Project::new().file("here/a.txt", "").runbook(
+        "t/x",
+        "[[step]]\nname = \"look\"\nfiles.find = \"here/*\"\nshow = [\"path\"]\n",
+    );
+    right.run(&["t", "x"]).exits(0).never_shows("which no row");
+}
+
+#[test]
 fn quiet_prints_trouble_and_nothing_on_the_way() {
     let output = project()
         .run(&["t", "x", "-q"])

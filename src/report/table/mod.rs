@@ -128,6 +128,9 @@ pub fn rows_of(table: &StepTable, style: Style) -> String {
     if table.rows.is_empty() {
         text.push_str(&remark("no rows", style));
     }
+    if let Some(words) = &table.remark {
+        text.push_str(&remark(&one_line(words), style));
+    }
     if fitted.cut {
         let words = "… stands for text that did not fit; --format json has all of it";
         text.push_str(&remark(words, style));
