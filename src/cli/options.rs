@@ -72,7 +72,7 @@ pub(super) fn global() -> Vec<Arg> {
         .action(ArgAction::SetTrue),
         flag(
             "verbose",
-            "Tell each step as it ends; -vv also logs what opsbook does, -vvv every detail",
+            "Tell each step as it ends; -vv also logs, -vvv every detail",
         )
         .short('v')
         .action(ArgAction::Count),
