@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::base::Effect::{self, Destroy, Read, Write};
 
 use super::Dialect::{self, Postgres, Sqlite};
-use super::{effect, effect_in_any};
+use super::{UNPARSED, effect, effect_in_any};
 
 /// Statements that both engines know.
 const COMMON: &[(&str, Effect)] = &[
@@ -407,8 +407,11 @@ proptest! {
         let all: Vec<_> = cases().collect();
         let (dialect, text, expected) = all[first % all.len()];
         let (_, other, _) = all[second % all.len()];
+        // What is no statement by itself can become one: an open quote is closed by the next.
+        prop_assume!(!effect(text, dialect).reason.starts_with(UNPARSED));
         let both = format!("{text}\n;{other}");
-        prop_assert!(effect(&both, dialect).effect >= expected);
+        let found = effect(&both, dialect);
+        prop_assert!(found.effect >= expected, "{both:?}: {found:?}");
     }
 
     #[test]
