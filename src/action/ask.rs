@@ -115,7 +115,9 @@ async fn text(
     } else {
         &one_line(&answer)
     };
-    Ok(told(shown, &answer))
+    let mut outputs = told(shown, &answer);
+    outputs.sensitive = hidden;
+    Ok(outputs)
 }
 
 fn told(shown: &str, answer: &str) -> Outputs {
@@ -170,6 +172,7 @@ mod tests {
             .unwrap();
         assert_eq!(outputs.values["answer"], "s3cret");
         assert!(!outputs.detail.contains("s3cret"));
+        assert!(outputs.sensitive);
     }
 
     #[tokio::test]

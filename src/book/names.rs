@@ -2,8 +2,8 @@
 
 use super::field::Field;
 
-/// Names that every expression can use, or that its grammar claims.
-pub(super) const RESERVED: [&str; 21] = [
+/// Names that every expression can use.
+pub(super) const EVERYWHERE: [&str; 9] = [
     "input",
     "steps",
     "service",
@@ -13,19 +13,17 @@ pub(super) const RESERVED: [&str; 21] = [
     "run",
     "project",
     "environment",
-    "index",
-    "true",
-    "false",
-    "none",
-    "not",
-    "and",
-    "or",
-    "in",
-    "is",
-    "if",
-    "else",
-    "self",
 ];
+
+/// Words that the grammar of expressions claims, and the number of an item.
+const CLAIMED: [&str; 12] = [
+    "index", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "self",
+];
+
+/// Whether a name would hide another or be none.
+pub(super) fn is_reserved(name: &str) -> bool {
+    EVERYWHERE.contains(&name) || CLAIMED.contains(&name)
+}
 
 /// The longest name of a step.
 const LONGEST_NAME: usize = 64;
@@ -39,7 +37,7 @@ pub(super) fn identifier(field: Field<'_>) -> Option<()> {
         ));
         return None;
     }
-    if RESERVED.contains(&name) {
+    if is_reserved(name) {
         field.key_mistake(format!("the name `{name}` is taken"));
         return None;
     }

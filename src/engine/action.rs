@@ -233,6 +233,8 @@ pub struct Outputs {
     pub attachments: Vec<Attachment>,
     /// How it ended where the action itself judges: a sub-runbook.
     pub end: Option<End>,
+    /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
+    pub sensitive: bool,
 }
 
 /// How an action ended that judges by itself.

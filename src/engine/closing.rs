@@ -12,8 +12,9 @@ use super::run::{Run, RunEnd, Whole};
 use super::{Durability, Stop};
 
 impl Run<'_> {
-    /// Raises the findings that the evidence supports. What refers to a step that did not run is not supported.
-    fn raise_findings(&self, runbook: &Runbook, scope: &Scope) -> Vec<FindingRaised> {
+    /// Raises the findings of a runbook that the evidence supports, worst first. What refers to a step that did not run is
+    /// not supported.
+    pub(super) fn raise_findings(&self, runbook: &Runbook, scope: &Scope) -> Vec<FindingRaised> {
         let evaluator = self.engine.evaluator;
         let supported = |finding: &&crate::model::Finding| {
             evaluator

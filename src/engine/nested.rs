@@ -78,7 +78,8 @@ impl NestedRunner for Nested<'_, '_> {
                 never = self.hand_down(&halt) => match never {},
                 whole = self.run.whole(&frame, scope) => whole,
             };
-            let (status, severity, detail) = match whole.worst {
+            let findings = self.run.raise_findings(child, &whole.scope);
+            let (mut status, mut severity, mut detail) = match whole.worst {
                 Some(worst) if worst.status.verdict() != Verdict::Ok => {
                     (worst.status, worst.severity, worst.reason)
                 }
@@ -88,6 +89,13 @@ impl NestedRunner for Nested<'_, '_> {
                     format!("{} ok", text::count(whole.steps, "step")),
                 ),
             };
+            if let Some(worst) = findings.into_iter().next()
+                && worst.severity.verdict() > status.verdict()
+            {
+                status = worst.severity.verdict().into();
+                severity = Some(worst.severity);
+                detail = worst.cause;
+            }
             let mut outputs = Outputs::new(detail)
                 .with("verdict", status.verdict().as_str())
                 .with("steps", whole.steps);

@@ -314,7 +314,14 @@ impl Run<'_> {
         let Turn {
             frame, step, key, ..
         } = turn;
+        let sensitive = step.sensitive || given.outputs.sensitive;
         let outputs = bounded(given.outputs.values, self.engine.masker);
+        // What it found, or why it failed, may quote what it gave.
+        let detail = match ending.status {
+            _ if !sensitive || outputs.is_empty() => ending.detail,
+            Status::Ok => String::new(),
+            _ => "what it gave is sensitive and not told".to_owned(),
+        };
         let table = table_of(frame, step, &outputs);
         let seen = frame.referred.holds(&step.name).then(|| {
             let mut seen = outputs.clone();
@@ -326,14 +333,14 @@ impl Run<'_> {
                 ("failed", json!(ending.failed)),
                 ("took_ms", json!(given.took_ms)),
                 ("attempts", json!(given.attempts)),
-                ("detail", json!(ending.detail)),
+                ("detail", json!(detail)),
             ] {
                 // An output of the same name belongs to the action: an HTTP status stays one.
                 seen.entry(name).or_insert(value);
             }
             Value::Object(seen)
         });
-        let hidden = |values: Map<String, Value>| if step.sensitive { Map::new() } else { values };
+        let hidden = |values: Map<String, Value>| if sensitive { Map::new() } else { values };
         let finished = StepFinished {
             step: key.clone(),
             action: step.call.name(),
@@ -342,17 +349,13 @@ impl Run<'_> {
             severity: ending.severity,
             failed: ending.failed,
             took_ms: given.took_ms,
-            detail: if step.sensitive && ending.status == Status::Ok {
-                String::new()
-            } else {
-                ending.detail.clone()
-            },
+            detail: detail.clone(),
             help: ending.help,
             attempts: given.attempts,
             outputs: hidden(outputs),
             saved: hidden(given.saved.clone()),
-            table: table.filter(|_| !step.sensitive),
-            sensitive: step.sensitive,
+            table: table.filter(|_| !sensitive),
+            sensitive,
             artifact: given.artifact,
         };
         self.ledger.borrow_mut().note_end(ending.status);
@@ -364,7 +367,7 @@ impl Run<'_> {
             ends_run: given.ends_run || self.ledger.borrow().broken.is_some(),
             saved: given.saved,
             seen,
-            detail: ending.detail,
+            detail,
         }
     }
 

@@ -4,21 +4,9 @@ use crate::base::{Diagnostic, Place, nearest};
 use crate::expr::NameUse;
 use crate::model::Step;
 
+use super::super::names::EVERYWHERE;
 use super::outputs::{outputs_of_call, outputs_of_step, step_path};
 use super::{Checker, View};
-
-/// Names that every expression can use.
-const EVERYWHERE: [&str; 9] = [
-    "input",
-    "steps",
-    "service",
-    "database",
-    "queue",
-    "secret",
-    "run",
-    "project",
-    "environment",
-];
 
 /// How many names a message lists.
 const MOST_LISTED: usize = 12;

@@ -131,3 +131,19 @@ fn a_threshold_that_cannot_be_told_does_not_make_a_failed_sub_runbook_better() {
     assert_eq!(ended.status("child"), Status::Critical);
     assert_eq!(ended.status("next"), Status::NotRun);
 }
+
+#[test]
+fn findings_of_a_sub_runbook_are_raised_and_judge_its_step() {
+    let bench = Bench {
+        others: vec![(
+            "db/check",
+            "title = 'y'\n[[step]]\nname = 'look'\nact.look = { n = 7 }\n[[finding]]\nwhen = 'steps.look.n > 5'\nseverity = 'P2'\ncause = 'too many'\n",
+        )],
+        ..Bench::default()
+    };
+    let ended = bench.run("title = 'x'\n[[step]]\nname = 'sub'\nrunbook.run = 'db/check'\n");
+    assert_eq!(ended.status("sub"), Status::Warning);
+    assert_eq!(ended.end.exit, ExitCode::Warning);
+    assert_eq!(ended.end.reason, "sub: too many");
+    assert_eq!(ended.summary.findings.len(), 1);
+}

@@ -454,3 +454,17 @@ fn a_doubt_is_stuck_even_beside_something_critical() {
     assert_eq!(ended.end.verdict, Verdict::Critical);
     assert_eq!(ended.end.exit, ExitCode::Stuck);
 }
+
+#[test]
+fn a_sensitive_step_that_fails_does_not_quote_what_it_gave() {
+    let bench = Bench::default();
+    let ended = bench.run(
+        "title = 'x'\n[[step]]\nname = 'a'\nact.look = { value = 'private' }\nexpect = \"value == 'x'\"\nsensitive = true\n",
+    );
+    assert_eq!(ended.end.exit, ExitCode::Critical);
+    let told = serde_json::to_string(&ended.told).unwrap();
+    assert!(
+        !told.contains("private") && !ended.end.reason.contains("private"),
+        "{told}"
+    );
+}
