@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{CommandPath, Diagnostic, Diagnostics, Place, nearest};
-use crate::model::{Call, Kind, Node, Runbook, Step};
+use crate::model::{Call, Input, Kind, Node, Runbook, Step};
 
 use super::library::Library;
+use super::names::variable;
 
 /// How many runbooks may wait for each other: a run holds them all, each on the stack of the one before.
 const DEEPEST: usize = 16;
@@ -44,7 +45,7 @@ impl Walk<'_> {
     /// Gives the height of the runbook at the end of the chain.
     fn follow(&mut self, runbook: &Runbook) -> usize {
         let mut below = 0;
-        for (path, place) in runs(runbook) {
+        for (path, place, call) in runs(runbook) {
             if let Some(start) = self.chain.iter().position(|waiting| *waiting == path) {
                 let chain: Vec<_> = self.chain[start..].iter().map(CommandPath::typed).collect();
                 self.mistakes.push(
@@ -60,6 +61,9 @@ impl Walk<'_> {
                 self.too_deep(place);
                 continue;
             }
+            if let Some(other) = self.found.get(&path).map(Arc::clone) {
+                self.inputs(call, &place, &other);
+            }
             if let Some(height) = self.heights.get(&path).copied() {
                 if self.chain.len() + height > DEEPEST {
                     self.too_deep(place);
@@ -69,6 +73,7 @@ impl Walk<'_> {
             }
             match self.library.find(&path) {
                 Ok(Some(other)) => {
+                    self.inputs(call, &place, &other);
                     self.found.insert(path.clone(), Arc::clone(&other));
                     below = below.max(self.descend(path, &other));
                 }
@@ -85,6 +90,37 @@ impl Walk<'_> {
         self.chain.pop();
         self.heights.insert(path, height);
         height
+    }
+
+    /// Holds the names that a step hands over against those that the other runbook asks for, where they are written out.
+    fn inputs(&mut self, call: &Call, place: &Place, other: &Runbook) {
+        let given: Vec<&str> = match call.option("inputs") {
+            None => Vec::new(),
+            Some(Node::Table(entries)) => entries.iter().map(|(name, _)| name.as_str()).collect(),
+            Some(_) => return,
+        };
+        let names = |input: &Input, name: &str| input.variable() == variable(name);
+        for name in &given {
+            if other.inputs.iter().any(|input| names(input, name)) {
+                continue;
+            }
+            let known = other.inputs.iter().map(|input| input.name.as_str());
+            let unknown = format!("{} has no input {name:?}", other.path);
+            let diagnostic = Diagnostic::at(place.clone(), unknown);
+            self.mistakes.push(match nearest(name, known) {
+                Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
+                None => diagnostic,
+            });
+        }
+        for input in &other.inputs {
+            if input.default.is_none() && !given.iter().any(|name| names(input, name)) {
+                let missing = format!("{} needs the input {:?}", other.path, input.name);
+                self.mistakes.push(
+                    Diagnostic::at(place.clone(), missing)
+                        .help(format!("write `runbook.inputs = {{ {} = … }}`", input.name)),
+                );
+            }
+        }
     }
 
     fn too_deep(&mut self, place: Place) {
@@ -114,8 +150,8 @@ impl Walk<'_> {
     }
 }
 
-/// The runbooks that a runbook runs itself, with the place of each.
-fn runs(runbook: &Runbook) -> Vec<(CommandPath, Place)> {
+/// The runbooks that a runbook runs itself, with the place of each and the call that does it.
+fn runs(runbook: &Runbook) -> Vec<(CommandPath, Place, &Call)> {
     runbook
         .all_steps()
         .flat_map(Step::calls)
@@ -123,11 +159,11 @@ fn runs(runbook: &Runbook) -> Vec<(CommandPath, Place)> {
         .collect()
 }
 
-fn run_by(call: &Call) -> Option<(CommandPath, Place)> {
+fn run_by(call: &Call) -> Option<(CommandPath, Place, &Call)> {
     match (call.verb.object, &call.object) {
         (Kind::Runbook, Node::Text(template)) => {
             let path = CommandPath::parse(&template.text).ok()?;
-            Some((path, template.place.clone()))
+            Some((path, template.place.clone(), call))
         }
         _ => None,
     }

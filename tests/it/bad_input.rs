@@ -247,3 +247,24 @@ fn a_name_that_a_sub_runbook_misses_is_told_before_anything_is_done() {
         .says("`doomed` is not defined here");
     assert!(!project.path("done").exists());
 }
+
+/// What a step hands to another runbook is held against what that one asks for before anything is done.
+#[test]
+fn inputs_of_a_sub_runbook_are_checked_before_anything_is_done() {
+    let project = Project::new()
+        .runbook(
+            "t/inner",
+            "[input.table]\ntype = \"string\"\n[[step]]\nname = \"a\"\nassert.that = \"input.table != ''\"\n",
+        )
+        .runbook(
+            "t/outer",
+            "[[step]]\nname = \"first\"\nshell.run = \"echo done > done\"\n[[step]]\nname = \"second\"\nrunbook.run = \"t/inner\"\nrunbook.inputs = { tabel = \"x\" }\n",
+        );
+    project
+        .run(&["t", "outer"])
+        .exits(78)
+        .says("t/inner has no input \"tabel\"")
+        .says("did you mean `table`?")
+        .says("t/inner needs the input \"table\"");
+    assert!(!project.path("done").exists());
+}
