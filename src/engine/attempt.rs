@@ -70,7 +70,7 @@ impl Run<'_> {
         let because = match self
             .engine
             .evaluator
-            .judge(expect, &scope.with_all(&outputs.values))
+            .judge(expect, &scope.with_named_in(&expect.text, &outputs.values))
         {
             Ok(judgement) if judgement.holds => return Ok(outputs),
             Ok(judgement) if judgement.because.is_empty() => {

@@ -73,12 +73,14 @@ pub(super) fn of_outputs(
         },
         None => Ending::passed_over(Status::Ok, detail_of(outputs, saved)),
     };
-    let own = scope.with_all(&outputs.values).with_all(saved);
     let most = step
         .severity
         .map_or(Severity::P1, |severity| severity.min(Severity::P1));
     for (threshold, severity) in [(&step.critical, most), (&step.warn, Severity::P3)] {
         let Some(threshold) = threshold else { continue };
+        let own = scope
+            .with_named_in(&threshold.text, &outputs.values)
+            .with_named_in(&threshold.text, saved);
         match crossed(evaluator, threshold, &own) {
             Ok(None) => {}
             Ok(Some(because)) if severity.verdict() > ok.status.verdict() => {

@@ -168,7 +168,7 @@ impl Run<'_> {
         match self
             .engine
             .evaluator
-            .judge(until, &scope.with_all(&outputs.values))
+            .judge(until, &scope.with_named_in(&until.text, &outputs.values))
         {
             Ok(judgement) => {
                 *not_yet = if judgement.because.is_empty() {

@@ -182,10 +182,14 @@ impl Run<'_> {
             effect,
             ..
         } = turn;
-        let own = scope.with_all(&outputs.values);
+        let own = |text: &str| scope.with_named_in(text, &outputs.values);
         let mut saved = Map::new();
         for (name, expression) in &step.save {
-            match self.engine.evaluator.value(expression, &own) {
+            match self
+                .engine
+                .evaluator
+                .value(expression, &own(&expression.text))
+            {
                 Ok(value) => saved.insert(name.clone(), value),
                 Err(error) => {
                     let because = format!("{name} cannot be saved: {}", error.message);
@@ -198,13 +202,15 @@ impl Run<'_> {
             };
         }
         let artifact = match &step.artifact {
-            Some(artifact) => match artifact::keep(self.engine, artifact, &outputs, &own) {
-                Ok(path) => Some(path),
-                Err(error) => {
-                    let failure = Failure::Action(error);
-                    return self.fail(turn, began, &failure, attempts, effect);
+            Some(artifact) => {
+                match artifact::keep(self.engine, artifact, &outputs, &own(&artifact.path.text)) {
+                    Ok(path) => Some(path),
+                    Err(error) => {
+                        let failure = Failure::Action(error);
+                        return self.fail(turn, began, &failure, attempts, effect);
+                    }
                 }
-            },
+            }
             None => None,
         };
         let ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
@@ -261,7 +267,10 @@ impl Run<'_> {
         let judgement = self
             .engine
             .evaluator
-            .judge(&unless.expect, &scope.with_all(&outputs.values))
+            .judge(
+                &unless.expect,
+                &scope.with_named_in(&unless.expect.text, &outputs.values),
+            )
             .map_err(Failure::Evaluation)?;
         Ok(judgement.holds.then(|| {
             Ending::passed_over(

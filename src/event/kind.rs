@@ -178,6 +178,30 @@ pub struct RunFinished {
     pub took_ms: f64,
 }
 
+impl StepFinished {
+    /// The same without what the step gave.
+    #[must_use]
+    pub fn without_outputs(&self) -> Self {
+        Self {
+            step: self.step.clone(),
+            action: self.action.clone(),
+            effect: self.effect,
+            status: self.status,
+            severity: self.severity,
+            failed: self.failed,
+            took_ms: self.took_ms,
+            detail: self.detail.clone(),
+            help: self.help.clone(),
+            attempts: self.attempts,
+            outputs: Map::new(),
+            saved: Map::new(),
+            table: self.table.clone(),
+            sensitive: self.sensitive,
+            artifact: self.artifact.clone(),
+        }
+    }
+}
+
 impl Event {
     /// The word in the field `type`.
     #[must_use]

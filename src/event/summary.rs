@@ -81,6 +81,15 @@ impl Summary {
 
     /// Takes one more event in.
     pub fn add(&mut self, envelope: &Envelope) {
+        self.take(envelope, StepFinished::clone);
+    }
+
+    /// The same without what steps gave, for readers that show only how they ended: outputs can be large.
+    pub fn add_without_outputs(&mut self, envelope: &Envelope) {
+        self.take(envelope, StepFinished::without_outputs);
+    }
+
+    fn take(&mut self, envelope: &Envelope, kept: fn(&StepFinished) -> StepFinished) {
         self.run = Some(envelope.run);
         match &envelope.event {
             Event::RunStarted(start) => {
@@ -94,7 +103,7 @@ impl Summary {
                 self.line(&start.step, &start.action, start.effect).started = true
             }
             Event::StepFinished(end) => {
-                self.line(&end.step, &end.action, end.effect).end = Some(end.clone())
+                self.line(&end.step, &end.action, end.effect).end = Some(kept(end))
             }
             Event::FindingRaised(finding) => {
                 self.findings.push(FindingLine {
@@ -111,15 +120,6 @@ impl Summary {
                 self.took_ms = end.took_ms;
             }
             Event::StepRetried(_) | Event::Other(_) => {}
-        }
-    }
-
-    /// Drops what a step gave, for readers that show only how it ended: outputs can be large.
-    pub fn forget_outputs(&mut self, step: &StepKey) {
-        let line = self.places.get(step).map(|place| &mut self.steps[*place]);
-        if let Some(end) = line.and_then(|line| line.end.as_mut()) {
-            end.outputs = Map::new();
-            end.saved = Map::new();
         }
     }
 

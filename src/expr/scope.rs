@@ -67,6 +67,21 @@ impl Scope {
         child
     }
 
+    /// A scope that sees these names and also those of a JSON object that occur in a text. What an expression does not name
+    /// is not copied: the body of an answer may be millions of values.
+    #[must_use]
+    pub fn with_named_in<'a>(
+        &self,
+        text: &str,
+        values: impl IntoIterator<Item = (&'a String, &'a serde_json::Value)>,
+    ) -> Self {
+        self.with_all(
+            values
+                .into_iter()
+                .filter(|(name, _)| text.contains(name.as_str())),
+        )
+    }
+
     /// Adds a name for the rest of the run, seen by the scopes that are made from this one later.
     pub fn define(&mut self, name: &str, value: Value) {
         Arc::make_mut(&mut self.common).insert(name.to_owned(), value);
@@ -147,6 +162,17 @@ mod tests {
         let before = run.clone();
         run.define("a", Value::from(1));
         assert!(look(&before, "a").is_undefined());
+    }
+
+    #[test]
+    fn what_a_text_does_not_name_is_not_copied_for_it() {
+        let values = serde_json::Map::from_iter([
+            ("status".to_owned(), 200.into()),
+            ("json".to_owned(), 1.into()),
+        ]);
+        let child = Scope::new().with_named_in("status == 200", &values);
+        assert_eq!(look(&child, "status"), Value::from(200));
+        assert!(look(&child, "json").is_undefined());
     }
 
     #[test]

@@ -46,11 +46,10 @@ impl Report for Table {
     fn event(&mut self, envelope: &Envelope, _: &mut dyn io::Write) -> io::Result<()> {
         // A kind that this version does not know is shown by none.
         if !matches!(envelope.event, Event::Other(_)) {
-            self.summary.add(envelope);
+            self.summary.add_without_outputs(envelope);
         }
         if let Event::StepFinished(end) = &envelope.event {
             self.said.hear(end);
-            self.summary.forget_outputs(&end.step);
         }
         Ok(())
     }
