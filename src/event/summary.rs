@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::Map;
 
 use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
 
