@@ -176,12 +176,9 @@ impl Engine<'_> {
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
         if options.read_only
-            && let Some(planned) = plan.steps.iter().find(|planned| planned.effect.changes())
+            && let Some((step, effect)) = plan.first_change(self.config)
         {
-            return Err(RunError::ReadOnly {
-                step: planned.step.clone(),
-                effect: planned.effect,
-            });
+            return Err(RunError::ReadOnly { step, effect });
         }
         let began = Instant::now();
         let number = self.journal.begin()?;

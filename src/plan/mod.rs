@@ -63,6 +63,23 @@ impl Plan {
         }
     }
 
+    /// The first step that may change something, by its action or by what takes it back, with what it may do.
+    #[must_use]
+    pub fn first_change(&self, config: &Config) -> Option<(StepKey, Effect)> {
+        let steps = self
+            .steps
+            .iter()
+            .map(|planned| (planned.step.clone(), planned.effect));
+        let undone = std::iter::once(&self.runbook)
+            .chain(self.children.values())
+            .flat_map(|runbook| runbook.all_steps())
+            .filter_map(|step| {
+                let effect = effect_of_call(step.undo.as_ref()?, config, &self.children);
+                Some((StepKey::new(&step.name), effect))
+            });
+        steps.chain(undone).find(|(_, effect)| effect.changes())
+    }
+
     /// The SHA-256 over the files of the runbook and of every one that it runs, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {

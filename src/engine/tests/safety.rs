@@ -31,6 +31,23 @@ fn a_destroy_asks_and_without_anybody_to_ask_nothing_is_done() {
 }
 
 #[test]
+fn read_only_refuses_an_undo_that_changes_something() {
+    let bench = Bench {
+        options: RunOptions {
+            read_only: true,
+            ..RunOptions::default()
+        },
+        ..Bench::default()
+    };
+    let text = "title = 'x'\n[[step]]\nname = 'a'\nact.look = {}\nundo = { act.destroy = {} }\n";
+    let Err(RunError::ReadOnly { step, effect }) = bench.try_run(text) else {
+        panic!("it ran")
+    };
+    assert_eq!((step.as_str(), effect), ("a", Effect::Destroy));
+    assert!(world().is_empty());
+}
+
+#[test]
 fn read_only_refuses_before_the_first_step() {
     let bench = Bench {
         options: RunOptions {
