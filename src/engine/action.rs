@@ -114,10 +114,6 @@ impl Invocation {
         integer, Integer, &i64
     );
     option_reader!(
-        /// A number option.
-        float, Float, &f64
-    );
-    option_reader!(
         /// A duration option.
         duration, Duration, &Span
     );
@@ -229,8 +225,6 @@ pub struct Outputs {
     pub values: Map<String, Value>,
     /// What it found, in one line for a person.
     pub detail: String,
-    /// Files and notes that belong to the run.
-    pub attachments: Vec<Attachment>,
     /// How it ended where the action itself judges: a sub-runbook.
     pub end: Option<End>,
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
@@ -246,15 +240,6 @@ pub struct End {
     pub severity: Option<Severity>,
     /// Whether it failed, and did not only cross a threshold.
     pub failed: bool,
-}
-
-/// Something that belongs to the run beside its outputs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// What it is.
-    pub name: String,
-    /// Where it lies.
-    pub path: String,
 }
 
 impl Outputs {

@@ -10,7 +10,7 @@ use crate::model::ForEach;
 
 use super::attempt::Failure;
 use super::frame::Turn;
-use super::judge::{self, Ending};
+use super::judge::Ending;
 use super::run::Run;
 use super::step::{Given, StepEnd};
 use super::{ActionError, Outputs};
@@ -35,9 +35,9 @@ impl Run<'_> {
             Ok(other) => {
                 let error =
                     ActionError::config(format!("{} is {other}, not a list", each.items.text));
-                return self.no_items(turn, &Failure::Action(error));
+                return self.never_began(turn, &Failure::Action(error));
             }
-            Err(error) => return self.no_items(turn, &Failure::Evaluation(error)),
+            Err(error) => return self.never_began(turn, &Failure::Evaluation(error)),
         };
         let on_failure = frame.on_failure(step);
         let halted = std::cell::Cell::new(false);
@@ -70,22 +70,6 @@ impl Run<'_> {
             .collect()
             .await;
         self.finish_each(turn, total, &ends, began)
-    }
-
-    fn no_items(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
-        let Turn {
-            frame, step, key, ..
-        } = turn;
-        let ending = judge::of_failure(failure, frame.severity(step), turn.effect);
-        self.ledger.borrow_mut().note_failure(failure, key);
-        self.finish(
-            turn,
-            ending,
-            Given {
-                ends_run: failure.ends_run(),
-                ..Given::default()
-            },
-        )
     }
 
     /// The step as a whole: as bad as its worst item.

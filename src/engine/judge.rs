@@ -104,14 +104,7 @@ fn crossed(
     scope: &Scope,
 ) -> Result<Option<String>, EvalError> {
     let judgement = evaluator.judge(threshold, scope)?;
-    if !judgement.holds {
-        return Ok(None);
-    }
-    Ok(Some(if judgement.because.is_empty() {
-        threshold.text.clone()
-    } else {
-        judgement.because
-    }))
+    Ok(judgement.holds.then(|| judgement.reason(threshold)))
 }
 
 /// How a step ended that failed.

@@ -30,8 +30,8 @@ mod toolbox;
 mod undo;
 
 pub use action::{
-    Action, ActionContext, ActionError, ActionFuture, Actions, Attachment, End, ErrorKind,
-    Invocation, NestedRunner, Outputs,
+    Action, ActionContext, ActionError, ActionFuture, Actions, End, ErrorKind, Invocation,
+    NestedRunner, Outputs,
 };
 pub use journal::{Durability, Journal, JournalError, RunRow};
 pub use prompt::{Prompt, PromptError, PromptFuture};

@@ -171,12 +171,9 @@ impl Run<'_> {
             .judge(until, &scope.with_named_in(&until.text, &outputs.values))
         {
             Ok(judgement) => {
-                *not_yet = if judgement.because.is_empty() {
-                    until.text.clone()
-                } else {
-                    judgement.because
-                };
-                judgement.holds
+                let holds = judgement.holds;
+                *not_yet = judgement.reason(until);
+                holds
             }
             Err(error) => {
                 *not_yet = error.message;

@@ -77,17 +77,10 @@ impl Run<'_> {
         let when = step.when.as_ref()?;
         match self.engine.evaluator.judge(when, scope) {
             Ok(judgement) if judgement.holds => None,
-            Ok(judgement) => {
-                let because = if judgement.because.is_empty() {
-                    when.text.clone()
-                } else {
-                    judgement.because
-                };
-                Some(Ending::passed_over(
-                    Status::Skipped,
-                    format!("not needed: {because}"),
-                ))
-            }
+            Ok(judgement) => Some(Ending::passed_over(
+                Status::Skipped,
+                format!("not needed: {}", judgement.reason(when)),
+            )),
             Err(error) => Some(judge::of_failure(
                 &Failure::Evaluation(error),
                 Severity::P1,
@@ -99,11 +92,11 @@ impl Run<'_> {
     /// Runs a step once. `conditional` says whether its `when` is still to be asked.
     pub(super) async fn one(&self, turn: Turn<'_>, conditional: bool) -> StepEnd {
         let Turn {
-            frame,
             step,
             scope,
             key,
             effect,
+            ..
         } = turn;
         // A step that never waits must not keep a signal from being heard.
         tokio::task::yield_now().await;
@@ -118,16 +111,7 @@ impl Run<'_> {
             Err(failure) => return self.fail(turn, began, &failure, 0, Effect::Read),
         }
         if let Err(failure) = self.confirmed(turn).await {
-            let ending = judge::of_failure(&failure, frame.severity(step), Effect::Read);
-            self.ledger.borrow_mut().note_failure(&failure, key);
-            return self.finish(
-                turn,
-                ending,
-                Given {
-                    ends_run: failure.ends_run(),
-                    ..Given::default()
-                },
-            );
+            return self.never_began(turn, &failure);
         }
         let started = StepStarted {
             step: key.clone(),
@@ -251,6 +235,18 @@ impl Run<'_> {
             outputs,
             took_ms: Some(milliseconds(began)),
             attempts,
+            ends_run: failure.ends_run(),
+            ..Given::default()
+        };
+        self.finish(turn, ending, given)
+    }
+
+    /// Finishes a step that failed before it began: nothing was started that could have changed anything.
+    pub(super) fn never_began(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
+        let severity = turn.frame.severity(turn.step);
+        let ending = judge::of_failure(failure, severity, Effect::Read);
+        self.ledger.borrow_mut().note_failure(failure, turn.key);
+        let given = Given {
             ends_run: failure.ends_run(),
             ..Given::default()
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::base::{Size, Span};
+use crate::model::Expression;
 
 /// An evaluated node; the variant follows from the [`crate::model::Kind`] of its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,4 +65,16 @@ pub struct Judgement {
     pub holds: bool,
     /// The deciding part with its values, in one line: `json.pendingJobs 142 > 100`. Empty where there is nothing to tell.
     pub because: String,
+}
+
+impl Judgement {
+    /// The deciding part, else the condition as it was written.
+    #[must_use]
+    pub fn reason(self, condition: &Expression) -> String {
+        if self.because.is_empty() {
+            condition.text.clone()
+        } else {
+            self.because
+        }
+    }
 }

@@ -43,7 +43,7 @@ impl Plan {
         children: Children,
         config: &Config,
     ) -> Self {
-        let steps = runbook
+        let steps: Vec<PlannedStep> = runbook
             .all_steps()
             .map(|step| PlannedStep {
                 step: StepKey::new(&step.name),
@@ -51,7 +51,8 @@ impl Plan {
                 effect: effect_of_step(step, config, &children),
             })
             .collect();
-        let effect = effect_of_runbook(&runbook, config, &children);
+        let worst = steps.iter().map(|planned| planned.effect).max();
+        let effect = worst.unwrap_or(Effect::Read);
         let secrets = secrets::reachable(&runbook, &children, config);
         Self {
             runbook,
