@@ -163,6 +163,7 @@ impl World {
                     progress: &|line| self.told.borrow_mut().push(line),
                     cancel,
                     judged: self.judged,
+                    most_rows: None,
                 },
             )
             .await;

@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod inputs;
 mod logging;
+mod machine;
 mod outlets;
 mod output;
 mod project;

@@ -16,6 +16,7 @@ use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
 use super::inputs::{self, Given};
+use super::machine::ThisMachine;
 use super::outlets::Outlets;
 use super::signals::{self, Signals};
 use super::stoppable::StoppablePrompt;
@@ -89,6 +90,8 @@ impl App {
             secrets,
             masker: &masker,
             journal: &journal,
+            locks: &journal,
+            machine: &ThisMachine,
             prompt: &prompt,
             toolbox: &InstalledTools::of(environment),
             clock: environment.clock.as_ref(),
@@ -96,12 +99,19 @@ impl App {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
                 pid: environment.pid,
+                process: crate::base::ProcessMark::default(),
+                folder: environment.folder.display().to_string(),
+                config: config
+                    .source
+                    .as_ref()
+                    .map(|source| environment.absolute(source.path()).display().to_string()),
             },
         };
         let wishes = engine::RunOptions {
             yes: options.yes,
             read_only: options.read_only,
             timeout: options.timeout,
+            ..engine::RunOptions::default()
         };
         let end = engine
             .run(&plan, &wishes, &mut outlets, stopped)

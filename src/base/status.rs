@@ -24,11 +24,13 @@ pub enum Status {
     Undone,
     /// It was started and nobody knows whether it took effect.
     InDoubt,
+    /// It was done, and taking it back failed.
+    UndoFailed,
 }
 
 impl Status {
     /// Every status, in the order of the reference page.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::Warning,
         Self::Critical,
@@ -37,6 +39,7 @@ impl Status {
         Self::NotRun,
         Self::Undone,
         Self::InDoubt,
+        Self::UndoFailed,
     ];
 
     /// The word used in JSON and in `steps.<name>.status`.
@@ -51,6 +54,7 @@ impl Status {
             Self::NotRun => "not-run",
             Self::Undone => "undone",
             Self::InDoubt => "in-doubt",
+            Self::UndoFailed => "undo-failed",
         }
     }
 
@@ -66,6 +70,7 @@ impl Status {
             Self::NotRun => "not run",
             Self::Undone => "undone",
             Self::InDoubt => "IN DOUBT",
+            Self::UndoFailed => "UNDO FAILED",
         }
     }
 
@@ -76,7 +81,7 @@ impl Status {
             Self::Ok | Self::Skipped | Self::NotRun | Self::Undone => Verdict::Ok,
             Self::Warning => Verdict::Warning,
             Self::Critical => Verdict::Critical,
-            Self::Unknown | Self::InDoubt => Verdict::Unknown,
+            Self::Unknown | Self::InDoubt | Self::UndoFailed => Verdict::Unknown,
         }
     }
 }

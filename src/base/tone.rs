@@ -56,7 +56,7 @@ impl From<Status> for Tone {
             Status::Ok => Self::Good,
             Status::Warning => Self::Warning,
             Status::Critical => Self::Bad,
-            Status::Unknown | Status::InDoubt => Self::Unknown,
+            Status::Unknown | Status::InDoubt | Status::UndoFailed => Self::Unknown,
             Status::Skipped | Status::NotRun | Status::Undone => Self::Faint,
         }
     }

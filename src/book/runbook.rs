@@ -96,6 +96,8 @@ fn read_runbook(
         tags: tags.unwrap_or_default(),
         lock,
         window: window.map(str::to_owned),
+        approved: None,
+        heartbeat: None,
         timeout,
         on_failure: on_failure.unwrap_or_default(),
         requires: requires.unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::{Place, SourceFile, Span};
 use crate::book::EstateNames;
-use crate::model::{Step, Template};
+use crate::model::{Heartbeat, Step, Template};
 
 /// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,47 @@ pub struct Config {
     pub objects: Vec<ObjectStore>,
     /// `[window.*]`
     pub windows: Vec<Window>,
+    /// `[policy]`
+    pub policy: Policy,
+    /// `[heartbeat]`: told of every run whose runbook has none of its own.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// `[policy]`: what must be so before something is changed.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// `[policy.write]`: for a runbook that may write, and no worse.
+    pub write: Demands,
+    /// `[policy.destroy]`: for a runbook that may destroy.
+    pub destroy: Demands,
+    /// `[[policy.freeze]]`: when nothing is changed.
+    pub freezes: Vec<Freeze>,
+}
+
+/// What a policy asks of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// It needs `--reason`.
+    pub reason: bool,
+    /// It needs `--incident`.
+    pub incident: bool,
+    /// It needs a second person's approval.
+    pub approval: bool,
+    /// It is refused.
+    pub deny: bool,
+}
+
+/// A time in which nothing is changed, unless for an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freeze {
+    /// Why, in words.
+    pub title: String,
+    /// When it begins.
+    pub from: chrono::DateTime<chrono::Utc>,
+    /// When it is over.
+    pub until: chrono::DateTime<chrono::Utc>,
+    /// The mildest effect that is refused.
+    pub effect: crate::base::Effect,
 }
 
 /// Where a secret comes from.

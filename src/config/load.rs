@@ -7,7 +7,7 @@ use crate::book::{Document, Field, Mistakes, TableReader};
 use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
-use super::estate::Config;
+use super::estate::{Config, Policy};
 use super::{database, service, tables};
 
 /// What the readers of the tables share.
@@ -126,6 +126,8 @@ fn read_root(
         kvs: each(&root, "kv", tables::kv),
         objects: each(&root, "object", tables::object),
         windows: each(&root, "window", tables::window),
+        policy: Policy::default(),
+        heartbeat: None,
         folder: folder.clone(),
     };
     root.finish();

@@ -15,8 +15,8 @@ mod tables;
 mod wrangler;
 
 pub use estate::{
-    Auth, Config, Database, DatabaseKind, Kv, ObjectStore, Queue, QueueKind, Retention,
-    SecretSource, Service, Window,
+    Auth, Config, Database, DatabaseKind, Demands, Freeze, Kv, ObjectStore, Policy, Queue,
+    QueueKind, Retention, SecretSource, Service, Window,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};

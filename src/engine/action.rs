@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Masker, Place, Severity, Size, Span, Status, StepKey};
 use crate::config::Config;
+use crate::event::Preview;
 use crate::expr::{Argument, Judgement, ShellText};
 use crate::model::{ActionSpec, VerbSpec};
 
@@ -16,6 +17,20 @@ use super::Prompt;
 
 /// The end of an action, some time later.
 pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<Outputs, ActionError>> + 'a>>;
+
+/// What an action would do, some time later.
+pub type PreviewFuture<'a> = Pin<Box<dyn Future<Output = Result<Preview, ActionError>> + 'a>>;
+
+/// What becomes of an action in a dry run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dry {
+    /// It is done if it only reads, else shown.
+    ByEffect,
+    /// It is shown whatever its effect: it needs a person, or only waits.
+    Shown,
+    /// It is done whatever its effect: it runs steps, each of which is dry itself.
+    Done,
+}
 
 /// One action: what it says of itself and how it is done. A new one is one file and one line in `action::ACTIONS`.
 ///
@@ -27,6 +42,26 @@ pub trait Action: Sync {
     /// How long it may take to end by itself once [`ActionContext::cancel`] says so, before its future is dropped.
     fn grace(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// What becomes of it in a dry run.
+    fn dry(&self) -> Dry {
+        Dry::ByEffect
+    }
+
+    /// Tells what it would do, as it would be sent, and how many rows it would touch where that can be counted. Changes
+    /// nothing: what it asks the target only reads.
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            Ok(Preview {
+                sent: invocation.in_words(),
+                rows: None,
+            })
+        })
     }
 
     /// Does it once. Retries, repeats, limits of time and judging are the engine's.
@@ -128,6 +163,14 @@ impl Invocation {
         matches!(self.option(option), Some(Argument::Boolean(true)))
     }
 
+    /// The verb and its object in one line, for who sees nothing better.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!("{} {}", self.verb.name, self.object.in_words())
+            .trim_end()
+            .to_owned()
+    }
+
     /// The object as text; empty for other kinds.
     #[must_use]
     pub fn object_text(&self) -> &str {
@@ -194,6 +237,8 @@ pub struct ActionContext<'a> {
     pub cancel: tokio::sync::watch::Receiver<bool>,
     /// Whether the step has an `expect`: the action then leaves it to judge what the target answered.
     pub judged: bool,
+    /// The most rows that it may change, where a standing approval says so. What would change more changes nothing.
+    pub most_rows: Option<u64>,
 }
 
 impl ActionContext<'_> {

@@ -133,6 +133,7 @@ impl Run<'_> {
             progress: &progress,
             cancel: cancelled,
             judged,
+            most_rows: None,
         };
         let mut future = action.run(&invocation, &context);
         let cut_off = tokio::select! {

@@ -10,6 +10,8 @@ use crate::event::Envelope;
 pub enum Durability {
     /// May be lost with the machine's power, and be written a moment later.
     Relaxed,
+    /// Survives `kill -9` from the moment the call returns, but perhaps not loss of power.
+    Written,
     /// Survives `kill -9` and loss of power from the moment the call returns.
     Durable,
 }
@@ -39,6 +41,19 @@ pub trait Journal {
     /// # Errors
     /// When the store cannot be read.
     fn runs(&self, limit: usize, runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError>;
+
+    /// Keeps the text of a file that runs were planned from under the SHA-256 of it, in hexadecimal. It is written with the
+    /// next event.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn keep_source(&self, digest: &str, text: &str) -> Result<(), JournalError>;
+
+    /// The text that was kept under this SHA-256.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn source(&self, digest: &str) -> Result<Option<String>, JournalError>;
 }
 
 /// A run in a list.

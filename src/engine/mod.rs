@@ -5,16 +5,20 @@ mod action;
 mod artifact;
 mod attempt;
 mod closing;
+mod confirm;
 mod each;
 mod frame;
 mod journal;
 mod judge;
+mod locks;
+mod machine;
 mod names;
 mod nested;
 mod observe;
 mod prompt;
 mod recorder;
 mod referred;
+mod rehearse;
 mod retry;
 mod run;
 mod samples;
@@ -30,10 +34,12 @@ mod toolbox;
 mod undo;
 
 pub use action::{
-    Action, ActionContext, ActionError, ActionFuture, Actions, End, ErrorKind, Invocation,
-    NestedRunner, Outputs,
+    Action, ActionContext, ActionError, ActionFuture, Actions, Dry, End, ErrorKind, Invocation,
+    NestedRunner, Outputs, PreviewFuture,
 };
 pub use journal::{Durability, Journal, JournalError, RunRow};
+pub use locks::{Acquired, LockHolder, Locks};
+pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};
 pub use run::{Engine, Origin, RunEnd, RunError, RunOptions};
 pub use sink::{Progress, Sink};

@@ -5,7 +5,10 @@ use std::cell::{Cell, RefCell};
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, Masker, RunId, StepKey};
-use crate::event::{Envelope, Event, FindingRaised, RunFinished, StepFinished, StepTable, VERSION};
+use crate::event::{
+    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunFinished, RunResumed,
+    StepFinished, StepTable, VERSION,
+};
 
 use super::{Durability, Journal, JournalError, Progress, Sink};
 
@@ -98,6 +101,7 @@ fn masked(masker: &Masker, event: Event) -> Event {
     match event {
         Event::RunStarted(mut start) => {
             start.inputs = masked_map(masker, start.inputs);
+            start.reason = start.reason.map(|reason| masker.text(&reason));
             Event::RunStarted(start)
         }
         Event::StepRetried(mut retry) => {
@@ -123,6 +127,10 @@ fn masked(masker: &Masker, event: Event) -> Event {
                     .collect(),
             }),
             artifact: end.artifact.map(|path| masker.text(&path)),
+            preview: end.preview.map(|preview| Preview {
+                sent: masker.text(&preview.sent),
+                ..preview
+            }),
             ..end
         }),
         Event::FindingRaised(finding) => Event::FindingRaised(FindingRaised {
@@ -134,7 +142,18 @@ fn masked(masker: &Masker, event: Event) -> Event {
             reason: masker.text(&end.reason),
             ..end
         }),
-        other @ (Event::StepStarted(_) | Event::Other(_)) => other,
+        Event::RunResumed(resumed) => Event::RunResumed(RunResumed {
+            reason: resumed.reason.map(|reason| masker.text(&reason)),
+            ..resumed
+        }),
+        Event::ApprovalRequested(request) => Event::ApprovalRequested(ApprovalRequested {
+            because: masker.text(&request.because),
+            ..request
+        }),
+        other @ (Event::StepStarted(_)
+        | Event::RunApproved(_)
+        | Event::LockTakenOver(_)
+        | Event::Other(_)) => other,
     }
 }
 

@@ -9,7 +9,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::base::exit::ExitCode;
-use crate::base::{Clock, Effect, Masker, RunId, Secret, Span, Status, StepKey, Verdict};
+use crate::base::{
+    Clock, Effect, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict,
+};
 use crate::config::Config;
 use crate::event::{Event, RunStarted};
 use crate::expr::{Argument, Evaluator, Scope};
@@ -22,8 +24,8 @@ use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
-    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Prompt, Sink, Stop,
-    StopSignal, Toolbox,
+    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Locks, Machine, Prompt,
+    Sink, Stop, StopSignal, Toolbox,
 };
 
 /// What every run of a process shares.
@@ -46,6 +48,10 @@ pub struct Engine<'a> {
     pub masker: &'a Masker,
     /// Keeps the events.
     pub journal: &'a dyn Journal,
+    /// Keeps the locks.
+    pub locks: &'a dyn Locks,
+    /// Knows the processes of this machine.
+    pub machine: &'a dyn Machine,
     /// A person, perhaps.
     pub prompt: &'a dyn Prompt,
     /// Knows which tools are installed.
@@ -65,6 +71,12 @@ pub struct Origin {
     pub host: String,
     /// The process.
     pub pid: u32,
+    /// What tells the process from every other that ever had its number.
+    pub process: ProcessMark,
+    /// The folder that it was called from.
+    pub folder: String,
+    /// The configuration, as an absolute path.
+    pub config: Option<String>,
 }
 
 /// What the caller wants of one run.
@@ -74,6 +86,18 @@ pub struct RunOptions {
     pub yes: bool,
     /// Refuses a plan that may change anything.
     pub read_only: bool,
+    /// Reads for real and shows what would be changed.
+    pub dry: bool,
+    /// The names that the caller typed in advance, for what is destroyed in a protected environment.
+    pub confirm: Vec<String>,
+    /// Why it is run.
+    pub reason: Option<String>,
+    /// The incident that it is run for.
+    pub incident: Option<String>,
+    /// Runs outside the runbook's window.
+    pub outside_window: bool,
+    /// How long to wait for a lock that another run holds.
+    pub wait: Option<Span>,
     /// How long the run may take, if not as its runbook says.
     pub timeout: Option<Span>,
 }
@@ -125,7 +149,7 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Remembers what the end of a step means for the whole run.
     pub(super) fn note_end(&mut self, status: Status) {
-        self.stuck |= status == Status::InDoubt;
+        self.stuck |= matches!(status, Status::InDoubt | Status::UndoFailed);
     }
 
     /// Remembers a failure that has an exit code of its own.
@@ -196,7 +220,7 @@ impl Engine<'_> {
             Durability::Relaxed
         };
         run.recorder
-            .record(Event::RunStarted(self.start_of(plan)), durability)
+            .record(Event::RunStarted(self.start_of(plan, options)), durability)
             .map_err(|refused| refused.0)?;
 
         let (halt, halted) = StopSignal::new();
@@ -218,7 +242,7 @@ impl Engine<'_> {
         Ok(run.close(&whole, frame.stop.now(), began))
     }
 
-    fn start_of(&self, plan: &Plan) -> RunStarted {
+    fn start_of(&self, plan: &Plan, options: &RunOptions) -> RunStarted {
         let secret = |name: &String| {
             plan.runbook.inputs.iter().any(|input| {
                 input.variable() == *name && input.kind == crate::model::InputType::Secret
@@ -248,11 +272,19 @@ impl Engine<'_> {
             steps: plan.steps.clone(),
             output: plan.runbook.output.clone(),
             effect: plan.effect,
-            dry: false,
+            dry: options.dry,
             user: self.origin.user.clone(),
             host: self.origin.host.clone(),
             pid: self.origin.pid,
             opsbook: env!("CARGO_PKG_VERSION").to_owned(),
+            token: format!("{:032x}", fastrand::u128(..)),
+            process: self.origin.process.clone(),
+            folder: self.origin.folder.clone(),
+            config: self.origin.config.clone(),
+            sources: Vec::new(),
+            withheld: Vec::new(),
+            reason: options.reason.clone(),
+            incident: options.incident.clone(),
         }
     }
 

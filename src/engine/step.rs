@@ -17,7 +17,7 @@ use super::judge::{self, Ending};
 use super::recorder::bounded;
 use super::run::Run;
 use super::shown::table_of;
-use super::{ActionError, Durability, Outputs, artifact};
+use super::{Durability, Outputs, artifact};
 
 /// What the run needs to know of a step that ended.
 #[derive(Clone, Debug)]
@@ -104,6 +104,9 @@ impl Run<'_> {
         if conditional && let Some(ending) = self.unless_wanted(step, scope) {
             return self.finish(turn, ending, Given::default());
         }
+        if let Some(end) = self.rehearse(turn).await {
+            return end;
+        }
         match self.already_done(turn).await {
             Ok(None) => {}
             Ok(Some(ending)) => return self.finish(turn, ending, Given::default()),
@@ -117,6 +120,8 @@ impl Run<'_> {
             step: key.clone(),
             action: step.call.name(),
             effect,
+            undo: false,
+            items: None,
         };
         let durability = if effect.changes() {
             Durability::Durable
@@ -276,44 +281,6 @@ impl Run<'_> {
         }))
     }
 
-    /// Asks what must be asked before the step: its own question, or whether to destroy.
-    async fn confirmed(&self, turn: Turn<'_>) -> Result<(), Failure> {
-        let Turn {
-            frame,
-            step,
-            scope,
-            key,
-            effect,
-        } = turn;
-        let question = match &step.confirm {
-            Some(question) => self
-                .engine
-                .evaluator
-                .text(question, scope)
-                .map_err(Failure::Evaluation)?,
-            None if effect == Effect::Destroy => {
-                format!("Step {key} destroys what it works on. Go on?")
-            }
-            None => return Ok(()),
-        };
-        if self.options.yes {
-            return Ok(());
-        }
-        let answer = tokio::select! {
-            biased;
-            stop = frame.stop.wait() => return Err(Failure::Stopped(stop)),
-            answer = self.engine.prompt.confirm(&question) => answer,
-        };
-        match answer {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
-            Err(error) => Err(Failure::Action(
-                ActionError::refused(format!("{question} {error}"))
-                    .help("give --yes to answer yes in advance"),
-            )),
-        }
-    }
-
     /// Records how a step ended and gives what the run and later steps need of it.
     pub(super) fn finish(&self, turn: Turn<'_>, ending: Ending, given: Given) -> StepEnd {
         let Turn {
@@ -362,9 +329,13 @@ impl Run<'_> {
             table: table.filter(|_| !sensitive),
             sensitive,
             artifact: given.artifact,
+            undo: false,
+            stopped: false,
+            withheld: sensitive,
+            preview: None,
         };
         self.ledger.borrow_mut().note_end(ending.status);
-        self.record(Event::StepFinished(finished), Durability::Relaxed);
+        self.record(Event::StepFinished(finished), kept(turn.effect));
         StepEnd {
             status: ending.status,
             severity: ending.severity,
@@ -386,6 +357,16 @@ impl StepEnd {
     /// What this end does to the steps after it.
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)
+    }
+}
+
+/// How sure the journal must be of the end of a step: what one that may change something did must not be forgotten with
+/// the process, or it would be in doubt.
+const fn kept(effect: Effect) -> Durability {
+    if effect.changes() {
+        Durability::Written
+    } else {
+        Durability::Relaxed
     }
 }
 

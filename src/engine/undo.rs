@@ -51,6 +51,8 @@ impl Run<'_> {
             step: key.clone(),
             action: call.name(),
             effect,
+            undo: true,
+            items: None,
         };
         let undone = if self.record(Event::StepStarted(started), Durability::Durable) {
             self.perform(turn, call, false).await
@@ -64,7 +66,7 @@ impl Run<'_> {
             Err(failure) => {
                 self.ledger.borrow_mut().stuck = true;
                 (
-                    Status::InDoubt,
+                    Status::UndoFailed,
                     format!("the undo failed: {}", why(failure)),
                 )
             }
@@ -90,6 +92,10 @@ impl Run<'_> {
             table: None,
             sensitive: step.sensitive,
             artifact: None,
+            undo: true,
+            stopped: false,
+            withheld: step.sensitive,
+            preview: None,
         };
         self.record(Event::StepFinished(finished), Durability::Durable);
     }

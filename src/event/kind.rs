@@ -3,13 +3,21 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::{Effect, Severity, Status, StepKey, Verdict};
+use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
 
 /// A fact about a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A run began.
     RunStarted(RunStarted),
+    /// A run that had stopped goes on, or what it did is taken back.
+    RunResumed(RunResumed),
+    /// A second person must agree before anything is changed; the run waits for it.
+    ApprovalRequested(ApprovalRequested),
+    /// A second person agreed.
+    RunApproved(RunApproved),
+    /// A lock was taken from a run that is dead.
+    LockTakenOver(LockTakenOver),
     /// A step began.
     StepStarted(StepStarted),
     /// An attempt failed and another will follow.
@@ -55,6 +63,112 @@ pub struct RunStarted {
     pub pid: u32,
     /// The version of opsbook.
     pub opsbook: String,
+    /// A random word that no other run has: child processes carry it in `OPSBOOK_RUN`, and heartbeats as their `rid`.
+    #[serde(default)]
+    pub token: String,
+    /// What tells the process from every other that ever had its number.
+    #[serde(default)]
+    pub process: ProcessMark,
+    /// The folder that it was called from.
+    #[serde(default)]
+    pub folder: String,
+    /// The configuration that it was run with, as an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The files that it was planned from, whose texts the journal keeps: its own, then those of the runbooks that it runs,
+    /// then the configuration.
+    #[serde(default)]
+    pub sources: Vec<Source>,
+    /// The inputs whose values are not those above: secrets, and what a secret was masked in.
+    #[serde(default)]
+    pub withheld: Vec<String>,
+    /// Why it was run, as its caller said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The incident that it was run for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+}
+
+/// A file that a run was planned from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The path of the runbook in it; none for the configuration.
+    pub runbook: Option<String>,
+    /// The file.
+    pub file: String,
+    /// The SHA-256 of its text, secrets masked, in hexadecimal: the key of the text in the journal.
+    pub digest: String,
+}
+
+/// A run that had stopped goes on, or what it did is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunResumed {
+    /// What is done with it.
+    pub what: Resumption,
+    /// Who does it.
+    pub user: String,
+    /// Where.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// What tells the process from every other that ever had its number.
+    pub process: ProcessMark,
+    /// The version of opsbook.
+    pub opsbook: String,
+    /// The steps that were started and of which nobody knew whether they took effect.
+    pub in_doubt: Vec<StepKey>,
+    /// The files that have changed since, where the caller accepted that.
+    pub changed: Vec<Source>,
+    /// Why, as the caller said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What is done with a run that had stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resumption {
+    /// It goes on where it stopped.
+    Resume,
+    /// What it did is taken back.
+    Undo,
+}
+
+/// A second person must agree before anything is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRequested {
+    /// The worst that the run may do.
+    pub effect: Effect,
+    /// What asks for it, in words.
+    pub because: String,
+}
+
+/// A second person agreed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunApproved {
+    /// Who.
+    pub user: String,
+    /// Where.
+    pub host: String,
+    /// Why, as that person said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A lock was taken from a run that is dead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockTakenOver {
+    /// The lock.
+    pub lock: String,
+    /// The run that held it.
+    pub from: RunId,
+    /// Who had run it.
+    pub user: String,
+    /// Where.
+    pub host: String,
+    /// As which process.
+    pub pid: u32,
 }
 
 /// A step as the plan knows it before anything runs.
@@ -77,6 +191,17 @@ pub struct StepStarted {
     pub action: String,
     /// What it may do.
     pub effect: Effect,
+    /// Whether it is the step's undo that began.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undo: bool,
+    /// For the whole of a `for_each`, the SHA-256 of its list, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// An attempt failed and another will follow.
@@ -135,6 +260,28 @@ pub struct StepFinished {
     /// The file that it wrote as its artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
+    /// Whether it is the step's undo that ended.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undo: bool,
+    /// Whether it was cut off because the run had to stop.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stopped: bool,
+    /// Whether its outputs are not those above: sensitive ones, and those that a secret was masked in.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub withheld: bool,
+    /// What it would have done, in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
+}
+
+/// What a step would do, told instead of done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// What would be sent, as it would be sent; what depends on a write reads `(known after run)`.
+    pub sent: String,
+    /// The rows that it would touch, where that can be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 const fn one() -> u32 {
@@ -198,6 +345,10 @@ impl StepFinished {
             table: self.table.clone(),
             sensitive: self.sensitive,
             artifact: self.artifact.clone(),
+            undo: self.undo,
+            stopped: self.stopped,
+            withheld: self.withheld,
+            preview: self.preview.clone(),
         }
     }
 }
@@ -208,6 +359,10 @@ impl Event {
     pub fn type_name(&self) -> &str {
         match self {
             Self::RunStarted(_) => "run-started",
+            Self::RunResumed(_) => "run-resumed",
+            Self::ApprovalRequested(_) => "approval-requested",
+            Self::RunApproved(_) => "run-approved",
+            Self::LockTakenOver(_) => "lock-taken-over",
             Self::StepStarted(_) => "step-started",
             Self::StepRetried(_) => "step-retried",
             Self::StepFinished(_) => "step-finished",
@@ -233,6 +388,10 @@ impl Serialize for Event {
         let r#type = self.type_name();
         match self {
             Self::RunStarted(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::RunResumed(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::ApprovalRequested(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::RunApproved(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::LockTakenOver(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::StepStarted(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::StepRetried(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::StepFinished(fields) => Tagged { r#type, fields }.serialize(serializer),
@@ -253,6 +412,10 @@ impl<'de> Deserialize<'de> for Event {
         let map = Map::deserialize(deserializer)?;
         match map.get("type").and_then(Value::as_str) {
             Some("run-started") => fields(map).map(Self::RunStarted),
+            Some("run-resumed") => fields(map).map(Self::RunResumed),
+            Some("approval-requested") => fields(map).map(Self::ApprovalRequested),
+            Some("run-approved") => fields(map).map(Self::RunApproved),
+            Some("lock-taken-over") => fields(map).map(Self::LockTakenOver),
             Some("step-started") => fields(map).map(Self::StepStarted),
             Some("step-retried") => fields(map).map(Self::StepRetried),
             Some("step-finished") => fields(map).map(Self::StepFinished),

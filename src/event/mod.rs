@@ -10,7 +10,8 @@ mod tests;
 
 pub use envelope::{Envelope, VERSION};
 pub use kind::{
-    Event, FindingRaised, PlannedStep, RunFinished, RunStarted, StepFinished, StepRetried,
+    ApprovalRequested, Event, FindingRaised, LockTakenOver, PlannedStep, Preview, Resumption,
+    RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished, StepRetried,
     StepStarted, StepTable,
 };
 pub use summary::{FindingLine, StepLine, Summary};

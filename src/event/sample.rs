@@ -5,10 +5,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
+use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
 
 use super::{
-    Envelope, Event, FindingRaised, PlannedStep, RunFinished, RunStarted, StepFinished,
+    ApprovalRequested, Envelope, Event, FindingRaised, LockTakenOver, PlannedStep, Preview,
+    Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished,
     StepRetried, StepStarted, StepTable, VERSION,
 };
 
@@ -69,6 +70,14 @@ pub(crate) fn run_started(steps: &[&str]) -> RunStarted {
         host: "host.example.com".to_owned(),
         pid: 4321,
         opsbook: "0.1.0".to_owned(),
+        token: "4f2c".to_owned(),
+        process: ProcessMark::default(),
+        folder: "/srv/project".to_owned(),
+        config: None,
+        sources: Vec::new(),
+        withheld: Vec::new(),
+        reason: None,
+        incident: None,
     }
 }
 
@@ -83,6 +92,8 @@ pub(crate) fn step_started(step: &str) -> Event {
         step: StepKey::new(step),
         action: "sql.query".to_owned(),
         effect: Effect::Read,
+        undo: false,
+        items: None,
     })
 }
 
@@ -108,6 +119,10 @@ pub(crate) fn step_finished(step: &str, status: Status) -> StepFinished {
         table: None,
         sensitive: false,
         artifact: None,
+        undo: false,
+        stopped: false,
+        withheld: false,
+        preview: None,
     }
 }
 
@@ -213,10 +228,22 @@ fn any_run_started() -> impl Strategy<Value = Event> {
         of(any_key()),
         any_effect(),
         any::<bool>(),
-        (any_text(), any_text(), any::<u32>()),
+        (any_text(), any_text(), any::<u32>(), any_mark()),
+        (any_text(), of(any_text()), of(any_text()), of(any_text())),
+        prop::collection::vec(any_source(), 0..3),
     )
         .prop_map(
-            |((runbook, title, file, inputs), environment, steps, output, effect, dry, who)| {
+            |(
+                (runbook, title, file, inputs),
+                environment,
+                steps,
+                output,
+                effect,
+                dry,
+                who,
+                (token, config, reason, incident),
+                sources,
+            )| {
                 Event::RunStarted(RunStarted {
                     runbook,
                     title,
@@ -232,6 +259,14 @@ fn any_run_started() -> impl Strategy<Value = Event> {
                     host: who.1,
                     pid: who.2,
                     opsbook: "0.1.0".to_owned(),
+                    folder: token.clone(),
+                    withheld: vec![token.clone()],
+                    token,
+                    process: who.3,
+                    config,
+                    sources,
+                    reason,
+                    incident,
                 })
             },
         )
@@ -245,8 +280,10 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
         (any_text(), of(any_text()), any::<u32>()),
         (any_map(), any_map(), of(any_table())),
         (any::<bool>(), of(any_text())),
+        any::<(bool, bool, bool)>(),
+        of((any_text(), of(any::<u64>()))),
     )
-        .prop_map(|(what, status, how, words, data, rest)| {
+        .prop_map(|(what, status, how, words, data, rest, flags, preview)| {
             Event::StepFinished(StepFinished {
                 step: what.0,
                 action: what.1,
@@ -263,6 +300,49 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
                 table: data.2,
                 sensitive: rest.0,
                 artifact: rest.1,
+                undo: flags.0,
+                stopped: flags.1,
+                withheld: flags.2,
+                preview: preview.map(|(sent, rows)| Preview { sent, rows }),
+            })
+        })
+}
+
+fn any_mark() -> impl Strategy<Value = ProcessMark> {
+    (any_text(), any::<u32>(), of(any::<u64>())).prop_map(|(machine, pid, started)| ProcessMark {
+        machine,
+        pid,
+        started,
+    })
+}
+
+fn any_source() -> impl Strategy<Value = Source> {
+    (of(any_text()), any_text(), any_text()).prop_map(|(runbook, file, digest)| Source {
+        runbook,
+        file,
+        digest,
+    })
+}
+
+fn any_run_resumed() -> impl Strategy<Value = Event> {
+    (
+        prop::sample::select(vec![Resumption::Resume, Resumption::Undo]),
+        (any_text(), any_text(), any::<u32>(), any_mark()),
+        prop::collection::vec(any_key(), 0..3),
+        prop::collection::vec(any_source(), 0..3),
+        of(any_text()),
+    )
+        .prop_map(|(what, who, in_doubt, changed, reason)| {
+            Event::RunResumed(RunResumed {
+                what,
+                user: who.0,
+                host: who.1,
+                pid: who.2,
+                process: who.3,
+                opsbook: "0.1.0".to_owned(),
+                in_doubt,
+                changed,
+                reason,
             })
         })
 }
@@ -278,13 +358,35 @@ fn any_other() -> impl Strategy<Value = Event> {
 pub(crate) fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         any_run_started(),
-        (any_key(), any_text(), any_effect()).prop_map(|(step, action, effect)| {
-            Event::StepStarted(StepStarted {
-                step,
-                action,
-                effect,
+        any_run_resumed(),
+        (any_effect(), any_text()).prop_map(|(effect, because)| {
+            Event::ApprovalRequested(ApprovalRequested { effect, because })
+        }),
+        (any_text(), any_text(), of(any_text())).prop_map(|(user, host, reason)| {
+            Event::RunApproved(RunApproved { user, host, reason })
+        }),
+        (any_text(), any::<u64>(), any_text(), any::<u32>()).prop_map(|(lock, run, user, pid)| {
+            Event::LockTakenOver(LockTakenOver {
+                host: lock.clone(),
+                lock,
+                from: RunId(run),
+                user,
+                pid,
             })
         }),
+        (
+            (any_key(), any_text(), any_effect()),
+            (any::<bool>(), of(any_text()))
+        )
+            .prop_map(|((step, action, effect), (undo, items))| {
+                Event::StepStarted(StepStarted {
+                    step,
+                    action,
+                    effect,
+                    undo,
+                    items,
+                })
+            }),
         (any_key(), any::<u32>(), any_text(), any::<u64>()).prop_map(
             |(step, attempt, reason, delay_ms)| {
                 Event::StepRetried(StepRetried {

@@ -118,7 +118,16 @@ impl Summary {
                 self.reason.clone_from(&end.reason);
                 self.took_ms = end.took_ms;
             }
-            Event::StepRetried(_) | Event::Other(_) => {}
+            Event::RunResumed(_) => {
+                self.verdict = None;
+                self.exit = None;
+                self.findings.clear();
+            }
+            Event::StepRetried(_)
+            | Event::ApprovalRequested(_)
+            | Event::RunApproved(_)
+            | Event::LockTakenOver(_)
+            | Event::Other(_) => {}
         }
     }
 

@@ -40,6 +40,33 @@ pub enum Argument {
     Values(Map<String, Value>),
 }
 
+impl Argument {
+    /// The argument as a person reads it, secrets and all. An action that can show more exactly what it would send does.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::List(items) => items.join(" "),
+            Self::Map(entries) => entries
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Self::Sql(sql) => sql.text.clone(),
+            Self::Shell(shell) => shell.script.clone(),
+            Self::Path(path) => path.display().to_string(),
+            Self::Json(value) => value.to_string(),
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Boolean(truth) => truth.to_string(),
+            Self::Duration(span) => span.to_string(),
+            Self::Size(size) => size.to_string(),
+            Self::Condition(judgement) => judgement.because.clone(),
+            Self::Values(values) => Value::Object(values.clone()).to_string(),
+        }
+    }
+}
+
 /// SQL with its values apart: `?1`, `?2`, … in the text stand for the parameters in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SqlText {

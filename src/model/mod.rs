@@ -13,6 +13,6 @@ pub use action::{
 };
 pub use call::{Call, Node};
 pub use input::{Input, InputType};
-pub use runbook::{Finding, Requirement, Runbook};
+pub use runbook::{Approval, Finding, Heartbeat, Requirement, Runbook};
 pub use step::{Artifact, Backoff, ForEach, OnFailure, Repeat, Retry, RetryOn, Step, Unless};
 pub use template::{Expression, Template};

@@ -27,6 +27,10 @@ pub struct Runbook {
     pub lock: Option<Template>,
     /// The `[window.*]` it must run in.
     pub window: Option<String>,
+    /// What it may destroy without being asked, if anything: a standing approval, for schedules.
+    pub approved: Option<Approval>,
+    /// Where its runs are told to a watch for what does not happen.
+    pub heartbeat: Option<Heartbeat>,
     /// How long the whole run may take.
     pub timeout: Option<Span>,
     /// What a failing step does to the run unless it says otherwise.
@@ -50,6 +54,25 @@ impl Runbook {
     pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().chain(&self.finally)
     }
+}
+
+/// A standing approval: what a runbook may destroy without being asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approval {
+    /// The most rows that its destroys may take in all. Where a limit stands, a destroy whose rows cannot be counted
+    /// beforehand is not approved.
+    pub rows: Option<u64>,
+    /// The names of the steps that it is given for; empty for all of them.
+    pub steps: Vec<String>,
+}
+
+/// `[heartbeat]`: where runs are told to a watch for what does not happen, in the way of healthchecks.io.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// The URL of the check: `/start`, `/0`, `/1`, … are added to its path.
+    pub url: Template,
+    /// How long a ping may take; ten seconds unless said.
+    pub timeout: Option<Span>,
 }
 
 /// A tool that must be there: `psql`, `wrangler >= 4.87`, `opsbook >= 0.2`.

@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::base::RunId;
-use crate::engine::{Durability, Journal, JournalError, RunRow};
+use crate::base::{Liveness, ProcessMark, RunId};
+use crate::engine::{Acquired, Durability, Journal, JournalError, LockHolder, Locks, RunRow};
 use crate::event::{Envelope, Event};
 
 /// A journal that ends with the process.
 #[derive(Debug, Default)]
-pub struct MemoryJournal(Mutex<BTreeMap<RunId, Run>>);
+pub struct MemoryJournal(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    runs: BTreeMap<RunId, Run>,
+    locks: BTreeMap<String, LockHolder>,
+    sources: BTreeMap<String, String>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Run {
@@ -25,14 +32,44 @@ impl MemoryJournal {
     }
 
     // Every change below is complete or not begun, so a panic elsewhere leaves nothing torn.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, Run>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Locks for MemoryJournal {
+    fn acquire(
+        &self,
+        lock: &str,
+        holder: &LockHolder,
+        liveness: &dyn Fn(&ProcessMark) -> Liveness,
+    ) -> Result<Acquired, JournalError> {
+        let mut state = self.lock();
+        let before = state.locks.get(lock).cloned();
+        match before {
+            Some(other) if other.run == holder.run && other.process == holder.process => {
+                return Ok(Acquired::Free);
+            }
+            Some(other) if liveness(&other.process) != Liveness::Dead => {
+                return Ok(Acquired::Held(other));
+            }
+            _ => {}
+        }
+        state.locks.insert(lock.to_owned(), holder.clone());
+        Ok(before.map_or(Acquired::Free, Acquired::TakenOver))
+    }
+
+    fn release(&self, run: RunId, process: &ProcessMark) -> Result<(), JournalError> {
+        self.lock()
+            .locks
+            .retain(|_, holder| holder.run != run || holder.process != *process);
+        Ok(())
     }
 }
 
 impl Journal for MemoryJournal {
     fn begin(&self) -> Result<RunId, JournalError> {
-        let mut runs = self.lock();
+        let runs = &mut self.lock().runs;
         let last = runs.last_key_value().map_or(0, |(run, _)| run.0);
         let run = RunId(last + 1);
         runs.insert(run, Run::default());
@@ -40,7 +77,7 @@ impl Journal for MemoryJournal {
     }
 
     fn append(&self, events: &[Envelope], _: Durability) -> Result<(), JournalError> {
-        let mut runs = self.lock();
+        let runs = &mut self.lock().runs;
         let mut seen = std::collections::BTreeSet::new();
         for event in events {
             let kept = runs
@@ -64,6 +101,7 @@ impl Journal for MemoryJournal {
     fn events(&self, run: RunId) -> Result<Vec<Envelope>, JournalError> {
         Ok(self
             .lock()
+            .runs
             .get(&run)
             .map(|run| run.events.values().cloned().collect())
             .unwrap_or_default())
@@ -72,6 +110,7 @@ impl Journal for MemoryJournal {
     fn runs(&self, limit: usize, runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError> {
         Ok(self
             .lock()
+            .runs
             .values()
             .rev()
             .filter_map(|run| run.row.as_ref())
@@ -79,6 +118,16 @@ impl Journal for MemoryJournal {
             .take(limit)
             .cloned()
             .collect())
+    }
+
+    fn keep_source(&self, digest: &str, text: &str) -> Result<(), JournalError> {
+        let sources = &mut self.lock().sources;
+        sources.insert(digest.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn source(&self, digest: &str) -> Result<Option<String>, JournalError> {
+        Ok(self.lock().sources.get(digest).cloned())
     }
 }
 

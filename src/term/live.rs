@@ -122,7 +122,12 @@ impl Sink for Live {
             Event::StepRetried(retry) => self.retried(retry),
             Event::StepFinished(end) => self.ended(end),
             Event::RunFinished(_) => self.stop(),
-            Event::FindingRaised(_) | Event::Other(_) => {}
+            Event::RunResumed(_)
+            | Event::ApprovalRequested(_)
+            | Event::RunApproved(_)
+            | Event::LockTakenOver(_)
+            | Event::FindingRaised(_)
+            | Event::Other(_) => {}
         }
     }
 

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::base::exit::ExitCode;
 use crate::base::{
-    CommandPath, Effect, Masker, RunId, Secret, SourceFile, Status, SystemClock, Verdict,
+    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status,
+    SystemClock, Verdict,
 };
 use crate::book::{Document, parse_runbook};
 use crate::config::Config;
@@ -211,6 +212,45 @@ impl Journal for TestJournal {
     fn runs(&self, _limit: usize, _runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError> {
         Ok(Vec::new())
     }
+
+    fn keep_source(&self, _digest: &str, _text: &str) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn source(&self, _digest: &str) -> Result<Option<String>, JournalError> {
+        Ok(None)
+    }
+}
+
+impl Locks for TestJournal {
+    fn acquire(
+        &self,
+        _lock: &str,
+        _holder: &LockHolder,
+        _liveness: &dyn Fn(&ProcessMark) -> Liveness,
+    ) -> Result<Acquired, JournalError> {
+        Ok(Acquired::Free)
+    }
+
+    fn release(&self, _run: RunId, _process: &ProcessMark) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+/// A machine without processes.
+struct NoMachine;
+
+impl Machine for NoMachine {
+    fn liveness(&self, _process: &ProcessMark) -> Liveness {
+        Liveness::Unknown
+    }
+
+    fn end_leftovers<'a>(
+        &'a self,
+        _token: &'a str,
+    ) -> std::pin::Pin<Box<dyn Future<Output = usize> + 'a>> {
+        Box::pin(async { 0 })
+    }
 }
 
 /// Answers every question the same way, or never.
@@ -355,6 +395,8 @@ impl Bench {
             secrets: self.secrets.clone(),
             masker: &masker,
             journal: &self.journal,
+            locks: &self.journal,
+            machine: &NoMachine,
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,

@@ -113,7 +113,7 @@ fn a_failed_undo_is_stuck() {
         "#,
     );
     assert_eq!(ended.end.exit, ExitCode::Stuck);
-    assert_eq!(ended.status("a"), Status::InDoubt);
+    assert_eq!(ended.status("a"), Status::UndoFailed);
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn an_undo_is_journaled_before_it_acts_and_hides_what_its_step_hides() {
         },
         ..Bench::default()
     };
-    assert_eq!(broken.run(text).status("a"), Status::InDoubt);
+    assert_eq!(broken.run(text).status("a"), Status::UndoFailed);
     assert_eq!(world(), ["change a", "look b"], "the undo did not begin");
 }
 

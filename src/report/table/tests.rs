@@ -178,6 +178,8 @@ fn prune() -> Vec<Event> {
             step: StepKey::new(step),
             action: "sql.execute".to_owned(),
             effect,
+            undo: false,
+            items: None,
         })
     };
     vec![

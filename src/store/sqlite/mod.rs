@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::base::RunId;
-use crate::engine::{Durability, Journal, JournalError, RunRow};
+use crate::base::{Liveness, ProcessMark, RunId};
+use crate::engine::{Acquired, Durability, Journal, JournalError, LockHolder, Locks, RunRow};
 use crate::event::{Envelope, Event};
 
 use error::{Doing, failed, is_duplicate, unreadable, unwritable};
@@ -174,7 +174,7 @@ impl State {
     fn set_durability(&self, durability: Durability) -> rusqlite::Result<()> {
         self.connection.execute_batch(match durability {
             Durability::Durable => "PRAGMA synchronous = FULL",
-            Durability::Relaxed => "PRAGMA synchronous = NORMAL",
+            Durability::Relaxed | Durability::Written => "PRAGMA synchronous = NORMAL",
         })
     }
 }
@@ -245,6 +245,29 @@ impl Journal for SqliteJournal {
 
     fn runs(&self, limit: usize, runbook: Option<&str>) -> Result<Vec<RunRow>, JournalError> {
         self.read(|connection| row::runs(connection, limit, runbook))
+    }
+
+    fn keep_source(&self, _digest: &str, _text: &str) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn source(&self, _digest: &str) -> Result<Option<String>, JournalError> {
+        Ok(None)
+    }
+}
+
+impl Locks for SqliteJournal {
+    fn acquire(
+        &self,
+        _lock: &str,
+        _holder: &LockHolder,
+        _liveness: &dyn Fn(&ProcessMark) -> Liveness,
+    ) -> Result<Acquired, JournalError> {
+        Ok(Acquired::Free)
+    }
+
+    fn release(&self, _run: RunId, _process: &ProcessMark) -> Result<(), JournalError> {
+        Ok(())
     }
 }
 
