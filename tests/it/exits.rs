@@ -112,7 +112,7 @@ shell.run = "exit 1"
         .run(&["t", "x"])
         .exits(4)
         .step("first", "undone")
-        .step("second", "IN DOUBT");
+        .step("second", "UNDO FAILED");
     let done = std::fs::read_to_string(project.path("done")).unwrap();
     assert_eq!(done, "first\nsecond\nundone\n");
 }
