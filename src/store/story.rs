@@ -190,7 +190,7 @@ pub(super) fn holder(number: u32) -> LockHolder {
         process: ProcessMark {
             machine: "a machine".to_owned(),
             pid: number,
-            started: (number % 2 == 0).then_some(u64::from(number) * 1000),
+            started: number.is_multiple_of(2).then_some(u64::from(number) * 1000),
         },
         since: DateTime::UNIX_EPOCH,
     }
