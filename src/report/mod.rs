@@ -1,10 +1,13 @@
 //! Events become what people and machines read: one file a format, one line a format in the registry.
 //! A report writes to what it is handed and asks no terminal anything.
 
+mod fold;
 mod json;
 mod json_text;
 mod jsonl;
+mod said;
 mod table;
+mod wording;
 
 use std::io;
 

@@ -94,7 +94,7 @@ mod tests {
     use super::shown;
     use crate::base::Status;
     use crate::event::{Event, Summary, sample};
-    use crate::report::table::steps::is_bad;
+    use crate::report::wording::is_bad;
 
     fn each(total: usize, status: impl Fn(usize) -> Status) -> Summary {
         let mut events = vec![sample::started(&["each", "last"])];
