@@ -124,3 +124,36 @@ fn worst_finding(summary: &Summary, parts: &mut Vec<String>) {
         parts.push(count(worse, "finding"));
     }
 }
+
+/// Why a step ended so, in one line; where it was shown instead of done, what it would send and how much that touches.
+pub(super) fn detail(line: &StepLine) -> String {
+    let Some(end) = &line.end else {
+        return String::new();
+    };
+    let mut told = one_line(&end.detail);
+    let Some(preview) = &end.preview else {
+        return told;
+    };
+    let rows = preview
+        .rows
+        .map(|rows| format!("touches {}", count_of(rows, "row")));
+    for part in [Some(one_line(&preview.sent)), rows].into_iter().flatten() {
+        if part.is_empty() || told.contains(&part) {
+            continue;
+        }
+        if !told.is_empty() {
+            told.push_str("; ");
+        }
+        told.push_str(&part);
+    }
+    told
+}
+
+fn count_of(number: u64, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
+}
+
+/// A runbook as it is typed: `db prune`.
+pub(super) fn typed(runbook: &str) -> String {
+    one_line(&runbook.replace('/', " "))
+}
