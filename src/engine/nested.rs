@@ -64,7 +64,12 @@ impl NestedRunner for Nested<'_, '_> {
             let scope = self
                 .run
                 .engine
-                .scope(child, &inputs, self.run.recorder.run());
+                .scope(
+                    child,
+                    &inputs,
+                    self.run.recorder.run(),
+                    self.run.options.dry,
+                );
             let (halt, halted) = StopSignal::new();
             let referred = Referred::of(child);
             let frame = Frame {
