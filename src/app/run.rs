@@ -106,6 +106,7 @@ impl App {
         };
         let wishes = engine::RunOptions {
             yes: options.yes,
+            dry: options.dry,
             read_only: options.read_only,
             timeout: options.timeout,
             wait: options.wait,
