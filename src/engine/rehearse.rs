@@ -68,9 +68,7 @@ impl Run<'_> {
             return match doubt.map(|doubt| format!("would run {doubt}")) {
                 Some(doubt) => Some(self.leave(turn, doubt)),
                 None => match needs.or(unknown) {
-                    Some(name) => {
-                        Some(self.leave(turn, format!("needs {name} {KNOWN_AFTER_RUN}")))
-                    }
+                    Some(name) => Some(self.leave(turn, format!("needs {name} {KNOWN_AFTER_RUN}"))),
                     None => match &step.repeat {
                         Some(repeat) => self.look_once(turn, repeat).await,
                         None => None,
@@ -120,12 +118,7 @@ impl Run<'_> {
     }
 
     /// Finishes a step that was shown instead of done.
-    fn finish_shown(
-        &self,
-        turn: Turn<'_>,
-        condition: Option<String>,
-        preview: Preview,
-    ) -> StepEnd {
+    fn finish_shown(&self, turn: Turn<'_>, condition: Option<String>, preview: Preview) -> StepEnd {
         let started = StepStarted {
             step: turn.key.clone(),
             action: turn.step.call.name(),
@@ -221,7 +214,9 @@ impl Run<'_> {
                 let outputs = outputs.with("samples", Value::Object(samples.summary()));
                 self.succeed(turn, began, outputs, look.attempts)
             }
-            Err(failure) if repeat.until.is_some() && !failure.ends_run() && is_theirs(&failure) => {
+            Err(failure)
+                if repeat.until.is_some() && !failure.ends_run() && is_theirs(&failure) =>
+            {
                 not_waited(&why(&failure))
             }
             Err(failure) => self.fail(turn, began, &failure, look.attempts, turn.effect),
@@ -263,9 +258,7 @@ impl Run<'_> {
             let Some(condition) = condition else { continue };
             let own = scope.with_named_in(&condition.text, &outputs.values);
             if let Some(name) = own.unknown_in_expression(condition) {
-                left_out.push(format!(
-                    "{key} not judged: needs {name} {KNOWN_AFTER_RUN}"
-                ));
+                left_out.push(format!("{key} not judged: needs {name} {KNOWN_AFTER_RUN}"));
             }
         }
         if let Some(artifact) = &step.artifact {
@@ -338,13 +331,24 @@ mod tests {
         };
         let kept = kept(preview, &Masker::new(&[secret]));
         assert!(kept.sent.starts_with(&filler));
-        assert!(!kept.sent.contains("hunt"), "{}", &kept.sent[filler.len()..]);
-        assert!(kept.sent.ends_with("1,998 bytes more"), "{}", &kept.sent[filler.len()..]);
+        assert!(
+            !kept.sent.contains("hunt"),
+            "{}",
+            &kept.sent[filler.len()..]
+        );
+        assert!(
+            kept.sent.ends_with("1,998 bytes more"),
+            "{}",
+            &kept.sent[filler.len()..]
+        );
         assert_eq!(kept.rows, Some(1));
     }
 
     #[test]
     fn rows_are_counted_as_a_person_does() {
-        assert_eq!([0, 1, 18_204].map(rows_of), ["0 rows", "1 row", "18,204 rows"]);
+        assert_eq!(
+            [0, 1, 18_204].map(rows_of),
+            ["0 rows", "1 row", "18,204 rows"]
+        );
     }
 }
