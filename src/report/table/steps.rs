@@ -98,7 +98,8 @@ pub(super) fn remarks(
     let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
     for (index, step) in steps.iter().enumerate() {
         let line = step.line;
-        if !is_bad(line) && word(line, dry) != "would run" {
+        let left = dry && line.status() == Status::NotRun;
+        if !is_bad(line) && !left {
             continue;
         }
         let detail = step.detail();
