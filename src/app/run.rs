@@ -91,7 +91,7 @@ impl App {
             masker: &masker,
             journal: &journal,
             locks: &journal,
-            machine: &ThisMachine,
+            machine: &ThisMachine::seen_by(environment.process.clone()),
             prompt: &prompt,
             toolbox: &InstalledTools::of(environment),
             clock: environment.clock.as_ref(),
@@ -99,7 +99,7 @@ impl App {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
                 pid: environment.pid,
-                process: crate::base::ProcessMark::default(),
+                process: environment.process.clone(),
                 folder: environment.folder.display().to_string(),
                 config: config
                     .source

@@ -4,10 +4,15 @@
 mod capture;
 mod error;
 mod group;
+mod leftovers;
+mod mark;
 mod run;
+mod stat;
 
 pub use capture::Captured;
 pub use error::ProcessError;
+pub use leftovers::{RUN_VARIABLE, end_leftovers};
+pub use mark::{liveness, own_mark};
 pub use run::{Ended, Program, run};
 
 #[cfg(test)]
