@@ -37,6 +37,10 @@ impl Action for Command {
         ACTION_GRACE
     }
 
+    fn starts_processes(&self) -> bool {
+        true
+    }
+
     fn run<'a>(
         &'a self,
         invocation: &'a Invocation,

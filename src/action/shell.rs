@@ -42,6 +42,10 @@ impl Action for Shell {
         ACTION_GRACE
     }
 
+    fn starts_processes(&self) -> bool {
+        true
+    }
+
     fn run<'a>(
         &'a self,
         invocation: &'a Invocation,

@@ -135,6 +135,9 @@ impl Run<'_> {
             judged,
             most_rows: None,
         };
+        if action.starts_processes() {
+            self.engine.machine.keep();
+        }
         let mut future = action.run(&invocation, &context);
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.
