@@ -164,6 +164,9 @@ impl Run<'_> {
             may_change: !self.options.dry && !self.options.read_only,
             most_rows: None,
         };
+        if action.starts_processes() {
+            self.engine.machine.keep();
+        }
         let mut future = act(action, &invocation, &context);
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.

@@ -70,6 +70,8 @@ pub struct Origin {
     pub user: String,
     /// The machine's name.
     pub host: String,
+    /// What every process of the run carries as `OPSBOOK_RUN`.
+    pub token: String,
     /// The process.
     pub pid: u32,
     /// What tells the process from every other that ever had its number.
@@ -294,7 +296,7 @@ impl Engine<'_> {
             host: self.origin.host.clone(),
             pid: self.origin.pid,
             opsbook: env!("CARGO_PKG_VERSION").to_owned(),
-            token: format!("{:032x}", fastrand::u128(..)),
+            token: self.origin.token.clone(),
             process: self.origin.process.clone(),
             folder: self.origin.folder.clone(),
             config: self.origin.config.clone(),

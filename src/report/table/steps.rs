@@ -1,7 +1,7 @@
 //! The table of steps, and the whole of what did not fit into it.
 
 use crate::base::text::{one_line, took, width};
-use crate::base::{Effect, Tone};
+use crate::base::{Effect, Status, Tone};
 use crate::event::StepLine;
 use crate::report::Style;
 use crate::report::fold::Shown;
