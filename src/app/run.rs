@@ -187,6 +187,7 @@ fn refusal(error: RunError) -> AppError {
         ))
         .hint("nothing was done"),
         RunError::Journal(error) => AppError::from(error),
+        other => AppError::not_now(other.to_string()),
     }
 }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::event::Preview;
 use crate::expr::{EvalError, Scope};
 use crate::model::{Call, Expression};
 
-use super::frame::Turn;
+use super::frame::{Past, Turn};
 use super::nested::Nested;
 use super::run::Run;
-use super::{ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
 
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
@@ -93,6 +94,74 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
+        let limit = turn
+            .step
+            .timeout
+            .map(|span| span.0)
+            .or(call.action.timeout.map(Duration::from_secs));
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let action = self.action(call)?;
+        let (cancel, cancelled) = watch::channel(false);
+        let limits = Limits {
+            deadline,
+            cancelled,
+            judged,
+        };
+        self.with_context(turn, call, limits, async |invocation, context| {
+            let mut future = action.run(invocation, context);
+            let cut_off = tokio::select! {
+                // An action that watches the deadline itself says more than the engine can.
+                biased;
+                stop = turn.frame.stop.wait() => Failure::Stopped(stop),
+                result = &mut future => return result.map_err(Failure::Action),
+                () = reached(deadline) => Failure::Timeout(limit.unwrap_or_default()),
+            };
+            // The receiver lives in the context, so this cannot fail.
+            cancel.send_replace(true);
+            let _ = tokio::time::timeout(action.grace(), future).await;
+            Err(cut_off)
+        })
+        .await
+    }
+
+    /// Tells what a call would do.
+    pub(super) async fn preview_of(
+        &self,
+        turn: Turn<'_>,
+        call: &Call,
+    ) -> Result<Preview, Failure> {
+        let action = self.action(call)?;
+        let (_held, cancelled) = watch::channel(false);
+        let limits = Limits {
+            deadline: None,
+            cancelled,
+            judged: false,
+        };
+        self.with_context(turn, call, limits, async |invocation, context| {
+            tokio::select! {
+                biased;
+                stop = turn.frame.stop.wait() => Err(Failure::Stopped(stop)),
+                preview = action.preview(invocation, context) => preview.map_err(Failure::Action),
+            }
+        })
+        .await
+    }
+
+    fn action(&self, call: &Call) -> Result<&'static dyn Action, Failure> {
+        let name = call.action.name;
+        self.engine.actions.get(name).ok_or_else(|| {
+            Failure::Action(ActionError::config(format!("there is no action {name:?}")))
+        })
+    }
+
+    /// Works with a call that is evaluated and everything that its action may use.
+    async fn with_context<T>(
+        &self,
+        turn: Turn<'_>,
+        call: &Call,
+        limits: Limits,
+        work: impl AsyncFnOnce(&Invocation, &ActionContext<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let Turn {
             frame,
             step,
@@ -100,53 +169,35 @@ impl Run<'_> {
             key,
             ..
         } = turn;
-        let action = self.engine.actions.get(call.action.name).ok_or_else(|| {
-            Failure::Action(ActionError::config(format!(
-                "there is no action {:?}",
-                call.action.name
-            )))
-        })?;
         let invocation = self.invocation(call, scope).map_err(Failure::Evaluation)?;
-        let (cancel, cancelled) = watch::channel(false);
-        let limit = step
-            .timeout
-            .map(|span| span.0)
-            .or(call.action.timeout.map(Duration::from_secs));
-        let deadline = limit.map(|limit| Instant::now() + limit);
         let resolve = |template: &_| self.engine.resolve(template, scope);
         let progress = |message: String| self.recorder.progress(key, &message);
         let context = ActionContext {
             step: key,
             config: self.engine.config,
             folder: &self.engine.folder,
-            deadline,
+            deadline: limits.deadline,
             environment: &self.engine.environment,
             variables: &self.engine.variables,
             prompt: self.engine.prompt,
             nested: &Nested {
                 run: self,
                 frame,
-                cancelled: cancelled.clone(),
+                past: if std::ptr::eq(call, &step.call) {
+                    frame.past
+                } else {
+                    Past::IsNothing
+                },
+                cancelled: limits.cancelled.clone(),
             },
             resolve: &resolve,
             masker: self.engine.masker,
             progress: &progress,
-            cancel: cancelled,
-            judged,
+            cancel: limits.cancelled,
+            judged: limits.judged,
             most_rows: None,
         };
-        let mut future = action.run(&invocation, &context);
-        let cut_off = tokio::select! {
-            // An action that watches the deadline itself says more than the engine can.
-            biased;
-            stop = frame.stop.wait() => Failure::Stopped(stop),
-            result = &mut future => return result.map_err(Failure::Action),
-            () = reached(deadline) => Failure::Timeout(limit.unwrap_or_default()),
-        };
-        // The receiver lives in the context, so this cannot fail.
-        cancel.send_replace(true);
-        let _ = tokio::time::timeout(action.grace(), future).await;
-        Err(cut_off)
+        work(&invocation, &context).await
     }
 
     /// The call with everything evaluated.
@@ -170,6 +221,13 @@ impl Run<'_> {
             place: call.place.clone(),
         })
     }
+}
+
+/// What an action must keep to.
+struct Limits {
+    deadline: Option<Instant>,
+    cancelled: watch::Receiver<bool>,
+    judged: bool,
 }
 
 /// Ends when the deadline is reached; never when there is none.
