@@ -197,6 +197,7 @@ fn refusal(error: RunError) -> AppError {
         .hint("nothing was done"),
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+        other => AppError::not_now(other.to_string()),
     }
 }
 

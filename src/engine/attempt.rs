@@ -11,7 +11,7 @@ use crate::event::Preview;
 use crate::expr::{EvalError, Scope, unknown_argument};
 use crate::model::{Call, Expression, Node};
 
-use super::frame::Turn;
+use super::frame::{Past, Turn};
 use super::nested::Nested;
 use super::run::Run;
 use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
@@ -106,7 +106,11 @@ impl Run<'_> {
     }
 
     /// Asks the action of a call what it would do, within the same limits.
-    pub(super) async fn preview(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
+    pub(super) async fn preview_call(
+        &self,
+        turn: Turn<'_>,
+        call: &Call,
+    ) -> Result<Preview, Failure> {
         self.acting(turn, call, false, |action, invocation, context| {
             action.preview(invocation, context)
         })
@@ -154,6 +158,11 @@ impl Run<'_> {
             nested: &Nested {
                 run: self,
                 frame,
+                past: if std::ptr::eq(call, &step.call) {
+                    frame.past
+                } else {
+                    Past::IsNothing
+                },
                 cancelled: cancelled.clone(),
             },
             resolve: &resolve,
