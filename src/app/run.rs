@@ -15,6 +15,7 @@ use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
+use super::github;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -73,8 +74,9 @@ impl App {
             }
             prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
         };
-        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
+        github::mask(self, secrets.values().chain(&secret_inputs));
+        self.tell_what_is_not_held(runbook);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");

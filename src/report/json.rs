@@ -16,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     name: "json",
     help: "one JSON object at the end, with every output whole",
     for_people: false,
+    runs_only: false,
     by_line: false,
     make: |_| Box::new(Json::default()),
 };

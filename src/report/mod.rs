@@ -78,6 +78,8 @@ pub struct Format {
     pub for_people: bool,
     /// Whether it is one JSON value a line, in which lists are printed too.
     pub by_line: bool,
+    /// Whether it is a format for runs alone, in which no list can be printed.
+    pub runs_only: bool,
     /// Makes a report of one run.
     pub make: fn(Style) -> Box<dyn Report>,
 }
