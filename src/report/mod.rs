@@ -26,6 +26,12 @@ use crate::event::Envelope;
 pub(crate) use points::{Point, points};
 pub use table::rows_of;
 
+/// The JSON Schema of what the format `json` writes.
+pub const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");
+
+/// The JSON Schema of a line of the format `jsonl`.
+pub const EVENT_SCHEMA: &str = include_str!("../../schemas/event.schema.json");
+
 /// Writes one run in some format. Fed from the journal, it writes what it wrote while the run was live.
 pub trait Report {
     /// Takes in the next event of the run.
