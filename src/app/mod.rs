@@ -5,6 +5,7 @@ mod application;
 mod bug;
 mod environment;
 mod error;
+mod github;
 mod inputs;
 mod locks;
 mod logging;

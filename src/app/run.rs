@@ -15,6 +15,7 @@ use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
+use super::github;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -76,8 +77,9 @@ impl App {
             stop = stopped.wait() => return Ok(self.stopped(stop)),
             prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
         };
-        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
+        github::mask(self, secrets.values().chain(&secret_inputs));
+        self.tell_what_is_not_held(runbook);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");

@@ -14,6 +14,7 @@ mod terminal;
 
 mod bad_input;
 mod cli;
+mod consumers;
 mod dependencies;
 mod docs;
 mod dry_run;
