@@ -14,6 +14,7 @@ mod terminal;
 
 mod bad_input;
 mod cli;
+mod corpus;
 mod dependencies;
 mod docs;
 mod exits;
