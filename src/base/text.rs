@@ -104,7 +104,9 @@ pub fn took(milliseconds: f64) -> String {
     if milliseconds < 59_995.0 {
         return format!("{:.2} s", milliseconds / 1000.0);
     }
-    let seconds = std::time::Duration::from_millis((milliseconds.round() as u64).saturating_add(500)).as_secs();
+    let seconds =
+        std::time::Duration::from_millis((milliseconds.round() as u64).saturating_add(500))
+            .as_secs();
     if seconds < 3600 {
         return format!("{} m {:02} s", seconds / 60, seconds % 60);
     }

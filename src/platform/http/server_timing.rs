@@ -102,7 +102,9 @@ mod tests {
     #[test]
     fn reads_names_times_and_descriptions() {
         assert_eq!(
-            ServerTiming::read("miss, db;dur=53, app ; DUR = 47.2 ; desc=\"a \\\"b\\\", c;d\";dur=9"),
+            ServerTiming::read(
+                "miss, db;dur=53, app ; DUR = 47.2 ; desc=\"a \\\"b\\\", c;d\";dur=9"
+            ),
             [
                 timing("miss", None, None),
                 timing("db", Some(53.0), None),
