@@ -63,7 +63,8 @@ pub struct Analysis {
     pub statements: usize,
     /// What decided, in one line: `DELETE without WHERE`.
     pub reason: String,
-    /// For a single UPDATE or DELETE of one table with a WHERE: the query that counts the rows it would touch.
+    /// For a single UPDATE or DELETE of one table with a WHERE that only reads: the query that counts the rows it would
+    /// touch.
     pub count: Option<String>,
 }
 
@@ -146,11 +147,13 @@ fn analyse(text: &str, dialect: Dialect) -> Analysis {
             );
         }
     }
+    // A condition may call what changes something: then nothing may count by it.
+    let harmless = |count: &String| analyse(count, dialect).effect == Effect::Read;
     Analysis {
         effect: worst.effect,
         statements,
         reason: worst.reason,
-        count: worst.count,
+        count: worst.count.filter(harmless),
     }
 }
 
