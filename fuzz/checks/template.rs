@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 use chrono::{DateTime, Utc};
 use opsbook::base::{Effect, FixedClock, Place, Secret, SourceFile};
 use opsbook::expr::{
-    Argument, EvalError, Evaluator, Scope, check_expression, check_template, names_in_template,
-    secret_value, sql_skeleton, trusted_url,
+    Argument, EvalError, Evaluator, Scope, SqlText, check_expression, check_template,
+    names_in_template, secret_value, sql_skeleton, trusted_url,
 };
 use opsbook::model::{Expression, Kind, Node, Template};
-use opsbook::sql::{Dialect, effect};
+use opsbook::sql::{Dialect, UNPARSED, effect, with_literals};
 use serde_json::{Value, json};
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -124,6 +124,7 @@ fn any(text: &str, value: &str) {
             Ok(Argument::Sql(sql)) => {
                 keeps_quiet(&sql.text);
                 known_before(text, &sql.text);
+                shown_as_sent(&sql);
             }
             Ok(Argument::Shell(shell)) => {
                 keeps_quiet(&shell.script);
@@ -168,6 +169,21 @@ fn known_before(text: &str, landed: &str) {
             assert!(
                 landed_effect.effect <= planned,
                 "{text:?} was {planned:?}, {landed:?} is {landed_effect:?}"
+            );
+        }
+    }
+}
+
+/// What a dry run shows of a statement, its values written out, is as many statements as are sent, and does the same.
+fn shown_as_sent(sql: &SqlText) {
+    for dialect in Dialect::ALL {
+        let sent = effect(&sql.text, dialect);
+        if !sent.reason.starts_with(UNPARSED) {
+            let shown = with_literals(&sql.text, &sql.parameters, dialect);
+            let read = effect(&shown, dialect);
+            assert_eq!(
+                read.statements, sent.statements,
+                "{shown:?}: {read:?} {sent:?}"
             );
         }
     }

@@ -63,8 +63,8 @@ pub struct Analysis {
     pub statements: usize,
     /// What decided, in one line: `DELETE without WHERE`.
     pub reason: String,
-    /// For a single UPDATE or DELETE of one table with a WHERE that only reads: the query that counts the rows it would
-    /// touch.
+    /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch, where counting
+    /// them only reads.
     pub count: Option<String>,
 }
 
@@ -147,13 +147,14 @@ fn analyse(text: &str, dialect: Dialect) -> Analysis {
             );
         }
     }
-    // A condition may call what changes something: then nothing may count by it.
-    let harmless = |count: &String| analyse(count, dialect).effect == Effect::Read;
     Analysis {
         effect: worst.effect,
         statements,
         reason: worst.reason,
-        count: worst.count.filter(harmless),
+        // A condition can call what changes something itself.
+        count: worst
+            .count
+            .filter(|query| analyse(query, dialect).effect == Effect::Read),
     }
 }
 

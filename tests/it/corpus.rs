@@ -1,6 +1,7 @@
 //! What the fuzzer kept and what it found, through the same checks, so that the ordinary suite holds them.
 
 #[path = "../../fuzz/checks/mod.rs"]
+#[expect(unreachable_pub, reason = "the fuzzer's own crate shares them")]
 mod checks;
 
 use std::path::Path;
