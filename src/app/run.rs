@@ -10,7 +10,7 @@ use crate::base::exit::ExitCode;
 use crate::base::{Masker, Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
+use crate::engine::{self, Engine, Origin, Prompt, Refusal, RunEnd, RunError, StopSignal};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
@@ -110,6 +110,10 @@ impl App {
         let wishes = engine::RunOptions {
             yes: options.yes,
             read_only: options.read_only,
+            confirm: options.confirm.clone(),
+            reason: options.reason.clone(),
+            incident: options.incident.clone(),
+            outside_window: options.outside_window,
             timeout: options.timeout,
             ..engine::RunOptions::default()
         };
@@ -124,16 +128,11 @@ impl App {
 
     /// A key that is read but not acted on must not look as if it protected anything.
     fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        for (key, given) in [
-            ("lock", runbook.lock.is_some()),
-            ("window", runbook.window.is_some()),
-        ] {
-            if given {
-                self.tell(&format!(
-                    "opsbook: note: {} asks for a `{key}`, which this version does not hold yet",
-                    runbook.path.typed()
-                ));
-            }
+        if runbook.lock.is_some() {
+            self.tell(&format!(
+                "opsbook: note: {} asks for a `lock`, which this version does not hold yet",
+                runbook.path.typed()
+            ));
         }
     }
 
@@ -182,10 +181,14 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only refuses this runbook: step \"{step}\" may {effect}"
-        ))
-        .hint("nothing was done"),
+        RunError::Refused(refusal) => {
+            let help = refusal.help();
+            let said = match &refusal {
+                Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
+                _ => AppError::not_now(refusal.to_string()),
+            };
+            said.hint(help)
+        }
         RunError::Journal(error) => AppError::from(error),
     }
 }

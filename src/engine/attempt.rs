@@ -1,17 +1,22 @@
 //! One attempt of one call: evaluate, act within the limit of time, hold against `expect`.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::event::Preview;
 use crate::expr::{EvalError, Scope};
 use crate::model::{Call, Expression};
 
 use super::frame::Turn;
 use super::nested::Nested;
 use super::run::Run;
-use super::{ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+
+/// The end of what is done with an action, some time later.
+type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
@@ -93,6 +98,35 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
+        let done = self
+            .with_action(turn, call, judged, |action, invocation, context| {
+                action.run(invocation, context)
+            })
+            .await;
+        self.ledger.borrow_mut().standing.charge(turn.key, &done);
+        done
+    }
+
+    /// Tells what a call would do, within the same limits.
+    pub(super) async fn preview(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
+        self.with_action(turn, call, false, |action, invocation, context| {
+            action.preview(invocation, context)
+        })
+        .await
+    }
+
+    /// Works with the action of a call, within the limit of time and until the run must stop.
+    async fn with_action<T>(
+        &self,
+        turn: Turn<'_>,
+        call: &Call,
+        judged: bool,
+        work: impl for<'a> FnOnce(
+            &'a dyn Action,
+            &'a Invocation,
+            &'a ActionContext<'a>,
+        ) -> Working<'a, T>,
+    ) -> Result<T, Failure> {
         let Turn {
             frame,
             step,
@@ -133,9 +167,9 @@ impl Run<'_> {
             progress: &progress,
             cancel: cancelled,
             judged,
-            most_rows: None,
+            most_rows: self.ledger.borrow().standing.most_rows(key),
         };
-        let mut future = action.run(&invocation, &context);
+        let mut future = work(action, &invocation, &context);
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.
             biased;
@@ -150,7 +184,7 @@ impl Run<'_> {
     }
 
     /// The call with everything evaluated.
-    fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
+    pub(super) fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
         let evaluator = self.engine.evaluator;
         let object = evaluator.argument(&call.object, call.verb.object, scope)?;
         let mut options = Vec::with_capacity(call.options.len());

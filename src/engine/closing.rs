@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::base::exit::ExitCode;
 use crate::base::{Span, Verdict, text};
-use crate::event::{Event, FindingRaised, RunFinished};
+use crate::event::{ApprovalRequested, Event, FindingRaised, RunFinished};
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
 
 use super::run::{Run, RunEnd, Whole};
-use super::{Durability, Stop};
+use super::{Durability, JournalError, Stop};
 
 impl Run<'_> {
     /// Raises the findings of a runbook that the evidence supports, worst first. What refers to a step that did not run is
@@ -41,6 +41,36 @@ impl Run<'_> {
             self.record(Event::FindingRaised(finding.clone()), Durability::Relaxed);
         }
         raised
+    }
+
+    /// Ends the run before its first step: a second person must agree first.
+    pub(super) fn wait_for_approval(
+        &self,
+        request: ApprovalRequested,
+        began: Instant,
+    ) -> Result<RunEnd, JournalError> {
+        let run = self.recorder.run();
+        let end = RunEnd {
+            run,
+            verdict: Verdict::Unknown,
+            exit: ExitCode::NotNow,
+            reason: format!("waiting for approval: opsbook approve {run}"),
+        };
+        let finished = RunFinished {
+            verdict: end.verdict,
+            exit: end.exit.code(),
+            reason: end.reason.clone(),
+            took_ms: Span(began.elapsed()).milliseconds(),
+        };
+        for event in [
+            Event::ApprovalRequested(request),
+            Event::RunFinished(finished),
+        ] {
+            self.recorder
+                .record(event, Durability::Durable)
+                .map_err(|refused| refused.0)?;
+        }
+        Ok(end)
     }
 
     /// Comes to the verdict and closes the journal.

@@ -8,6 +8,7 @@ mod closing;
 mod confirm;
 mod each;
 mod frame;
+mod gate;
 mod journal;
 mod judge;
 mod locks;
@@ -25,6 +26,7 @@ mod samples;
 mod sequence;
 mod shown;
 mod sink;
+mod standing;
 mod step;
 mod stop;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use action::{
     Action, ActionContext, ActionError, ActionFuture, Actions, Dry, End, ErrorKind, Invocation,
     NestedRunner, Outputs, PreviewFuture,
 };
+pub use gate::Refusal;
 pub use journal::{Durability, Journal, JournalError, RunRow};
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;

@@ -71,6 +71,8 @@ impl NestedRunner for Nested<'_, '_> {
                 runbook: child,
                 referred: &referred,
                 caller: Some(step.clone()),
+                outer: Some(self.frame),
+                agreed: self.frame.agreed,
                 stop: halted,
             };
             let whole = tokio::select! {

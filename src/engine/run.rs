@@ -9,9 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::base::exit::ExitCode;
-use crate::base::{
-    Clock, Effect, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict,
-};
+use crate::base::{Clock, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict};
 use crate::config::Config;
 use crate::event::{Event, RunStarted};
 use crate::expr::{Argument, Evaluator, Scope};
@@ -23,9 +21,10 @@ use super::frame::Frame;
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
+use super::standing::Standing;
 use super::{
     ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Locks, Machine, Prompt,
-    Sink, Stop, StopSignal, Toolbox,
+    Refusal, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -118,14 +117,9 @@ pub struct RunEnd {
 /// Why a run did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The caller allows reads only.
-    #[error("--read-only: step {step:?} may {effect}")]
-    ReadOnly {
-        /// The first step that may change something.
-        step: StepKey,
-        /// What it may do.
-        effect: Effect,
-    },
+    /// Something must be so first, and is not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -144,6 +138,8 @@ pub(super) struct Ledger {
     pub(super) stuck: bool,
     /// Whether a step that may change something was started.
     pub(super) changed: bool,
+    /// What was done under standing approvals.
+    pub(super) standing: Standing,
 }
 
 impl Ledger {
@@ -199,11 +195,7 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        if options.read_only
-            && let Some((step, effect)) = plan.first_change(self.config)
-        {
-            return Err(RunError::ReadOnly { step, effect });
-        }
+        let request = gate::pass(plan, self.config, options, self.clock.now())?;
         let began = Instant::now();
         let number = self.journal.begin()?;
         let recorder = Recorder::new(number, self.masker, self.clock, self.journal, sink);
@@ -222,6 +214,9 @@ impl Engine<'_> {
         run.recorder
             .record(Event::RunStarted(self.start_of(plan, options)), durability)
             .map_err(|refused| refused.0)?;
+        if let Some(request) = request {
+            return Ok(run.wait_for_approval(request, began)?);
+        }
 
         let (halt, halted) = StopSignal::new();
         let limit = options.timeout.or(plan.runbook.timeout);
@@ -230,6 +225,8 @@ impl Engine<'_> {
             runbook: &plan.runbook,
             referred: &referred,
             caller: None,
+            outer: None,
+            agreed: false,
             stop: halted,
         };
         let scope = self.scope(&plan.runbook, &plan.inputs, number);

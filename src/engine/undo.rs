@@ -21,6 +21,11 @@ impl Run<'_> {
     /// Runs the undo of every step of a runbook that was done, those of its sub-runbooks too. One that fails leaves its
     /// step in doubt, and the others still run.
     pub(super) async fn undo_all(&self, frame: &Frame<'_>) {
+        // Who agreed to the step agreed to what takes it back: nobody is asked in the middle of it.
+        let frame = &Frame {
+            agreed: true,
+            ..frame.clone()
+        };
         // Bound first: the ledger must not stay borrowed while the undo runs.
         while let Some((key, step, scope)) = self.last_done(frame) {
             let Some(call) = &step.undo else { continue };
