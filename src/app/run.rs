@@ -109,6 +109,7 @@ impl App {
         };
         let wishes = engine::RunOptions {
             yes: options.yes,
+            dry: options.dry,
             read_only: options.read_only,
             confirm: options.confirm.clone(),
             reason: options.reason.clone(),

@@ -229,7 +229,7 @@ impl Engine<'_> {
             agreed: false,
             stop: halted,
         };
-        let scope = self.scope(&plan.runbook, &plan.inputs, number);
+        let scope = self.scope(&plan.runbook, &plan.inputs, number, options.dry);
         let whole = tokio::select! {
             // A stop is heard before the next step begins.
             biased;
@@ -355,7 +355,8 @@ impl<'a> Run<'a> {
             stop: never,
             ..frame.clone()
         };
-        if steps.undo {
+        // In a dry run nothing was done that could be taken back.
+        if steps.undo && !self.options.dry {
             self.undo_all(&last).await;
         }
         let (finally, scope) = self.sequence(&last, &frame.runbook.finally, scope).await;
