@@ -10,7 +10,9 @@ use crate::base::exit::ExitCode;
 use crate::base::{Masker, Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, Prompt, Refusal, RunEnd, RunError, StopSignal};
+use crate::engine::{
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Stop, StopSignal,
+};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
@@ -67,13 +69,9 @@ impl App {
         let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
         let (plan, secrets) = tokio::select! {
             biased;
-            stop = stopped.wait() => {
-                self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
-                return Ok(signals::exit_of(stop));
-            }
+            stop = stopped.wait() => return Ok(self.stopped(stop)),
             prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
         };
-        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
@@ -116,25 +114,23 @@ impl App {
             incident: options.incident.clone(),
             outside_window: options.outside_window,
             timeout: options.timeout,
+            wait: options.wait,
             ..engine::RunOptions::default()
         };
-        let end = engine
-            .run(&plan, &wishes, &mut outlets, stopped)
-            .await
-            .map_err(refusal)?;
+        let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
+            Ok(end) => end,
+            Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
+            Err(error) => return Err(refusal(error)),
+        };
         outlets.finish()?;
         tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
     }
 
-    /// A key that is read but not acted on must not look as if it protected anything.
-    fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        if runbook.lock.is_some() {
-            self.tell(&format!(
-                "opsbook: note: {} asks for a `lock`, which this version does not hold yet",
-                runbook.path.typed()
-            ));
-        }
+    /// Tells that a run was given up before it began.
+    fn stopped(&self, stop: Stop) -> ExitCode {
+        self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
+        signals::exit_of(stop)
     }
 
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
@@ -190,7 +186,24 @@ fn refusal(error: RunError) -> AppError {
             };
             said.hint(help)
         }
+        RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+    }
+}
+
+fn not_locked(error: LockError) -> AppError {
+    match error {
+        LockError::Held { wait, .. } => {
+            let refused = AppError::not_now(error.to_string());
+            match wait {
+                Some(_) => refused.hint("nothing was done"),
+                None => refused.hint("nothing was done; --wait 10m waits until it is given back"),
+            }
+            .hint("`opsbook locks` tells whether that run still goes on")
+        }
+        LockError::Nameless { .. } => AppError::config(error.to_string()),
+        LockError::Stopped(_) => AppError::interrupted(),
+        LockError::Journal(error) => AppError::from(error),
     }
 }
 

@@ -51,6 +51,8 @@ pub struct RunOptions {
     pub fail_on: Option<Verdict>,
     /// How long the whole run may take.
     pub timeout: Option<Span>,
+    /// How long to wait for a lock that another run holds.
+    pub wait: Option<Span>,
 }
 
 /// Reads one of several words, and names the nearest where it is none of them.

@@ -130,6 +130,12 @@ pub(super) fn run() -> Vec<Arg> {
             "How long the whole run may take: 30s, 5m",
         )
         .value_parser(Span::from_str),
+        value(
+            "wait",
+            "DURATION",
+            "How long to wait for a lock that another run holds: 30s, 5m",
+        )
+        .value_parser(Span::from_str),
     ]
     .into_iter()
     .map(|argument| argument.global(true).help_heading(RUN))
@@ -200,7 +206,22 @@ pub(super) fn run_options(
         outside_window: sources.flag("outside-window")?,
         fail_on: sources.pick("fail-on", level)?,
         timeout: sources.pick("timeout", Span::from_str)?,
+        wait: sources.pick("wait", Span::from_str)?,
     })
+}
+
+/// `--yes` of a verb that is no run.
+pub(super) fn yes() -> Arg {
+    flag("yes", "Answer the question with yes").action(ArgAction::SetTrue)
+}
+
+/// Whether the caller of such a verb agreed in advance: flag before environment.
+pub(super) fn agreed(matches: &ArgMatches, environment: &Environment) -> Result<bool, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    sources.flag("yes")
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

@@ -11,6 +11,7 @@ mod frame;
 mod gate;
 mod journal;
 mod judge;
+mod lock;
 mod locks;
 mod machine;
 mod names;
@@ -41,6 +42,7 @@ pub use action::{
 };
 pub use gate::Refusal;
 pub use journal::{Durability, Journal, JournalError, RunRow};
+pub use lock::LockError;
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};

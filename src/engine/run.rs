@@ -18,13 +18,14 @@ use crate::plan::Plan;
 
 use super::attempt::Failure;
 use super::frame::Frame;
+use super::lock::Patience;
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
 use super::standing::Standing;
 use super::{
-    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Locks, Machine, Prompt,
-    Refusal, Sink, Stop, StopSignal, Toolbox, gate,
+    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, LockError, Locks, Machine,
+    Prompt, Refusal, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -120,6 +121,9 @@ pub enum RunError {
     /// Something must be so first, and is not.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It may not have its lock.
+    #[error(transparent)]
+    Locked(LockError),
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -198,6 +202,20 @@ impl Engine<'_> {
         let request = gate::pass(plan, self.config, options, self.clock.now())?;
         let began = Instant::now();
         let number = self.journal.begin()?;
+        let _locked = self.locked(number);
+        let patience = Patience {
+            wait: options.wait,
+            tell: &mut |line| sink.waiting(line),
+            stop,
+        };
+        let taken_over = match request {
+            // What waits for a person holds nothing.
+            Some(_) => None,
+            None => self
+                .lock_plan(number, plan, options, patience)
+                .await
+                .map_err(RunError::Locked)?,
+        };
         let recorder = Recorder::new(number, self.masker, self.clock, self.journal, sink);
         let run = Run {
             engine: self,
@@ -216,6 +234,9 @@ impl Engine<'_> {
             .map_err(|refused| refused.0)?;
         if let Some(request) = request {
             return Ok(run.wait_for_approval(request, began)?);
+        }
+        if let Some(event) = taken_over {
+            run.record(Event::LockTakenOver(event), Durability::Relaxed);
         }
 
         let (halt, halted) = StopSignal::new();

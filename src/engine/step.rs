@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::base::{Effect, Severity, Span, Status};
 use crate::event::{Event, Preview, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
-use crate::model::{OnFailure, Step};
+use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
@@ -139,7 +139,9 @@ impl Run<'_> {
         } else {
             Durability::Relaxed
         };
-        self.ledger.borrow_mut().changed |= effect.changes() && !self.options.dry;
+        // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
+        let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
+        self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
         if !self.record(Event::StepStarted(started), durability) {
             let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
             return self.finish(

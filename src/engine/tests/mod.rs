@@ -3,11 +3,13 @@
 mod flow;
 mod gate;
 mod judging;
+mod locks;
 mod patience;
 mod safety;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -26,6 +28,7 @@ use crate::model::{
     ActionSpec, EffectRule, Kind, OptionSpec, Requirement, Runbook, VerbSpec, Vocabulary,
 };
 use crate::plan::Plan;
+use crate::store::MemoryJournal;
 
 thread_local! {
     /// What the test action did to the world, in order. A test runs on one thread, engine and all.
@@ -33,6 +36,8 @@ thread_local! {
     /// Stops the run of this test.
     static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
         const { RefCell::new(None) };
+    /// What happens when the run of this test waits for a lock.
+    static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
 thread_local! {
@@ -231,6 +236,7 @@ const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
 struct TestJournal {
     kept: RefCell<Vec<(Envelope, Durability)>>,
     breaks_at: Option<usize>,
+    locks: Rc<MemoryJournal>,
 }
 
 impl Journal for TestJournal {
@@ -275,24 +281,24 @@ impl Journal for TestJournal {
 impl Locks for TestJournal {
     fn acquire(
         &self,
-        _lock: &str,
-        _holder: &LockHolder,
-        _liveness: &dyn Fn(&ProcessMark) -> Liveness,
+        lock: &str,
+        holder: &LockHolder,
+        liveness: &dyn Fn(&ProcessMark) -> Liveness,
     ) -> Result<Acquired, JournalError> {
-        Ok(Acquired::Free)
+        self.locks.acquire(lock, holder, liveness)
     }
 
-    fn release(&self, _run: RunId, _process: &ProcessMark) -> Result<(), JournalError> {
-        Ok(())
+    fn release(&self, run: RunId, process: &ProcessMark) -> Result<(), JournalError> {
+        self.locks.release(run, process)
     }
 }
 
-/// A machine without processes.
-struct NoMachine;
+/// A machine of whose processes only this is known.
+struct TestMachine(Liveness);
 
-impl Machine for NoMachine {
+impl Machine for TestMachine {
     fn liveness(&self, _process: &ProcessMark) -> Liveness {
-        Liveness::Unknown
+        self.0
     }
 
     fn end_leftovers<'a>(
@@ -356,6 +362,12 @@ impl Sink for Told {
     }
 
     fn progress(&mut self, _progress: &Progress) {}
+
+    fn waiting(&mut self, _line: &str) {
+        if let Some(happens) = WAITING.take() {
+            happens();
+        }
+    }
 }
 
 /// What a test wants of the world around a run.
@@ -368,6 +380,7 @@ struct Bench {
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
     config: Config,
+    liveness: Liveness,
 }
 
 impl Default for Bench {
@@ -381,6 +394,7 @@ impl Default for Bench {
             others: Vec::new(),
             secrets: BTreeMap::new(),
             config: Config::default(),
+            liveness: Liveness::Unknown,
         }
     }
 }
@@ -458,7 +472,7 @@ impl Bench {
             masker: &masker,
             journal: &self.journal,
             locks: &self.journal,
-            machine: &NoMachine,
+            machine: &TestMachine(self.liveness),
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,
