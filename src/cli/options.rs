@@ -110,7 +110,7 @@ pub(super) fn run() -> Vec<Arg> {
         )
         .action(ArgAction::Append)
         .value_parser(filled),
-        value("reason", "TEXT", "Why it is run").value_parser(filled),
+        reason("Why it is run"),
         value("incident", "ID", "The incident that it is run for").value_parser(filled),
         flag(
             "outside-window",
@@ -208,6 +208,23 @@ pub(super) fn run_options(
         timeout: sources.pick("timeout", Span::from_str)?,
         wait: sources.pick("wait", Span::from_str)?,
     })
+}
+
+/// `--reason`, of a run or of a verb that is none.
+pub(super) fn reason(help: &'static str) -> Arg {
+    value("reason", "TEXT", help).value_parser(filled)
+}
+
+/// The reason that the caller of such a verb gave: flag before environment.
+pub(super) fn given_reason(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<Option<String>, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    sources.pick("reason", filled)
 }
 
 /// `--yes` of a verb that is no run.

@@ -67,11 +67,7 @@ impl Run<'_> {
         match answer {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
-            Err(error) => Err(unanswered(
-                &asked,
-                &error,
-                "give --yes to answer yes in advance",
-            )),
+            Err(error) => Err(unanswered(&asked, &error, "--yes")),
         }
     }
 
@@ -88,8 +84,8 @@ impl Run<'_> {
                 "that is not the name",
             ))),
             Err(error) => {
-                let help = format!("give --confirm {} to name it in advance", quoted(name));
-                Err(unanswered(question, &error, &help))
+                let flag = format!("--confirm {}", quoted(name));
+                Err(unanswered(question, &error, &flag))
             }
         }
     }
@@ -117,8 +113,11 @@ fn destroys_itself(turn: Turn<'_>) -> bool {
     turn.effect == Effect::Destroy && !runs_another
 }
 
-fn unanswered(question: &str, error: &PromptError, help: &str) -> Failure {
-    Failure::Action(ActionError::refused(format!("{question} {error}")).help(help))
+/// The flag comes first: it is what a line that is cut off must still tell.
+fn unanswered(question: &str, error: &PromptError, flag: &str) -> Failure {
+    Failure::Action(ActionError::refused(format!(
+        "needs {flag}: {error}: {question}"
+    )))
 }
 
 /// A name as a shell takes it.

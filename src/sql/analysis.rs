@@ -63,7 +63,7 @@ pub struct Analysis {
     pub statements: usize,
     /// What decided, in one line: `DELETE without WHERE`.
     pub reason: String,
-    /// For a single UPDATE or DELETE of one table with a WHERE: the query that counts the rows it would touch.
+    /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch.
     pub count: Option<String>,
 }
 

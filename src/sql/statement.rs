@@ -221,43 +221,49 @@ fn body_reading(body: &SetExpr) -> Reading {
 }
 
 fn update_reading(update: &Update) -> Reading {
-    match &update.selection {
+    let condition = update.selection.as_ref();
+    let reading = match condition {
         None => Reading::destroy("UPDATE without WHERE"),
         Some(condition) if always(condition) => {
             Reading::destroy("UPDATE whose WHERE is the same for every row")
         }
-        Some(condition) => Reading {
-            count: (update.from.is_none() && update.limit.is_none())
-                .then(|| count(&update.table, condition))
-                .flatten(),
-            ..Reading::write("UPDATE with WHERE")
-        },
+        Some(_) => Reading::write("UPDATE with WHERE"),
+    };
+    Reading {
+        count: (update.from.is_none() && update.limit.is_none())
+            .then(|| count(&update.table, condition))
+            .flatten(),
+        ..reading
     }
 }
 
 fn delete_reading(delete: &Delete) -> Reading {
     let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
-    match &delete.selection {
+    let condition = delete.selection.as_ref();
+    let reading = match condition {
         None => Reading::destroy("DELETE without WHERE"),
         Some(condition) if always(condition) => {
             Reading::destroy("DELETE whose WHERE is the same for every row")
         }
-        Some(condition) => Reading {
-            count: match tables.as_slice() {
-                [table] if delete.using.is_none() && delete.limit.is_none() => {
-                    count(table, condition)
-                }
-                _ => None,
-            },
-            ..Reading::write("DELETE with WHERE")
+        Some(_) => Reading::write("DELETE with WHERE"),
+    };
+    Reading {
+        count: match tables.as_slice() {
+            [table] if delete.using.is_none() && delete.limit.is_none() => count(table, condition),
+            _ => None,
         },
+        ..reading
     }
 }
 
-/// The query that counts the rows of a plain table that meet a condition.
-fn count(table: &TableWithJoins, condition: &Expr) -> Option<String> {
+/// The query that counts the rows of a plain table, those that meet a condition where there is one.
+fn count(table: &TableWithJoins, condition: Option<&Expr>) -> Option<String> {
     let plain = matches!(&table.relation, TableFactor::Table { .. }) && table.joins.is_empty();
-    plain.then(|| format!("SELECT count(*) AS n FROM {table} WHERE {condition}"))
+    let rows = format!("SELECT count(*) AS n FROM {table}");
+    plain.then(|| match condition {
+        Some(condition) => format!("{rows} WHERE {condition}"),
+        None => rows,
+    })
 }
 
 /// Whether a condition cannot tell one row from another: it names no column, or compares one with itself.

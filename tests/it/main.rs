@@ -17,6 +17,7 @@ mod cli;
 mod dependencies;
 mod docs;
 mod exits;
+mod gate;
 mod language;
 mod layers;
 mod leftovers;
