@@ -2,6 +2,7 @@
 //! code. Knows nothing of clap.
 
 mod application;
+mod approve;
 mod bug;
 mod environment;
 mod error;

@@ -10,7 +10,9 @@ use crate::base::exit::ExitCode;
 use crate::base::{Masker, Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Stop, StopSignal};
+use crate::engine::{
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Stop, StopSignal,
+};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
@@ -79,7 +81,6 @@ impl App {
         };
         let secret_inputs = secret_inputs(&plan);
         github::mask(self, secrets.values().chain(&secret_inputs));
-        self.tell_what_is_not_held(runbook);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
@@ -117,6 +118,10 @@ impl App {
             yes: options.yes,
             dry: options.dry,
             read_only: options.read_only,
+            confirm: options.confirm.clone(),
+            reason: options.reason.clone(),
+            incident: options.incident.clone(),
+            outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
             ..engine::RunOptions::default()
@@ -135,16 +140,6 @@ impl App {
     fn stopped(&self, stop: Stop) -> ExitCode {
         self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
         signals::exit_of(stop)
-    }
-
-    /// A key that is read but not acted on must not look as if it protected anything.
-    fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        if runbook.window.is_some() {
-            self.tell(&format!(
-                "opsbook: note: {} asks for a `window`, which this version does not hold yet",
-                runbook.path.typed()
-            ));
-        }
     }
 
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
@@ -193,10 +188,14 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only refuses this runbook: step \"{step}\" may {effect}"
-        ))
-        .hint("nothing was done"),
+        RunError::Refused(refusal) => {
+            let help = refusal.help();
+            let said = match &refusal {
+                Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
+                _ => AppError::not_now(refusal.to_string()),
+            };
+            said.hint(help)
+        }
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
         other => AppError::not_now(other.to_string()),

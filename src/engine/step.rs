@@ -159,9 +159,10 @@ impl Run<'_> {
             (None, Err(failure)) => return self.fail(turn, began, &failure, 0, Effect::Read),
             (None, Ok(_)) => {}
         }
-        if let Err(failure) = self.confirmed(turn).await {
-            return self.never_began(turn, &failure);
-        }
+        let leave = match self.confirmed(turn).await {
+            Ok(leave) => leave,
+            Err(failure) => return self.never_began(turn, &failure),
+        };
         let started = StepStarted {
             step: key.clone(),
             action: step.call.name(),
@@ -183,6 +184,7 @@ impl Run<'_> {
         self.forget(key);
         let began = Instant::now();
         let observed = self.observe(turn).await;
+        drop(leave);
         self.remember_undo(turn, &observed.result);
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),

@@ -20,6 +20,7 @@ mod dependencies;
 mod docs;
 mod dry_run;
 mod exits;
+mod gate;
 mod language;
 mod layers;
 mod leftovers;
