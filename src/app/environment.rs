@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, Masker, SystemClock};
 use crate::term::{self, Facts, Variables};
 
 /// What surrounds the process, as it was when the process began.
@@ -27,6 +27,8 @@ pub struct Environment {
     pub pid: u32,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Takes every secret that this process comes to know out of what it tells. Its clones share what they know.
+    pub masker: Masker,
 }
 
 impl Environment {
@@ -47,6 +49,7 @@ impl Environment {
             ),
             pid: std::process::id(),
             clock: Arc::new(SystemClock),
+            masker: Masker::default(),
         }
     }
 
@@ -134,6 +137,7 @@ impl Environment {
             host: "host".to_owned(),
             pid: 1,
             clock: Arc::new(crate::base::FixedClock(chrono::DateTime::UNIX_EPOCH)),
+            masker: Masker::default(),
         }
     }
 }

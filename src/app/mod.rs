@@ -5,6 +5,7 @@ mod application;
 mod bug;
 mod environment;
 mod error;
+mod heartbeat;
 mod inputs;
 mod logging;
 mod machine;

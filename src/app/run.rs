@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Masker, Secret, Verdict};
+use crate::base::{Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
+use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, Sink, StopSignal};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
+use super::heartbeat::Heartbeat;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -47,12 +48,33 @@ impl App {
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped) => exit,
+                exit = self.told(runbook, given, &config, options, &stopped) => exit,
             }
         });
         // What still blocks a thread (a name being looked up) must not hold up the end.
         runtime.shutdown_background();
         exit
+    }
+
+    /// Runs it and tells its heartbeat, if it has one.
+    async fn told(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        options: &RunOptions,
+        stopped: &StopSignal,
+    ) -> Result<ExitCode, AppError> {
+        let heartbeat = tokio::select! {
+            biased;
+            _ = stopped.wait() => None,
+            heartbeat = Heartbeat::of(self, runbook, config) => heartbeat,
+        };
+        let run = self.run_within(runbook, given, config, options, stopped, heartbeat.as_ref());
+        match &heartbeat {
+            Some(heartbeat) => heartbeat.beside(self, run).await,
+            None => run.await,
+        }
     }
 
     async fn run_within(
@@ -62,6 +84,7 @@ impl App {
         config: &Config,
         options: &RunOptions,
         stopped: &StopSignal,
+        heartbeat: Option<&Heartbeat>,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
         let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
@@ -71,24 +94,24 @@ impl App {
                 self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
                 return Ok(signals::exit_of(stop));
             }
-            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, heartbeat) => prepared?,
         };
         self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
-        let masker = Masker::new(secrets.values().chain(&secret_inputs));
-        self.log_mask.set(masker.clone());
+        let masker = &environment.masker;
+        masker.learn(secrets.values().chain(&secret_inputs));
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let journal = self.journal_of(config)?;
         let mut outlets = Outlets::open(self)?;
         let engine = Engine {
             actions: ACTIONS,
-            evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
+            evaluator: &Evaluator::new(Arc::clone(&environment.clock)).knowing(masker),
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
             variables: Vec::new(),
             secrets,
-            masker: &masker,
+            masker,
             journal: &journal,
             locks: &journal,
             machine: &ThisMachine,
@@ -113,8 +136,13 @@ impl App {
             timeout: options.timeout,
             ..engine::RunOptions::default()
         };
+        let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+        let sink: &mut dyn Sink = match &mut listening {
+            Some(listener) => listener,
+            None => &mut outlets,
+        };
         let end = engine
-            .run(&plan, &wishes, &mut outlets, stopped)
+            .run(&plan, &wishes, sink, stopped)
             .await
             .map_err(refusal)?;
         outlets.finish()?;
@@ -144,6 +172,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
+        heartbeat: Option<&Heartbeat>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -153,7 +182,8 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        let found = heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), found).await?;
         Ok((plan, secrets))
     }
 }

@@ -16,7 +16,7 @@ use super::{AppError, Environment};
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Gets the secrets of these names, each once.
+/// Gets the secrets of these names, each once: those that are `found` already are not got again.
 ///
 /// # Errors
 /// Every secret that is not there, with the place where it should be.
@@ -24,10 +24,13 @@ pub(super) async fn resolve(
     names: &BTreeSet<String>,
     config: &Config,
     environment: &Environment,
+    mut found: BTreeMap<String, Secret>,
 ) -> Result<BTreeMap<String, Secret>, AppError> {
-    let mut found = BTreeMap::new();
     let mut missing = Vec::new();
     for name in names {
+        if found.contains_key(name) {
+            continue;
+        }
         let Some(source) = config.secret(name) else {
             let hint = format!("add `{name} = {{ env = \"…\" }}` below [secret] in opsbook.toml");
             return Err(
@@ -134,7 +137,7 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::resolve;
     use crate::app::{AppError, Environment};
@@ -146,7 +149,13 @@ mod tests {
             ..Config::default()
         };
         let names = BTreeSet::from(["token".to_owned()]);
-        let found = resolve(&names, &config, &Environment::of(variables)).await?;
+        let found = resolve(
+            &names,
+            &config,
+            &Environment::of(variables),
+            BTreeMap::new(),
+        )
+        .await?;
         Ok(found["token"].expose().to_owned())
     }
 

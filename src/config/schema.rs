@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::book::schema::{Key, STEP, Shape, TableShape, schema};
+use crate::book::schema::{HEARTBEAT, Key, STEP, Shape, TableShape, schema};
 use crate::model::Vocabulary;
 
 /// The schema of `opsbook.toml`: JSON Schema, Draft 4.
@@ -30,6 +30,12 @@ const KVS: Key = Key::new("kv", Shape::Named(&KV), "Namespaces of Cloudflare KV"
 const OBJECTS: Key = Key::new("object", Shape::Named(&OBJECT), "Buckets of Cloudflare R2");
 const WINDOWS: Key = Key::new("window", Shape::Named(&WINDOW), "When something may happen");
 
+const HEARTBEATS: Key = Key::new(
+    "heartbeat",
+    HEARTBEAT,
+    "Where the runs are told to a watch whose runbook says nothing else",
+);
+
 static CONFIG: TableShape = TableShape {
     acts: false,
     keys: &[
@@ -53,6 +59,7 @@ static CONFIG: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        HEARTBEATS,
     ],
 };
 
@@ -74,6 +81,7 @@ static ENVIRONMENT: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        HEARTBEATS,
     ],
 };
 

@@ -39,6 +39,7 @@ pub(super) fn land(
             message: fault.message,
             help: fault.help,
             place: super::misfit(node, "").place,
+            unfit: false,
         }),
     }
 }
