@@ -61,8 +61,13 @@ struct Story {
 
 impl Heartbeat {
     /// The heartbeat of a runbook, else that of the configuration; none where there is none. What keeps it from being told
-    /// is said and stops nothing.
-    pub(super) async fn of(app: &App, runbook: &Runbook, config: &Config) -> Option<Self> {
+    /// is said and stops nothing. `token` is that of a run that goes on; a new one tells its own when it begins.
+    pub(super) async fn of(
+        app: &App,
+        runbook: &Runbook,
+        config: &Config,
+        token: Option<&str>,
+    ) -> Option<Self> {
         let heartbeat = runbook.heartbeat.as_ref().or(config.heartbeat.as_ref())?;
         let masker = app.environment().masker.clone();
         let names = names_in_template(&heartbeat.url);
@@ -89,20 +94,16 @@ impl Heartbeat {
                 masker,
                 secrets,
                 began: Notify::new(),
-                story: RefCell::default(),
+                story: RefCell::new(Story {
+                    token: token.map(str::to_owned),
+                    ..Story::default()
+                }),
             }),
             Err(reason) => {
                 app.tell_of_heartbeat(&reason);
                 None
             }
         }
-    }
-
-    /// The same watch for a run whose token is known already: one that is resumed.
-    #[must_use]
-    pub(super) fn with_token(self, token: &str) -> Self {
-        self.story.borrow_mut().token = Some(token.to_owned());
-        self
     }
 
     /// Follows what the run tells on its way to `sink`.

@@ -10,7 +10,7 @@ pub(super) const TABLE: &str = "environment";
 pub(super) const DEFAULT: &str = "default_environment";
 
 /// The keys that an environment can lay over the base.
-pub(super) const OVERLAYS: [&str; 11] = [
+pub(super) const OVERLAYS: [&str; 12] = [
     "project",
     "store",
     "runbooks",
@@ -21,6 +21,7 @@ pub(super) const OVERLAYS: [&str; 11] = [
     "kv",
     "object",
     "window",
+    "policy",
     "heartbeat",
 ];
 

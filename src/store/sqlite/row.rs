@@ -34,6 +34,8 @@ enum Change {
         took_ms: f64,
         reason: String,
     },
+    /// The run goes on: what its end said no longer holds.
+    Resumed,
 }
 
 impl Pending {
@@ -51,6 +53,7 @@ impl Pending {
                 took_ms: end.took_ms,
                 reason: end.reason.clone(),
             },
+            Event::RunResumed(_) => Change::Resumed,
             _ => Change::None,
         };
         Ok(Self {
@@ -77,7 +80,7 @@ impl Pending {
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let (run, seq) = self.envelope_key;
         let (run, seq) = (integer(run.0)?, integer(seq)?);
-        let at = self.at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let at = written(self.at);
         let mut insert = connection.prepare_cached(
             "INSERT INTO events (run, seq, version, type, at, body) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
@@ -104,6 +107,12 @@ impl Pending {
                     params![verdict.as_str(), exit, took_ms, reason, run],
                 )?;
             }
+            Change::Resumed => {
+                connection.execute(
+                    "UPDATE runs SET verdict = NULL, exit = NULL, took_ms = NULL, reason = '' WHERE run = ?",
+                    [run],
+                )?;
+            }
         }
         Ok(())
     }
@@ -114,8 +123,13 @@ pub(super) fn integer(number: u64) -> rusqlite::Result<i64> {
     i64::try_from(number).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
+/// A moment as it is kept.
+pub(super) fn written(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// A number that this store wrote is not negative; one that another hand wrote is an error.
-fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
@@ -127,7 +141,8 @@ fn damaged(
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
 }
 
-fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+/// A moment that was kept.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
     let text: String = row.get(column)?;
     DateTime::parse_from_rfc3339(&text)
         .map(|at| at.to_utc())
