@@ -67,12 +67,15 @@ impl App {
         options: &RunOptions,
         stopped: &StopSignal,
     ) -> Result<ExitCode, AppError> {
-        let heartbeat = tokio::select! {
-            biased;
-            _ = stopped.wait() => None,
-            // A rehearsal is no sign of life.
-            heartbeat = Heartbeat::of(self, runbook, config, None), if !options.dry => heartbeat,
-            else => None,
+        secrets::learn(config, self.environment());
+        // A rehearsal is no sign of life.
+        let heartbeat = match options.dry {
+            true => None,
+            false => tokio::select! {
+                biased;
+                _ = stopped.wait() => None,
+                heartbeat = Heartbeat::of(self, runbook, config, None) => heartbeat,
+            },
         };
         let run = self.run_within(runbook, given, config, options, stopped, heartbeat.as_ref());
         match &heartbeat {
@@ -91,7 +94,11 @@ impl App {
         heartbeat: Option<&Heartbeat>,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
-        let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
+        let prompt = StoppablePrompt::new(
+            self.terminal().prompt(),
+            stopped.clone(),
+            &environment.masker,
+        );
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),

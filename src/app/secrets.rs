@@ -62,6 +62,22 @@ pub(super) async fn resolve(
     }
 }
 
+/// Learns the secrets that cost nothing to get, whoever needs them: one that no step names may still stand in an answer.
+/// One that is not there is nobody's trouble here.
+pub(super) fn learn(config: &Config, environment: &Environment) {
+    let found: Vec<Secret> = config
+        .secrets
+        .iter()
+        .filter_map(|(_, source)| match source {
+            SecretSource::Env(variable) => environment.variable(variable).map(str::to_owned),
+            SecretSource::File(path) => file(&config.folder.join(path)).ok(),
+            SecretSource::Command(_) => None,
+        })
+        .map(Secret::new)
+        .collect();
+    environment.masker.learn(&found);
+}
+
 fn describe(source: &SecretSource) -> String {
     match source {
         SecretSource::Env(variable) => format!("the variable {variable}"),

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// Words in the name of a key whose value is a secret.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "password",
     "passwd",
     "passphrase",
@@ -14,6 +14,7 @@ const NAMES: [&str; 9] = [
     "apikey",
     "private_key",
     "credential",
+    "authorization",
 ];
 
 /// What the tokens of well-known services begin with.
@@ -87,7 +88,8 @@ fn values_of_keys(line: &str, below_secret: bool) -> Vec<Range<usize>> {
             .next()
             .unwrap_or(key);
         let is_source = ["env", "file", "command"].contains(&key);
-        let named = NAMES.iter().any(|name| key.contains(name));
+        let named = NAMES.iter().any(|name| key.contains(name))
+            || key.split('.').any(|part| ["auth", "bearer"].contains(&part));
         if is_source || !(named || below_secret) || key.is_empty() {
             continue;
         }
@@ -184,6 +186,7 @@ mod tests {
             ),
             ("x = \"ghp_hunter2hunter2\"", "ghp_hunter2hunter2"),
             ("token=hunter2hunter2 is wrong", "hunter2hunter2"),
+            ("auth.bearre = \"hunter2\"", "hunter2"),
         ] {
             let stars = "*".repeat(hidden.len());
             assert_eq!(without_literals(line, false), line.replace(hidden, &stars));
