@@ -7,6 +7,7 @@ mod bug;
 mod environment;
 mod error;
 mod github;
+mod heartbeat;
 mod inputs;
 mod locks;
 mod logging;
