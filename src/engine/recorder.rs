@@ -153,6 +153,7 @@ fn masked(masker: &Masker, event: Event) -> Event {
         other @ (Event::StepStarted(_)
         | Event::RunApproved(_)
         | Event::LockTakenOver(_)
+        | Event::JournalPruned(_)
         | Event::Other(_)) => other,
     }
 }
