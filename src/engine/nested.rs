@@ -62,10 +62,12 @@ impl NestedRunner for Nested<'_, '_> {
                 )));
             };
             let inputs = inputs_of(child, inputs, &self.run.engine.config.names())?;
-            let scope = self
-                .run
-                .engine
-                .scope(child, &inputs, self.run.recorder.run());
+            let scope = self.run.engine.scope(
+                child,
+                &inputs,
+                self.run.recorder.run(),
+                self.run.options.dry,
+            );
             let (halt, halted) = StopSignal::new();
             let referred = Referred::of(child);
             let frame = Frame {

@@ -70,6 +70,8 @@ pub struct Origin {
     pub user: String,
     /// The machine's name.
     pub host: String,
+    /// What every process of the run carries as `OPSBOOK_RUN`.
+    pub token: String,
     /// The process.
     pub pid: u32,
     /// What tells the process from every other that ever had its number.
@@ -249,7 +251,7 @@ impl Engine<'_> {
             caller: None,
             stop: halted,
         };
-        let scope = self.scope(&plan.runbook, &plan.inputs, number);
+        let scope = self.scope(&plan.runbook, &plan.inputs, number, options.dry);
         let whole = tokio::select! {
             // A stop is heard before the next step begins.
             biased;
@@ -294,7 +296,7 @@ impl Engine<'_> {
             host: self.origin.host.clone(),
             pid: self.origin.pid,
             opsbook: env!("CARGO_PKG_VERSION").to_owned(),
-            token: format!("{:032x}", fastrand::u128(..)),
+            token: self.origin.token.clone(),
             process: self.origin.process.clone(),
             folder: self.origin.folder.clone(),
             config: self.origin.config.clone(),
@@ -375,7 +377,8 @@ impl<'a> Run<'a> {
             stop: never,
             ..frame.clone()
         };
-        if steps.undo {
+        // In a dry run nothing was done that could be taken back.
+        if steps.undo && !self.options.dry {
             self.undo_all(&last).await;
         }
         let (finally, scope) = self.sequence(&last, &frame.runbook.finally, scope).await;

@@ -12,6 +12,6 @@ pub use envelope::{Envelope, VERSION};
 pub use kind::{
     ApprovalRequested, Event, FindingRaised, Gap, JournalPruned, LockTakenOver, PlannedStep,
     Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished,
-    StepRetried, StepStarted, StepTable,
+    StepPlace, StepRetried, StepStarted, StepTable,
 };
 pub use summary::{FindingLine, StepLine, Summary};

@@ -1,5 +1,6 @@
 //! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
 
+mod dry;
 mod flow;
 mod judging;
 mod locks;
@@ -154,6 +155,10 @@ static RUNBOOK: ActionSpec = ActionSpec {
 impl Action for Child {
     fn spec(&self) -> &'static ActionSpec {
         &RUNBOOK
+    }
+
+    fn dry(&self) -> Dry {
+        Dry::Done
     }
 
     fn grace(&self) -> std::time::Duration {
