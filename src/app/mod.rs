@@ -6,6 +6,7 @@ mod bug;
 mod environment;
 mod error;
 mod inputs;
+mod journal;
 mod locks;
 mod logging;
 mod machine;
@@ -22,6 +23,7 @@ mod stoppable;
 mod toolbox;
 
 pub use crate::engine::RunRow;
+pub use crate::store::{ChainHash, Exported, Verified};
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

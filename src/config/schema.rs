@@ -37,6 +37,17 @@ const POLICIES: Key = Key::new(
     "What must be so before something is changed",
 );
 
+const JOURNAL: Key = Key::new("journal", Shape::Table(&KEPT), "How long runs are kept");
+
+static KEPT: TableShape = TableShape {
+    acts: false,
+    keys: &[Key::new(
+        "retention",
+        Shape::Duration,
+        "The age from which on `opsbook runs prune` takes runs out: 365d",
+    )],
+};
+
 static CONFIG: TableShape = TableShape {
     acts: false,
     keys: &[
@@ -48,6 +59,7 @@ static CONFIG: TableShape = TableShape {
         ),
         STORE,
         RUNBOOKS,
+        JOURNAL,
         Key::new(
             "environment",
             Shape::Overlays(&ENVIRONMENT),
@@ -75,6 +87,7 @@ static ENVIRONMENT: TableShape = TableShape {
         PROJECT,
         STORE,
         RUNBOOKS,
+        JOURNAL,
         SECRETS,
         SERVICES,
         DATABASES,
