@@ -18,6 +18,7 @@ mod consumers;
 mod dependencies;
 mod docs;
 mod exits;
+mod github;
 mod language;
 mod layers;
 mod leftovers;

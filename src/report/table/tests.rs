@@ -5,8 +5,11 @@
 use proptest::prelude::*;
 
 use crate::base::text::width;
-use crate::base::{Effect, Severity, Status, StepKey, Verdict};
-use crate::event::{Envelope, Event, FindingRaised, StepFinished, StepStarted, sample};
+use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
+use crate::event::{
+    Envelope, Event, FindingRaised, LockTakenOver, Preview, Resumption, RunResumed, StepFinished,
+    StepStarted, sample,
+};
 use crate::report::Style;
 
 fn screen(colour: bool, width: usize, events: Vec<Event>) -> String {
@@ -345,6 +348,66 @@ fn a_run_that_did_nothing_says_why() {
     | NOT NOW  locked by run 411 of operator on host.example.com since 03:00
     |          1 step: 1 not run                                     2.00 s   run 412
     ");
+}
+
+#[test]
+fn a_run_that_went_on_tells_who_resumed_it_and_what_is_stuck() {
+    let mut shown = end(
+        "delete",
+        Status::UndoFailed,
+        Some(5.0),
+        "the backup is gone",
+    );
+    shown.help = Some("restore it by hand".to_owned());
+    let events = vec![
+        sample::started(&["backup", "delete"]),
+        Event::StepFinished(end("backup", Status::Ok, Some(3.0), "")),
+        sample::step_started("delete"),
+        Event::LockTakenOver(LockTakenOver {
+            lock: "db/prune".to_owned(),
+            from: RunId(411),
+            user: "cron".to_owned(),
+            host: "batch.example.com".to_owned(),
+            pid: 12,
+        }),
+        Event::RunResumed(RunResumed {
+            what: Resumption::Undo,
+            user: "alice".to_owned(),
+            host: "desk.example.com".to_owned(),
+            pid: 99,
+            process: ProcessMark::default(),
+            opsbook: "0.1.0".to_owned(),
+            in_doubt: vec![StepKey::new("delete")],
+            changed: Vec::new(),
+            reason: Some("wrong table".to_owned()),
+        }),
+        Event::StepFinished(shown),
+        sample::run_finished(Verdict::Unknown, 4, "delete: the backup is gone"),
+    ];
+    insta::assert_snapshot!(barred(80, events), @"");
+}
+
+#[test]
+fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
+    let mut start = sample::run_started(&["delete"]);
+    start.dry = true;
+    let mut shown = end("delete", Status::NotRun, None, "");
+    shown.effect = Effect::Destroy;
+    shown.preview = Some(Preview {
+        sent: "DELETE FROM \"logs\"\nWHERE age > 90".to_owned(),
+        rows: Some(18204),
+    });
+    let mut begun = sample::step_started("delete");
+    if let Event::StepStarted(begun) = &mut begun {
+        begun.effect = Effect::Destroy;
+    }
+    let events = vec![
+        Event::RunStarted(start),
+        begun,
+        Event::StepFinished(shown),
+        sample::run_finished(Verdict::Ok, 0, ""),
+    ];
+    insta::assert_snapshot!(barred(80, events), @"");
 }
 
 #[test]
