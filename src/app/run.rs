@@ -45,10 +45,15 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
+            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped) => exit,
+                exit = self.run_within(runbook, given, &config, options, &stopped, &machine) => {
+                    machine.dismiss();
+                    exit
+                }
             }
         });
         // What still blocks a thread (a name being looked up) must not hold up the end.
@@ -63,13 +68,14 @@ impl App {
         config: &Config,
         options: &RunOptions,
         stopped: &StopSignal,
+        machine: &ThisMachine,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
         let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
         };
         let secret_inputs = secret_inputs(&plan);
         github::mask(self, secrets.values().chain(&secret_inputs));
@@ -85,20 +91,21 @@ impl App {
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
-            variables: Vec::new(),
+            variables: vec![machine.variable()],
             secrets,
             masker: &masker,
             journal: &journal,
             locks: &journal,
-            machine: &ThisMachine,
+            machine,
             prompt: &prompt,
-            toolbox: &InstalledTools::of(environment),
+            toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
+                token: machine.token().to_owned(),
                 pid: environment.pid,
-                process: crate::base::ProcessMark::default(),
+                process: environment.process.clone(),
                 folder: environment.folder.display().to_string(),
                 config: config
                     .source
@@ -108,6 +115,7 @@ impl App {
         };
         let wishes = engine::RunOptions {
             yes: options.yes,
+            dry: options.dry,
             read_only: options.read_only,
             timeout: options.timeout,
             wait: options.wait,
@@ -146,6 +154,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
+        machine: &ThisMachine,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -155,7 +164,7 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
         Ok((plan, secrets))
     }
 }
@@ -190,6 +199,7 @@ fn refusal(error: RunError) -> AppError {
         .hint("nothing was done"),
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+        other => AppError::not_now(other.to_string()),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Settings {
 /// What holds for one run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
+    /// Read for real, and show what would be changed.
+    pub dry: bool,
     /// Refuse whatever could change anything.
     pub read_only: bool,
     /// Every confirmation is answered with yes.

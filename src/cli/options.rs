@@ -92,6 +92,11 @@ pub(super) fn global() -> Vec<Arg> {
 /// The options that every run takes.
 pub(super) fn run() -> Vec<Arg> {
     vec![
+        flag(
+            "dry-run",
+            "Read for real, and show what would be changed instead of changing it",
+        )
+        .action(ArgAction::SetTrue),
         flag("read-only", "Refuse a runbook that could change anything").action(ArgAction::SetTrue),
         flag("yes", "Answer every confirmation with yes").action(ArgAction::SetTrue),
         value(
@@ -174,6 +179,7 @@ pub(super) fn run_options(
         environment,
     };
     Ok(RunOptions {
+        dry: sources.flag("dry-run")?,
         read_only: sources.flag("read-only")?,
         yes: sources.flag("yes")?,
         fail_on: sources.pick("fail-on", level)?,

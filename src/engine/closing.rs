@@ -1,10 +1,8 @@
 //! The end of a run: which findings its evidence supports, what its verdict and exit code are, and its last event.
 
-use std::time::Instant;
-
 use crate::base::exit::ExitCode;
-use crate::base::{Span, Verdict, text};
-use crate::event::{Event, FindingRaised, RunFinished};
+use crate::base::{Span, Status, Verdict, text};
+use crate::event::{Event, FindingRaised, Resumption, RunFinished};
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
 
@@ -44,14 +42,22 @@ impl Run<'_> {
     }
 
     /// Comes to the verdict and closes the journal.
-    pub(super) fn close(&self, whole: &Whole, stop: Option<Stop>, began: Instant) -> RunEnd {
-        let findings = self.raise_findings(&self.plan.runbook, &whole.scope);
+    pub(super) fn close(&self, whole: &Whole) -> RunEnd {
+        let stop = self.stop.now();
+        let findings = match self.what {
+            Some(Resumption::Undo) => Vec::new(),
+            Some(Resumption::Resume) | None => {
+                self.raise_findings(&self.plan.runbook, &whole.scope)
+            }
+        };
         let mut verdict = whole
             .worst
             .as_ref()
             .map_or(Verdict::Ok, |worst| worst.status.verdict());
         let mut reason = match &whole.worst {
-            Some(worst) if verdict != Verdict::Ok => worst.reason.clone(),
+            Some(worst) if verdict != Verdict::Ok || worst.status == Status::Undone => {
+                worst.reason.clone()
+            }
             _ => format!("{} ok", text::count(whole.steps, "step")),
         };
         if whole.failed && stop == Some(Stop::TimedOut) && verdict == Verdict::Ok {
@@ -84,7 +90,7 @@ impl Run<'_> {
             };
         }
         drop(ledger);
-        let took_ms = Span(began.elapsed()).milliseconds();
+        let took_ms = Span(self.began.elapsed()).milliseconds();
         let finished = |verdict, exit: ExitCode, reason: &str| {
             Event::RunFinished(RunFinished {
                 verdict,

@@ -31,8 +31,21 @@ pub(super) struct Frame<'a> {
     pub(super) referred: &'a Referred,
     /// The step that runs it, for a sub-runbook.
     pub(super) caller: Option<StepKey>,
+    /// What earlier legs of the run mean for its steps.
+    pub(super) past: Past,
     /// What its steps stop for. Those of `finally` have one that never says so.
     pub(super) stop: StopSignal,
+}
+
+/// What earlier legs of a run mean for the steps of a runbook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Past {
+    /// Nothing: `finally` runs in every leg, and an undo runs what it runs for the first time.
+    IsNothing,
+    /// A step that has ended keeps its end; the others run.
+    Counts,
+    /// There is nothing else: no step runs, and those that were done are remembered with what their undo needs.
+    IsAll,
 }
 
 impl Frame<'_> {

@@ -104,7 +104,7 @@ impl<'a> Engine<'a> {
         if options.dry || plan.first_change(self.config).is_none() {
             return Ok(None);
         }
-        let scope = self.scope(&plan.runbook, &plan.inputs, run);
+        let scope = self.scope(&plan.runbook, &plan.inputs, run, options.dry);
         self.take(run, &plan.runbook, &scope, patience).await
     }
 

@@ -35,7 +35,7 @@ impl Run<'_> {
     }
 
     /// Tries until it succeeds, the attempts are used up, or the failure is of a kind that is not tried again.
-    async fn try_again(&self, turn: Turn<'_>) -> Observed {
+    pub(super) async fn try_again(&self, turn: Turn<'_>) -> Observed {
         let Turn {
             frame, step, key, ..
         } = turn;
@@ -69,6 +69,7 @@ impl Run<'_> {
                 delay_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
             };
             self.record(Event::StepRetried(retried), Durability::Relaxed);
+            self.forget_within(key);
             if let Some(stop) = sleep_or_stop(frame, pause).await {
                 return Observed {
                     result: Err(stop),
@@ -118,6 +119,7 @@ impl Run<'_> {
                     false
                 }
             };
+            self.forget_within(key);
             self.recorder
                 .progress(key, &format!("look {}: {not_yet}", samples.count()));
             let over = repeat
@@ -155,7 +157,7 @@ impl Run<'_> {
     }
 
     /// Whether `until` holds; without one there is nothing to reach.
-    fn reached(
+    pub(super) fn reached(
         &self,
         repeat: &Repeat,
         scope: &Scope,
@@ -184,7 +186,7 @@ impl Run<'_> {
 }
 
 /// The length that the action measured itself, else the time on the wall, in milliseconds.
-fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
+pub(super) fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
     let measured = result
         .as_ref()
         .ok()

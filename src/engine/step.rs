@@ -2,19 +2,22 @@
 
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::base::{Effect, Severity, Span, Status};
-use crate::event::{Event, StepFinished, StepStarted};
+use crate::event::{Event, Preview, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
 use super::each::INDEX;
-use super::frame::{Frame, Turn};
+use super::frame::{Frame, Past, Turn};
 use super::judge::{self, Ending};
+use super::ledger::Undoable;
+use super::recall::{Recalled, seen_of};
 use super::recorder::bounded;
+use super::rehearse::Unknown;
 use super::run::Run;
 use super::shown::table_of;
 use super::{Durability, Outputs, artifact};
@@ -30,6 +33,8 @@ pub(super) struct StepEnd {
     pub(super) saved: Map<String, Value>,
     /// What later steps see as `steps.<name>`, if one may look.
     pub(super) seen: Option<Value>,
+    /// What of it is known only after the run, in a dry one.
+    pub(super) unknown: Unknown,
     pub(super) detail: String,
 }
 
@@ -44,6 +49,13 @@ pub(super) struct Given {
     pub(super) attempts: u32,
     pub(super) artifact: Option<String>,
     pub(super) ends_run: bool,
+    /// What it would have done, in a dry run.
+    pub(super) preview: Option<Preview>,
+    pub(super) unknown: Unknown,
+    /// Whether its action did what it should although the step failed.
+    pub(super) acted: bool,
+    /// Whether it was cut off because the run had to stop.
+    pub(super) stopped: bool,
 }
 
 impl Run<'_> {
@@ -60,13 +72,22 @@ impl Run<'_> {
         let Some(each) = &step.for_each else {
             return self.one(turn, true).await;
         };
+        if frame.past == Past::IsAll {
+            return self.replay(turn).await;
+        }
+        if let Recalled::Kept(known, end) = self.recall_whole(turn) {
+            return self.restore(turn, known, end).await;
+        }
         let per_item = step.when.as_ref().is_some_and(|when| {
             names_in_expression(when)
                 .iter()
                 .filter_map(|name| name.path.first())
                 .any(|first| *first == each.variable || first == INDEX)
         });
-        if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
+        if !per_item
+            && !self.holds_doubt(turn)
+            && let Some(ending) = self.unless_wanted(step, scope)
+        {
             return self.finish(turn, ending, Given::default());
         }
         self.each(turn, each, per_item).await
@@ -75,6 +96,10 @@ impl Run<'_> {
     /// Why the step is not run, if its `when` says so or cannot be told.
     fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
         let when = step.when.as_ref()?;
+        if scope.unknown_in_expression(when).is_some() {
+            // Nobody can tell: it is shown.
+            return None;
+        }
         match self.engine.evaluator.judge(when, scope) {
             Ok(judgement) if judgement.holds => None,
             Ok(judgement) => Some(Ending::passed_over(
@@ -98,20 +123,41 @@ impl Run<'_> {
             effect,
             ..
         } = turn;
+        if turn.frame.past == Past::IsAll {
+            return self.replay(turn).await;
+        }
         // A step that never waits must not keep a signal from being heard.
         tokio::task::yield_now().await;
         let began = Instant::now();
-        if conditional && let Some(ending) = self.unless_wanted(step, scope) {
+        let doubt = match self.recall_one(turn) {
+            Recalled::Kept(known, end) => return self.restore(turn, known, end).await,
+            Recalled::InDoubt(because) => Some(because),
+            Recalled::Nothing => None,
+        };
+        if conditional
+            && !self.holds_doubt(turn)
+            && let Some(ending) = self.unless_wanted(step, scope)
+        {
             return self.finish(turn, ending, Given::default());
         }
         if let Some(end) = self.rehearse(turn).await {
             return end;
         }
-        match self.already_done(turn).await {
-            Ok(None) => {}
-            Ok(Some(ending)) => return self.finish(turn, ending, Given::default()),
+        let looked = self.already_done(turn).await;
+        if let Ok(Some(ending)) = looked {
+            return self.finish(turn, ending, Given::default());
+        }
+        match (doubt, looked) {
+            // It shows that it is not done.
+            (Some(_), Ok(_)) if step.unless.is_some() => {}
+            (Some(because), looked) => {
+                if let Some(end) = self.settled_end(turn, because, looked.err()).await {
+                    return end;
+                }
+            }
             // Nothing was started that could have changed anything.
-            Err(failure) => return self.fail(turn, began, &failure, 0, Effect::Read),
+            (None, Err(failure)) => return self.fail(turn, began, &failure, 0, Effect::Read),
+            (None, Ok(_)) => {}
         }
         if let Err(failure) = self.confirmed(turn).await {
             return self.never_began(turn, &failure);
@@ -130,18 +176,11 @@ impl Run<'_> {
         };
         // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
         let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
-        self.ledger.borrow_mut().changed |= itself && effect.changes();
+        self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
         if !self.record(Event::StepStarted(started), durability) {
-            let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
-            return self.finish(
-                turn,
-                ending,
-                Given {
-                    ends_run: true,
-                    ..Given::default()
-                },
-            );
+            return self.not_journaled(turn);
         }
+        self.forget(key);
         let began = Instant::now();
         let observed = self.observe(turn).await;
         self.remember_undo(turn, &observed.result);
@@ -149,6 +188,16 @@ impl Run<'_> {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
             Err(failure) => self.fail(turn, began, &failure, observed.attempts, effect),
         }
+    }
+
+    /// Finishes a step that was not begun because the journal does not take that it is.
+    pub(super) fn not_journaled(&self, turn: Turn<'_>) -> StepEnd {
+        let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
+        let given = Given {
+            ends_run: true,
+            ..Given::default()
+        };
+        self.finish(turn, ending, given)
     }
 
     /// Remembers that a step can be taken back once its action did what it should, whatever is expected of it afterwards.
@@ -159,14 +208,25 @@ impl Run<'_> {
             Err(_) => return,
         };
         if turn.step.undo.is_some() && done.end.is_none_or(|end| !end.failed) {
-            let scope = turn.scope.with_all(&done.values);
-            let entry = (turn.key.clone(), turn.step.clone(), scope);
-            self.ledger.borrow_mut().undoable.push(entry);
+            self.ledger.borrow_mut().can_undo(Undoable {
+                key: turn.key.clone(),
+                step: turn.step.clone(),
+                scope: turn.scope.with_all(&done.values),
+                done_at: self.recorder.next(),
+                in_doubt: false,
+                lost: None,
+            });
         }
     }
 
     /// Saves, keeps the artifact, judges and finishes a step whose action did what it should.
-    fn succeed(&self, turn: Turn<'_>, began: Instant, outputs: Outputs, attempts: u32) -> StepEnd {
+    pub(super) fn succeed(
+        &self,
+        turn: Turn<'_>,
+        began: Instant,
+        outputs: Outputs,
+        attempts: u32,
+    ) -> StepEnd {
         let Turn {
             step,
             scope,
@@ -175,12 +235,14 @@ impl Run<'_> {
         } = turn;
         let own = |text: &str| scope.with_named_in(text, &outputs.values);
         let mut saved = Map::new();
+        let mut unknown = self.unknown_of(turn);
         for (name, expression) in &step.save {
-            match self
-                .engine
-                .evaluator
-                .value(expression, &own(&expression.text))
-            {
+            let own = own(&expression.text);
+            if own.unknown_in_expression(expression).is_some() {
+                unknown.names.push(name.clone());
+                continue;
+            }
+            match self.engine.evaluator.value(expression, &own) {
                 Ok(value) => saved.insert(name.clone(), value),
                 Err(error) => {
                     let because = format!("{name} cannot be saved: {}", error.message);
@@ -193,7 +255,7 @@ impl Run<'_> {
             };
         }
         let artifact = match &step.artifact {
-            Some(artifact) => {
+            Some(artifact) if !self.options.dry => {
                 match artifact::keep(self.engine, artifact, &outputs, &own(&artifact.path.text)) {
                     Ok(path) => Some(path),
                     Err(error) => {
@@ -202,23 +264,25 @@ impl Run<'_> {
                     }
                 }
             }
-            None => None,
+            Some(_) | None => None,
         };
-        let ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
+        let mut ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
+        if self.options.dry {
+            self.tell_what_was_left_out(turn, &outputs, &mut ending);
+        }
         let given = Given {
             outputs,
-            items: None,
             saved,
             took_ms: Some(milliseconds(began)),
             attempts,
             artifact,
-            ends_run: false,
+            ..Given::default()
         };
         self.finish(turn, ending, given)
     }
 
     /// Finishes a step that failed; `effect` is what it may have done to the world by then.
-    fn fail(
+    pub(super) fn fail(
         &self,
         turn: Turn<'_>,
         began: Instant,
@@ -243,6 +307,9 @@ impl Run<'_> {
             took_ms: Some(milliseconds(began)),
             attempts,
             ends_run: failure.ends_run(),
+            acted: matches!(failure, Failure::Expectation { .. }),
+            // A step whose own time was over is cut off too, and that is how it ended.
+            stopped: matches!(failure, Failure::Stopped(_)) && self.stop.now().is_some(),
             ..Given::default()
         };
         self.finish(turn, ending, given)
@@ -261,7 +328,7 @@ impl Run<'_> {
     }
 
     /// Whether the step's `unless` shows that it is already done.
-    async fn already_done(&self, turn: Turn<'_>) -> Result<Option<Ending>, Failure> {
+    pub(super) async fn already_done(&self, turn: Turn<'_>) -> Result<Option<Ending>, Failure> {
         let Turn { step, scope, .. } = turn;
         let Some(unless) = &step.unless else {
             return Ok(None);
@@ -297,45 +364,40 @@ impl Run<'_> {
             _ => "what it gave is sensitive and not told".to_owned(),
         };
         let table = table_of(frame, step, &outputs);
-        let seen = frame.referred.holds(&step.name).then(|| {
-            let mut seen = outputs.clone();
-            seen.extend(given.items.map(|items| ("items".to_owned(), items)));
-            seen.extend(given.saved.clone());
-            for (name, value) in [
-                ("status", json!(ending.status)),
-                ("severity", json!(ending.severity)),
-                ("failed", json!(ending.failed)),
-                ("took_ms", json!(given.took_ms)),
-                ("attempts", json!(given.attempts)),
-                ("detail", json!(detail)),
-            ] {
-                // An output of the same name belongs to the action: an HTTP status stays one.
-                seen.entry(name).or_insert(value);
-            }
-            Value::Object(seen)
+        let help = ending.help.or_else(|| match ending.status {
+            Status::InDoubt => Some(self.how_to_settle(key)),
+            _ => None,
         });
-        let hidden = |values: Map<String, Value>| if sensitive { Map::new() } else { values };
-        let finished = StepFinished {
+        let mut finished = StepFinished {
             step: key.clone(),
             action: step.call.name(),
             effect: turn.effect,
             status: ending.status,
             severity: ending.severity,
             failed: ending.failed,
+            acted: given.acted,
             took_ms: given.took_ms,
             detail: detail.clone(),
-            help: ending.help,
+            help,
             attempts: given.attempts,
-            outputs: hidden(outputs),
-            saved: hidden(given.saved.clone()),
+            outputs: Map::new(),
+            saved: Map::new(),
             table: table.filter(|_| !sensitive),
             sensitive,
             artifact: given.artifact,
             undo: false,
-            stopped: false,
+            stopped: given.stopped,
             withheld: sensitive,
-            preview: None,
+            preview: given.preview,
         };
+        let seen = frame
+            .referred
+            .holds(&step.name)
+            .then(|| seen_of(&finished, outputs.clone(), given.saved.clone(), given.items));
+        if !sensitive {
+            finished.outputs = outputs;
+            finished.saved.clone_from(&given.saved);
+        }
         self.ledger.borrow_mut().note_end(ending.status);
         self.record(Event::StepFinished(finished), kept(turn.effect));
         StepEnd {
@@ -345,6 +407,7 @@ impl Run<'_> {
             ends_run: given.ends_run || self.ledger.borrow().broken.is_some(),
             saved: given.saved,
             seen,
+            unknown: given.unknown,
             detail,
         }
     }
@@ -356,6 +419,20 @@ impl Run<'_> {
 }
 
 impl StepEnd {
+    /// Of a step of which there is nothing to tell.
+    pub(super) fn nothing() -> Self {
+        Self {
+            status: Status::NotRun,
+            severity: None,
+            failed: false,
+            ends_run: false,
+            saved: Map::new(),
+            seen: None,
+            unknown: Unknown::default(),
+            detail: String::new(),
+        }
+    }
+
     /// What this end does to the steps after it.
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)

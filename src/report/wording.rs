@@ -9,10 +9,15 @@ use crate::event::{StepLine, Summary};
 /// instead of done; one that was not reached was not even started.
 pub(super) fn word(line: &StepLine, dry: bool) -> &'static str {
     match (line.status(), &line.end) {
-        (Status::NotRun, Some(_)) if dry && line.started && line.effect.changes() => "would run",
+        (Status::NotRun, Some(end)) if dry && (end.preview.is_some() || begun(line)) => "would run",
         (Status::NotRun, None) if line.started => "unfinished",
         (status, _) => status.label(),
     }
+}
+
+/// Whether a step was started that may change something.
+fn begun(line: &StepLine) -> bool {
+    line.started && line.effect.changes()
 }
 
 /// Whether the eye must find it.

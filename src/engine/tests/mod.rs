@@ -1,10 +1,13 @@
 //! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
 
+mod dry;
 mod flow;
 mod judging;
 mod locks;
 mod patience;
+mod resume;
 mod safety;
+mod undo;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +19,7 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::base::exit::ExitCode;
 use crate::base::{
-    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status,
+    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status, StepKey,
     SystemClock, Verdict,
 };
 use crate::book::{Document, parse_runbook};
@@ -154,6 +157,10 @@ static RUNBOOK: ActionSpec = ActionSpec {
 impl Action for Child {
     fn spec(&self) -> &'static ActionSpec {
         &RUNBOOK
+    }
+
+    fn dry(&self) -> Dry {
+        Dry::Done
     }
 
     fn grace(&self) -> std::time::Duration {
@@ -324,6 +331,8 @@ struct Bench {
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
     liveness: Liveness,
+    inputs: Map<String, Value>,
+    protected: bool,
 }
 
 impl Default for Bench {
@@ -337,6 +346,8 @@ impl Default for Bench {
             others: Vec::new(),
             secrets: BTreeMap::new(),
             liveness: Liveness::Unknown,
+            inputs: Map::new(),
+            protected: false,
         }
     }
 }
@@ -389,14 +400,61 @@ impl Bench {
     }
 
     fn try_run(&self, text: &str) -> Result<Ended, RunError> {
+        self.work(text, async |engine, plan, sink, stop| {
+            engine.run(plan, &self.options, sink, stop).await
+        })
+    }
+
+    /// Goes on with the run that the journal holds.
+    fn resume(&self, text: &str) -> Ended {
+        let outcome = self.try_resume(text);
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_resume(&self, text: &str) -> Result<Ended, RunError> {
+        let history = self.history();
+        self.work(text, async |engine, plan, sink, stop| {
+            engine
+                .resume(plan, &history, &self.options, sink, stop)
+                .await
+        })
+    }
+
+    /// Takes back the run that the journal holds.
+    fn undo(&self, text: &str, from: Option<&str>) -> Result<Ended, RunError> {
+        let history = self.history();
+        let from = from.map(StepKey::new);
+        self.work(text, async |engine, plan, sink, stop| {
+            engine
+                .undo(plan, &history, from.as_ref(), &self.options, sink, stop)
+                .await
+        })
+    }
+
+    fn history(&self) -> History {
+        History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
+    }
+
+    /// Has an engine do something with the plan of a text.
+    fn work<T>(
+        &self,
+        text: &str,
+        work: impl AsyncFnOnce(&Engine<'_>, &Plan, &mut Told, &StopSignal) -> Result<T, RunError>,
+    ) -> Result<T::Told, RunError>
+    where
+        T: Tell,
+    {
         let runbook = parse("test/main", text);
-        let config = Config::default();
+        let config = Config {
+            protected: self.protected,
+            ..Config::default()
+        };
         let others: BTreeMap<_, _> = self
             .others
             .iter()
             .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
             .collect();
-        let plan = Plan::new(runbook, Map::new(), others, &config);
+        let plan = Plan::new(runbook, self.inputs.clone(), others, &config);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
@@ -414,7 +472,10 @@ impl Bench {
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,
-            origin: Origin::default(),
+            origin: Origin {
+                user: "anna".to_owned(),
+                ..Origin::default()
+            },
         };
         let (pull, stop) = StopSignal::new();
         if self.stop.is_some() {
@@ -425,12 +486,35 @@ impl Bench {
             .enable_all()
             .build()
             .unwrap();
-        let mut told = Told::default();
-        let end = runtime.block_on(engine.run(&plan, &self.options, &mut told, &stop))?;
-        Ok(Ended {
-            end,
-            summary: Summary::of(&told.0),
-            told: told.0,
-        })
+        let mut told = Told(self.journal.events(RunId(1)).unwrap());
+        let done = runtime.block_on(work(&engine, &plan, &mut told, &stop))?;
+        Ok(done.with(told.0))
+    }
+}
+
+/// What came of it, with what was told.
+trait Tell {
+    type Told;
+
+    fn with(self, told: Vec<Envelope>) -> Self::Told;
+}
+
+impl Tell for RunEnd {
+    type Told = Ended;
+
+    fn with(self, told: Vec<Envelope>) -> Ended {
+        Ended {
+            end: self,
+            summary: Summary::of(&told),
+            told,
+        }
+    }
+}
+
+impl Tell for Vec<UndoStep> {
+    type Told = Self;
+
+    fn with(self, _told: Vec<Envelope>) -> Self {
+        self
     }
 }
