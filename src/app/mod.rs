@@ -23,6 +23,7 @@ mod stoppable;
 mod toolbox;
 
 pub use crate::engine::RunRow;
+pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

@@ -384,13 +384,28 @@ fn a_run_that_went_on_tells_who_resumed_it_and_what_is_stuck() {
         Event::StepFinished(shown),
         sample::run_finished(Verdict::Unknown, 4, "delete: the backup is gone"),
     ];
-    insta::assert_snapshot!(barred(80, events), @"");
+    insta::assert_snapshot!(barred(80, events), @r"
+    | step    status       took  detail
+    | backup  ok           3 ms
+    | delete  UNDO FAILED  5 ms  the backup is gone
+    |
+    | delete
+    |   → restore it by hand
+    |
+    | Notes
+    |   the lock db/prune was taken over from run 411, which is dead
+    |   (cron@batch.example.com, process 12)
+    |   taken back by alice@desk.example.com: wrong table; in doubt: delete
+    |
+    | STUCK  2 steps: 1 ok, 1 undo failed                            2.00 s   run 412
+    ");
 }
 
 #[test]
 fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     let mut start = sample::run_started(&["delete"]);
     start.dry = true;
+    start.steps[0].effect = Effect::Destroy;
     let mut shown = end("delete", Status::NotRun, None, "");
     shown.effect = Effect::Destroy;
     shown.preview = Some(Preview {
@@ -407,7 +422,13 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
         Event::StepFinished(shown),
         sample::run_finished(Verdict::Ok, 0, ""),
     ];
-    insta::assert_snapshot!(barred(80, events), @"");
+    insta::assert_snapshot!(barred(80, events), @r#"
+    | step    effect   status     took  detail
+    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204
+    |                                   rows
+    |
+    | DRY RUN  nothing was changed; 1 step: 1 would run              2.00 s   run 412
+    "#);
 }
 
 #[test]
