@@ -26,6 +26,7 @@ mod stoppable;
 mod toolbox;
 
 pub use crate::engine::RunRow;
+pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
 pub use crate::store::{ChainHash, Exported, Verified};
 pub use application::App;
 pub use bug::guard;

@@ -21,6 +21,7 @@ mod docs;
 mod dry_run;
 mod exits;
 mod gate;
+mod github;
 mod heartbeat;
 mod journal;
 mod language;
