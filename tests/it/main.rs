@@ -11,12 +11,15 @@
 mod harness;
 mod http_server;
 mod terminal;
+mod zoo;
 
 mod bad_input;
+mod children;
 mod cli;
 mod dependencies;
 mod docs;
 mod exits;
+mod keeper;
 mod language;
 mod layers;
 mod leftovers;
