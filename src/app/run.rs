@@ -10,7 +10,7 @@ use crate::base::exit::ExitCode;
 use crate::base::{Masker, Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
+use crate::engine::{self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Stop, StopSignal};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
@@ -73,10 +73,7 @@ impl App {
         let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
         let (plan, secrets) = tokio::select! {
             biased;
-            stop = stopped.wait() => {
-                self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
-                return Ok(signals::exit_of(stop));
-            }
+            stop = stopped.wait() => return Ok(self.stopped(stop)),
             prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
         };
         self.tell_what_is_not_held(runbook);
@@ -116,31 +113,35 @@ impl App {
         };
         let wishes = engine::RunOptions {
             yes: options.yes,
+            dry: options.dry,
             read_only: options.read_only,
             timeout: options.timeout,
+            wait: options.wait,
             ..engine::RunOptions::default()
         };
-        let end = engine
-            .run(&plan, &wishes, &mut outlets, stopped)
-            .await
-            .map_err(refusal)?;
+        let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
+            Ok(end) => end,
+            Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
+            Err(error) => return Err(refusal(error)),
+        };
         outlets.finish()?;
         tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
     }
 
+    /// Tells that a run was given up before it began.
+    fn stopped(&self, stop: Stop) -> ExitCode {
+        self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
+        signals::exit_of(stop)
+    }
+
     /// A key that is read but not acted on must not look as if it protected anything.
     fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        for (key, given) in [
-            ("lock", runbook.lock.is_some()),
-            ("window", runbook.window.is_some()),
-        ] {
-            if given {
-                self.tell(&format!(
-                    "opsbook: note: {} asks for a `{key}`, which this version does not hold yet",
-                    runbook.path.typed()
-                ));
-            }
+        if runbook.window.is_some() {
+            self.tell(&format!(
+                "opsbook: note: {} asks for a `window`, which this version does not hold yet",
+                runbook.path.typed()
+            ));
         }
     }
 
@@ -194,7 +195,24 @@ fn refusal(error: RunError) -> AppError {
             "--read-only refuses this runbook: step \"{step}\" may {effect}"
         ))
         .hint("nothing was done"),
+        RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+    }
+}
+
+fn not_locked(error: LockError) -> AppError {
+    match error {
+        LockError::Held { wait, .. } => {
+            let refused = AppError::not_now(error.to_string());
+            match wait {
+                Some(_) => refused.hint("nothing was done"),
+                None => refused.hint("nothing was done; --wait 10m waits until it is given back"),
+            }
+            .hint("`opsbook locks` tells whether that run still goes on")
+        }
+        LockError::Nameless { .. } => AppError::config(error.to_string()),
+        LockError::Stopped(_) => AppError::interrupted(),
+        LockError::Journal(error) => AppError::from(error),
     }
 }
 

@@ -7,6 +7,7 @@ mod group;
 mod init;
 mod lint;
 mod list;
+mod locks;
 mod man;
 mod options;
 mod run;

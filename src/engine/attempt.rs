@@ -1,17 +1,23 @@
 //! One attempt of one call: evaluate, act within the limit of time, hold against `expect`.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::expr::{EvalError, Scope};
-use crate::model::{Call, Expression};
+use crate::event::Preview;
+use crate::expr::{EvalError, Scope, unknown_argument};
+use crate::model::{Call, Expression, Node};
 
 use super::frame::Turn;
 use super::nested::Nested;
 use super::run::Run;
-use super::{ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+
+/// What an action does or tells, some time later.
+type Acting<'a, T> = Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
@@ -67,11 +73,11 @@ impl Run<'_> {
         scope: &Scope,
         outputs: Outputs,
     ) -> Result<Outputs, Failure> {
-        let because = match self
-            .engine
-            .evaluator
-            .judge(expect, &scope.with_named_in(&expect.text, &outputs.values))
-        {
+        let own = scope.with_named_in(&expect.text, &outputs.values);
+        if own.unknown_in_expression(expect).is_some() {
+            return Ok(outputs);
+        }
+        let because = match self.engine.evaluator.judge(expect, &own) {
             Ok(judgement) if judgement.holds => return Ok(outputs),
             Ok(judgement) if judgement.because.is_empty() => {
                 format!("{} does not hold", expect.text)
@@ -93,6 +99,28 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
+        self.acting(turn, call, judged, |action, invocation, context| {
+            action.run(invocation, context)
+        })
+        .await
+    }
+
+    /// Asks the action of a call what it would do, within the same limits.
+    pub(super) async fn preview(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
+        self.acting(turn, call, false, |action, invocation, context| {
+            action.preview(invocation, context)
+        })
+        .await
+    }
+
+    /// Has the action of a call do something, within the limit of time and until the run must stop.
+    async fn acting<T>(
+        &self,
+        turn: Turn<'_>,
+        call: &Call,
+        judged: bool,
+        act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
+    ) -> Result<T, Failure> {
         let Turn {
             frame,
             step,
@@ -133,12 +161,13 @@ impl Run<'_> {
             progress: &progress,
             cancel: cancelled,
             judged,
+            may_change: !self.options.dry && !self.options.read_only,
             most_rows: None,
         };
         if action.starts_processes() {
             self.engine.machine.keep();
         }
-        let mut future = action.run(&invocation, &context);
+        let mut future = act(action, &invocation, &context);
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.
             biased;
@@ -155,7 +184,12 @@ impl Run<'_> {
     /// The call with everything evaluated.
     fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
         let evaluator = self.engine.evaluator;
-        let object = evaluator.argument(&call.object, call.verb.object, scope)?;
+        let argument = |node: &Node, kind| match evaluator.argument(node, kind, scope) {
+            // Only what is shown comes here with a value that is not known: it is never sent.
+            Err(_) if scope.unknown_in_node(node).is_some() => Ok(unknown_argument()),
+            evaluated => evaluated,
+        };
+        let object = argument(&call.object, call.verb.object)?;
         let mut options = Vec::with_capacity(call.options.len());
         for (name, node) in &call.options {
             if let Some(option) = call
@@ -163,7 +197,7 @@ impl Run<'_> {
                 .options_of(call.verb)
                 .find(|option| option.name == *name)
             {
-                options.push((*name, evaluator.argument(node, option.kind, scope)?));
+                options.push((*name, argument(node, option.kind)?));
             }
         }
         Ok(Invocation {

@@ -10,6 +10,7 @@ mod each;
 mod frame;
 mod journal;
 mod judge;
+mod lock;
 mod locks;
 mod machine;
 mod names;
@@ -38,6 +39,7 @@ pub use action::{
     NestedRunner, Outputs, PreviewFuture,
 };
 pub use journal::{Durability, Journal, JournalError, RunRow};
+pub use lock::LockError;
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};

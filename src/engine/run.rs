@@ -20,12 +20,13 @@ use crate::plan::Plan;
 
 use super::attempt::Failure;
 use super::frame::Frame;
+use super::lock::Patience;
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
-    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, Locks, Machine, Prompt,
-    Sink, Stop, StopSignal, Toolbox,
+    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, LockError, Locks, Machine,
+    Prompt, Sink, Stop, StopSignal, Toolbox,
 };
 
 /// What every run of a process shares.
@@ -128,6 +129,9 @@ pub enum RunError {
         /// What it may do.
         effect: Effect,
     },
+    /// It may not have its lock.
+    #[error(transparent)]
+    Locked(LockError),
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -208,6 +212,16 @@ impl Engine<'_> {
         }
         let began = Instant::now();
         let number = self.journal.begin()?;
+        let _locked = self.locked(number);
+        let patience = Patience {
+            wait: options.wait,
+            tell: &mut |line| sink.waiting(line),
+            stop,
+        };
+        let taken_over = self
+            .lock_plan(number, plan, options, patience)
+            .await
+            .map_err(RunError::Locked)?;
         let recorder = Recorder::new(number, self.masker, self.clock, self.journal, sink);
         let run = Run {
             engine: self,
@@ -224,6 +238,9 @@ impl Engine<'_> {
         run.recorder
             .record(Event::RunStarted(self.start_of(plan, options)), durability)
             .map_err(|refused| refused.0)?;
+        if let Some(event) = taken_over {
+            run.record(Event::LockTakenOver(event), Durability::Relaxed);
+        }
 
         let (halt, halted) = StopSignal::new();
         let limit = options.timeout.or(plan.runbook.timeout);
@@ -234,7 +251,7 @@ impl Engine<'_> {
             caller: None,
             stop: halted,
         };
-        let scope = self.scope(&plan.runbook, &plan.inputs, number);
+        let scope = self.scope(&plan.runbook, &plan.inputs, number, options.dry);
         let whole = tokio::select! {
             // A stop is heard before the next step begins.
             biased;
@@ -360,7 +377,8 @@ impl<'a> Run<'a> {
             stop: never,
             ..frame.clone()
         };
-        if steps.undo {
+        // In a dry run nothing was done that could be taken back.
+        if steps.undo && !self.options.dry {
             self.undo_all(&last).await;
         }
         let (finally, scope) = self.sequence(&last, &frame.runbook.finally, scope).await;

@@ -18,6 +18,7 @@ mod children;
 mod cli;
 mod dependencies;
 mod docs;
+mod dry_run;
 mod exits;
 mod keeper;
 mod language;

@@ -1,12 +1,15 @@
 //! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
 
+mod dry;
 mod flow;
 mod judging;
+mod locks;
 mod patience;
 mod safety;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -25,6 +28,7 @@ use crate::model::{
     ActionSpec, EffectRule, Kind, OptionSpec, Requirement, Runbook, VerbSpec, Vocabulary,
 };
 use crate::plan::Plan;
+use crate::store::MemoryJournal;
 
 thread_local! {
     /// What the test action did to the world, in order. A test runs on one thread, engine and all.
@@ -32,6 +36,8 @@ thread_local! {
     /// Stops the run of this test.
     static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
         const { RefCell::new(None) };
+    /// What happens when the run of this test waits for a lock.
+    static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
 fn world() -> Vec<String> {
@@ -151,6 +157,10 @@ impl Action for Child {
         &RUNBOOK
     }
 
+    fn dry(&self) -> Dry {
+        Dry::Done
+    }
+
     fn grace(&self) -> std::time::Duration {
         std::time::Duration::from_secs(60)
     }
@@ -181,6 +191,7 @@ const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
 struct TestJournal {
     kept: RefCell<Vec<(Envelope, Durability)>>,
     breaks_at: Option<usize>,
+    locks: Rc<MemoryJournal>,
 }
 
 impl Journal for TestJournal {
@@ -225,24 +236,24 @@ impl Journal for TestJournal {
 impl Locks for TestJournal {
     fn acquire(
         &self,
-        _lock: &str,
-        _holder: &LockHolder,
-        _liveness: &dyn Fn(&ProcessMark) -> Liveness,
+        lock: &str,
+        holder: &LockHolder,
+        liveness: &dyn Fn(&ProcessMark) -> Liveness,
     ) -> Result<Acquired, JournalError> {
-        Ok(Acquired::Free)
+        self.locks.acquire(lock, holder, liveness)
     }
 
-    fn release(&self, _run: RunId, _process: &ProcessMark) -> Result<(), JournalError> {
-        Ok(())
+    fn release(&self, run: RunId, process: &ProcessMark) -> Result<(), JournalError> {
+        self.locks.release(run, process)
     }
 }
 
-/// A machine without processes.
-struct NoMachine;
+/// A machine of whose processes only this is known.
+struct TestMachine(Liveness);
 
-impl Machine for NoMachine {
+impl Machine for TestMachine {
     fn liveness(&self, _process: &ProcessMark) -> Liveness {
-        Liveness::Unknown
+        self.0
     }
 
     fn end_leftovers<'a>(
@@ -300,6 +311,12 @@ impl Sink for Told {
     }
 
     fn progress(&mut self, _progress: &Progress) {}
+
+    fn waiting(&mut self, _line: &str) {
+        if let Some(happens) = WAITING.take() {
+            happens();
+        }
+    }
 }
 
 /// What a test wants of the world around a run.
@@ -311,6 +328,7 @@ struct Bench {
     stop: Option<Stop>,
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
+    liveness: Liveness,
 }
 
 impl Default for Bench {
@@ -323,6 +341,7 @@ impl Default for Bench {
             stop: None,
             others: Vec::new(),
             secrets: BTreeMap::new(),
+            liveness: Liveness::Unknown,
         }
     }
 }
@@ -396,7 +415,7 @@ impl Bench {
             masker: &masker,
             journal: &self.journal,
             locks: &self.journal,
-            machine: &NoMachine,
+            machine: &TestMachine(self.liveness),
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,
