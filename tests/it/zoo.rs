@@ -140,8 +140,9 @@ pub(crate) fn ready(project: &Project, names: &[&str]) -> Crowd {
         .collect();
     until("the steps hold", || files.iter().all(|file| file.exists()));
     let crowd = crowd_of(&std::fs::read_to_string(&files[0]).unwrap());
-    let members = crowd.members().len();
-    assert!(members >= CROWD * names.len(), "only {members} are there");
+    until("all of them are there", || {
+        crowd.members().len() >= CROWD * names.len()
+    });
     crowd
 }
 
