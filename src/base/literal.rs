@@ -89,7 +89,9 @@ fn values_of_keys(line: &str, below_secret: bool) -> Vec<Range<usize>> {
             .unwrap_or(key);
         let is_source = ["env", "file", "command"].contains(&key);
         let named = NAMES.iter().any(|name| key.contains(name))
-            || key.split('.').any(|part| ["auth", "bearer"].contains(&part));
+            || key
+                .split('.')
+                .any(|part| ["auth", "bearer"].contains(&part));
         if is_source || !(named || below_secret) || key.is_empty() {
             continue;
         }

@@ -17,6 +17,7 @@ mod cli;
 mod dependencies;
 mod docs;
 mod exits;
+mod foreign;
 mod heartbeat;
 mod language;
 mod layers;
