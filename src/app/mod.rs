@@ -2,9 +2,11 @@
 //! code. Knows nothing of clap.
 
 mod application;
+mod approve;
 mod bug;
 mod environment;
 mod error;
+mod github;
 mod heartbeat;
 mod inputs;
 mod locks;
@@ -28,6 +30,7 @@ pub use bug::guard;
 pub use environment::Environment;
 pub use error::{AppError, ErrorKind};
 pub use locks::HeldLock;
+pub use machine::kept;
 pub use output::{Listing, tell_error};
 pub use secret_argument::SecretArgument;
 pub use settings::{

@@ -161,6 +161,7 @@ impl App {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_json(&self, value: &Value) -> Result<(), AppError> {
+        self.refuse_format_of_runs()?;
         self.print_text(&match self.settings().format.is_lines() {
             true => format!("{}\n", report::json_line(value)),
             false => format!("{}\n", report::json_pretty(value)),
@@ -172,6 +173,7 @@ impl App {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_listing(&self, listing: &Listing) -> Result<(), AppError> {
+        self.refuse_format_of_runs()?;
         let format = self.settings().format;
         if format.is_lines() {
             let lines: String = listing
@@ -189,6 +191,19 @@ impl App {
             return Ok(());
         }
         self.print_text(&report::rows_of(&listing.table(), self.list_style()))
+    }
+
+    /// What is no run cannot be printed as one.
+    fn refuse_format_of_runs(&self) -> Result<(), AppError> {
+        let format = self.settings().format.0;
+        if !format.runs_only {
+            return Ok(());
+        }
+        Err(AppError::usage(format!(
+            "--format {} is for runs, and this is none",
+            format.name
+        ))
+        .hint("use table, json or jsonl"))
     }
 
     /// Tells a person something beside the result, unless they want to be left alone.

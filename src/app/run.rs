@@ -11,12 +11,13 @@ use crate::base::{Secret, Verdict};
 use crate::book;
 use crate::config::Config;
 use crate::engine::{
-    self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Sink, Stop, StopSignal,
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Sink, Stop, StopSignal,
 };
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
+use super::github;
 use super::heartbeat::Heartbeat;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
@@ -25,6 +26,14 @@ use super::signals::{self, Signals};
 use super::stoppable::StoppablePrompt;
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
+
+/// What accompanies a run from before its beginning until after its end.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    stopped: &'a StopSignal,
+    machine: &'a ThisMachine,
+    heartbeat: Option<&'a Heartbeat>,
+}
 
 impl App {
     /// Runs a runbook. `given` holds what the caller gave for its inputs, as texts by their names.
@@ -47,10 +56,15 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
+            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.told(runbook, given, &config, options, &stopped) => exit,
+                exit = self.told(runbook, given, &config, options, &stopped, &machine) => {
+                    machine.dismiss();
+                    exit
+                }
             }
         });
         // What still blocks a thread (a name being looked up) must not hold up the end.
@@ -66,6 +80,7 @@ impl App {
         config: &Config,
         options: &RunOptions,
         stopped: &StopSignal,
+        machine: &ThisMachine,
     ) -> Result<ExitCode, AppError> {
         secrets::learn(config, self.environment());
         // A rehearsal is no sign of life.
@@ -74,10 +89,15 @@ impl App {
             false => tokio::select! {
                 biased;
                 _ = stopped.wait() => None,
-                heartbeat = Heartbeat::of(self, runbook, config, None) => heartbeat,
+                heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
             },
         };
-        let run = self.run_within(runbook, given, config, options, stopped, heartbeat.as_ref());
+        let around = Around {
+            stopped,
+            machine,
+            heartbeat: heartbeat.as_ref(),
+        };
+        let run = self.run_within(runbook, given, config, options, around);
         match &heartbeat {
             Some(heartbeat) => heartbeat.beside(self, run).await,
             None => run.await,
@@ -90,9 +110,13 @@ impl App {
         given: Given,
         config: &Config,
         options: &RunOptions,
-        stopped: &StopSignal,
-        heartbeat: Option<&Heartbeat>,
+        around: Around<'_>,
     ) -> Result<ExitCode, AppError> {
+        let Around {
+            stopped,
+            machine,
+            heartbeat,
+        } = around;
         let environment = self.environment();
         let prompt = StoppablePrompt::new(
             self.terminal().prompt(),
@@ -102,10 +126,10 @@ impl App {
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt, heartbeat) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, around) => prepared?,
         };
-        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
+        github::mask(self, secrets.values().chain(&secret_inputs));
         let masker = &environment.masker;
         masker.learn(secrets.values().chain(&secret_inputs));
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
@@ -117,20 +141,21 @@ impl App {
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
-            variables: Vec::new(),
+            variables: vec![machine.variable()],
             secrets,
             masker,
             journal: &journal,
             locks: &journal,
-            machine: &ThisMachine,
+            machine,
             prompt: &prompt,
-            toolbox: &InstalledTools::of(environment),
+            toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
+                token: machine.token().to_owned(),
                 pid: environment.pid,
-                process: crate::base::ProcessMark::default(),
+                process: environment.process.clone(),
                 folder: environment.folder.display().to_string(),
                 config: config
                     .source
@@ -142,6 +167,10 @@ impl App {
             yes: options.yes,
             dry: options.dry,
             read_only: options.read_only,
+            confirm: options.confirm.clone(),
+            reason: options.reason.clone(),
+            incident: options.incident.clone(),
+            outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
             ..engine::RunOptions::default()
@@ -167,16 +196,6 @@ impl App {
         signals::exit_of(stop)
     }
 
-    /// A key that is read but not acted on must not look as if it protected anything.
-    fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        if runbook.window.is_some() {
-            self.tell(&format!(
-                "opsbook: note: {} asks for a `window`, which this version does not hold yet",
-                runbook.path.typed()
-            ));
-        }
-    }
-
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
     async fn prepare(
         &self,
@@ -184,7 +203,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
-        heartbeat: Option<&Heartbeat>,
+        around: Around<'_>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -194,8 +213,12 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let found = heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), found).await?;
+        let found = around
+            .heartbeat
+            .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let machine = around.machine;
+        let secrets =
+            secrets::resolve(&plan.secrets, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
     }
 }
@@ -224,12 +247,17 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only refuses this runbook: step \"{step}\" may {effect}"
-        ))
-        .hint("nothing was done"),
+        RunError::Refused(refusal) => {
+            let help = refusal.help();
+            let said = match &refusal {
+                Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
+                _ => AppError::not_now(refusal.to_string()),
+            };
+            said.hint(help)
+        }
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+        other => AppError::not_now(other.to_string()),
     }
 }
 

@@ -93,9 +93,12 @@ impl Diagnostic {
 
 impl std::fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Both quote what stands in the file.
+        let message = neutral(&self.message);
+        let help = self.help.as_deref().map(neutral);
         let Some(place) = &self.place else {
-            formatter.write_str(&self.message)?;
-            if let Some(help) = &self.help {
+            formatter.write_str(&message)?;
+            if let Some(help) = help {
                 write!(formatter, "\n  {help}")?;
             }
             return Ok(());
@@ -111,9 +114,9 @@ impl std::fmt::Display for Diagnostic {
             "",
             "",
             "^".repeat(length),
-            self.message
+            message
         )?;
-        if let Some(help) = &self.help {
+        if let Some(help) = help {
             write!(formatter, "; {help}")?;
         }
         Ok(())
@@ -351,6 +354,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 #[cfg(test)]
 mod tests {
     use super::{Diagnostic, Parts, Place, SourceFile, WINDOW, nearest};
+
+    #[test]
+    fn what_is_quoted_cannot_steer_a_terminal() {
+        let source = SourceFile::new("a.toml", "x");
+        for diagnostic in [
+            Diagnostic::new("no \u{1b}[2J here"),
+            Diagnostic::at(Place::new(&source, 0..1), "no \u{1b}[2J here"),
+        ] {
+            let shown = diagnostic.help("write \u{202e}\u{7}").to_string();
+            assert!(shown.contains("no ␛[2J here"), "{shown}");
+            assert!(shown.contains("write \u{fffd}␇"), "{shown}");
+        }
+    }
 
     #[test]
     fn shows_file_line_text_caret_and_fix() {

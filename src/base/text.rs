@@ -116,7 +116,9 @@ pub fn took(milliseconds: f64) -> String {
     if milliseconds < 59_995.0 {
         return format!("{:.2} s", milliseconds / 1000.0);
     }
-    let seconds = std::time::Duration::from_millis(milliseconds.round() as u64 + 500).as_secs();
+    let seconds =
+        std::time::Duration::from_millis((milliseconds.round() as u64).saturating_add(500))
+            .as_secs();
     if seconds < 3600 {
         return format!("{} m {:02} s", seconds / 60, seconds % 60);
     }
@@ -162,6 +164,7 @@ mod tests {
             (3_599_600.0, "1 h 00 m"),
             (7_380_000.0, "2 h 03 m"),
             (1e18, "277,777,777,777 h 46 m"),
+            (f64::INFINITY, "5,124,095,576,030 h 25 m"),
         ];
         for (milliseconds, text) in shown {
             assert_eq!(took(milliseconds), text, "{milliseconds}");

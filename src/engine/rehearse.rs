@@ -100,7 +100,7 @@ impl Run<'_> {
     /// Tells what the step would do, under a condition that only the run decides.
     async fn show(&self, turn: Turn<'_>, condition: Option<String>) -> StepEnd {
         let Turn { step, scope, .. } = turn;
-        let preview = match self.preview(turn, &step.call).await {
+        let preview = match self.preview_call(turn, &step.call).await {
             Ok(preview) => preview,
             // What is not known yet may be what is wrong with it.
             Err(_) if scope.unknown_in_call(&step.call).is_some() => in_words(&step.call),
@@ -249,6 +249,13 @@ impl Run<'_> {
         ending: &mut Ending,
     ) {
         let Turn { step, scope, .. } = turn;
+        if ending.status == Status::Ok && self.unknown_of(turn).step {
+            // What it ran tells the rest.
+            ending.detail = match outputs.values.get("steps").and_then(Value::as_u64) {
+                Some(done) if done > 0 => format!("{}; the others were shown", ending.detail),
+                _ => "its steps were shown".to_owned(),
+            };
+        }
         let mut left_out = Vec::new();
         for (key, condition) in [
             ("expect", &step.expect),

@@ -1,6 +1,6 @@
 //! SQLite behind the actions `sql` and `database`: its answers as reports, its errors as whose trouble they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -27,6 +27,12 @@ impl SqliteSystem {
             name: name.to_owned(),
             sqlite: Sqlite::new(&folder.join(path), create.as_deref()),
         }
+    }
+
+    /// Takes a statement back that changes more rows than this.
+    pub(super) fn most_rows(mut self, most_rows: Option<u64>) -> Self {
+        self.sqlite = self.sqlite.most_rows(most_rows);
+        self
     }
 
     /// Whose trouble it is. SQLite's words stay: they are what people search for.
@@ -62,6 +68,8 @@ impl SqliteSystem {
                 .help("use `sql.execute` for what changes something"),
             SqliteError::OwnTransaction => ActionError::config(message)
                 .help("leave BEGIN, COMMIT and ROLLBACK out: the file runs in one transaction"),
+            SqliteError::TooManyRows { .. } => ActionError::refused(message)
+                .help("the limit is what the standing approval has left: `approved.rows`"),
             SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
         }
@@ -228,7 +236,8 @@ impl DatabaseSystem for SqliteSystem {
             Upkeep::Vacuum => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
             Upkeep::Reindex => "REINDEX",
         };
-        let path = self.sqlite.path().display();
+        let path: PathBuf = self.sqlite.path().components().collect();
+        let path = path.strip_prefix(".").unwrap_or(&path).display();
         format!("{statements} on {} (sqlite, {path})", self.name)
     }
 

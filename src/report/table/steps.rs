@@ -1,7 +1,7 @@
 //! The table of steps, and the whole of what did not fit into it.
 
 use crate::base::text::{one_line, took, width};
-use crate::base::{Effect, Tone};
+use crate::base::{Effect, Status, Tone};
 use crate::event::StepLine;
 use crate::report::Style;
 use crate::report::fold::Shown;
@@ -98,7 +98,8 @@ pub(super) fn remarks(
     let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
     for (index, step) in steps.iter().enumerate() {
         let line = step.line;
-        if !is_bad(line) && word(line, dry) != "would run" {
+        let left = dry && line.status() == Status::NotRun;
+        if !is_bad(line) && !left {
             continue;
         }
         let detail = step.detail();

@@ -1,8 +1,10 @@
 //! The journal as a SQLite file that many processes share.
 
+mod chain;
 mod error;
 mod file;
 mod locks;
+mod migration;
 mod row;
 mod schema;
 mod source;
@@ -18,6 +20,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::base::{Liveness, ProcessMark, RunId};
 use crate::engine::{Acquired, Durability, Journal, JournalError, LockHolder, Locks, RunRow};
 use crate::event::{Envelope, Event};
+
+pub use chain::ChainHash;
 
 use error::{Doing, failed, is_duplicate, unreadable, unwritable};
 use row::Pending;
@@ -167,8 +171,9 @@ impl State {
         for (digest, text) in &self.sources {
             source::keep(&transaction, digest, text).map_err(failed)?;
         }
+        let mut hash = chain::head(&transaction).map_err(failed)?;
         for pending in &self.waiting {
-            pending.write(&transaction).map_err(|error| {
+            hash = pending.write(&transaction, hash).map_err(|error| {
                 if is_duplicate(&error) {
                     let (run, seq) = pending.key();
                     return unwritable(path, format!("event {seq} of run {run} is there already"));

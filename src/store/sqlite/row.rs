@@ -8,6 +8,9 @@ use crate::base::{RunId, Verdict};
 use crate::engine::RunRow;
 use crate::event::{Envelope, Event, VERSION};
 
+use super::chain::{ChainHash, Link};
+use super::schema;
+
 /// An event that waits to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
@@ -76,15 +79,39 @@ impl Pending {
         self.body.len()
     }
 
-    /// Writes the event and what it changes in the list of runs.
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Writes the event behind the one with this hash, and what it changes in the list of runs; its own hash.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        before: ChainHash,
+    ) -> rusqlite::Result<ChainHash> {
         let (run, seq) = self.envelope_key;
-        let (run, seq) = (integer(run.0)?, integer(seq)?);
         let at = written(self.at);
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO events (run, seq, version, type, at, body) VALUES (?, ?, ?, ?, ?, ?)",
-        )?;
-        insert.execute(params![run, seq, self.version, self.kind, at, self.body])?;
+        let link = Link {
+            run: integer(run.0)?,
+            seq: integer(seq)?,
+            version: self.version.into(),
+            kind: &self.kind,
+            at: &at,
+            body: &self.body,
+        };
+        let hash = before.then(&link);
+        connection
+            .prepare_cached(schema::INSERT_EVENT)?
+            .execute(params![
+                link.run,
+                link.seq,
+                link.version,
+                link.kind,
+                link.at,
+                link.body,
+                hash
+            ])?;
+        self.change(connection, link.run, &at)?;
+        Ok(hash)
+    }
+
+    fn change(&self, connection: &Connection, run: i64, at: &str) -> rusqlite::Result<()> {
         match &self.change {
             Change::None => {}
             Change::Started { runbook, user, dry } => {

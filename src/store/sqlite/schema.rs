@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::{Doing, failed, unreadable};
+use super::migration;
 use crate::engine::JournalError;
 
 /// The format of the tables, kept in `PRAGMA user_version`.
@@ -17,7 +18,7 @@ const APPLICATION: i64 = 0x6f70_7362;
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const TABLES: &str = "
+const RUNS: &str = "
     CREATE TABLE runs (
         run        INTEGER PRIMARY KEY AUTOINCREMENT,
         runbook    TEXT,
@@ -30,19 +31,29 @@ const TABLES: &str = "
         dry        INTEGER
     );
     CREATE INDEX runs_by_runbook ON runs (runbook, run);
+";
+
+/// The events in the order in which they were written. A position is never given twice, so that one that is missing shows.
+pub(super) const EVENTS: &str = "
     CREATE TABLE events (
-        run     INTEGER NOT NULL,
-        seq     INTEGER NOT NULL,
-        version INTEGER NOT NULL,
-        type    TEXT NOT NULL,
-        at      TEXT NOT NULL,
-        body    TEXT NOT NULL,
-        PRIMARY KEY (run, seq)
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        run      INTEGER NOT NULL,
+        seq      INTEGER NOT NULL,
+        version  INTEGER NOT NULL,
+        type     TEXT NOT NULL,
+        at       TEXT NOT NULL,
+        body     TEXT NOT NULL,
+        hash     BLOB NOT NULL,
+        UNIQUE (run, seq)
     );
 ";
 
-/// What format 2 added: the texts that runs were planned from, and locks.
-const SINCE_2: &str = "
+/// Writes one of them.
+pub(super) const INSERT_EVENT: &str =
+    "INSERT INTO events (run, seq, version, type, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+/// What format 2 brought beside the chain.
+pub(super) const SOURCES_AND_LOCKS: &str = "
     CREATE TABLE sources (
         digest TEXT PRIMARY KEY,
         text   TEXT NOT NULL
@@ -130,15 +141,16 @@ fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), JournalError
     // Another process may have done it while this one waited for its turn.
     match format(&transaction, path, Doing::Writing)? {
         Some(FORMAT) => return Ok(()),
-        Some(_) => {}
+        Some(_) => migration::from_1(&transaction).map_err(failed)?,
         None => {
-            transaction.execute_batch(TABLES).map_err(failed)?;
+            for tables in [RUNS, EVENTS, SOURCES_AND_LOCKS] {
+                transaction.execute_batch(tables).map_err(failed)?;
+            }
             transaction
                 .pragma_update(None, "application_id", APPLICATION)
                 .map_err(failed)?;
         }
     }
-    transaction.execute_batch(SINCE_2).map_err(failed)?;
     transaction
         .pragma_update(None, "user_version", FORMAT)
         .map_err(failed)?;
