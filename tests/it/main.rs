@@ -22,6 +22,7 @@ mod dependencies;
 mod docs;
 mod dry_run;
 mod exits;
+mod foreign;
 mod gate;
 mod github;
 mod heartbeat;
