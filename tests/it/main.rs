@@ -27,4 +27,5 @@ mod reports;
 mod schema;
 mod servers;
 mod signals;
+mod sql_effects;
 mod store;
