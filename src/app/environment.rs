@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, Masker, ProcessMark, SystemClock};
+use crate::platform::process;
 use crate::term::{self, Facts, Variables};
 
 /// What surrounds the process, as it was when the process began.
@@ -25,8 +26,12 @@ pub struct Environment {
     pub host: String,
     /// As which process.
     pub pid: u32,
+    /// What tells this process from every other.
+    pub process: ProcessMark,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Takes every secret that this process comes to know out of what it tells. Its clones share what they know.
+    pub masker: Masker,
 }
 
 impl Environment {
@@ -46,7 +51,9 @@ impl Environment {
                 |host| host.to_string_lossy().into_owned(),
             ),
             pid: std::process::id(),
+            process: process::own_mark(),
             clock: Arc::new(SystemClock),
+            masker: Masker::default(),
         }
     }
 
@@ -133,7 +140,9 @@ impl Environment {
             user: "alice".to_owned(),
             host: "host".to_owned(),
             pid: 1,
+            process: ProcessMark::default(),
             clock: Arc::new(crate::base::FixedClock(chrono::DateTime::UNIX_EPOCH)),
+            masker: Masker::default(),
         }
     }
 }

@@ -2,15 +2,20 @@
 //! code. Knows nothing of clap.
 
 mod application;
+mod approve;
 mod bug;
 mod environment;
 mod error;
+mod github;
+mod heartbeat;
 mod inputs;
+mod locks;
 mod logging;
 mod machine;
 mod outlets;
 mod output;
 mod project;
+mod question;
 mod run;
 mod secret_argument;
 mod secrets;
@@ -24,6 +29,8 @@ pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;
 pub use error::{AppError, ErrorKind};
+pub use locks::HeldLock;
+pub use machine::kept;
 pub use output::{Listing, tell_error};
 pub use secret_argument::SecretArgument;
 pub use settings::{

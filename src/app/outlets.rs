@@ -10,17 +10,20 @@ use tempfile::NamedTempFile;
 
 use crate::base::Verdict;
 use crate::base::exit::ExitCode;
+use crate::base::text::one_line;
 use crate::engine::{Progress, Sink};
 use crate::event::{Envelope, Event};
 use crate::report::{Report, Style};
-use crate::term::{Live, Output};
+use crate::term::{Live, Output, Terminal};
 
+use super::github::GitHub;
 use super::output::unprintable;
 use super::settings::ReportRequest;
 use super::{App, AppError, LogFormat};
 
 /// Where a run is told.
 pub(super) struct Outlets {
+    terminal: Terminal,
     live: Option<Live>,
     printed: Box<dyn Report>,
     output: Output<StdoutLock<'static>>,
@@ -29,6 +32,7 @@ pub(super) struct Outlets {
     well: bool,
     logs_steps: bool,
     files: Vec<ReportFile>,
+    github: Option<GitHub>,
     failure: Option<AppError>,
 }
 
@@ -78,6 +82,7 @@ impl Outlets {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            terminal: app.terminal().clone(),
             live: settings
                 .format
                 .is_for_people()
@@ -88,6 +93,7 @@ impl Outlets {
             well: false,
             logs_steps: settings.log_format == LogFormat::Json,
             files,
+            github: GitHub::of(app),
             failure: None,
         })
     }
@@ -112,6 +118,9 @@ impl Outlets {
             let kept = file.keep();
             self.note(kept);
         }
+        if let Some(github) = self.github.take() {
+            github.finish();
+        }
         self.failure.map_or(Ok(()), Err)
     }
 }
@@ -126,6 +135,12 @@ impl Sink for Outlets {
         {
             tracing::info!(step = %end.step, status = %end.status, took_ms = end.took_ms, detail = end.detail, "step ended");
         }
+        if let Event::LockTakenOver(taken) = &envelope.event {
+            self.waiting(&format!(
+                "the lock {} was held by run {} of {} on {}, pid {}, which is dead",
+                taken.lock, taken.from, taken.user, taken.host, taken.pid
+            ));
+        }
         if let Event::RunFinished(end) = &envelope.event {
             self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();
         }
@@ -139,12 +154,19 @@ impl Sink for Outlets {
                 .map_err(|error| unwritable(&file.path, &error));
             self.note(written);
         }
+        if let Some(github) = &mut self.github {
+            github.event(envelope);
+        }
     }
 
     fn progress(&mut self, progress: &Progress) {
         if let Some(live) = &mut self.live {
             live.progress(progress);
         }
+    }
+
+    fn waiting(&mut self, line: &str) {
+        self.terminal.note(&format!("opsbook: {}", one_line(line)));
     }
 }
 
@@ -164,8 +186,8 @@ impl ReportFile {
 
     fn keep(mut self) -> Result<(), AppError> {
         let written = self
-            .report
-            .finish(&mut self.file)
+            .look_at_old()
+            .and_then(|()| self.report.finish(&mut self.file))
             .and_then(|()| self.file.flush());
         written
             .and_then(|()| {
@@ -175,6 +197,20 @@ impl ReportFile {
                     .keep(&self.path)
             })
             .map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl ReportFile {
+    /// Shows the report the file whose place it takes, as late as can be: another run may have written it meanwhile.
+    fn look_at_old(&mut self) -> io::Result<()> {
+        if matches!(self.file.get_ref(), Target::Straight(_)) {
+            return Ok(());
+        }
+        match File::open(&self.path) {
+            Ok(mut old) => self.report.replaces(&mut old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

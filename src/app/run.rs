@@ -7,14 +7,18 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Masker, Secret, Verdict};
+use crate::base::{Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
+use crate::engine::{
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Sink, Stop, StopSignal,
+};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
+use super::github;
+use super::heartbeat::Heartbeat;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -44,15 +48,55 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
+            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped) => exit,
+                exit = self.told(runbook, given, &config, options, &stopped, &machine) => {
+                    machine.dismiss();
+                    exit
+                }
             }
         });
         // What still blocks a thread (a name being looked up) must not hold up the end.
         runtime.shutdown_background();
         exit
+    }
+
+    /// Runs it and tells its heartbeat, if it has one.
+    async fn told(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        options: &RunOptions,
+        stopped: &StopSignal,
+        machine: &ThisMachine,
+    ) -> Result<ExitCode, AppError> {
+        secrets::learn(config, self.environment());
+        // A rehearsal is no sign of life.
+        let heartbeat = match options.dry {
+            true => None,
+            false => tokio::select! {
+                biased;
+                _ = stopped.wait() => None,
+                heartbeat = Heartbeat::of(self, runbook, config, machine, None) => heartbeat,
+            },
+        };
+        let run = self.run_within(
+            runbook,
+            given,
+            config,
+            options,
+            stopped,
+            machine,
+            heartbeat.as_ref(),
+        );
+        match &heartbeat {
+            Some(heartbeat) => heartbeat.beside(self, run).await,
+            None => run.await,
+        }
     }
 
     async fn run_within(
@@ -62,44 +106,48 @@ impl App {
         config: &Config,
         options: &RunOptions,
         stopped: &StopSignal,
+        machine: &ThisMachine,
+        heartbeat: Option<&Heartbeat>,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
-        let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
+        let prompt = StoppablePrompt::new(
+            self.terminal().prompt(),
+            stopped.clone(),
+            &environment.masker,
+        );
         let (plan, secrets) = tokio::select! {
             biased;
-            stop = stopped.wait() => {
-                self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
-                return Ok(signals::exit_of(stop));
-            }
-            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+            stop = stopped.wait() => return Ok(self.stopped(stop)),
+            prepared = self.prepare(runbook, given, config, &prompt, machine, heartbeat) => prepared?,
         };
-        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
-        let masker = Masker::new(secrets.values().chain(&secret_inputs));
-        self.log_mask.set(masker.clone());
+        github::mask(self, secrets.values().chain(&secret_inputs));
+        let masker = &environment.masker;
+        masker.learn(secrets.values().chain(&secret_inputs));
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let journal = self.journal_of(config)?;
         let mut outlets = Outlets::open(self)?;
         let engine = Engine {
             actions: ACTIONS,
-            evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
+            evaluator: &Evaluator::new(Arc::clone(&environment.clock)).knowing(masker),
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
-            variables: Vec::new(),
+            variables: vec![machine.variable()],
             secrets,
-            masker: &masker,
+            masker,
             journal: &journal,
             locks: &journal,
-            machine: &ThisMachine,
+            machine,
             prompt: &prompt,
-            toolbox: &InstalledTools::of(environment),
+            toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
+                token: machine.token().to_owned(),
                 pid: environment.pid,
-                process: crate::base::ProcessMark::default(),
+                process: environment.process.clone(),
                 folder: environment.folder.display().to_string(),
                 config: config
                     .source
@@ -111,31 +159,33 @@ impl App {
             yes: options.yes,
             dry: options.dry,
             read_only: options.read_only,
+            confirm: options.confirm.clone(),
+            reason: options.reason.clone(),
+            incident: options.incident.clone(),
+            outside_window: options.outside_window,
             timeout: options.timeout,
+            wait: options.wait,
             ..engine::RunOptions::default()
         };
-        let end = engine
-            .run(&plan, &wishes, &mut outlets, stopped)
-            .await
-            .map_err(refusal)?;
+        let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+        let sink: &mut dyn Sink = match &mut listening {
+            Some(listener) => listener,
+            None => &mut outlets,
+        };
+        let end = match engine.run(&plan, &wishes, sink, stopped).await {
+            Ok(end) => end,
+            Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
+            Err(error) => return Err(refusal(error)),
+        };
         outlets.finish()?;
         tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
     }
 
-    /// A key that is read but not acted on must not look as if it protected anything.
-    fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        for (key, given) in [
-            ("lock", runbook.lock.is_some()),
-            ("window", runbook.window.is_some()),
-        ] {
-            if given {
-                self.tell(&format!(
-                    "opsbook: note: {} asks for a `{key}`, which this version does not hold yet",
-                    runbook.path.typed()
-                ));
-            }
-        }
+    /// Tells that a run was given up before it began.
+    fn stopped(&self, stop: Stop) -> ExitCode {
+        self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
+        signals::exit_of(stop)
     }
 
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
@@ -145,6 +195,8 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
+        machine: &ThisMachine,
+        heartbeat: Option<&Heartbeat>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -154,7 +206,9 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        let found = heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let environment = self.environment();
+        let secrets = secrets::resolve(&plan.secrets, config, environment, machine, found).await?;
         Ok((plan, secrets))
     }
 }
@@ -183,11 +237,33 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only refuses this runbook: step \"{step}\" may {effect}"
-        ))
-        .hint("nothing was done"),
+        RunError::Refused(refusal) => {
+            let help = refusal.help();
+            let said = match &refusal {
+                Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
+                _ => AppError::not_now(refusal.to_string()),
+            };
+            said.hint(help)
+        }
+        RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+        other => AppError::not_now(other.to_string()),
+    }
+}
+
+fn not_locked(error: LockError) -> AppError {
+    match error {
+        LockError::Held { wait, .. } => {
+            let refused = AppError::not_now(error.to_string());
+            match wait {
+                Some(_) => refused.hint("nothing was done"),
+                None => refused.hint("nothing was done; --wait 10m waits until it is given back"),
+            }
+            .hint("`opsbook locks` tells whether that run still goes on")
+        }
+        LockError::Nameless { .. } => AppError::config(error.to_string()),
+        LockError::Stopped(_) => AppError::interrupted(),
+        LockError::Journal(error) => AppError::from(error),
     }
 }
 

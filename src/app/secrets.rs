@@ -10,13 +10,14 @@ use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
 use crate::platform::process::{self, Program};
 
+use super::machine::ThisMachine;
 use super::secret_argument::{LARGEST, without_line_feed};
 use super::{AppError, Environment};
 
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Gets the secrets of these names, each once.
+/// Gets the secrets of these names, each once: those that are `found` already are not got again.
 ///
 /// # Errors
 /// Every secret that is not there, with the place where it should be.
@@ -24,17 +25,21 @@ pub(super) async fn resolve(
     names: &BTreeSet<String>,
     config: &Config,
     environment: &Environment,
+    machine: &ThisMachine,
+    mut found: BTreeMap<String, Secret>,
 ) -> Result<BTreeMap<String, Secret>, AppError> {
-    let mut found = BTreeMap::new();
     let mut missing = Vec::new();
     for name in names {
+        if found.contains_key(name) {
+            continue;
+        }
         let Some(source) = config.secret(name) else {
             let hint = format!("add `{name} = {{ env = \"…\" }}` below [secret] in opsbook.toml");
             return Err(
                 AppError::config(format!("the configuration has no secret {name:?}")).hint(hint),
             );
         };
-        match read(source, config, environment).await {
+        match read(source, config, environment, machine).await {
             Ok(text) if text.is_empty() => {
                 missing.push(format!("{name}: {} is empty", describe(source)))
             }
@@ -59,6 +64,22 @@ pub(super) async fn resolve(
     }
 }
 
+/// Learns the secrets that cost nothing to get, whoever needs them: one that no step names may still stand in an answer.
+/// One that is not there is nobody's trouble here.
+pub(super) fn learn(config: &Config, environment: &Environment) {
+    let found: Vec<Secret> = config
+        .secrets
+        .iter()
+        .filter_map(|(_, source)| match source {
+            SecretSource::Env(variable) => environment.variable(variable).map(str::to_owned),
+            SecretSource::File(path) => file(&config.folder.join(path)).ok(),
+            SecretSource::Command(_) => None,
+        })
+        .map(Secret::new)
+        .collect();
+    environment.masker.learn(&found);
+}
+
 fn describe(source: &SecretSource) -> String {
     match source {
         SecretSource::Env(variable) => format!("the variable {variable}"),
@@ -71,6 +92,7 @@ async fn read(
     source: &SecretSource,
     config: &Config,
     environment: &Environment,
+    machine: &ThisMachine,
 ) -> Result<String, String> {
     match source {
         SecretSource::Env(variable) => match environment.variables.get(variable) {
@@ -82,7 +104,7 @@ async fn read(
         },
         SecretSource::File(path) => file(&config.folder.join(path))
             .map_err(|reason| format!("{} {reason}", describe(source))),
-        SecretSource::Command(words) => command(words, &config.folder).await,
+        SecretSource::Command(words) => command(words, &config.folder, machine).await,
     }
 }
 
@@ -97,7 +119,7 @@ fn file(path: &Path) -> Result<String, String> {
     Ok(without_line_feed(&text).to_owned())
 }
 
-async fn command(words: &[String], folder: &Path) -> Result<String, String> {
+async fn command(words: &[String], folder: &Path, machine: &ThisMachine) -> Result<String, String> {
     let Some((program, arguments)) = words.split_first() else {
         return Err("its command is empty".to_owned());
     };
@@ -105,6 +127,7 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
     if !folder.as_os_str().is_empty() {
         program.folder = Some(folder.to_owned());
     }
+    machine.adopt(&mut program);
     let shown = format!("`{}`", words.join(" "));
     let ended = tokio::time::timeout(
         LIMIT,
@@ -134,9 +157,10 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::resolve;
+    use crate::app::machine::ThisMachine;
     use crate::app::{AppError, Environment};
     use crate::config::{Config, SecretSource};
 
@@ -146,7 +170,15 @@ mod tests {
             ..Config::default()
         };
         let names = BTreeSet::from(["token".to_owned()]);
-        let found = resolve(&names, &config, &Environment::of(variables)).await?;
+        let machine = ThisMachine::without_keeper();
+        let found = resolve(
+            &names,
+            &config,
+            &Environment::of(variables),
+            &machine,
+            BTreeMap::new(),
+        )
+        .await?;
         Ok(found["token"].expose().to_owned())
     }
 

@@ -39,10 +39,20 @@ pub struct RunOptions {
     pub read_only: bool,
     /// Every confirmation is answered with yes.
     pub yes: bool,
+    /// The names that were typed in advance, for what is destroyed in a protected environment.
+    pub confirm: Vec<String>,
+    /// Why it is run.
+    pub reason: Option<String>,
+    /// The incident that it is run for.
+    pub incident: Option<String>,
+    /// Run outside the runbook's window.
+    pub outside_window: bool,
     /// The mildest verdict that does not end in 0.
     pub fail_on: Option<Verdict>,
     /// How long the whole run may take.
     pub timeout: Option<Span>,
+    /// How long to wait for a lock that another run holds.
+    pub wait: Option<Span>,
 }
 
 /// Reads one of several words, and names the nearest where it is none of them.

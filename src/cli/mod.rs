@@ -1,5 +1,6 @@
 //! The command line: a first look finds what is named, clap parses that and nothing else, and one function does it.
 
+mod approve;
 mod arguments;
 mod candidates;
 mod completions;
@@ -7,6 +8,7 @@ mod group;
 mod init;
 mod lint;
 mod list;
+mod locks;
 mod man;
 mod options;
 mod run;
@@ -34,6 +36,9 @@ use tree::Tree;
 /// Does what the command line of this process says.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(exit) = app::kept() {
+        return exit;
+    }
     app::guard(|| {
         let environment = Environment::capture();
         let done = match completions::asking_shell(&environment) {

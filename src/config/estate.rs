@@ -6,6 +6,8 @@ use crate::base::{Place, SourceFile, Span};
 use crate::book::EstateNames;
 use crate::model::{Heartbeat, Step, Template};
 
+use super::window::Window;
+
 /// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -49,16 +51,16 @@ pub struct Config {
 /// `[policy]`: what must be so before something is changed.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// `[policy.write]`: for a runbook that may write, and no worse.
+    /// `[policy.write]`: for a runbook that may write or worse.
     pub write: Demands,
-    /// `[policy.destroy]`: for a runbook that may destroy.
+    /// `[policy.destroy]`: what a runbook that may destroy needs beyond that.
     pub destroy: Demands,
     /// `[[policy.freeze]]`: when nothing is changed.
     pub freezes: Vec<Freeze>,
 }
 
 /// What a policy asks of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Demands {
     /// It needs `--reason`.
     pub reason: bool,
@@ -237,19 +239,6 @@ pub struct ObjectStore {
     pub bucket: String,
 }
 
-/// `[window.NAME]`: when something may happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Its name.
-    pub name: String,
-    /// When it opens, as five cron fields.
-    pub cron: String,
-    /// How long it stays open.
-    pub duration: Span,
-    /// The IANA time zone of `cron`.
-    pub zone: String,
-}
-
 impl Config {
     /// The names that inputs can refer to.
     #[must_use]
@@ -272,6 +261,17 @@ impl Config {
                 .iter()
                 .map(|window| window.name.clone())
                 .collect(),
+        }
+    }
+
+    /// Whose policy it is, for messages: `the policy of production (opsbook.toml)`.
+    #[must_use]
+    pub fn policy_in_words(&self) -> String {
+        let file = self.source.as_ref().map(|source| source.path().display());
+        match (&self.environment, file) {
+            (Some(environment), Some(file)) => format!("the policy of {environment} ({file})"),
+            (None, Some(file)) => format!("the policy of {file}"),
+            (_, None) => "the policy".to_owned(),
         }
     }
 

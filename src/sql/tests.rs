@@ -130,6 +130,16 @@ fn counts_statements_and_the_rows_of_a_single_change() {
         .count,
         None
     );
+    // What would be changed by counting is not counted.
+    for text in [
+        "DELETE FROM t WHERE frobnicate(a) > 1",
+        "DELETE FROM t WHERE a > nextval('s')",
+        "UPDATE t SET a = 1 WHERE b IN (SELECT c FROM u FOR UPDATE)",
+    ] {
+        let found = effect(text, Postgres);
+        assert!(found.effect.changes(), "{found:?}");
+        assert_eq!(found.count, None, "{text}");
+    }
     assert_eq!(effect("SELECT 1; SELECT 2;; ", Sqlite).statements, 2);
     assert_eq!(effect("", Sqlite).statements, 0);
 }

@@ -50,8 +50,7 @@ const SETTINGS: &[&str] = &[
     "user_version",
 ];
 
-/// All that a statement could have changed: the files of the folder, the settings of the connection, the rows that it
-/// counts as changed.
+/// All that a statement could have changed: the files of the folder, the settings of the connection, its transaction.
 fn state(folder: &Path, connection: &Connection) -> BTreeMap<String, Vec<u8>> {
     let mut state = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -70,10 +69,6 @@ fn state(folder: &Path, connection: &Connection) -> BTreeMap<String, Vec<u8>> {
         }
         state.insert((*name).to_owned(), told.into_bytes());
     }
-    state.insert(
-        "rows".to_owned(),
-        connection.total_changes().to_string().into_bytes(),
-    );
     state.insert(
         "transaction".to_owned(),
         connection.is_autocommit().to_string().into_bytes(),
@@ -109,7 +104,13 @@ fn what_is_called_a_read_changes_nothing() {
             while let Ok(Some(_)) = rows.next() {}
             ran += 1;
         }
-        assert_eq!(state(folder.path(), &connection), before, "{text}");
+        let after = state(folder.path(), &connection);
+        let changed: Vec<&String> = before
+            .keys()
+            .chain(after.keys())
+            .filter(|name| before.get(*name) != after.get(*name))
+            .collect();
+        assert!(changed.is_empty(), "{text}: {changed:?}");
     }
     assert!(
         ran * 4 >= reads.len() * 3,
