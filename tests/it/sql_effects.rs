@@ -30,7 +30,6 @@ const SETTINGS: &[&str] = &[
     "busy_timeout",
     "cache_size",
     "data_version",
-    "database_list",
     "defer_foreign_keys",
     "encoding",
     "foreign_keys",
