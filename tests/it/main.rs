@@ -40,4 +40,5 @@ mod schema;
 mod secrets;
 mod servers;
 mod signals;
+mod sql_effects;
 mod store;
