@@ -2,9 +2,12 @@
 //! code. Knows nothing of clap.
 
 mod application;
+mod approve;
 mod bug;
 mod environment;
 mod error;
+mod github;
+mod heartbeat;
 mod inputs;
 mod locks;
 mod logging;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{Diagnostics, SourceFile};
-use crate::book::{Document, Field, Mistakes, TableReader};
+use crate::book::{Document, Field, Mistakes, TableReader, parse_heartbeat};
 use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
@@ -127,7 +127,7 @@ fn read_root(
         objects: each(&root, "object", tables::object),
         windows: each(&root, "window", tables::window),
         policy: policy::read(&root),
-        heartbeat: None,
+        heartbeat: root.optional("heartbeat").and_then(parse_heartbeat),
         folder: folder.clone(),
     };
     root.finish();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::book::schema::{Key, STEP, Shape, TableShape, schema};
+use crate::book::schema::{HEARTBEAT, Key, STEP, Shape, TableShape, schema};
 use crate::model::Vocabulary;
 
 use super::policy::EFFECTS;
@@ -37,6 +37,12 @@ const POLICIES: Key = Key::new(
     "What must be so before something is changed",
 );
 
+const HEARTBEATS: Key = Key::new(
+    "heartbeat",
+    HEARTBEAT,
+    "Where the runs are told to a watch whose runbook says nothing else",
+);
+
 static CONFIG: TableShape = TableShape {
     acts: false,
     keys: &[
@@ -60,6 +66,7 @@ static CONFIG: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        HEARTBEATS,
         POLICIES,
     ],
 };
@@ -82,6 +89,7 @@ static ENVIRONMENT: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        HEARTBEATS,
         POLICIES,
     ],
 };

@@ -25,6 +25,7 @@ pub(super) const FORMAT: Format = Format {
     name: "junit",
     help: "JUnit XML for CI servers, a case for each step",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Junit::default()),
 };

@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "monitoring",
     help: "the output of a monitoring plugin, with performance data",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Monitoring::default()),
 };

@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "tap",
     help: "Test Anything Protocol, version 14, a point for each step",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Tap::default()),
 };

@@ -333,6 +333,12 @@ fn counts_statements_and_the_rows_of_a_single_change() {
     ] {
         assert_eq!(effect(text, Postgres).count.as_deref(), count, "{text}");
     }
+    for every_row in ["DELETE FROM t", "UPDATE t SET a = ?1"] {
+        assert_eq!(
+            effect(every_row, Sqlite).count.as_deref(),
+            Some("SELECT count(*) AS n FROM t")
+        );
+    }
     assert_eq!(
         effect(
             "DELETE FROM t WHERE a = 1; DELETE FROM u WHERE b = 1",

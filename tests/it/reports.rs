@@ -77,7 +77,8 @@ fn jsonl_is_the_stream_of_events_without_gaps() {
 
 #[test]
 fn a_replay_prints_what_the_live_run_printed() {
-    for format in ["table", "json", "jsonl"] {
+    for format in opsbook::report::FORMATS {
+        let format = format.name;
         let project = project();
         let live = project.run(&["t", "x", "--format", format]).exits(1);
         let replay = project.run(&["runs", "replay", "1", "--format", format]);

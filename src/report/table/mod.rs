@@ -23,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     name: "table",
     help: "tables for people, the verdict last",
     for_people: true,
+    runs_only: false,
     by_line: false,
     make: |style| {
         Box::new(Table {
