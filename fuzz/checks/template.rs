@@ -266,8 +266,8 @@ fn in_sql(text: &str, parts: &[&str], value: &str) {
         hostile.parameters,
         vec![Value::from(value); parts.len() - 1]
     );
-    // `[?1]` is a name for SQLite and an item of an array for PostgreSQL.
-    if text.contains('[') {
+    // `[?1]` is a name for SQLite and an item of an array for PostgreSQL, and only the latter quotes with `$$`.
+    if text.contains(['[', '$']) {
         return;
     }
     if let Ok(tokens) = Tokenizer::new(&SQLiteDialect {}, &hostile.text).tokenize() {
