@@ -19,6 +19,7 @@ mod corpus;
 mod dependencies;
 mod docs;
 mod dry_run;
+mod effects;
 mod exits;
 mod gate;
 mod github;
