@@ -11,8 +11,10 @@
 mod harness;
 mod http_server;
 mod terminal;
+mod zoo;
 
 mod bad_input;
+mod children;
 mod cli;
 mod consumers;
 mod corpus;
@@ -25,6 +27,7 @@ mod gate;
 mod github;
 mod heartbeat;
 mod journal;
+mod keeper;
 mod language;
 mod layers;
 mod leftovers;
