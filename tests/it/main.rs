@@ -21,6 +21,7 @@ mod corpus;
 mod dependencies;
 mod docs;
 mod dry_run;
+mod effects;
 mod exits;
 mod foreign;
 mod gate;
