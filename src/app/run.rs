@@ -115,7 +115,6 @@ impl App {
             outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
-            ..engine::RunOptions::default()
         };
         let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
             Ok(end) => end,
@@ -178,7 +177,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::Refused(refusal) => {
+        RunError::Gate(refusal) => {
             let help = refusal.help();
             let said = match &refusal {
                 Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
