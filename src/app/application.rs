@@ -15,7 +15,6 @@ use crate::store::SqliteJournal;
 use crate::term::{self, Loudness, Terminal};
 
 use super::LogFormat;
-use super::logging::LogMask;
 use super::project::Project;
 use super::{AppError, Environment, Settings};
 
@@ -26,7 +25,6 @@ pub struct App {
     project: Project,
     library: Library,
     terminal: Terminal,
-    pub(super) log_mask: LogMask,
 }
 
 impl App {
@@ -52,7 +50,6 @@ impl App {
             environment,
             settings: Settings::default(),
             project,
-            log_mask: LogMask::default(),
         }
     }
 
@@ -60,7 +57,11 @@ impl App {
     pub fn set(&mut self, settings: Settings) {
         self.settings = settings;
         self.terminal = terminal(&self.environment, &self.settings);
-        super::logging::start(&self.settings, self.terminal.error_colour(), &self.log_mask);
+        super::logging::start(
+            &self.settings,
+            self.terminal.error_colour(),
+            &self.environment.masker,
+        );
         tracing::debug!(
             config = ?self.project.config,
             runbooks = %self.project.runbooks.display(),

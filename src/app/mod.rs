@@ -2,9 +2,12 @@
 //! code. Knows nothing of clap.
 
 mod application;
+mod approve;
 mod bug;
 mod environment;
 mod error;
+mod github;
+mod heartbeat;
 mod inputs;
 mod journal;
 mod locks;
@@ -23,6 +26,7 @@ mod stoppable;
 mod toolbox;
 
 pub use crate::engine::RunRow;
+pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
 pub use crate::store::{ChainHash, Exported, Verified};
 pub use application::App;
 pub use bug::guard;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{Diagnostics, SourceFile};
-use crate::book::{Document, Field, Mistakes, TableReader};
+use crate::book::{Document, Field, Mistakes, TableReader, parse_heartbeat};
 use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
@@ -128,7 +128,7 @@ fn read_root(
         windows: each(&root, "window", tables::window),
         retention: journal::retention(&root),
         policy: policy::read(&root),
-        heartbeat: None,
+        heartbeat: root.optional("heartbeat").and_then(parse_heartbeat),
         folder: folder.clone(),
     };
     root.finish();

@@ -1,15 +1,13 @@
 //! The end of a run: which findings its evidence supports, what its verdict and exit code are, and its last event.
 
-use std::time::Instant;
-
 use crate::base::exit::ExitCode;
-use crate::base::{Span, Verdict, text};
-use crate::event::{Event, FindingRaised, RunFinished};
+use crate::base::{Span, Status, Verdict, text};
+use crate::event::{ApprovalRequested, Event, FindingRaised, Resumption, RunFinished};
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
 
 use super::run::{Run, RunEnd, Whole};
-use super::{Durability, Stop};
+use super::{Durability, JournalError, Stop};
 
 impl Run<'_> {
     /// Raises the findings of a runbook that the evidence supports, worst first. What refers to a step that did not run is
@@ -43,15 +41,52 @@ impl Run<'_> {
         raised
     }
 
+    /// Ends the run before its first step: a second person must agree first.
+    pub(super) fn wait_for_approval(
+        &self,
+        request: ApprovalRequested,
+    ) -> Result<RunEnd, JournalError> {
+        let run = self.recorder.run();
+        let end = RunEnd {
+            run,
+            verdict: Verdict::Unknown,
+            exit: ExitCode::NotNow,
+            reason: format!("waiting for approval: opsbook approve {run}"),
+        };
+        let finished = RunFinished {
+            verdict: end.verdict,
+            exit: end.exit.code(),
+            reason: end.reason.clone(),
+            took_ms: Span(self.began.elapsed()).milliseconds(),
+        };
+        for event in [
+            Event::ApprovalRequested(request),
+            Event::RunFinished(finished),
+        ] {
+            self.recorder
+                .record(event, Durability::Durable)
+                .map_err(|refused| refused.0)?;
+        }
+        Ok(end)
+    }
+
     /// Comes to the verdict and closes the journal.
-    pub(super) fn close(&self, whole: &Whole, stop: Option<Stop>, began: Instant) -> RunEnd {
-        let findings = self.raise_findings(&self.plan.runbook, &whole.scope);
+    pub(super) fn close(&self, whole: &Whole) -> RunEnd {
+        let stop = self.stop.now();
+        let findings = match self.what {
+            Some(Resumption::Undo) => Vec::new(),
+            Some(Resumption::Resume) | None => {
+                self.raise_findings(&self.plan.runbook, &whole.scope)
+            }
+        };
         let mut verdict = whole
             .worst
             .as_ref()
             .map_or(Verdict::Ok, |worst| worst.status.verdict());
         let mut reason = match &whole.worst {
-            Some(worst) if verdict != Verdict::Ok => worst.reason.clone(),
+            Some(worst) if verdict != Verdict::Ok || worst.status == Status::Undone => {
+                worst.reason.clone()
+            }
             _ => format!("{} ok", text::count(whole.steps, "step")),
         };
         if whole.failed && stop == Some(Stop::TimedOut) && verdict == Verdict::Ok {
@@ -84,7 +119,7 @@ impl Run<'_> {
             };
         }
         drop(ledger);
-        let took_ms = Span(began.elapsed()).milliseconds();
+        let took_ms = Span(self.began.elapsed()).milliseconds();
         let finished = |verdict, exit: ExitCode, reason: &str| {
             Event::RunFinished(RunFinished {
                 verdict,

@@ -277,6 +277,10 @@ pub struct StepFinished {
     /// Whether it failed: erred, timed out, or its `expect` did not hold. A crossed threshold is no failure.
     #[serde(default)]
     pub failed: bool,
+    /// Whether its action did what it should although the step failed: only what was expected of it did not hold. There
+    /// is something to take back then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acted: bool,
     /// How long it took, in milliseconds; none where it did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<f64>,
@@ -379,6 +383,7 @@ impl StepFinished {
             status: self.status,
             severity: self.severity,
             failed: self.failed,
+            acted: self.acted,
             took_ms: self.took_ms,
             detail: self.detail.clone(),
             help: self.help.clone(),

@@ -103,7 +103,12 @@ impl Summary {
                 self.start = Some(start.clone());
             }
             Event::StepStarted(start) => {
-                self.line(&start.step, &start.action, start.effect).started = true
+                let line = self.line(&start.step, &start.action, start.effect);
+                line.started = true;
+                // It runs again, and how it ended before is no longer true.
+                if !start.undo {
+                    line.end = None;
+                }
             }
             Event::StepFinished(end) => {
                 self.line(&end.step, &end.action, end.effect).end = Some(kept(end))
@@ -125,6 +130,7 @@ impl Summary {
             Event::RunResumed(_) => {
                 self.verdict = None;
                 self.exit = None;
+                self.reason.clear();
                 self.findings.clear();
             }
             Event::StepRetried(_)

@@ -15,6 +15,8 @@ use crate::base::exit::ExitCode;
 
 use super::verbs::{self, Verb};
 
+pub(super) use show::heading;
+
 pub(super) const VERB: Verb = Verb {
     name: "runs",
     command,
@@ -22,7 +24,7 @@ pub(super) const VERB: Verb = Verb {
 };
 
 /// The number of a run, as `runs list` shows it.
-fn number(text: &str) -> Result<RunId, String> {
+pub(super) fn number(text: &str) -> Result<RunId, String> {
     text.parse().map(RunId).map_err(|_| {
         format!("expected the number of a run, found {text:?}; `opsbook runs list` shows them")
     })

@@ -2,10 +2,13 @@
 
 mod dry;
 mod flow;
+mod gate;
 mod judging;
 mod locks;
 mod patience;
+mod resume;
 mod safety;
+mod undo;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +20,7 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::base::exit::ExitCode;
 use crate::base::{
-    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status,
+    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status, StepKey,
     SystemClock, Verdict,
 };
 use crate::book::{Document, parse_runbook};
@@ -40,6 +43,12 @@ thread_local! {
     static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
+thread_local! {
+    /// What the person of this test types, and what it was asked for.
+    static TYPED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static ASKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 fn world() -> Vec<String> {
     WORLD.with_borrow(Clone::clone)
 }
@@ -59,6 +68,24 @@ const OPTIONS: &[OptionSpec] = &[
         kind: Kind::Integer,
         required: false,
         help: "fail this often first",
+    },
+    OptionSpec {
+        name: "counted",
+        kind: Kind::Integer,
+        required: false,
+        help: "the rows that it would change, as far as can be told beforehand",
+    },
+    OptionSpec {
+        name: "changes",
+        kind: Kind::Integer,
+        required: false,
+        help: "the rows that it really changes",
+    },
+    OptionSpec {
+        name: "on",
+        kind: Kind::Text,
+        required: false,
+        help: "what it works on",
     },
 ];
 
@@ -86,9 +113,29 @@ static ACT: ActionSpec = ActionSpec {
     timeout: None,
 };
 
+impl Act {
+    fn rows(invocation: &Invocation, option: &str) -> Option<u64> {
+        let rows = invocation.integer(option).copied();
+        rows.and_then(|rows| u64::try_from(rows).ok())
+    }
+}
+
 impl Action for Act {
     fn spec(&self) -> &'static ActionSpec {
         &ACT
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            Ok(crate::event::Preview {
+                sent: "DELETE it".to_owned(),
+                rows: Self::rows(invocation, "counted"),
+            })
+        })
     }
 
     fn run<'a>(
@@ -97,6 +144,10 @@ impl Action for Act {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            let changes = Self::rows(invocation, "changes").or(Self::rows(invocation, "counted"));
+            if changes > context.most_rows && context.most_rows.is_some() {
+                return Err(ActionError::target("more rows than it may"));
+            }
             let mark = format!("{} {}", invocation.verb.name, context.step);
             let count = world().iter().filter(|done| **done == mark).count();
             WORLD.with_borrow_mut(|world| world.push(mark));
@@ -121,6 +172,7 @@ impl Action for Act {
                 _ => {}
             }
             let mut outputs = Outputs::new("done");
+            outputs.rows_changed = changes;
             if let Argument::Json(Value::Object(values)) = &invocation.object {
                 outputs.values = values.clone();
             }
@@ -268,7 +320,8 @@ impl Machine for TestMachine {
 struct Answer(Option<Result<bool, PromptError>>);
 
 impl Prompt for Answer {
-    fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
+    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
+        ASKED.with_borrow_mut(|asked| asked.push(question.to_owned()));
         Box::pin(async {
             match &self.0 {
                 Some(answer) => answer.clone(),
@@ -279,11 +332,16 @@ impl Prompt for Answer {
 
     fn text<'a>(
         &'a self,
-        _question: &'a str,
+        question: &'a str,
         _default: Option<&'a str>,
         _hidden: bool,
     ) -> PromptFuture<'a, String> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
+        ASKED.with_borrow_mut(|asked| asked.push(question.to_owned()));
+        Box::pin(async {
+            TYPED
+                .with_borrow(Clone::clone)
+                .ok_or(PromptError::NoTerminal)
+        })
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
@@ -328,7 +386,10 @@ struct Bench {
     stop: Option<Stop>,
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
+    config: Config,
     liveness: Liveness,
+    inputs: Map<String, Value>,
+    protected: bool,
 }
 
 impl Default for Bench {
@@ -341,7 +402,10 @@ impl Default for Bench {
             stop: None,
             others: Vec::new(),
             secrets: BTreeMap::new(),
+            config: Config::default(),
             liveness: Liveness::Unknown,
+            inputs: Map::new(),
+            protected: false,
         }
     }
 }
@@ -388,20 +452,71 @@ fn parse(path: &str, text: &str) -> Arc<Runbook> {
 }
 
 impl Bench {
+    fn plan(&self, runbook: Arc<Runbook>) -> Plan {
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        Plan::new(runbook, self.inputs.clone(), others, &self.config)
+    }
+
     fn run(&self, text: &str) -> Ended {
         let outcome = self.try_run(text);
         outcome.unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn try_run(&self, text: &str) -> Result<Ended, RunError> {
+        self.work(text, async |engine, plan, sink, stop| {
+            engine.run(plan, &self.options, sink, stop).await
+        })
+    }
+
+    /// Goes on with the run that the journal holds.
+    fn resume(&self, text: &str) -> Ended {
+        let outcome = self.try_resume(text);
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_resume(&self, text: &str) -> Result<Ended, RunError> {
+        let history = self.history();
+        self.work(text, async |engine, plan, sink, stop| {
+            engine
+                .resume(plan, &history, &self.options, sink, stop)
+                .await
+        })
+    }
+
+    /// Takes back the run that the journal holds.
+    fn undo(&self, text: &str, from: Option<&str>) -> Result<Ended, RunError> {
+        let history = self.history();
+        let from = from.map(StepKey::new);
+        self.work(text, async |engine, plan, sink, stop| {
+            engine
+                .undo(plan, &history, from.as_ref(), &self.options, sink, stop)
+                .await
+        })
+    }
+
+    fn history(&self) -> History {
+        History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
+    }
+
+    /// Has an engine do something with the plan of a text.
+    fn work<T>(
+        &self,
+        text: &str,
+        work: impl AsyncFnOnce(&Engine<'_>, &Plan, &mut Told, &StopSignal) -> Result<T, RunError>,
+    ) -> Result<T::Told, RunError>
+    where
+        T: Tell,
+    {
         let runbook = parse("test/main", text);
-        let config = Config::default();
-        let others: BTreeMap<_, _> = self
-            .others
-            .iter()
-            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
-            .collect();
-        let plan = Plan::new(runbook, Map::new(), others, &config);
+        let config = Config {
+            protected: self.protected || self.config.protected,
+            ..self.config.clone()
+        };
+        let plan = self.plan(runbook);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
@@ -419,7 +534,10 @@ impl Bench {
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,
-            origin: Origin::default(),
+            origin: Origin {
+                user: "anna".to_owned(),
+                ..Origin::default()
+            },
         };
         let (pull, stop) = StopSignal::new();
         if self.stop.is_some() {
@@ -430,12 +548,35 @@ impl Bench {
             .enable_all()
             .build()
             .unwrap();
-        let mut told = Told::default();
-        let end = runtime.block_on(engine.run(&plan, &self.options, &mut told, &stop))?;
-        Ok(Ended {
-            end,
-            summary: Summary::of(&told.0),
-            told: told.0,
-        })
+        let mut told = Told(self.journal.events(RunId(1)).unwrap());
+        let done = runtime.block_on(work(&engine, &plan, &mut told, &stop))?;
+        Ok(done.with(told.0))
+    }
+}
+
+/// What came of it, with what was told.
+trait Tell {
+    type Told;
+
+    fn with(self, told: Vec<Envelope>) -> Self::Told;
+}
+
+impl Tell for RunEnd {
+    type Told = Ended;
+
+    fn with(self, told: Vec<Envelope>) -> Ended {
+        Ended {
+            end: self,
+            summary: Summary::of(&told),
+            told,
+        }
+    }
+}
+
+impl Tell for Vec<UndoStep> {
+    type Told = Self;
+
+    fn with(self, _told: Vec<Envelope>) -> Self {
+        self
     }
 }
