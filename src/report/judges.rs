@@ -10,12 +10,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proptest::sample::select;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::event::{Envelope, Event, sample};
+use crate::base::Status;
+use crate::event::{Envelope, Event, Summary, sample};
 
+use super::points::{Outcome, points};
 use super::testing::written;
 
 fn repository(path: &str) -> PathBuf {
@@ -99,31 +102,53 @@ fn ajv_refuses_what_the_schemas_do_not_describe() {
     }
 }
 
+/// Runs of steps whose names and details look like what TAP itself writes.
+fn hostile_run() -> impl Strategy<Value = Vec<Envelope>> {
+    let text = || "(ok|not ok|1\\.\\.2| |# |#|SKIP|TODO|\\\\|[{}a:-]|Bail out!){0,9}";
+    let end = (text(), text(), select(Status::ALL.to_vec()));
+    proptest::collection::vec(end, 1..5).prop_map(|ends| {
+        let ends = ends.into_iter().map(|(step, detail, status)| {
+            let mut end = sample::step_finished(&step, status);
+            end.detail = detail;
+            Event::StepFinished(end)
+        });
+        sample::stream(std::iter::once(sample::started(&[])).chain(ends).collect())
+    })
+}
+
 #[test]
 fn tap_parser_reads_every_point_of_any_run() {
     const PARSE: &str = r#"
         const { Parser } = require("tap-parser");
         for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
             const events = Parser.parse(JSON.parse(line), { strict: true });
-            const [, { count, failures }] = events.find(([kind]) => kind === "complete");
+            const [, { failures }] = events.find(([kind]) => kind === "complete");
             const wrong = failures.filter((failure) => failure.tapError).map((failure) => failure.tapError);
             const extra = events.filter(([kind]) => kind === "extra" || kind === "child");
-            console.log(JSON.stringify([count, wrong, extra]));
+            const asserts = events.filter(([kind]) => kind === "assert").map(([, point]) => point);
+            const points = asserts.map(({ ok, name, skip, todo }) => [ok, name, Boolean(skip), Boolean(todo)]);
+            console.log(JSON.stringify([points, wrong, extra]));
         }
     "#;
-    let reports: Vec<String> = made_up(300, sample::any_stream())
+    let mut runs = made_up(200, sample::any_stream());
+    runs.extend(made_up(200, hostile_run()));
+    let lines = runs
         .iter()
-        .map(|stream| written("tap", stream))
-        .collect();
-    let lines = reports.iter().map(|report| format!("{}\n", json!(report)));
+        .map(|run| format!("{}\n", json!(written("tap", run))));
     let said = said(Command::new("node").args(["-e", PARSE]), lines.collect());
-    assert_eq!(said.lines().count(), reports.len(), "{said}");
-    for (line, report) in said.lines().zip(&reports) {
+    assert_eq!(said.lines().count(), runs.len(), "{said}");
+    for (line, run) in said.lines().zip(&runs) {
         let read: Value = serde_json::from_str(line).unwrap();
-        let points = report
-            .lines()
-            .filter(|line| line.starts_with("ok ") || line.starts_with("not ok "));
-        assert_eq!(read, json!([points.count(), [], []]), "{report}");
+        let summary = Summary::of(run);
+        let points = points(&summary);
+        let expected: Vec<Value> = points
+            .iter()
+            .map(|point| {
+                let skipped = point.outcome == Outcome::Skipped;
+                json!([!point.is_bad(), point.name.trim(), skipped, false])
+            })
+            .collect();
+        assert_eq!(read, json!([expected, [], []]), "{}", written("tap", run));
     }
 }
 
