@@ -2,11 +2,14 @@
 //! code. Knows nothing of clap.
 
 mod application;
+mod approve;
 mod bug;
 mod environment;
 mod error;
 mod github;
+mod heartbeat;
 mod inputs;
+mod journal;
 mod locks;
 mod logging;
 mod machine;
@@ -24,6 +27,7 @@ mod toolbox;
 
 pub use crate::engine::RunRow;
 pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
+pub use crate::store::{ChainHash, Exported, Verified};
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

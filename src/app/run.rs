@@ -7,15 +7,18 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Masker, Secret, Verdict};
+use crate::base::{Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Stop, StopSignal};
+use crate::engine::{
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Sink, Stop, StopSignal,
+};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
 use super::github;
+use super::heartbeat::Heartbeat;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -23,6 +26,14 @@ use super::signals::{self, Signals};
 use super::stoppable::StoppablePrompt;
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
+
+/// What accompanies a run from before its beginning until after its end.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    stopped: &'a StopSignal,
+    machine: &'a ThisMachine,
+    heartbeat: Option<&'a Heartbeat>,
+}
 
 impl App {
     /// Runs a runbook. `given` holds what the caller gave for its inputs, as texts by their names.
@@ -50,7 +61,7 @@ impl App {
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped, &machine) => {
+                exit = self.told(runbook, given, &config, options, &stopped, &machine) => {
                     machine.dismiss();
                     exit
                 }
@@ -61,7 +72,8 @@ impl App {
         exit
     }
 
-    async fn run_within(
+    /// Runs it and tells its heartbeat, if it has one.
+    async fn told(
         &self,
         runbook: &Arc<Runbook>,
         given: Given,
@@ -70,30 +82,68 @@ impl App {
         stopped: &StopSignal,
         machine: &ThisMachine,
     ) -> Result<ExitCode, AppError> {
+        secrets::learn(config, self.environment());
+        // A rehearsal is no sign of life.
+        let heartbeat = match options.dry {
+            true => None,
+            false => tokio::select! {
+                biased;
+                _ = stopped.wait() => None,
+                heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
+            },
+        };
+        let around = Around {
+            stopped,
+            machine,
+            heartbeat: heartbeat.as_ref(),
+        };
+        let run = self.run_within(runbook, given, config, options, around);
+        match &heartbeat {
+            Some(heartbeat) => heartbeat.beside(self, run).await,
+            None => run.await,
+        }
+    }
+
+    async fn run_within(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        options: &RunOptions,
+        around: Around<'_>,
+    ) -> Result<ExitCode, AppError> {
+        let Around {
+            stopped,
+            machine,
+            heartbeat,
+        } = around;
         let environment = self.environment();
-        let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
+        let prompt = StoppablePrompt::new(
+            self.terminal().prompt(),
+            stopped.clone(),
+            &environment.masker,
+        );
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, around) => prepared?,
         };
         let secret_inputs = secret_inputs(&plan);
         github::mask(self, secrets.values().chain(&secret_inputs));
-        self.tell_what_is_not_held(runbook);
-        let masker = Masker::new(secrets.values().chain(&secret_inputs));
-        self.log_mask.set(masker.clone());
+        let masker = &environment.masker;
+        masker.learn(secrets.values().chain(&secret_inputs));
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let journal = self.journal_of(config)?;
         let mut outlets = Outlets::open(self)?;
         let engine = Engine {
             actions: ACTIONS,
-            evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
+            evaluator: &Evaluator::new(Arc::clone(&environment.clock)).knowing(masker),
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
             variables: vec![machine.variable()],
             secrets,
-            masker: &masker,
+            masker,
             journal: &journal,
             locks: &journal,
             machine,
@@ -117,11 +167,19 @@ impl App {
             yes: options.yes,
             dry: options.dry,
             read_only: options.read_only,
+            confirm: options.confirm.clone(),
+            reason: options.reason.clone(),
+            incident: options.incident.clone(),
+            outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
-            ..engine::RunOptions::default()
         };
-        let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
+        let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+        let sink: &mut dyn Sink = match &mut listening {
+            Some(listener) => listener,
+            None => &mut outlets,
+        };
+        let end = match engine.run(&plan, &wishes, sink, stopped).await {
             Ok(end) => end,
             Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
             Err(error) => return Err(refusal(error)),
@@ -137,16 +195,6 @@ impl App {
         signals::exit_of(stop)
     }
 
-    /// A key that is read but not acted on must not look as if it protected anything.
-    fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        if runbook.window.is_some() {
-            self.tell(&format!(
-                "opsbook: note: {} asks for a `window`, which this version does not hold yet",
-                runbook.path.typed()
-            ));
-        }
-    }
-
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
     async fn prepare(
         &self,
@@ -154,7 +202,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
-        machine: &ThisMachine,
+        around: Around<'_>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -164,7 +212,12 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
+        let found = around
+            .heartbeat
+            .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let machine = around.machine;
+        let secrets =
+            secrets::resolve(&plan.secrets, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
     }
 }
@@ -193,10 +246,14 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only refuses this runbook: step \"{step}\" may {effect}"
-        ))
-        .hint("nothing was done"),
+        RunError::Gate(refusal) => {
+            let help = refusal.help();
+            let said = match &refusal {
+                Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
+                _ => AppError::not_now(refusal.to_string()),
+            };
+            said.hint(help)
+        }
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
         other => AppError::not_now(other.to_string()),

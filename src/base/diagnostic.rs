@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::SourceFile;
+use super::literal::{is_below_secret, without_literals};
 use super::text::{fit, neutral, width};
 
 /// Lines longer than this are shown as a window around the mistake.
@@ -125,7 +126,24 @@ impl std::fmt::Display for Diagnostic {
 /// The line number, the line as shown, and the caret's offset and length in terminal cells.
 fn excerpt(place: &Place) -> (usize, String, (usize, usize)) {
     let (number, _) = place.source.line_and_column(place.range.start);
-    let parts = Parts::of(place);
+    // A secret that stands in a file by mistake must not stand in a log too. Its stars keep every character in its place.
+    let looked_at = Parts::of(place);
+    let below_secret = is_below_secret(place.source.text(), place.range.start);
+    let line = [looked_at.before, looked_at.meant, looked_at.after].concat();
+    let line = without_literals(&line, below_secret);
+    let mut rest = line.chars();
+    let mut part = |text: &str| -> String { rest.by_ref().take(text.chars().count()).collect() };
+    let (before, meant, after) = (
+        part(looked_at.before),
+        part(looked_at.meant),
+        part(looked_at.after),
+    );
+    let parts = Parts {
+        before: &before,
+        meant: &meant,
+        after: &after,
+        ..looked_at
+    };
     let mut before = shown(parts.before);
     let meant = shown(parts.meant);
     if parts.starts_later || width(&before) + width(&meant) > WIDEST_LINE {

@@ -12,7 +12,7 @@ use super::history::{History, Undo};
 use super::recall::{Footing, Recalled, runs_a_runbook};
 use super::recorder::Recorder;
 use super::run::Run;
-use super::{Durability, Engine, RunEnd, RunError, RunOptions, Sink, StopSignal};
+use super::{Approval, Durability, Engine, RunEnd, RunError, RunOptions, Sink, StopSignal, gate};
 
 /// What a resume of a run finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,13 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        self.refuse_changes(plan, options)?;
+        let request = gate::pass(plan, self.config, options, self.clock.now())?;
+        if let Some(request) = request.filter(|_| history.approval() != Approval::Given) {
+            return Err(RunError::NotApproved {
+                run: history.run(),
+                because: request.because,
+            });
+        }
         refuse_what_is_withheld(plan, history)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);

@@ -9,9 +9,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::base::exit::ExitCode;
-use crate::base::{
-    Clock, Effect, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict,
-};
+use crate::base::{Clock, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict};
 use crate::config::Config;
 use crate::event::{Event, LockTakenOver, Resumption, Source};
 use crate::expr::{Argument, Evaluator, Scope};
@@ -27,7 +25,7 @@ use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
     ActionError, Actions, Durability, Journal, JournalError, LockError, Locks, Machine, Prompt,
-    Settlement, Sink, Stop, StopSignal, Toolbox,
+    Refusal, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -126,20 +124,23 @@ pub struct RunEnd {
 /// Why a run did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The caller allows reads only.
-    #[error("--read-only: step {step:?} may {effect}")]
-    ReadOnly {
-        /// The first step that may change something.
-        step: StepKey,
-        /// What it may do.
-        effect: Effect,
-    },
+    /// Something must be so first, and is not.
+    #[error(transparent)]
+    Gate(#[from] Refusal),
     /// It may not have its lock.
     #[error(transparent)]
     Locked(LockError),
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A second person must agree first.
+    #[error("run {run} waits for approval: {because}")]
+    NotApproved {
+        /// The run.
+        run: RunId,
+        /// What asks for it.
+        because: String,
+    },
     /// A step needs what an earlier one gave, and the journal does not hold that: a secret stood in it.
     #[error(
         "step {step} needs what step {source_step} gave, which the journal does not hold: it was secret"
@@ -161,7 +162,7 @@ pub enum RunError {
     UnknownStep(StepKey),
     /// A person said no, or could not be asked.
     #[error("{reason}")]
-    Refused {
+    NotAgreed {
         /// Why.
         reason: String,
         /// What to do next.
@@ -215,9 +216,16 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        self.refuse_changes(plan, options)?;
+        let request = gate::pass(plan, self.config, options, self.clock.now())?;
         let number = self.journal.begin()?;
-        let (_locked, taken_over) = self.hold(number, plan, options, sink, stop).await?;
+        let (_locked, taken_over) = match request {
+            // What waits for a person holds nothing.
+            Some(_) => (None, None),
+            None => {
+                let (locked, taken_over) = self.hold(number, plan, options, sink, stop).await?;
+                (Some(locked), taken_over)
+            }
+        };
         let sources = self.keep_sources(plan)?;
         let recorder = Recorder::new(number, 0, self.masker, self.clock, self.journal, sink);
         let run = Run::new(self, plan, options, recorder);
@@ -227,6 +235,9 @@ impl Engine<'_> {
         };
         let start = self.start_of(plan, options, sources);
         run.begin(Event::RunStarted(start), durability)?;
+        if let Some(request) = request {
+            return Ok(run.wait_for_approval(request)?);
+        }
         run.tell_of(taken_over);
         Ok(run.to_its_end(stop).await)
     }
@@ -251,14 +262,6 @@ impl Engine<'_> {
             .await
             .map_err(RunError::Locked)?;
         Ok((locked, taken_over))
-    }
-
-    /// Refuses a plan that may change something where the caller allows reads only.
-    pub(super) fn refuse_changes(&self, plan: &Plan, options: &RunOptions) -> Result<(), RunError> {
-        match plan.first_change(self.config) {
-            Some((step, effect)) if options.read_only => Err(RunError::ReadOnly { step, effect }),
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// The text of a template of the configuration, secrets and all.
@@ -334,6 +337,8 @@ impl<'a> Run<'a> {
             referred,
             caller: None,
             past,
+            outer: None,
+            agreed: false,
             stop: self.stop.clone(),
         }
     }

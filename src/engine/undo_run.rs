@@ -48,7 +48,7 @@ impl Engine<'_> {
         run.until_stopped(stop, async {
             run.settle_all(from).await?;
             let steps = run.gather(&referred, from).await?;
-            run.agreed(&steps).await
+            run.agreed_to_undo(&steps).await
         })
         .await?;
         run.begin(run.resumed(), Durability::Durable)?;
@@ -81,7 +81,7 @@ impl Engine<'_> {
             let Some(undoable) = last else {
                 return Ok(shown);
             };
-            shown.push(run.preview(&undoable, &frame).await);
+            shown.push(run.preview_undo_of(&undoable, &frame).await);
         }
     }
 }
@@ -177,7 +177,7 @@ impl Run<'_> {
     }
 
     /// Asks once whether all of it is to be taken back.
-    async fn agreed(&self, steps: &[StepKey]) -> Result<(), RunError> {
+    async fn agreed_to_undo(&self, steps: &[StepKey]) -> Result<(), RunError> {
         let runbook = self.plan.runbook.path.typed();
         let names: Vec<&str> = steps.iter().map(StepKey::as_str).collect();
         let what = format!(
@@ -186,7 +186,7 @@ impl Run<'_> {
             self.recorder.run(),
             names.join(", ")
         );
-        let refused = |error: &PromptError, help: String| RunError::Refused {
+        let refused = |error: &PromptError, help: String| RunError::NotAgreed {
             reason: format!("{what}? {error}"),
             help: Some(help),
         };
@@ -233,7 +233,11 @@ impl Run<'_> {
         }
     }
 
-    async fn preview(&self, undoable: &Undoable, frame: &super::frame::Frame<'_>) -> UndoStep {
+    async fn preview_undo_of(
+        &self,
+        undoable: &Undoable,
+        frame: &super::frame::Frame<'_>,
+    ) -> UndoStep {
         let step = &undoable.step;
         let effect = self.effect_of_undo(undoable);
         let call = step.undo.as_ref();
@@ -266,7 +270,7 @@ impl Run<'_> {
 }
 
 fn said_no() -> RunError {
-    RunError::Refused {
+    RunError::NotAgreed {
         reason: "a person said no".to_owned(),
         help: None,
     }

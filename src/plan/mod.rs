@@ -1,5 +1,6 @@
 //! A runbook with its inputs resolved and its effects known, before anything runs. A plan never changes.
 
+mod demands;
 mod effect;
 mod places;
 mod secrets;
@@ -16,7 +17,8 @@ use crate::config::Config;
 use crate::event::PlannedStep;
 use crate::model::Runbook;
 
-pub use effect::{effect_of_call, effect_of_runbook, effect_of_step};
+pub use demands::Asked;
+pub use effect::{effect_of_call, effect_of_runbook, effect_of_sql, effect_of_step};
 
 /// A runbook with its inputs resolved and its effects known.
 #[derive(Clone, Debug)]

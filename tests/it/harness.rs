@@ -120,7 +120,12 @@ impl Project {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let output = assert_cmd::Command::from_std(self.command(arguments))
+        self.finish(self.command(arguments), arguments)
+    }
+
+    /// Runs a command of the project to its end.
+    pub(crate) fn finish(&self, command: Command, arguments: &[&str]) -> Output {
+        let output = assert_cmd::Command::from_std(command)
             .timeout(WATCHDOG)
             .output()
             .unwrap();
@@ -132,6 +137,18 @@ impl Project {
             root: self.root.path().to_owned(),
         }
     }
+}
+
+/// The next connection, which must come.
+pub(crate) fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
+    let (sender, connection) = std::sync::mpsc::channel();
+    let listener = listener.try_clone().unwrap();
+    std::thread::spawn(move || sender.send(listener.accept().unwrap().0));
+    let stream = connection
+        .recv_timeout(WATCHDOG)
+        .expect("somebody connects");
+    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream
 }
 
 /// The exit code as a shell tells it: 128 + n for a signal.

@@ -46,6 +46,7 @@ pub(super) fn land(
             message: fault.message,
             help: fault.help,
             place: super::misfit(node, "").place,
+            unfit: false,
         }),
     }
 }
