@@ -77,7 +77,8 @@ impl Heartbeat {
             _ => None,
         });
         let names = names.collect();
-        let secrets = secrets::resolve(&names, config, app.environment(), machine, BTreeMap::new()).await;
+        let secrets =
+            secrets::resolve(&names, config, app.environment(), machine, BTreeMap::new()).await;
         let secrets = match secrets {
             Ok(secrets) => secrets,
             Err(error) => {
