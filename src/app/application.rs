@@ -157,8 +157,7 @@ impl App {
     pub fn events_of(&self, run: RunId) -> Result<Vec<Envelope>, AppError> {
         let events = self.journal_for_reading()?.events(run)?;
         if events.is_empty() {
-            return Err(AppError::usage(format!("there is no run {run}"))
-                .hint("`opsbook runs list` shows them"));
+            return Err(no_such_run(run));
         }
         Ok(events)
     }
@@ -173,7 +172,7 @@ impl App {
         )?)
     }
 
-    fn journal_path(&self, config: &Config) -> Result<PathBuf, AppError> {
+    pub(super) fn journal_path(&self, config: &Config) -> Result<PathBuf, AppError> {
         if let Some(store) = &self.settings.store {
             return Ok(self.environment.absolute(store));
         }
@@ -208,6 +207,10 @@ impl App {
             crate::base::Effect::Destroy => "destroys",
         })
     }
+}
+
+pub(super) fn no_such_run(run: RunId) -> AppError {
+    AppError::usage(format!("there is no run {run}")).hint("`opsbook runs list` shows them")
 }
 
 fn terminal(environment: &Environment, settings: &Settings) -> Terminal {

@@ -9,6 +9,7 @@ mod error;
 mod github;
 mod heartbeat;
 mod inputs;
+mod journal;
 mod locks;
 mod logging;
 mod machine;
@@ -25,6 +26,8 @@ mod stoppable;
 mod toolbox;
 
 pub use crate::engine::RunRow;
+pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
+pub use crate::store::{ChainHash, Exported, Verified};
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

@@ -173,7 +173,6 @@ impl App {
             outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
-            ..engine::RunOptions::default()
         };
         let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
         let sink: &mut dyn Sink = match &mut listening {
@@ -247,7 +246,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::Refused(refusal) => {
+        RunError::Gate(refusal) => {
             let help = refusal.help();
             let said = match &refusal {
                 Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),

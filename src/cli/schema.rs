@@ -2,9 +2,9 @@
 
 use clap::{ArgMatches, Args, Command, ValueEnum};
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, EVENT_SCHEMA, RUN_SCHEMA};
 use crate::base::exit::ExitCode;
-use crate::{book, config, report};
+use crate::{book, config};
 
 use super::verbs::{self, Verb};
 
@@ -44,8 +44,8 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     match arguments.of {
         Schema::Runbook => app.print_json(&book::runbook_schema(vocabulary))?,
         Schema::Config => app.print_json(&config::config_schema(vocabulary))?,
-        Schema::Run => app.print_text(report::RUN_SCHEMA)?,
-        Schema::Event => app.print_text(report::EVENT_SCHEMA)?,
+        Schema::Run => app.print_text(RUN_SCHEMA)?,
+        Schema::Event => app.print_text(EVENT_SCHEMA)?,
     }
     Ok(ExitCode::Ok)
 }

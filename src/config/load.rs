@@ -8,7 +8,7 @@ use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
 use super::estate::Config;
-use super::{database, policy, service, tables};
+use super::{database, journal, policy, service, tables};
 
 /// What the readers of the tables share.
 #[derive(Clone, Copy)]
@@ -126,6 +126,7 @@ fn read_root(
         kvs: each(&root, "kv", tables::kv),
         objects: each(&root, "object", tables::object),
         windows: each(&root, "window", tables::window),
+        retention: journal::retention(&root),
         policy: policy::read(&root),
         heartbeat: root.optional("heartbeat").and_then(parse_heartbeat),
         folder: folder.clone(),

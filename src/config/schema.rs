@@ -42,6 +42,16 @@ const HEARTBEATS: Key = Key::new(
     HEARTBEAT,
     "Where the runs are told to a watch whose runbook says nothing else",
 );
+const JOURNAL: Key = Key::new("journal", Shape::Table(&KEPT), "How long runs are kept");
+
+static KEPT: TableShape = TableShape {
+    acts: false,
+    keys: &[Key::new(
+        "retention",
+        Shape::Duration,
+        "The age from which on `opsbook runs prune` takes runs out: 365d",
+    )],
+};
 
 static CONFIG: TableShape = TableShape {
     acts: false,
@@ -54,6 +64,7 @@ static CONFIG: TableShape = TableShape {
         ),
         STORE,
         RUNBOOKS,
+        JOURNAL,
         Key::new(
             "environment",
             Shape::Overlays(&ENVIRONMENT),
@@ -82,6 +93,7 @@ static ENVIRONMENT: TableShape = TableShape {
         PROJECT,
         STORE,
         RUNBOOKS,
+        JOURNAL,
         SECRETS,
         SERVICES,
         DATABASES,

@@ -143,7 +143,10 @@ fn masked(masker: &Masker, event: Event) -> Event {
             reason: approved.reason.map(|reason| masker.text(&reason)),
             ..approved
         }),
-        other @ (Event::StepStarted(_) | Event::LockTakenOver(_) | Event::Other(_)) => other,
+        other @ (Event::StepStarted(_)
+        | Event::LockTakenOver(_)
+        | Event::JournalPruned(_)
+        | Event::Other(_)) => other,
     }
 }
 

@@ -45,24 +45,58 @@ cause    = "one | two <b>three</b> # four"
 remedy   = "t inner"
 "#;
 
-const INNER: &str = "[[step]]\nname = \"look\"\nassert.that = \"1 == 1\"\n";
+const INNER: &str = "[[step]]
+name = 'look'
+assert.that = '1 == 1'
+";
+
+/// A step that fails, and one that is not reached.
+const STOP: &str = "[[step]]
+name = 'halt'
+assert.that = '1 == 2'
+[[step]]
+name = 'later'
+assert.that = 'true'
+";
+
+const QUIET: &str = r#"
+[[step]]
+name      = "hush"
+shell.run = "echo '{\"n\": 7}'"
+effect    = "read"
+sensitive = true
+save      = { n = "json.n" }
+"#;
+
+const ASKS: &str = "[[step]]
+name = 'who'
+ask.text = 'Who?'
+";
+
+const WRITE: &str = r#"
+[[step]]
+name      = "touch"
+shell.run = "touch 'a|b<c>'"
+"#;
 
 fn project() -> Project {
     Project::new()
         .runbook("t/x", HOSTILE)
         .runbook("t/inner", INNER)
-        .runbook("t/stop", "[[step]]\nname = \"halt\"\nassert.that = \"1 == 2\"\n[[step]]\nname = \"later\"\nassert.that = \"true\"\n")
-        .runbook("t/quiet", "[[step]]\nname = \"hush\"\nshell.run = \"echo '{\\\"n\\\": 7}'\"\neffect = \"read\"\nsensitive = true\nsave = { n = \"json.n\" }\n")
-        .runbook("t/asks", "[[step]]\nname = \"who\"\nask.text = \"Who?\"\n")
+        .runbook("t/stop", STOP)
+        .runbook("t/quiet", QUIET)
+        .runbook("t/asks", ASKS)
+        .runbook("t/write", WRITE)
 }
 
 /// The runs that the consumers see, with the exit code of each.
-const RUNS: [(&str, i32); 5] = [
+const RUNS: [(&str, i32); 6] = [
     ("x", 2),
     ("inner", 0),
     ("stop", 2),
     ("quiet", 0),
     ("asks", 75),
+    ("write --dry-run", 0),
 ];
 
 fn repository(path: &str) -> PathBuf {
@@ -119,10 +153,9 @@ fn node(script: &str) -> Command {
 
 #[track_caller]
 fn report(project: &Project, runbook: &str, exit: i32, format: &str) -> String {
-    project
-        .run(&["t", runbook, "--format", format])
-        .exits(exit)
-        .stdout
+    let line = format!("t {runbook} --format {format}");
+    let words: Vec<&str> = line.split(' ').collect();
+    project.run(&words).exits(exit).stdout
 }
 
 #[test]

@@ -86,8 +86,19 @@ impl Terminal {
 
     /// Sends a signal to the binary.
     pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+    }
+
+    /// The number of the binary's process, once the terminal has shown anything of it.
+    pub(crate) fn pid(&self) -> Pid {
         let pid = std::fs::read_to_string(&self.pid_file).unwrap();
-        kill(Pid::from_raw(pid.trim().parse().unwrap()), signal).unwrap();
+        Pid::from_raw(pid.trim().parse().unwrap())
+    }
+
+    /// Closes the window: the terminal is gone, and so is whoever held it.
+    pub(crate) fn close(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     fn take(&mut self, bytes: &[u8]) {

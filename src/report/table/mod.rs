@@ -15,6 +15,7 @@ use crate::base::text::one_line;
 use crate::base::{Tone, Verdict};
 use crate::event::{Envelope, Event, StepLine, StepTable, Summary};
 
+use super::notes::Notes;
 use super::said::Said;
 use super::{Format, Report, Style, fold};
 
@@ -30,6 +31,7 @@ pub(super) const FORMAT: Format = Format {
             style,
             summary: Summary::default(),
             said: Said::default(),
+            notes: Notes::default(),
         })
     },
 };
@@ -39,6 +41,7 @@ struct Table {
     summary: Summary,
     /// What programs of failed steps said last.
     said: Said,
+    notes: Notes,
 }
 
 impl Report for Table {
@@ -47,6 +50,7 @@ impl Report for Table {
         if !matches!(envelope.event, Event::Other(_)) {
             self.summary.add_without_outputs(envelope);
         }
+        self.notes.hear(envelope);
         if let Event::StepFinished(end) = &envelope.event {
             self.said.hear(end);
         }
@@ -84,6 +88,7 @@ impl Table {
             blocks.push(closing::findings(summary, style));
         }
         blocks.push(closing::files(summary, style));
+        blocks.push(closing::notes(self.notes.lines(), style));
         if summary.run.is_some() {
             blocks.push(closing::verdict(summary, style));
         }
