@@ -173,6 +173,7 @@ impl App {
             outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
+            ..engine::RunOptions::default()
         };
         let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
         let sink: &mut dyn Sink = match &mut listening {
