@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Masker, RunId, StepKey};
 use crate::event::{
-    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunFinished, RunResumed,
-    StepFinished, StepTable, VERSION,
+    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunApproved, RunFinished,
+    RunResumed, StepFinished, StepTable, VERSION,
 };
 
 use super::{Durability, Journal, JournalError, Progress, Sink};
@@ -114,6 +114,7 @@ fn masked(masker: &Masker, event: Event) -> Event {
                 start.inputs.insert(name, masked);
             }
             start.reason = start.reason.map(|reason| masker.text(&reason));
+            start.incident = start.incident.map(|incident| masker.text(&incident));
             Event::RunStarted(start)
         }
         Event::StepRetried(mut retry) => {
@@ -138,8 +139,11 @@ fn masked(masker: &Masker, event: Event) -> Event {
             because: masker.text(&request.because),
             ..request
         }),
+        Event::RunApproved(approved) => Event::RunApproved(RunApproved {
+            reason: approved.reason.map(|reason| masker.text(&reason)),
+            ..approved
+        }),
         other @ (Event::StepStarted(_)
-        | Event::RunApproved(_)
         | Event::LockTakenOver(_)
         | Event::JournalPruned(_)
         | Event::Other(_)) => other,
