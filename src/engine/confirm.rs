@@ -15,6 +15,7 @@ impl Run<'_> {
     /// approval answers for a destroy, and its limits hold whatever else was said.
     pub(super) async fn confirmed(&self, turn: Turn<'_>) -> Result<Leave<'_>, Failure> {
         let Turn { frame, step, .. } = turn;
+        self.held_to_plan(turn, &step.call)?;
         let destroys = destroys_itself(turn);
         if self.options.dry || frame.agreed || !(destroys || step.confirm.is_some()) {
             return Ok(Leave::FREE);
