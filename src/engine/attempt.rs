@@ -125,11 +125,7 @@ impl Run<'_> {
     }
 
     /// Tells what a call would do.
-    pub(super) async fn preview_of(
-        &self,
-        turn: Turn<'_>,
-        call: &Call,
-    ) -> Result<Preview, Failure> {
+    pub(super) async fn preview_of(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
         let action = self.action(call)?;
         let (_held, cancelled) = watch::channel(false);
         let limits = Limits {

@@ -12,7 +12,12 @@ use super::{Engine, JournalError, RunOptions};
 
 impl Engine<'_> {
     /// The first event of a run.
-    pub(super) fn start_of(&self, plan: &Plan, options: &RunOptions, sources: Vec<Source>) -> RunStarted {
+    pub(super) fn start_of(
+        &self,
+        plan: &Plan,
+        options: &RunOptions,
+        sources: Vec<Source>,
+    ) -> RunStarted {
         let is_secret = |name: &String| {
             plan.runbook
                 .inputs

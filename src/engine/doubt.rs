@@ -70,12 +70,7 @@ impl Run<'_> {
         Some(settlement)
     }
 
-    async fn ask(
-        &self,
-        key: &StepKey,
-        question: &str,
-        options: [&str; 3],
-    ) -> Option<Settlement> {
+    async fn ask(&self, key: &StepKey, question: &str, options: [&str; 3]) -> Option<Settlement> {
         if let Some(settled) = self.settled(key) {
             return Some(settled);
         }
@@ -114,7 +109,7 @@ impl Run<'_> {
     /// Finishes a step that took effect, as somebody says who looked.
     pub(super) fn end_as_done(&self, turn: Turn<'_>) -> StepEnd {
         self.ledger.borrow_mut().changed = true;
-        if turn.step.undo.is_some() && turn.step.for_each.is_none() {
+        if turn.step.undo.is_some() && !self.is_whole(turn) {
             self.ledger.borrow_mut().can_undo(Undoable {
                 key: turn.key.clone(),
                 step: turn.step.clone(),
@@ -125,7 +120,11 @@ impl Run<'_> {
             });
         }
         let said = format!("done, as {} says", self.engine.origin.user);
-        self.finish(turn, Ending::passed_over(Status::Ok, said), Given::default())
+        self.finish(
+            turn,
+            Ending::passed_over(Status::Ok, said),
+            Given::default(),
+        )
     }
 
     /// Finishes a step that nobody could settle. It keeps later ones from running, and takes nothing back.
@@ -165,7 +164,10 @@ impl Run<'_> {
             .within(turn.key)
             .filter(|(key, _)| self.known(key).is_some())
             .any(|(_, known)| known.is_in_doubt());
-        within || self.known(turn.key).is_some_and(|known| known.is_in_doubt())
+        within
+            || self
+                .known(turn.key)
+                .is_some_and(|known| known.is_in_doubt())
     }
 
     /// The digest of the list that an earlier leg began a `for_each` with.

@@ -7,13 +7,13 @@ use crate::base::{Effect, Status, StepKey};
 use crate::event::{Event, Resumption, StepFinished};
 use crate::model::{EffectRule, ForEach, OnFailure, Step};
 
-use super::{Durability, Settlement};
 use super::each::{digest_of, named};
 use super::frame::{Frame, Past, Turn};
 use super::history::{History, Known, Undo};
 use super::ledger::Undoable;
 use super::run::Run;
 use super::step::StepEnd;
+use super::{Durability, Settlement};
 
 /// What the earlier legs of a run mean for a step of this one.
 pub(super) enum Recalled<'a> {
@@ -158,7 +158,10 @@ impl Run<'_> {
 
     /// From now on only this leg counts for a step.
     pub(super) fn forget(&self, key: &StepKey) {
-        if self.history.is_some_and(|history| history.step(key).is_some()) {
+        if self
+            .history
+            .is_some_and(|history| history.step(key).is_some())
+        {
             self.spent.borrow_mut().insert(key.clone());
         }
     }
@@ -229,7 +232,7 @@ impl Run<'_> {
         });
     }
 
-    fn is_whole(&self, turn: Turn<'_>) -> bool {
+    pub(super) fn is_whole(&self, turn: Turn<'_>) -> bool {
         turn.step.for_each.is_some() && *turn.key == turn.frame.key(turn.step)
     }
 
@@ -242,7 +245,11 @@ impl Run<'_> {
             let (outputs, saved) = kept_of(end);
             Some(seen_of(end, outputs, saved, None))
         };
-        Some((0..count).map(|index| seen(index).unwrap_or_default()).collect())
+        Some(
+            (0..count)
+                .map(|index| seen(index).unwrap_or_default())
+                .collect(),
+        )
     }
 
     /// Goes once more through what a step consists of that keeps its end, and does nothing but remember how each part is

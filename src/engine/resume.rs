@@ -175,7 +175,8 @@ impl History {
             let Some(located) = locate(plan, key).filter(|located| !located.is_last) else {
                 continue;
             };
-            let is_undo_in_doubt = matches!(known.undo, Some((at, Undo::InDoubt)) if !self.ended_after(at));
+            let is_undo_in_doubt =
+                matches!(known.undo, Some((at, Undo::InDoubt)) if !self.ended_after(at));
             match self.recall(key, located.footing()) {
                 Recalled::InDoubt(_) => outlook.in_doubt.push(key.clone()),
                 _ if is_undo_in_doubt => outlook.undo_in_doubt.push(key.clone()),
@@ -226,7 +227,8 @@ fn refuse_what_is_withheld(plan: &Plan, history: &History) -> Result<(), RunErro
             continue;
         };
         let caller = located.before.strip_suffix('/').map(StepKey::new);
-        if runs_a_runbook(located.step) || caller.is_some_and(|caller| history.keeps(plan, &caller)) {
+        if runs_a_runbook(located.step) || caller.is_some_and(|caller| history.keeps(plan, &caller))
+        {
             continue;
         }
         let withheld = history.withheld(plan, located.before);

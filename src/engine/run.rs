@@ -135,7 +135,9 @@ pub enum RunError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A step needs what an earlier one gave, and the journal does not hold that: a secret stood in it.
-    #[error("step {step} needs what step {source_step} gave, which the journal does not hold: it was secret")]
+    #[error(
+        "step {step} needs what step {source_step} gave, which the journal does not hold: it was secret"
+    )]
     Withheld {
         /// The step that needs it.
         step: StepKey,
@@ -222,11 +224,7 @@ impl Engine<'_> {
     }
 
     /// Refuses a plan that may change something where the caller allows reads only.
-    pub(super) fn refuse_changes(
-        &self,
-        plan: &Plan,
-        options: &RunOptions,
-    ) -> Result<(), RunError> {
+    pub(super) fn refuse_changes(&self, plan: &Plan, options: &RunOptions) -> Result<(), RunError> {
         match plan.first_change(self.config) {
             Some((step, effect)) if options.read_only => Err(RunError::ReadOnly { step, effect }),
             Some(_) | None => Ok(()),
@@ -286,7 +284,9 @@ impl<'a> Run<'a> {
     pub(super) async fn to_its_end(&self, stop: &StopSignal) -> RunEnd {
         let referred = Referred::of(&self.plan.runbook);
         let frame = self.frame(&referred, Past::Counts);
-        let whole = self.until_stopped(stop, self.checked(&frame, self.scope())).await;
+        let whole = self
+            .until_stopped(stop, self.checked(&frame, self.scope()))
+            .await;
         self.close(&whole)
     }
 

@@ -367,9 +367,10 @@ impl Run<'_> {
             withheld: sensitive,
             preview: None,
         };
-        let seen = frame.referred.holds(&step.name).then(|| {
-            seen_of(&finished, outputs.clone(), given.saved.clone(), given.items)
-        });
+        let seen = frame
+            .referred
+            .holds(&step.name)
+            .then(|| seen_of(&finished, outputs.clone(), given.saved.clone(), given.items));
         if !sensitive {
             finished.outputs = outputs;
             finished.saved.clone_from(&given.saved);

@@ -136,7 +136,10 @@ impl Run<'_> {
         }
         match undoable.is_empty() {
             true => Err(RunError::NothingToUndo),
-            false => Ok(undoable.iter().map(|undoable| undoable.key.clone()).collect()),
+            false => Ok(undoable
+                .iter()
+                .map(|undoable| undoable.key.clone())
+                .collect()),
         }
     }
 
@@ -189,7 +192,8 @@ impl Run<'_> {
             if self.options.confirm.contains(&runbook) {
                 return Ok(());
             }
-            let question = format!("{what}? The environment is protected. Type {runbook:?} to go on");
+            let question =
+                format!("{what}? The environment is protected. Type {runbook:?} to go on");
             let typed = self.engine.prompt.text(&question, None, false).await;
             let help = format!("give --confirm {runbook:?} to agree in advance");
             return match typed {
@@ -204,7 +208,10 @@ impl Run<'_> {
         match self.engine.prompt.confirm(&format!("{what}?")).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(said_no()),
-            Err(error) => Err(refused(&error, "give --yes to answer yes in advance".to_owned())),
+            Err(error) => Err(refused(
+                &error,
+                "give --yes to answer yes in advance".to_owned(),
+            )),
         }
     }
 

@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::base::exit::ExitCode;
 use crate::base::{
-    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status,
-    StepKey, SystemClock, Verdict,
+    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status, StepKey,
+    SystemClock, Verdict,
 };
 use crate::book::{Document, parse_runbook};
 use crate::config::Config;
@@ -46,7 +46,9 @@ struct Act;
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "fail",
-        kind: Kind::Choice(&["target", "own", "refused", "config", "hang", "stop", ""]),
+        kind: Kind::Choice(&[
+            "target", "own", "refused", "config", "hang", "stop", "pull", "",
+        ]),
         required: false,
         help: "how to fail",
     },
@@ -105,11 +107,15 @@ impl Action for Act {
                 Some("refused") => return Err(ActionError::refused("nobody to ask")),
                 Some("config") => return Err(ActionError::config("it is wrong")),
                 Some("hang") => std::future::pending::<()>().await,
-                Some("stop") => {
+                Some(word @ ("stop" | "pull")) => {
                     PULL.with_borrow(|pull| {
                         pull.as_ref().unwrap().send_replace(Some(Stop::Interrupted))
                     });
-                    std::future::pending::<()>().await;
+                    if word == "stop" {
+                        std::future::pending::<()>().await;
+                    }
+                    // The stop is heard before this ends.
+                    tokio::task::yield_now().await;
                 }
                 _ if count < usize::try_from(until).unwrap() => {
                     return Err(ActionError::target("not yet"));
@@ -117,8 +123,13 @@ impl Action for Act {
                 _ => {}
             }
             let mut outputs = Outputs::new("done");
+            let change = format!("change {}", context.step);
+            outputs.values.insert(
+                "changed".to_owned(),
+                world().iter().any(|done| *done == change).into(),
+            );
             if let Argument::Json(Value::Object(values)) = &invocation.object {
-                outputs.values = values.clone();
+                outputs.values.extend(values.clone());
             }
             Ok(outputs)
         })
@@ -182,6 +193,9 @@ const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
 #[derive(Default)]
 struct TestJournal {
     kept: RefCell<Vec<(Envelope, Durability)>>,
+    /// How much had been done to the world when each event was written.
+    worlds: RefCell<Vec<usize>>,
+    sources: RefCell<BTreeMap<String, String>>,
     breaks_at: Option<usize>,
 }
 
@@ -198,7 +212,12 @@ impl Journal for TestJournal {
                 reason: "disk full".to_owned(),
             });
         }
-        kept.extend(events.iter().map(|event| (event.clone(), durability)));
+        for event in events {
+            let last = kept.last().map(|(last, _)| last.seq + 1);
+            assert_eq!(event.seq, last.unwrap_or(0), "numbers have no gaps");
+            kept.push((event.clone(), durability));
+            self.worlds.borrow_mut().push(world().len());
+        }
         Ok(())
     }
 
@@ -215,7 +234,10 @@ impl Journal for TestJournal {
         Ok(Vec::new())
     }
 
-    fn keep_source(&self, _digest: &str, _text: &str) -> Result<(), JournalError> {
+    fn keep_source(&self, digest: &str, text: &str) -> Result<(), JournalError> {
+        assert!(self.kept.borrow().is_empty(), "sources come first");
+        let mut sources = self.sources.borrow_mut();
+        sources.insert(digest.to_owned(), text.to_owned());
         Ok(())
     }
 
@@ -256,7 +278,7 @@ impl Machine for NoMachine {
 }
 
 /// Answers every question the same way, or never.
-struct Answer(Option<Result<bool, PromptError>>);
+struct Answer(Option<Result<bool, PromptError>>, Option<usize>);
 
 impl Prompt for Answer {
     fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
@@ -278,7 +300,7 @@ impl Prompt for Answer {
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
+        Box::pin(async { self.1.ok_or(PromptError::NoTerminal) })
     }
 }
 
@@ -321,7 +343,7 @@ impl Default for Bench {
     fn default() -> Self {
         Self {
             journal: TestJournal::default(),
-            answer: Answer(Some(Err(PromptError::NoTerminal))),
+            answer: Answer(Some(Err(PromptError::NoTerminal)), None),
             tools: Tools(None),
             options: RunOptions::default(),
             stop: None,
@@ -412,8 +434,28 @@ impl Bench {
         })
     }
 
+    fn preview(&self, text: &str, from: Option<&str>) -> Result<Vec<UndoStep>, RunError> {
+        let history = self.history();
+        let from = from.map(StepKey::new);
+        self.work(text, async |engine, plan, sink, _| {
+            engine
+                .preview_undo(plan, &history, from.as_ref(), &self.options, sink)
+                .await
+        })
+    }
+
     fn history(&self) -> History {
         History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
+    }
+
+    fn plan(&self, text: &str) -> Plan {
+        let runbook = parse("test/main", text);
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        Plan::new(runbook, self.inputs.clone(), others, &Config::default())
     }
 
     /// Has an engine do something with the plan of a text.
@@ -425,17 +467,11 @@ impl Bench {
     where
         T: Tell,
     {
-        let runbook = parse("test/main", text);
         let config = Config {
             protected: self.protected,
             ..Config::default()
         };
-        let others: BTreeMap<_, _> = self
-            .others
-            .iter()
-            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
-            .collect();
-        let plan = Plan::new(runbook, self.inputs.clone(), others, &config);
+        let plan = self.plan(text);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
