@@ -3,8 +3,10 @@
 use crate::base::Effect;
 use crate::base::text::{fit, neutral, one_line};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PromptError,
+    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, Outputs, PreviewFuture,
+    PromptError,
 };
+use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, VerbSpec};
 
 use super::person::{ANSWER, AT, BY, account, answered, unanswered};
@@ -59,6 +61,23 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Ask {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn dry(&self) -> Dry {
+        Dry::Shown
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            Ok(Preview {
+                sent: format!("ask: {}", invocation.object.in_words()),
+                rows: None,
+            })
+        })
     }
 
     fn run<'a>(

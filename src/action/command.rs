@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::Effect;
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, PreviewFuture};
 use crate::model::{ActionSpec, EffectRule, Kind, VerbSpec};
 use crate::platform::process::Program;
 
@@ -35,6 +35,25 @@ impl Action for Command {
 
     fn grace(&self) -> Duration {
         ACTION_GRACE
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            let words: Vec<String> = invocation
+                .object_list()
+                .iter()
+                .map(|word| process::quoted(&context.masker.text(word)))
+                .collect();
+            Ok(process::preview(&words.join(" "), &[], invocation, context))
+        })
+    }
+
+    fn starts_processes(&self) -> bool {
+        true
     }
 
     fn run<'a>(
@@ -181,6 +200,30 @@ mod tests {
         assert_eq!(outputs.values["code"], 3);
         let zero = [("success", Argument::Json(json!(0)))];
         assert!(world.run(&Command, "run", three(), &zero).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_preview_is_what_one_would_type() {
+        use crate::base::{Masker, Secret};
+        let world = World {
+            masker: Masker::new(&[Secret::new("it's hidden".to_owned())]),
+            ..World::new()
+        };
+        let words = list(["rm", "-rf", "a b", "it's", "", "$HOME", "/tmp/x=1"]);
+        let options = [
+            ("cwd", Argument::Path("a folder".into())),
+            (
+                "env",
+                Argument::Map(vec![("TOKEN".to_owned(), "it's hidden".to_owned())]),
+            ),
+            ("stdin", text("two\nlines")),
+        ];
+        let preview = world.preview(&Command, "run", words, &options).await;
+        assert_eq!(
+            preview.unwrap().sent,
+            r"cd 'a folder' && TOKEN='***' rm -rf 'a b' 'it'\''s' '' '$HOME' /tmp/x=1  # standard input: two lines"
+        );
+        assert!(!world.path("a folder").exists());
     }
 
     #[tokio::test]

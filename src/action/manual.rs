@@ -2,7 +2,10 @@
 
 use crate::base::Effect;
 use crate::base::text::neutral;
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
+use crate::engine::{
+    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, PreviewFuture,
+};
+use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, VerbSpec};
 
 use super::person::{ANSWER, AT, BY, answered, unanswered};
@@ -29,6 +32,23 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Manual {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn dry(&self) -> Dry {
+        Dry::Shown
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            Ok(Preview {
+                sent: format!("a person's part: {}", invocation.object.in_words()),
+                rows: None,
+            })
+        })
     }
 
     fn run<'a>(

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::base::text::{fit, one_line, thousands};
 use crate::base::{Masker, Span};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
+use crate::event::Preview;
 use crate::model::{Kind, OptionSpec, OutputSpec};
 use crate::platform::process::{self, Ended, ProcessError, Program};
 
@@ -114,6 +115,45 @@ pub(super) async fn run(
     .await
     .map_err(not_run)?;
     judge(&ended, success.as_deref(), context.masker)
+}
+
+/// What would be run, as one would type it: `words` is the command, `variables` are those that it is given beside the
+/// step's own.
+pub(super) fn preview(
+    words: &str,
+    variables: &[(String, String)],
+    invocation: &Invocation,
+    context: &ActionContext<'_>,
+) -> Preview {
+    let mut sent = String::new();
+    if let Some(folder) = invocation.path("cwd") {
+        let folder = context.masker.text(&folder.display().to_string());
+        sent.push_str(&format!("cd {} && ", quoted(&folder)));
+    }
+    for (name, value) in invocation
+        .map("env")
+        .unwrap_or_default()
+        .iter()
+        .chain(variables)
+    {
+        sent.push_str(&format!("{name}={} ", quoted(&context.masker.text(value))));
+    }
+    sent.push_str(words);
+    if let Some(input) = invocation.text("stdin") {
+        let shown = fit(&one_line(&context.masker.text(input)), DETAIL);
+        sent.push_str(&format!("  # standard input: {shown}"));
+    }
+    Preview { sent, rows: None }
+}
+
+/// A word as a shell needs it to be one.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// The exit codes that mean success; none where the step judges every code by its `expect`.

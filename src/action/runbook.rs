@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
+use crate::engine::{
+    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, PreviewFuture,
+};
+use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
 
 /// `runbook.run`.
@@ -43,6 +46,30 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Runbook {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn dry(&self) -> Dry {
+        Dry::Done
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            let inputs = invocation
+                .json("inputs")
+                .map(|inputs| format!(" with {}", context.masker.json(inputs.clone())));
+            Ok(Preview {
+                sent: format!(
+                    "run {}{}",
+                    invocation.object_text(),
+                    inputs.unwrap_or_default()
+                ),
+                rows: None,
+            })
+        })
     }
 
     /// Its steps end by their own grace times, and its `finally` by the limits of its steps.

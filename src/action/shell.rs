@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::Effect;
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation};
+use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, PreviewFuture};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, VerbSpec};
 use crate::platform::process::Program;
 
@@ -40,6 +40,35 @@ impl Action for Shell {
 
     fn grace(&self) -> Duration {
         ACTION_GRACE
+    }
+
+    /// The script as it stands, with the values that it would see before it: they never become part of it.
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            let Some(text) = invocation.object_shell() else {
+                return Ok(process::preview(
+                    invocation.object_text(),
+                    &[],
+                    invocation,
+                    context,
+                ));
+            };
+            let script = context.masker.text(text.script.trim_end());
+            Ok(process::preview(
+                &script,
+                &text.variables,
+                invocation,
+                context,
+            ))
+        })
+    }
+
+    fn starts_processes(&self) -> bool {
+        true
     }
 
     fn run<'a>(
@@ -97,6 +126,18 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(outputs.values["stdout"], evil);
+    }
+
+    #[tokio::test]
+    async fn the_preview_shows_the_script_and_what_it_would_see() {
+        let world = World::new();
+        let object = script("rm -rf \"${OPSBOOK_1}\"\ntouch made\n", &["a b"]);
+        let preview = world.preview(&Shell, "run", object, &[]).await.unwrap();
+        assert_eq!(
+            preview.sent,
+            "OPSBOOK_1='a b' rm -rf \"${OPSBOOK_1}\"\ntouch made"
+        );
+        assert!(!world.path("made").exists());
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Invocation, NestedRunner, Outputs, Prompt,
     PromptError, PromptFuture,
 };
+use crate::event::Preview;
 use crate::expr::{Argument, SqlText};
 use crate::model::Template;
 
@@ -27,6 +28,7 @@ pub(super) struct World {
     /// Takes secrets out.
     pub(super) masker: crate::base::Masker,
     pub(super) judged: bool,
+    pub(super) may_change: bool,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
 }
@@ -100,6 +102,7 @@ impl World {
             told: RefCell::default(),
             masker: crate::base::Masker::default(),
             judged: false,
+            may_change: true,
             deadline: None,
             environment: Vec::new(),
         }
@@ -119,6 +122,47 @@ impl World {
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// What a call would do: its verb, its object, its options.
+    pub(super) async fn preview(
+        &self,
+        action: &dyn Action,
+        verb: &str,
+        object: Argument,
+        options: &[(&'static str, Argument)],
+    ) -> Result<Preview, ActionError> {
+        let invocation = Invocation {
+            verb: action.spec().verb(verb).unwrap(),
+            object,
+            options: options.to_vec(),
+            place: place(),
+        };
+        self.with_context(async |context| action.preview(&invocation, context).await)
+            .await
+    }
+
+    async fn with_context<T>(&self, act: impl AsyncFnOnce(&ActionContext<'_>) -> T) -> T {
+        let step = StepKey::new("step");
+        let (_engine, cancel) = tokio::sync::watch::channel(false);
+        act(&ActionContext {
+            step: &step,
+            config: &self.config,
+            folder: self.folder.path(),
+            deadline: self.deadline,
+            environment: &self.environment,
+            variables: &self.variables,
+            prompt: &self.person,
+            nested: &self.nested,
+            resolve: &|template| Ok(template.text.clone()),
+            masker: &self.masker,
+            progress: &|line| self.told.borrow_mut().push(line),
+            cancel,
+            judged: self.judged,
+            may_change: self.may_change,
+            most_rows: None,
+        })
+        .await
     }
 
     /// Runs a call: its verb, its object, its options.
@@ -144,28 +188,8 @@ impl World {
             options: options.to_vec(),
             place: place(),
         };
-        let step = StepKey::new("step");
-        let (_engine, cancel) = tokio::sync::watch::channel(false);
-        let outcome = action
-            .run(
-                &invocation,
-                &ActionContext {
-                    step: &step,
-                    config: &self.config,
-                    folder: self.folder.path(),
-                    deadline: self.deadline,
-                    environment: &self.environment,
-                    variables: &self.variables,
-                    prompt: &self.person,
-                    nested: &self.nested,
-                    resolve: &|template| Ok(template.text.clone()),
-                    masker: &self.masker,
-                    progress: &|line| self.told.borrow_mut().push(line),
-                    cancel,
-                    judged: self.judged,
-                    most_rows: None,
-                },
-            )
+        let outcome = self
+            .with_context(async |context| action.run(&invocation, context).await)
             .await;
         if let Ok(outputs) = &outcome
             && !matches!(spec.name, "set" | "runbook")

@@ -1,7 +1,10 @@
 //! `wait`: lets time pass.
 
 use crate::base::{Effect, Span};
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
+use crate::engine::{
+    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, Outputs, PreviewFuture,
+};
+use crate::event::Preview;
 use crate::expr::Argument;
 use crate::model::{ActionSpec, EffectRule, Kind, OutputSpec, VerbSpec};
 
@@ -30,6 +33,23 @@ static SPEC: ActionSpec = ActionSpec {
 impl Action for Wait {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn dry(&self) -> Dry {
+        Dry::Shown
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            Ok(Preview {
+                sent: format!("wait for {}", invocation.object.in_words()),
+                rows: None,
+            })
+        })
     }
 
     fn run<'a>(&'a self, invocation: &'a Invocation, _: &'a ActionContext<'a>) -> ActionFuture<'a> {

@@ -162,7 +162,11 @@ impl App {
         Ok(events)
     }
 
-    fn journal_for_reading(&self) -> Result<SqliteJournal, AppError> {
+    /// The journal for reading: it makes nothing and waits for nobody.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn journal_for_reading(&self) -> Result<SqliteJournal, AppError> {
         Ok(SqliteJournal::open_read_only(
             self.journal_path(&self.config()?)?,
         )?)

@@ -10,10 +10,11 @@ use tempfile::NamedTempFile;
 
 use crate::base::Verdict;
 use crate::base::exit::ExitCode;
+use crate::base::text::one_line;
 use crate::engine::{Progress, Sink};
 use crate::event::{Envelope, Event};
 use crate::report::{Report, Style};
-use crate::term::{Live, Output};
+use crate::term::{Live, Output, Terminal};
 
 use super::output::unprintable;
 use super::settings::ReportRequest;
@@ -21,6 +22,7 @@ use super::{App, AppError, LogFormat};
 
 /// Where a run is told.
 pub(super) struct Outlets {
+    terminal: Terminal,
     live: Option<Live>,
     printed: Box<dyn Report>,
     output: Output<StdoutLock<'static>>,
@@ -78,6 +80,7 @@ impl Outlets {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
+            terminal: app.terminal().clone(),
             live: settings
                 .format
                 .is_for_people()
@@ -126,6 +129,12 @@ impl Sink for Outlets {
         {
             tracing::info!(step = %end.step, status = %end.status, took_ms = end.took_ms, detail = end.detail, "step ended");
         }
+        if let Event::LockTakenOver(taken) = &envelope.event {
+            self.waiting(&format!(
+                "the lock {} was held by run {} of {} on {}, pid {}, which is dead",
+                taken.lock, taken.from, taken.user, taken.host, taken.pid
+            ));
+        }
         if let Event::RunFinished(end) = &envelope.event {
             self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();
         }
@@ -145,6 +154,10 @@ impl Sink for Outlets {
         if let Some(live) = &mut self.live {
             live.progress(progress);
         }
+    }
+
+    fn waiting(&mut self, line: &str) {
+        self.terminal.note(&format!("opsbook: {}", one_line(line)));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::base::exit::ExitCode;
 use crate::base::{Masker, Secret, Verdict};
 use crate::book;
 use crate::config::Config;
-use crate::engine::{self, Engine, Origin, Prompt, RunEnd, RunError, StopSignal};
+use crate::engine::{self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Stop, StopSignal};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
@@ -44,10 +44,15 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
+            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped) => exit,
+                exit = self.run_within(runbook, given, &config, options, &stopped, &machine) => {
+                    machine.dismiss();
+                    exit
+                }
             }
         });
         // What still blocks a thread (a name being looked up) must not hold up the end.
@@ -62,16 +67,14 @@ impl App {
         config: &Config,
         options: &RunOptions,
         stopped: &StopSignal,
+        machine: &ThisMachine,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
         let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
         let (plan, secrets) = tokio::select! {
             biased;
-            stop = stopped.wait() => {
-                self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
-                return Ok(signals::exit_of(stop));
-            }
-            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+            stop = stopped.wait() => return Ok(self.stopped(stop)),
+            prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
         };
         self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
@@ -86,20 +89,21 @@ impl App {
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
-            variables: Vec::new(),
+            variables: vec![machine.variable()],
             secrets,
             masker: &masker,
             journal: &journal,
             locks: &journal,
-            machine: &ThisMachine,
+            machine,
             prompt: &prompt,
-            toolbox: &InstalledTools::of(environment),
+            toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
+                token: machine.token().to_owned(),
                 pid: environment.pid,
-                process: crate::base::ProcessMark::default(),
+                process: environment.process.clone(),
                 folder: environment.folder.display().to_string(),
                 config: config
                     .source
@@ -109,31 +113,35 @@ impl App {
         };
         let wishes = engine::RunOptions {
             yes: options.yes,
+            dry: options.dry,
             read_only: options.read_only,
             timeout: options.timeout,
+            wait: options.wait,
             ..engine::RunOptions::default()
         };
-        let end = engine
-            .run(&plan, &wishes, &mut outlets, stopped)
-            .await
-            .map_err(refusal)?;
+        let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
+            Ok(end) => end,
+            Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
+            Err(error) => return Err(refusal(error)),
+        };
         outlets.finish()?;
         tracing::debug!(run = %end.run, verdict = %end.verdict, exit = end.exit.code(), "ended");
         Ok(exit_of(&end, options.fail_on))
     }
 
+    /// Tells that a run was given up before it began.
+    fn stopped(&self, stop: Stop) -> ExitCode {
+        self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
+        signals::exit_of(stop)
+    }
+
     /// A key that is read but not acted on must not look as if it protected anything.
     fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        for (key, given) in [
-            ("lock", runbook.lock.is_some()),
-            ("window", runbook.window.is_some()),
-        ] {
-            if given {
-                self.tell(&format!(
-                    "opsbook: note: {} asks for a `{key}`, which this version does not hold yet",
-                    runbook.path.typed()
-                ));
-            }
+        if runbook.window.is_some() {
+            self.tell(&format!(
+                "opsbook: note: {} asks for a `window`, which this version does not hold yet",
+                runbook.path.typed()
+            ));
         }
     }
 
@@ -144,6 +152,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
+        machine: &ThisMachine,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -153,7 +162,7 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
         Ok((plan, secrets))
     }
 }
@@ -186,8 +195,25 @@ fn refusal(error: RunError) -> AppError {
             "--read-only refuses this runbook: step \"{step}\" may {effect}"
         ))
         .hint("nothing was done"),
+        RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
         other => AppError::not_now(other.to_string()),
+    }
+}
+
+fn not_locked(error: LockError) -> AppError {
+    match error {
+        LockError::Held { wait, .. } => {
+            let refused = AppError::not_now(error.to_string());
+            match wait {
+                Some(_) => refused.hint("nothing was done"),
+                None => refused.hint("nothing was done; --wait 10m waits until it is given back"),
+            }
+            .hint("`opsbook locks` tells whether that run still goes on")
+        }
+        LockError::Nameless { .. } => AppError::config(error.to_string()),
+        LockError::Stopped(_) => AppError::interrupted(),
+        LockError::Journal(error) => AppError::from(error),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Settings {
 /// What holds for one run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
+    /// Read for real, and show what would be changed.
+    pub dry: bool,
     /// Refuse whatever could change anything.
     pub read_only: bool,
     /// Every confirmation is answered with yes.
@@ -41,6 +43,8 @@ pub struct RunOptions {
     pub fail_on: Option<Verdict>,
     /// How long the whole run may take.
     pub timeout: Option<Span>,
+    /// How long to wait for a lock that another run holds.
+    pub wait: Option<Span>,
 }
 
 /// Reads one of several words, and names the nearest where it is none of them.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::base::{CommandPath, Diagnostic, Diagnostics, Place, Severity, nearest};
-use crate::model::{Finding, OnFailure, Runbook, Step, Vocabulary};
+use crate::model::{Approval, Finding, OnFailure, Runbook, Step, Vocabulary};
 
 use super::declaration::parse_inputs;
 use super::document::Document;
-use super::field::Field;
+use super::field::{Field, Form};
 use super::mistakes::Mistakes;
 use super::names::variable;
 use super::reader::TableReader;
@@ -59,6 +59,7 @@ fn read_runbook(
         )
     });
     let output = table.optional("output");
+    let approved = table.optional("approved");
     let inputs = read(&table, "input", parse_inputs);
     let mut names = StepNames::default();
     let steps = table.required("step").and_then(|field| {
@@ -82,7 +83,8 @@ fn read_runbook(
             );
         }
     }
-    let output = output.and_then(|field| names.check_output(field));
+    let output = output.and_then(|field| names.check(field));
+    let approved = approved.and_then(|field| parse_approval(field, &names));
     let findings = read(&table, "finding", |field| parse_findings(field, severity));
     table.finish();
     Some(Runbook {
@@ -96,7 +98,7 @@ fn read_runbook(
         tags: tags.unwrap_or_default(),
         lock,
         window: window.map(str::to_owned),
-        approved: None,
+        approved,
         heartbeat: None,
         timeout,
         on_failure: on_failure.unwrap_or_default(),
@@ -146,6 +148,33 @@ fn parse_findings(field: Field<'_>, severity: Severity) -> Option<Vec<Finding>> 
     Some(read.flatten().collect())
 }
 
+/// `approved = true`, `approved = { rows = 100000, steps = ["delete"] }`
+fn parse_approval(field: Field<'_>, names: &StepNames) -> Option<Approval> {
+    match field.form() {
+        Form::Boolean => return field.boolean()?.then(Approval::default),
+        Form::Table => {}
+        _ => {
+            field.expected("true or a table with `rows` and `steps`");
+            return None;
+        }
+    }
+    let table = field.table("the standing approval")?;
+    let rows = read(&table, "rows", |field| field.integer_in(0..=i64::MAX));
+    let steps = read(&table, "steps", |field| {
+        let items = field.list()?;
+        if items.is_empty() {
+            field.mistake("expected the name of at least one step; left out, it means all of them");
+        }
+        let known = items.into_iter().map(|item| names.check(item));
+        known.collect::<Option<Vec<String>>>()
+    });
+    table.finish();
+    Some(Approval {
+        rows: rows.and_then(|rows| u64::try_from(rows).ok()),
+        steps: steps.unwrap_or_default(),
+    })
+}
+
 /// The names of the steps seen so far, as expressions write them, and as written with their place. Steps that could not
 /// be read count too: one mistake must not cause others.
 #[derive(Default)]
@@ -191,13 +220,14 @@ impl StepNames {
             .insert(variable(name), (name.to_owned(), field.place()));
     }
 
-    fn check_output(&self, field: Field<'_>) -> Option<String> {
+    /// The name of a step of this runbook.
+    fn check(&self, field: Field<'_>) -> Option<String> {
         let name = field.filled_text()?;
         let names: Vec<&str> = self.0.values().map(|(name, _)| name.as_str()).collect();
         if names.contains(&name) {
             return Some(name.to_owned());
         }
-        let message = format!("`output` names no step of this runbook: {name:?}");
+        let message = format!("`{}` names no step of this runbook: {name:?}", field.key());
         match nearest(name, names) {
             Some(word) => field.mistake_with_help(message, format!("did you mean {word:?}?")),
             None => field.mistake(message),
@@ -285,6 +315,35 @@ remedy = "maintenance schedule"
         ];
         let texts: Vec<String> = heads.iter().map(|head| format!("{head}\n{STEP}")).collect();
         insta::assert_snapshot!(mistakes_of(texts.iter().map(String::as_str)));
+    }
+
+    #[test]
+    fn a_standing_approval_is_for_all_or_for_some_and_names_steps_that_there_are() {
+        const STEP: &str = "[[step]]\nname = 'delete'\nhttp.get = '/'\n";
+        let approved = |value: &str| parse(&format!("title = 't'\napproved = {value}\n{STEP}"));
+        let all = approved("true").unwrap().approved.unwrap();
+        assert_eq!((all.rows, all.steps), (None, Vec::new()));
+        assert_eq!(approved("false").unwrap().approved, None);
+        let some = approved("{ rows = 100000, steps = ['delete'] }").unwrap();
+        let some = some.approved.unwrap();
+        assert_eq!(some.rows, Some(100_000));
+        assert_eq!(some.steps, ["delete"]);
+        for (value, said) in [
+            (
+                "'yes'",
+                "expected true or a table with `rows` and `steps`, found a text",
+            ),
+            ("{ row = 1 }", "did you mean `rows`?"),
+            ("{ rows = -1 }", "expected at least 0, found -1"),
+            ("{ steps = [] }", "expected the name of at least one step"),
+            (
+                "{ steps = ['delte'] }",
+                "^^^^^^^ `steps` names no step of this runbook: \"delte\"; did you mean \"delete\"?",
+            ),
+        ] {
+            let told = approved(value).unwrap_err().to_string();
+            assert!(told.contains(said), "{value}: {told}");
+        }
     }
 
     #[test]

@@ -92,6 +92,11 @@ pub(super) fn global() -> Vec<Arg> {
 /// The options that every run takes.
 pub(super) fn run() -> Vec<Arg> {
     vec![
+        flag(
+            "dry-run",
+            "Read for real, and show what would be changed instead of changing it",
+        )
+        .action(ArgAction::SetTrue),
         flag("read-only", "Refuse a runbook that could change anything").action(ArgAction::SetTrue),
         flag("yes", "Answer every confirmation with yes").action(ArgAction::SetTrue),
         value(
@@ -105,6 +110,12 @@ pub(super) fn run() -> Vec<Arg> {
             "timeout",
             "DURATION",
             "How long the whole run may take: 30s, 5m",
+        )
+        .value_parser(Span::from_str),
+        value(
+            "wait",
+            "DURATION",
+            "How long to wait for a lock that another run holds: 30s, 5m",
         )
         .value_parser(Span::from_str),
     ]
@@ -168,11 +179,27 @@ pub(super) fn run_options(
         environment,
     };
     Ok(RunOptions {
+        dry: sources.flag("dry-run")?,
         read_only: sources.flag("read-only")?,
         yes: sources.flag("yes")?,
         fail_on: sources.pick("fail-on", level)?,
         timeout: sources.pick("timeout", Span::from_str)?,
+        wait: sources.pick("wait", Span::from_str)?,
     })
+}
+
+/// `--yes` of a verb that is no run.
+pub(super) fn yes() -> Arg {
+    flag("yes", "Answer the question with yes").action(ArgAction::SetTrue)
+}
+
+/// Whether the caller of such a verb agreed in advance: flag before environment.
+pub(super) fn agreed(matches: &ArgMatches, environment: &Environment) -> Result<bool, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    sources.flag("yes")
 }
 
 fn path(text: &str) -> Result<PathBuf, String> {

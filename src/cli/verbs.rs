@@ -5,7 +5,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 
-use super::{completions, init, lint, list, man, options, runs, schema, show};
+use super::{completions, init, lint, list, locks, man, options, runs, schema, show};
 
 /// A verb of ours.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) const ALL: &[Verb] = &[
     show::VERB,
     lint::VERB,
     runs::VERB,
+    locks::VERB,
     init::VERB,
     schema::VERB,
     completions::VERB,

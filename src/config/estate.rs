@@ -6,6 +6,8 @@ use crate::base::{Place, SourceFile, Span};
 use crate::book::EstateNames;
 use crate::model::{Heartbeat, Step, Template};
 
+use super::window::Window;
+
 /// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -49,9 +51,9 @@ pub struct Config {
 /// `[policy]`: what must be so before something is changed.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// `[policy.write]`: for a runbook that may write, and no worse.
+    /// `[policy.write]`: for a runbook that may write or worse.
     pub write: Demands,
-    /// `[policy.destroy]`: for a runbook that may destroy.
+    /// `[policy.destroy]`: what a runbook that may destroy needs beyond that.
     pub destroy: Demands,
     /// `[[policy.freeze]]`: when nothing is changed.
     pub freezes: Vec<Freeze>,
@@ -235,19 +237,6 @@ pub struct ObjectStore {
     pub binding: Option<String>,
     /// The bucket's name; the table's own name unless said.
     pub bucket: String,
-}
-
-/// `[window.NAME]`: when something may happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Its name.
-    pub name: String,
-    /// When it opens, as five cron fields.
-    pub cron: String,
-    /// How long it stays open.
-    pub duration: Span,
-    /// The IANA time zone of `cron`.
-    pub zone: String,
 }
 
 impl Config {

@@ -7,8 +7,8 @@ use crate::book::{Document, Field, Mistakes, TableReader};
 use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
-use super::estate::{Config, Policy};
-use super::{database, service, tables};
+use super::estate::Config;
+use super::{database, policy, service, tables};
 
 /// What the readers of the tables share.
 #[derive(Clone, Copy)]
@@ -126,7 +126,7 @@ fn read_root(
         kvs: each(&root, "kv", tables::kv),
         objects: each(&root, "object", tables::object),
         windows: each(&root, "window", tables::window),
-        policy: Policy::default(),
+        policy: policy::read(&root),
         heartbeat: None,
         folder: folder.clone(),
     };

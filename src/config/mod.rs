@@ -8,15 +8,18 @@ mod find;
 mod init;
 mod lint;
 mod load;
+mod policy;
 mod schema;
 mod scope;
 mod service;
 mod tables;
+mod window;
 mod wrangler;
 
+pub use cron::Cron;
 pub use estate::{
     Auth, Config, Database, DatabaseKind, Demands, Freeze, Kv, ObjectStore, Policy, Queue,
-    QueueKind, Retention, SecretSource, Service, Window,
+    QueueKind, Retention, SecretSource, Service,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};
@@ -24,3 +27,4 @@ pub use lint::{lint, lint_estate};
 pub use load::{load, load_all, parse};
 pub use schema::config_schema;
 pub use scope::scope_values;
+pub use window::{Opening, Window};

@@ -5,6 +5,8 @@ use serde_json::Value;
 use crate::book::schema::{Key, STEP, Shape, TableShape, schema};
 use crate::model::Vocabulary;
 
+use super::policy::EFFECTS;
+
 /// The schema of `opsbook.toml`: JSON Schema, Draft 4.
 #[must_use]
 pub fn config_schema(vocabulary: Vocabulary) -> Value {
@@ -29,6 +31,11 @@ const QUEUES: Key = Key::new("queue", Shape::Named(&QUEUE), "Queues");
 const KVS: Key = Key::new("kv", Shape::Named(&KV), "Namespaces of Cloudflare KV");
 const OBJECTS: Key = Key::new("object", Shape::Named(&OBJECT), "Buckets of Cloudflare R2");
 const WINDOWS: Key = Key::new("window", Shape::Named(&WINDOW), "When something may happen");
+const POLICIES: Key = Key::new(
+    "policy",
+    Shape::Table(&POLICY),
+    "What must be so before something is changed",
+);
 
 static CONFIG: TableShape = TableShape {
     acts: false,
@@ -53,6 +60,7 @@ static CONFIG: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        POLICIES,
     ],
 };
 
@@ -74,6 +82,7 @@ static ENVIRONMENT: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        POLICIES,
     ],
 };
 
@@ -254,6 +263,60 @@ static WINDOW: TableShape = TableShape {
     ],
 };
 
+static POLICY: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "write",
+            Shape::Table(&DEMANDS),
+            "What a runbook needs that may write or destroy",
+        ),
+        Key::new(
+            "destroy",
+            Shape::Table(&DEMANDS),
+            "What a runbook that may destroy needs beyond that",
+        ),
+        Key::new(
+            "freeze",
+            Shape::Tables(&FREEZE),
+            "When nothing is changed, unless for an incident",
+        ),
+    ],
+};
+
+static DEMANDS: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new("reason", Shape::Boolean, "Whether it needs --reason"),
+        Key::new("incident", Shape::Boolean, "Whether it needs --incident"),
+        Key::new(
+            "approval",
+            Shape::Boolean,
+            "Whether a second person must agree: opsbook approve",
+        ),
+        Key::new("deny", Shape::Boolean, "Whether it is refused"),
+    ],
+};
+
+static FREEZE: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new("title", Shape::Text, "Why, in words").required(),
+        Key::new(
+            "from",
+            Shape::Anything,
+            "When it begins: a date, or a date and time; UTC unless it names an offset",
+        )
+        .required(),
+        Key::new("until", Shape::Anything, "When it is over").required(),
+        Key::new(
+            "effect",
+            Shape::Words(|| EFFECTS.map(|(word, _)| word).to_vec()),
+            "The mildest effect that is refused: write unless given",
+        ),
+    ],
+};
+
 #[cfg(test)]
 #[expect(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 mod tests {
@@ -303,6 +366,10 @@ mod tests {
             ("[kv.x]\n", &KV),
             ("[object.x]\n", &OBJECT),
             ("[window.x]\n", &WINDOW),
+            ("[policy]\n", &POLICY),
+            ("[policy.write]\n", &DEMANDS),
+            ("[policy.destroy]\n", &DEMANDS),
+            ("[[policy.freeze]]\n", &FREEZE),
         ] {
             assert_eq!(parsed(header), offered(table), "{header}");
         }

@@ -1,11 +1,14 @@
 //! The small tables of `opsbook.toml`: secrets' sources, queues, key-value namespaces, buckets, windows.
 
-use crate::base::Diagnostic;
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+use crate::base::{Diagnostic, nearest};
 use crate::book::{Field, TableReader};
 
-use super::cron;
-use super::estate::{Kv, ObjectStore, Queue, QueueKind, SecretSource, Window};
+use super::cron::Cron;
+use super::estate::{Kv, ObjectStore, Queue, QueueKind, SecretSource};
 use super::load::{Site, named};
+use super::window::{self, Window};
 
 /// The words of a queue's `kind`.
 pub(super) const QUEUE_KINDS: [(&str, QueueKind); 1] = [("cloudflare", QueueKind::Cloudflare)];
@@ -118,22 +121,13 @@ pub(super) fn object(field: Field<'_>) -> Option<ObjectStore> {
 /// `[window.NAME]`
 pub(super) fn window(field: Field<'_>) -> Option<Window> {
     let table = field.table(format!("window {:?}", field.key()))?;
-    let cron = table.required("cron").and_then(|field| {
-        let text = field.filled_text()?;
-        match cron::check(text) {
-            Ok(()) => Some(text.to_owned()),
-            Err(error) => {
-                field.mistake(error.to_string());
-                None
-            }
-        }
-    });
+    let cron = table.required("cron").and_then(cron);
     let duration = table
         .required("for")
         .and_then(|field| field.positive_duration());
     let zone = match table.optional("zone") {
-        Some(field) => field.filled_text().map(str::to_owned),
-        None => Some("UTC".to_owned()),
+        Some(field) => zone(field),
+        None => Some(Tz::UTC),
     };
     table.finish();
     Some(Window {
@@ -142,4 +136,26 @@ pub(super) fn window(field: Field<'_>) -> Option<Window> {
         duration: duration?,
         zone: zone?,
     })
+}
+
+fn cron(field: Field<'_>) -> Option<Cron> {
+    match Cron::parse(field.filled_text()?) {
+        Ok(cron) if window::ever_opens(&cron) => return Some(cron),
+        Ok(_) => field.mistake("no such day ever comes"),
+        Err(error) => field.mistake(error.to_string()),
+    }
+    None
+}
+
+fn zone(field: Field<'_>) -> Option<Tz> {
+    let name = field.filled_text()?;
+    let known = name.parse().ok();
+    if known.is_none() {
+        let message = format!("{name:?} is no time zone of the IANA database");
+        match nearest(name, TZ_VARIANTS.iter().map(|zone| zone.name())) {
+            Some(meant) => field.mistake_with_help(message, format!("did you mean {meant:?}?")),
+            None => field.mistake_with_help(message, "write it as \"Europe/Berlin\" or \"UTC\""),
+        }
+    }
+    known
 }

@@ -44,6 +44,11 @@ pub trait Action: Sync {
         Duration::ZERO
     }
 
+    /// Whether it starts processes, which must not outlive the run.
+    fn starts_processes(&self) -> bool {
+        false
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect
@@ -237,6 +242,9 @@ pub struct ActionContext<'a> {
     pub cancel: tokio::sync::watch::Receiver<bool>,
     /// Whether the step has an `expect`: the action then leaves it to judge what the target answered.
     pub judged: bool,
+    /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
+    /// held to that where the target can be asked for it.
+    pub may_change: bool,
     /// The most rows that it may change, where a standing approval says so. What would change more changes nothing.
     pub most_rows: Option<u64>,
 }

@@ -1,18 +1,23 @@
 //! One attempt of one call: evaluate, act within the limit of time, hold against `expect`.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::event::Preview;
-use crate::expr::{EvalError, Scope};
-use crate::model::{Call, Expression};
+use crate::expr::{EvalError, Scope, unknown_argument};
+use crate::model::{Call, Expression, Node};
 
 use super::frame::{Past, Turn};
 use super::nested::Nested;
 use super::run::Run;
 use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
+
+/// What an action does or tells, some time later.
+type Acting<'a, T> = Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
@@ -68,11 +73,11 @@ impl Run<'_> {
         scope: &Scope,
         outputs: Outputs,
     ) -> Result<Outputs, Failure> {
-        let because = match self
-            .engine
-            .evaluator
-            .judge(expect, &scope.with_named_in(&expect.text, &outputs.values))
-        {
+        let own = scope.with_named_in(&expect.text, &outputs.values);
+        if own.unknown_in_expression(expect).is_some() {
+            return Ok(outputs);
+        }
+        let because = match self.engine.evaluator.judge(expect, &own) {
             Ok(judgement) if judgement.holds => return Ok(outputs),
             Ok(judgement) if judgement.because.is_empty() => {
                 format!("{} does not hold", expect.text)
@@ -94,69 +99,27 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
-        let limit = turn
-            .step
-            .timeout
-            .map(|span| span.0)
-            .or(call.action.timeout.map(Duration::from_secs));
-        let deadline = limit.map(|limit| Instant::now() + limit);
-        let action = self.action(call)?;
-        let (cancel, cancelled) = watch::channel(false);
-        let limits = Limits {
-            deadline,
-            cancelled,
-            judged,
-        };
-        self.with_context(turn, call, limits, async |invocation, context| {
-            let mut future = action.run(invocation, context);
-            let cut_off = tokio::select! {
-                // An action that watches the deadline itself says more than the engine can.
-                biased;
-                stop = turn.frame.stop.wait() => Failure::Stopped(stop),
-                result = &mut future => return result.map_err(Failure::Action),
-                () = reached(deadline) => Failure::Timeout(limit.unwrap_or_default()),
-            };
-            // The receiver lives in the context, so this cannot fail.
-            cancel.send_replace(true);
-            let _ = tokio::time::timeout(action.grace(), future).await;
-            Err(cut_off)
+        self.acting(turn, call, judged, |action, invocation, context| {
+            action.run(invocation, context)
         })
         .await
     }
 
-    /// Tells what a call would do.
-    pub(super) async fn preview_of(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
-        let action = self.action(call)?;
-        let (_held, cancelled) = watch::channel(false);
-        let limits = Limits {
-            deadline: None,
-            cancelled,
-            judged: false,
-        };
-        self.with_context(turn, call, limits, async |invocation, context| {
-            tokio::select! {
-                biased;
-                stop = turn.frame.stop.wait() => Err(Failure::Stopped(stop)),
-                preview = action.preview(invocation, context) => preview.map_err(Failure::Action),
-            }
+    /// Asks the action of a call what it would do, within the same limits.
+    pub(super) async fn preview(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
+        self.acting(turn, call, false, |action, invocation, context| {
+            action.preview(invocation, context)
         })
         .await
     }
 
-    fn action(&self, call: &Call) -> Result<&'static dyn Action, Failure> {
-        let name = call.action.name;
-        self.engine.actions.get(name).ok_or_else(|| {
-            Failure::Action(ActionError::config(format!("there is no action {name:?}")))
-        })
-    }
-
-    /// Works with a call that is evaluated and everything that its action may use.
-    async fn with_context<T>(
+    /// Has the action of a call do something, within the limit of time and until the run must stop.
+    async fn acting<T>(
         &self,
         turn: Turn<'_>,
         call: &Call,
-        limits: Limits,
-        work: impl AsyncFnOnce(&Invocation, &ActionContext<'_>) -> Result<T, Failure>,
+        judged: bool,
+        act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
     ) -> Result<T, Failure> {
         let Turn {
             frame,
@@ -165,14 +128,26 @@ impl Run<'_> {
             key,
             ..
         } = turn;
+        let action = self.engine.actions.get(call.action.name).ok_or_else(|| {
+            Failure::Action(ActionError::config(format!(
+                "there is no action {:?}",
+                call.action.name
+            )))
+        })?;
         let invocation = self.invocation(call, scope).map_err(Failure::Evaluation)?;
+        let (cancel, cancelled) = watch::channel(false);
+        let limit = step
+            .timeout
+            .map(|span| span.0)
+            .or(call.action.timeout.map(Duration::from_secs));
+        let deadline = limit.map(|limit| Instant::now() + limit);
         let resolve = |template: &_| self.engine.resolve(template, scope);
         let progress = |message: String| self.recorder.progress(key, &message);
         let context = ActionContext {
             step: key,
             config: self.engine.config,
             folder: &self.engine.folder,
-            deadline: limits.deadline,
+            deadline,
             environment: &self.engine.environment,
             variables: &self.engine.variables,
             prompt: self.engine.prompt,
@@ -184,22 +159,42 @@ impl Run<'_> {
                 } else {
                     Past::IsNothing
                 },
-                cancelled: limits.cancelled.clone(),
+                cancelled: cancelled.clone(),
             },
             resolve: &resolve,
             masker: self.engine.masker,
             progress: &progress,
-            cancel: limits.cancelled,
-            judged: limits.judged,
+            cancel: cancelled,
+            judged,
+            may_change: !self.options.dry && !self.options.read_only,
             most_rows: None,
         };
-        work(&invocation, &context).await
+        if action.starts_processes() {
+            self.engine.machine.keep();
+        }
+        let mut future = act(action, &invocation, &context);
+        let cut_off = tokio::select! {
+            // An action that watches the deadline itself says more than the engine can.
+            biased;
+            stop = frame.stop.wait() => Failure::Stopped(stop),
+            result = &mut future => return result.map_err(Failure::Action),
+            () = reached(deadline) => Failure::Timeout(limit.unwrap_or_default()),
+        };
+        // The receiver lives in the context, so this cannot fail.
+        cancel.send_replace(true);
+        let _ = tokio::time::timeout(action.grace(), future).await;
+        Err(cut_off)
     }
 
     /// The call with everything evaluated.
     fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
         let evaluator = self.engine.evaluator;
-        let object = evaluator.argument(&call.object, call.verb.object, scope)?;
+        let argument = |node: &Node, kind| match evaluator.argument(node, kind, scope) {
+            // Only what is shown comes here with a value that is not known: it is never sent.
+            Err(_) if scope.unknown_in_node(node).is_some() => Ok(unknown_argument()),
+            evaluated => evaluated,
+        };
+        let object = argument(&call.object, call.verb.object)?;
         let mut options = Vec::with_capacity(call.options.len());
         for (name, node) in &call.options {
             if let Some(option) = call
@@ -207,7 +202,7 @@ impl Run<'_> {
                 .options_of(call.verb)
                 .find(|option| option.name == *name)
             {
-                options.push((*name, evaluator.argument(node, option.kind, scope)?));
+                options.push((*name, argument(node, option.kind)?));
             }
         }
         Ok(Invocation {
@@ -217,13 +212,6 @@ impl Run<'_> {
             place: call.place.clone(),
         })
     }
-}
-
-/// What an action must keep to.
-struct Limits {
-    deadline: Option<Instant>,
-    cancelled: watch::Receiver<bool>,
-    judged: bool,
 }
 
 /// Ends when the deadline is reached; never when there is none.

@@ -47,7 +47,7 @@ impl Engine<'_> {
             host: self.origin.host.clone(),
             pid: self.origin.pid,
             opsbook: env!("CARGO_PKG_VERSION").to_owned(),
-            token: format!("{:032x}", fastrand::u128(..)),
+            token: self.origin.token.clone(),
             process: self.origin.process.clone(),
             folder: self.origin.folder.clone(),
             config: self.origin.config.clone(),

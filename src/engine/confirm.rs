@@ -17,6 +17,9 @@ impl Run<'_> {
             key,
             effect,
         } = turn;
+        if self.options.dry {
+            return Ok(());
+        }
         let question = match &step.confirm {
             Some(question) => self
                 .engine

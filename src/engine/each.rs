@@ -32,6 +32,9 @@ impl Run<'_> {
             key,
             ..
         } = turn;
+        if let Some(name) = scope.unknown_in_expression(&each.items) {
+            return self.show_unknown_list(turn, each, &name);
+        }
         let began = Instant::now();
         let items = match self.engine.evaluator.value(&each.items, scope) {
             Ok(Value::Array(items)) => items,
@@ -141,6 +144,9 @@ impl Run<'_> {
                 detail: format!("{bad} of {}: {}", text::count(total, "item"), worst.detail),
                 help: None,
             },
+            Some(_) if self.unknown_of_items(turn, &ran).step => {
+                return self.finish_shown_items(turn, total, began);
+            }
             Some(_) => Ending::passed_over(Status::Ok, text::count(total, "item")),
             None => Ending::passed_over(Status::Skipped, "nothing to do: the list is empty"),
         };
@@ -158,6 +164,7 @@ impl Run<'_> {
             took_ms: Some(Span(began.elapsed()).milliseconds()),
             attempts: 1,
             ends_run: ran.iter().any(|end| end.ends_run),
+            unknown: self.unknown_of_items(turn, &ran),
             ..Given::default()
         };
         self.finish(turn, ending, given)

@@ -81,6 +81,9 @@ pub(super) fn of_outputs(
         let own = scope
             .with_named_in(&threshold.text, &outputs.values)
             .with_named_in(&threshold.text, saved);
+        if own.unknown_in_expression(threshold).is_some() {
+            continue;
+        }
         match crossed(evaluator, threshold, &own) {
             Ok(None) => {}
             Ok(Some(because)) if severity.verdict() > ok.status.verdict() => {

@@ -1,6 +1,8 @@
 //! What the engine needs of locks: one run at a time holds one, and who that is can be told.
 
-use chrono::{DateTime, Utc};
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::base::{Liveness, ProcessMark, RunId};
 
@@ -42,6 +44,18 @@ pub struct LockHolder {
     pub process: ProcessMark,
     /// Since when.
     pub since: DateTime<Utc>,
+}
+
+/// Who, in words: `run 41 (db/vacuum) of anna on host, pid 123, since 2026-11-20T03:00:00Z`.
+impl fmt::Display for LockHolder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        write!(
+            formatter,
+            "run {} ({}) of {} on {}, pid {}, since {since}",
+            self.run, self.runbook, self.user, self.host, self.process.pid
+        )
+    }
 }
 
 /// What came of the wish for a lock.

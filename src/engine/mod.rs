@@ -14,6 +14,7 @@ mod history;
 mod journal;
 mod judge;
 mod ledger;
+mod lock;
 mod locks;
 mod machine;
 mod names;
@@ -47,6 +48,7 @@ pub use action::{
 pub use doubt::Settlement;
 pub use history::{Approval, History, Leg};
 pub use journal::{Durability, Journal, JournalError, RunRow};
+pub use lock::LockError;
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};

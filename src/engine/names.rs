@@ -20,6 +20,7 @@ impl Engine<'_> {
         runbook: &Runbook,
         inputs: &Map<String, serde_json::Value>,
         run: RunId,
+        dry: bool,
     ) -> Scope {
         let mut scope = Scope::new();
         for (name, value) in &scope_values(self.config) {
@@ -43,7 +44,7 @@ impl Engine<'_> {
             .iter()
             .map(|(name, secret)| (name.clone(), secret_value(secret)))
             .collect();
-        let about = json!({ "id": run, "environment": self.config.environment, "dry": false });
+        let about = json!({ "id": run, "environment": self.config.environment, "dry": dry });
         scope.define("service", Value::from(services));
         scope.define("secret", Value::from(secrets));
         scope.define("run", Value::from(Serde(about)));

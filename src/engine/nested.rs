@@ -10,6 +10,7 @@ use crate::book::{EstateNames, given_texts, resolve_inputs};
 use crate::model::Runbook;
 
 use super::frame::{Frame, Past};
+use super::lock::Patience;
 use super::referred::Referred;
 use super::run::Run;
 use super::{ActionError, ActionFuture, End, NestedRunner, Outputs, Stop, StopSignal};
@@ -63,10 +64,12 @@ impl NestedRunner for Nested<'_, '_> {
                 )));
             };
             let inputs = inputs_of(child, inputs, &self.run.engine.config.names())?;
-            let scope = self
-                .run
-                .engine
-                .scope(child, &inputs, self.run.recorder.run());
+            let scope = self.run.engine.scope(
+                child,
+                &inputs,
+                self.run.recorder.run(),
+                self.run.options.dry,
+            );
             let (halt, halted) = StopSignal::new();
             let referred = Referred::of(child);
             let frame = Frame {
@@ -79,7 +82,17 @@ impl NestedRunner for Nested<'_, '_> {
             let whole = tokio::select! {
                 biased;
                 never = self.hand_down(&halt) => match never {},
-                whole = self.run.whole(&frame, scope) => whole,
+                whole = async {
+                    let patience = Patience {
+                        wait: self.run.options.wait,
+                        tell: &mut |line| self.run.recorder.progress(step, line),
+                        stop: &frame.stop,
+                    };
+                    if self.past != Past::IsAll {
+                        self.run.lock_child(child, &scope, patience).await?;
+                    }
+                    Ok::<_, ActionError>(self.run.whole(&frame, scope).await)
+                } => whole?,
             };
             let findings = match self.past {
                 Past::IsAll => Vec::new(),

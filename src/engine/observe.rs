@@ -35,7 +35,7 @@ impl Run<'_> {
     }
 
     /// Tries until it succeeds, the attempts are used up, or the failure is of a kind that is not tried again.
-    async fn try_again(&self, turn: Turn<'_>) -> Observed {
+    pub(super) async fn try_again(&self, turn: Turn<'_>) -> Observed {
         let Turn {
             frame, step, key, ..
         } = turn;
@@ -157,7 +157,7 @@ impl Run<'_> {
     }
 
     /// Whether `until` holds; without one there is nothing to reach.
-    fn reached(
+    pub(super) fn reached(
         &self,
         repeat: &Repeat,
         scope: &Scope,
@@ -186,7 +186,7 @@ impl Run<'_> {
 }
 
 /// The length that the action measured itself, else the time on the wall, in milliseconds.
-fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
+pub(super) fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f64 {
     let measured = result
         .as_ref()
         .ok()

@@ -11,6 +11,7 @@ use super::each::{digest_of, named};
 use super::frame::{Frame, Past, Turn};
 use super::history::{History, Known, Undo};
 use super::ledger::Undoable;
+use super::rehearse::Unknown;
 use super::run::Run;
 use super::step::StepEnd;
 use super::{Durability, Settlement};
@@ -208,6 +209,7 @@ impl Run<'_> {
             ends_run: false,
             saved,
             seen,
+            unknown: Unknown::default(),
             detail: end.detail.clone(),
         }
     }

@@ -12,7 +12,7 @@ use super::history::{History, Undo};
 use super::recall::{Footing, Recalled, runs_a_runbook};
 use super::recorder::Recorder;
 use super::run::Run;
-use super::{Durability, Engine, RunEnd, RunError, RunOptions, Sink, StopSignal};
+use super::{Engine, RunEnd, RunError, RunOptions, Sink, StopSignal};
 
 /// What a resume of a run finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,12 +40,12 @@ impl Engine<'_> {
     ) -> Result<RunEnd, RunError> {
         self.refuse_changes(plan, options)?;
         refuse_what_is_withheld(plan, history)?;
+        let _locked = self.locked(history.run());
+        let taken_over = self
+            .lock_run(history.run(), plan, options, sink, stop)
+            .await?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);
-        let durability = match plan.effect.changes() {
-            true => Durability::Durable,
-            false => Durability::Relaxed,
-        };
-        run.begin(run.resumed(), durability)?;
+        run.begin(run.resumed(), taken_over)?;
         Ok(run.to_its_end(stop).await)
     }
 

@@ -13,7 +13,7 @@ use crate::base::{
     Clock, Effect, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict,
 };
 use crate::config::Config;
-use crate::event::{Event, Resumption, Source};
+use crate::event::{Event, LockTakenOver, Resumption, Source};
 use crate::expr::{Argument, Evaluator, Scope};
 use crate::model::{Kind, Node, Template};
 use crate::plan::Plan;
@@ -21,12 +21,13 @@ use crate::plan::Plan;
 use super::frame::{Frame, Past};
 use super::history::History;
 use super::ledger::Ledger;
+use super::lock::Patience;
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
-    ActionError, Actions, Durability, Journal, JournalError, Locks, Machine, Prompt, Settlement,
-    Sink, Stop, StopSignal, Toolbox,
+    ActionError, Actions, Durability, Journal, JournalError, LockError, Locks, Machine, Prompt,
+    Settlement, Sink, Stop, StopSignal, Toolbox,
 };
 
 /// What every run of a process shares.
@@ -70,6 +71,8 @@ pub struct Origin {
     pub user: String,
     /// The machine's name.
     pub host: String,
+    /// What every process of the run carries as `OPSBOOK_RUN`.
+    pub token: String,
     /// The process.
     pub pid: u32,
     /// What tells the process from every other that ever had its number.
@@ -131,6 +134,9 @@ pub enum RunError {
         /// What it may do.
         effect: Effect,
     },
+    /// It may not have its lock.
+    #[error(transparent)]
+    Locked(LockError),
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -211,16 +217,33 @@ impl Engine<'_> {
     ) -> Result<RunEnd, RunError> {
         self.refuse_changes(plan, options)?;
         let number = self.journal.begin()?;
+        let _locked = self.locked(number);
+        let taken_over = self.lock_run(number, plan, options, sink, stop).await?;
         let sources = self.keep_sources(plan)?;
         let recorder = Recorder::new(number, 0, self.masker, self.clock, self.journal, sink);
         let run = Run::new(self, plan, options, recorder);
-        let durability = match plan.effect.changes() {
-            true => Durability::Durable,
-            false => Durability::Relaxed,
-        };
         let start = self.start_of(plan, options, sources);
-        run.begin(Event::RunStarted(start), durability)?;
+        run.begin(Event::RunStarted(start), taken_over)?;
         Ok(run.to_its_end(stop).await)
+    }
+
+    /// Takes the lock of a run, and tells whom it waits for.
+    pub(super) async fn lock_run(
+        &self,
+        number: RunId,
+        plan: &Plan,
+        options: &RunOptions,
+        sink: &mut dyn Sink,
+        stop: &StopSignal,
+    ) -> Result<Option<LockTakenOver>, RunError> {
+        let patience = Patience {
+            wait: options.wait,
+            tell: &mut |line| sink.waiting(line),
+            stop,
+        };
+        self.lock_plan(number, plan, options, patience)
+            .await
+            .map_err(RunError::Locked)
     }
 
     /// Refuses a plan that may change something where the caller allows reads only.
@@ -274,10 +297,23 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the first event of a leg. Nothing is done if the journal does not take it.
-    pub(super) fn begin(&self, event: Event, durability: Durability) -> Result<(), RunError> {
+    pub(super) fn begin(
+        &self,
+        event: Event,
+        taken_over: Option<LockTakenOver>,
+    ) -> Result<(), RunError> {
+        let durability = match self.plan.effect.changes() {
+            true => Durability::Durable,
+            false => Durability::Relaxed,
+        };
         self.recorder
             .record(event, durability)
-            .map_err(|refused| RunError::Journal(refused.0))
+            .map_err(|refused| RunError::Journal(refused.0))?;
+        // That a run has its lock back from its own dead leg is no news.
+        if let Some(event) = taken_over.filter(|from| from.from != self.recorder.run()) {
+            self.record(Event::LockTakenOver(event), Durability::Relaxed);
+        }
+        Ok(())
     }
 
     /// Runs the steps of the plan, and closes the journal.
@@ -306,7 +342,8 @@ impl<'a> Run<'a> {
         let Plan {
             runbook, inputs, ..
         } = self.plan;
-        self.engine.scope(runbook, inputs, self.recorder.run())
+        let run = self.recorder.run();
+        self.engine.scope(runbook, inputs, run, self.options.dry)
     }
 
     /// Does the work of a leg. It hears when its caller wants it to stop, or its time is over.
@@ -376,7 +413,8 @@ impl<'a> Run<'a> {
             },
             ..frame.clone()
         };
-        if steps.undo && frame.past != Past::IsAll {
+        // In a dry run nothing was done that could be taken back.
+        if steps.undo && !self.options.dry && frame.past != Past::IsAll {
             self.undo_all(&last).await;
         }
         let (finally, scope) = self.sequence(&last, &frame.runbook.finally, scope).await;

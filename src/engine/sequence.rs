@@ -95,8 +95,14 @@ impl Run<'_> {
                 if let Some(seen) = &ended.seen {
                     scope.finish_step(&step.name, seen);
                 }
+                if ended.unknown.step {
+                    scope.finish_step_unknown(&step.name);
+                }
                 for (name, value) in &ended.saved {
                     scope.define(name, Value::from(Serde(value)));
+                }
+                for name in &ended.unknown.names {
+                    scope.define_unknown(name);
                 }
                 end.add(&step.name, &ended, frame.on_failure(step));
             }

@@ -10,6 +10,9 @@ pub trait Sink {
 
     /// A sign of life of a running step. May be dropped; never kept.
     fn progress(&mut self, progress: &Progress);
+
+    /// What the run waits for before it begins, in one line. Never kept.
+    fn waiting(&mut self, _line: &str) {}
 }
 
 /// A sign of life of a running step.

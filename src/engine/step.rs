@@ -5,9 +5,9 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use crate::base::{Effect, Severity, Span, Status};
-use crate::event::{Event, StepFinished, StepStarted};
+use crate::event::{Event, Preview, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
-use crate::model::{OnFailure, Step};
+use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
@@ -17,6 +17,7 @@ use super::judge::{self, Ending};
 use super::ledger::Undoable;
 use super::recall::{Recalled, seen_of};
 use super::recorder::bounded;
+use super::rehearse::Unknown;
 use super::run::Run;
 use super::shown::table_of;
 use super::{Durability, Outputs, artifact};
@@ -32,6 +33,8 @@ pub(super) struct StepEnd {
     pub(super) saved: Map<String, Value>,
     /// What later steps see as `steps.<name>`, if one may look.
     pub(super) seen: Option<Value>,
+    /// What of it is known only after the run, in a dry one.
+    pub(super) unknown: Unknown,
     pub(super) detail: String,
 }
 
@@ -50,6 +53,9 @@ pub(super) struct Given {
     pub(super) acted: bool,
     /// Whether it was cut off because the run had to stop.
     pub(super) stopped: bool,
+    /// What it would have done, in a dry run.
+    pub(super) preview: Option<Preview>,
+    pub(super) unknown: Unknown,
 }
 
 impl Run<'_> {
@@ -90,6 +96,10 @@ impl Run<'_> {
     /// Why the step is not run, if its `when` says so or cannot be told.
     fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
         let when = step.when.as_ref()?;
+        if scope.unknown_in_expression(when).is_some() {
+            // Nobody can tell: it is shown.
+            return None;
+        }
         match self.engine.evaluator.judge(when, scope) {
             Ok(judgement) if judgement.holds => None,
             Ok(judgement) => Some(Ending::passed_over(
@@ -164,7 +174,9 @@ impl Run<'_> {
         } else {
             Durability::Relaxed
         };
-        self.ledger.borrow_mut().changed |= effect.changes();
+        // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
+        let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
+        self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
         if !self.record(Event::StepStarted(started), durability) {
             return self.not_journaled(turn);
         }
@@ -208,7 +220,13 @@ impl Run<'_> {
     }
 
     /// Saves, keeps the artifact, judges and finishes a step whose action did what it should.
-    fn succeed(&self, turn: Turn<'_>, began: Instant, outputs: Outputs, attempts: u32) -> StepEnd {
+    pub(super) fn succeed(
+        &self,
+        turn: Turn<'_>,
+        began: Instant,
+        outputs: Outputs,
+        attempts: u32,
+    ) -> StepEnd {
         let Turn {
             step,
             scope,
@@ -217,12 +235,14 @@ impl Run<'_> {
         } = turn;
         let own = |text: &str| scope.with_named_in(text, &outputs.values);
         let mut saved = Map::new();
+        let mut unknown = self.unknown_of(turn);
         for (name, expression) in &step.save {
-            match self
-                .engine
-                .evaluator
-                .value(expression, &own(&expression.text))
-            {
+            let own = own(&expression.text);
+            if own.unknown_in_expression(expression).is_some() {
+                unknown.names.push(name.clone());
+                continue;
+            }
+            match self.engine.evaluator.value(expression, &own) {
                 Ok(value) => saved.insert(name.clone(), value),
                 Err(error) => {
                     let because = format!("{name} cannot be saved: {}", error.message);
@@ -235,7 +255,7 @@ impl Run<'_> {
             };
         }
         let artifact = match &step.artifact {
-            Some(artifact) => {
+            Some(artifact) if !self.options.dry => {
                 match artifact::keep(self.engine, artifact, &outputs, &own(&artifact.path.text)) {
                     Ok(path) => Some(path),
                     Err(error) => {
@@ -244,22 +264,26 @@ impl Run<'_> {
                     }
                 }
             }
-            None => None,
+            Some(_) | None => None,
         };
-        let ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
+        let mut ending = judge::of_outputs(self.engine.evaluator, step, scope, &outputs, &saved);
+        if self.options.dry {
+            self.tell_what_was_left_out(turn, &outputs, &mut ending);
+        }
         let given = Given {
             outputs,
             saved,
             took_ms: Some(milliseconds(began)),
             attempts,
             artifact,
+            unknown,
             ..Given::default()
         };
         self.finish(turn, ending, given)
     }
 
     /// Finishes a step that failed; `effect` is what it may have done to the world by then.
-    fn fail(
+    pub(super) fn fail(
         &self,
         turn: Turn<'_>,
         began: Instant,
@@ -305,7 +329,7 @@ impl Run<'_> {
     }
 
     /// Whether the step's `unless` shows that it is already done.
-    async fn already_done(&self, turn: Turn<'_>) -> Result<Option<Ending>, Failure> {
+    pub(super) async fn already_done(&self, turn: Turn<'_>) -> Result<Option<Ending>, Failure> {
         let Turn { step, scope, .. } = turn;
         let Some(unless) = &step.unless else {
             return Ok(None);
@@ -365,7 +389,7 @@ impl Run<'_> {
             undo: false,
             stopped: given.stopped,
             withheld: sensitive,
-            preview: None,
+            preview: given.preview,
         };
         let seen = frame
             .referred
@@ -384,6 +408,7 @@ impl Run<'_> {
             ends_run: given.ends_run || self.ledger.borrow().broken.is_some(),
             saved: given.saved,
             seen,
+            unknown: given.unknown,
             detail,
         }
     }
@@ -404,6 +429,7 @@ impl StepEnd {
             ends_run: false,
             saved: Map::new(),
             seen: None,
+            unknown: Unknown::default(),
             detail: String::new(),
         }
     }

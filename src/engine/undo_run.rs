@@ -13,7 +13,7 @@ use super::resume::{locate, needed, uses_of_call};
 use super::run::{Run, Whole};
 use super::sequence::Worst;
 use super::undo::UndoEnd;
-use super::{Durability, Engine, PromptError, RunEnd, RunError, RunOptions, Sink, StopSignal};
+use super::{Engine, PromptError, RunEnd, RunError, RunOptions, Sink, StopSignal};
 
 /// What the undo of one step would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +35,16 @@ impl Engine<'_> {
     /// When it is refused before anything is done. Whatever happens later is part of how it ends.
     pub async fn undo(
         &self,
-        plan: &Plan,
-        history: &History,
+        (plan, history): (&Plan, &History),
         from: Option<&StepKey>,
         options: &RunOptions,
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
+        let _locked = self.locked(history.run());
+        let taken_over = self
+            .lock_run(history.run(), plan, options, sink, stop)
+            .await?;
         let run = self.leg(Resumption::Undo, plan, history, options, sink);
         let referred = Referred::of(&plan.runbook);
         run.until_stopped(stop, async {
@@ -50,7 +53,7 @@ impl Engine<'_> {
             run.agreed(&steps).await
         })
         .await?;
-        run.begin(run.resumed(), Durability::Durable)?;
+        run.begin(run.resumed(), taken_over)?;
         let frame = run.frame(&referred, Past::IsNothing);
         let end = run.until_stopped(stop, run.undo_all(&frame)).await;
         let whole = run.taken_back(end);
@@ -63,8 +66,7 @@ impl Engine<'_> {
     /// As for the undo itself.
     pub async fn preview_undo(
         &self,
-        plan: &Plan,
-        history: &History,
+        (plan, history): (&Plan, &History),
         from: Option<&StepKey>,
         options: &RunOptions,
         sink: &mut dyn Sink,
@@ -79,7 +81,7 @@ impl Engine<'_> {
             let Some(undoable) = last else {
                 return Ok(shown);
             };
-            shown.push(run.preview(&undoable, &frame).await);
+            shown.push(run.show_undo(&undoable, &frame).await);
         }
     }
 }
@@ -231,7 +233,7 @@ impl Run<'_> {
         }
     }
 
-    async fn preview(&self, undoable: &Undoable, frame: &super::frame::Frame<'_>) -> UndoStep {
+    async fn show_undo(&self, undoable: &Undoable, frame: &super::frame::Frame<'_>) -> UndoStep {
         let step = &undoable.step;
         let effect = self.effect_of_undo(undoable);
         let call = step.undo.as_ref();
@@ -246,7 +248,7 @@ impl Run<'_> {
             (Some(because), _) => Err(because.clone()),
             (None, None) => Ok(Preview::default()),
             (None, Some(call)) => self
-                .preview_of(turn, call)
+                .preview(turn, call)
                 .await
                 .map(|preview| Preview {
                     sent: self.engine.masker.text(&preview.sent),

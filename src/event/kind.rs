@@ -180,6 +180,18 @@ pub struct PlannedStep {
     pub action: String,
     /// What it may do.
     pub effect: Effect,
+    /// Where it stands; none in journals of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<StepPlace>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepPlace {
+    /// The file, as its runbook or the configuration was found.
+    pub file: String,
+    /// The line, counting from 1.
+    pub line: usize,
 }
 
 /// A step began.

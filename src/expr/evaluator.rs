@@ -8,6 +8,7 @@ use super::error::{EvalError, Fault};
 use super::machine::Machine;
 use super::pieces::{Piece, pieces};
 use super::syntax;
+use super::unknown::{KNOWN_AFTER_RUN, is_unknown};
 use super::value::{is_secret, json_of};
 use super::{Argument, Judgement, Scope, judge, landing, names};
 use crate::base::Clock;
@@ -58,6 +59,9 @@ impl Evaluator {
                 if is_secret(&value) {
                     return Err(Fault::new("a secret cannot be kept as a value")
                         .help("use it where it is needed: `{{ secret.token }}`"));
+                }
+                if is_unknown(&value) {
+                    return Err(Fault::new(format!("the value is {KNOWN_AFTER_RUN}")));
                 }
                 json_of(&value)
             })

@@ -7,9 +7,10 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, UnaryOpKind};
 use super::compare::{Comparison, compare};
 use super::error::Fault;
 use super::machine::Machine;
-use super::names::{extent, undefined_fault};
+use super::names::{extent, names_of, undefined_fault};
 use super::phrase::{Operand, state, tested};
 use super::syntax::bytes;
+use super::unknown::{KNOWN_AFTER_RUN, unknown};
 use super::{Judgement, Scope};
 
 /// Whether an expression holds, and why.
@@ -24,6 +25,10 @@ pub(super) fn truth(
         source,
         scope,
     };
+    if let Some(name) = unknown_in(expression, scope) {
+        let range = extent(expression);
+        return Err(Fault::new(format!("needs {name} {KNOWN_AFTER_RUN}")).at(range));
+    }
     judge.judge(expression, false)
 }
 
@@ -39,7 +44,17 @@ pub(super) fn value_of(
         source,
         scope,
     };
+    if unknown_in(expression, scope).is_some() {
+        return Ok(unknown());
+    }
     judge.value(expression)
+}
+
+/// The first name that is known only after the run, in a dry one.
+fn unknown_in(expression: &Expr<'_>, scope: &Scope) -> Option<String> {
+    scope
+        .has_unknown()
+        .then(|| scope.first_unknown(&names_of(expression)))?
 }
 
 struct Judge<'a> {

@@ -47,6 +47,13 @@ pub fn names_in_expression(expression: &Expression) -> Vec<NameUse> {
     finder.found
 }
 
+/// The names that a part of an expression uses.
+pub(super) fn names_of(whole: &Expr<'_>) -> Vec<NameUse> {
+    let mut finder = Finder::default();
+    finder.expression(whole, false);
+    finder.found
+}
+
 /// The first mistake in a template that can be told before it is evaluated: a filter or a test that does not exist, a
 /// comparison that cannot be judged.
 pub(super) fn mistake_in_statements(all: &[Stmt<'_>]) -> Option<Fault> {

@@ -1,10 +1,13 @@
 //! The names that a template or an expression can use.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, Serde};
+
+use super::unknown::{is_unknown, unknown};
 
 /// The names that a template or an expression can use. A child sees its parent's names and may hide them.
 ///
@@ -16,6 +19,8 @@ pub struct Scope {
     /// The names of one step, one item or one turn of a loop, before those of the run.
     own: Arc<BTreeMap<String, Value>>,
     steps: Steps,
+    /// Whether any of these names is known only after the run.
+    unknown: Arc<AtomicBool>,
 }
 
 /// The steps that have ended, as `steps.<name>.<output>`.
@@ -93,6 +98,42 @@ impl Scope {
         steps.insert(name.to_owned(), Value::from(Serde(outputs)));
     }
 
+    /// Adds a name whose value is known only after the run.
+    pub fn define_unknown(&mut self, name: &str) {
+        self.unknown.store(true, Ordering::Relaxed);
+        self.define(name, unknown());
+    }
+
+    /// Records that what a step gives is known only after the run.
+    pub fn finish_step_unknown(&self, name: &str) {
+        self.unknown.store(true, Ordering::Relaxed);
+        let mut steps = self.steps.0.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.insert(name.to_owned(), unknown());
+    }
+
+    /// Whether any name is known only after the run.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// Whether what any step gives is known only after the run.
+    pub(super) fn has_unknown_step(&self) -> bool {
+        let steps = self.steps.0.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.values().any(is_unknown)
+    }
+
+    /// The value of a name.
+    pub(super) fn look(&self, name: &str) -> Option<Value> {
+        match name {
+            "steps" => Some(Value::from_object(self.steps.clone())),
+            name => self
+                .own
+                .get(name)
+                .or_else(|| self.common.get(name))
+                .cloned(),
+        }
+    }
+
     /// The value that MiniJinja evaluates against.
     #[must_use]
     pub fn to_value(&self) -> Value {
@@ -102,14 +143,7 @@ impl Scope {
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str()? {
-            "steps" => Some(Value::from_object(self.steps.clone())),
-            name => self
-                .own
-                .get(name)
-                .or_else(|| self.common.get(name))
-                .cloned(),
-        }
+        self.look(key.as_str()?)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

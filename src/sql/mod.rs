@@ -4,9 +4,11 @@
 mod analysis;
 mod calls;
 mod functions;
+mod parameters;
 mod pragma;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
+pub use parameters::{part_of, with_literals};

@@ -147,6 +147,12 @@ impl Run {
                     dry: start.dry,
                 });
             }
+            Event::RunResumed(_) => {
+                if let Some(row) = &mut self.row {
+                    (row.verdict, row.exit, row.took_ms) = (None, None, None);
+                    row.reason.clear();
+                }
+            }
             Event::RunFinished(end) => {
                 if let Some(row) = &mut self.row {
                     row.verdict = Some(end.verdict);

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::base::{RunId, Status, Verdict};
-use crate::engine::{Durability, Journal};
-use crate::event::{Envelope, Event, sample};
+use chrono::DateTime;
+
+use crate::base::{Liveness, ProcessMark, RunId, Status, Verdict};
+use crate::engine::{Acquired, Durability, Journal, LockHolder, Locks};
+use crate::event::{Envelope, Event, Resumption, RunResumed, sample};
 
 /// Runs the whole story. `fresh` gives an empty journal each time.
-pub(super) fn told<J: Journal>(fresh: impl Fn() -> J) {
+pub(super) fn told<J: Journal + Locks>(fresh: impl Fn() -> J) {
     an_empty_journal_has_nothing(&fresh());
     numbers_count_from_one_and_are_unique(&fresh());
     events_come_back_as_they_were(&fresh());
@@ -20,6 +22,10 @@ pub(super) fn told<J: Journal>(fresh: impl Fn() -> J) {
     many_relaxed_events_keep_their_order(&fresh());
     an_event_is_kept_once(&fresh());
     the_list_tells_how_runs_ended(&fresh());
+    a_run_that_goes_on_has_not_ended(&fresh());
+    a_source_is_kept_under_its_digest(&fresh());
+    a_lock_is_held_by_one_run(&fresh());
+    a_lock_of_the_dead_is_taken_over(&fresh());
     the_list_is_newest_first_bounded_and_filtered(&fresh());
     any_stream_comes_back(fresh);
 }
@@ -118,6 +124,134 @@ fn the_list_tells_how_runs_ended(journal: &impl Journal) {
         (Some(Verdict::Warning), Some(1), Some(2000.0))
     );
     assert_eq!(ended.reason, "count: many");
+}
+
+fn a_run_that_goes_on_has_not_ended(journal: &impl Journal) {
+    let run = journal.begin().unwrap();
+    let resumed = Event::RunResumed(RunResumed {
+        what: Resumption::Resume,
+        user: "operator".to_owned(),
+        host: "host.example.com".to_owned(),
+        pid: 1,
+        process: ProcessMark::default(),
+        opsbook: "0.1.0".to_owned(),
+        in_doubt: Vec::new(),
+        changed: Vec::new(),
+        reason: None,
+    });
+    let mut events: Vec<Event> = whole_run(run).into_iter().map(|kept| kept.event).collect();
+    events.extend([resumed, sample::run_finished(Verdict::Ok, 0, "1 step ok")]);
+    let stream = sample::stream_of(run, events);
+    let row = |upto: usize| {
+        let from = journal.events(run).unwrap().len();
+        journal
+            .append(&stream[from..upto], Durability::Written)
+            .unwrap();
+        let row = journal.runs(1, None).unwrap().remove(0);
+        (row.verdict, row.exit, row.took_ms, row.reason)
+    };
+    let reason = "count: many".to_owned();
+    assert_eq!(
+        row(4),
+        (Some(Verdict::Warning), Some(1), Some(2000.0), reason)
+    );
+    assert_eq!(row(5), (None, None, None, String::new()));
+    let reason = "1 step ok".to_owned();
+    assert_eq!(row(6), (Some(Verdict::Ok), Some(0), Some(2000.0), reason));
+}
+
+fn a_source_is_kept_under_its_digest(journal: &impl Journal) {
+    assert_eq!(journal.source("ab").unwrap(), None);
+    journal.keep_source("ab", "title = 'x'\n").unwrap();
+    let kept = Some("title = 'x'\n".to_owned());
+    assert_eq!(journal.source("ab").unwrap(), kept, "before it is written");
+    let run = journal.begin().unwrap();
+    journal
+        .append(&whole_run(run), Durability::Durable)
+        .unwrap();
+    journal.keep_source("ab", "title = 'x'\n").unwrap();
+    journal.keep_source("cd", "").unwrap();
+    let run = journal.begin().unwrap();
+    journal
+        .append(&whole_run(run), Durability::Durable)
+        .unwrap();
+    assert_eq!(journal.source("ab").unwrap(), kept, "and again after it");
+    assert_eq!(journal.source("cd").unwrap(), Some(String::new()));
+    assert_eq!(journal.source("ef").unwrap(), None);
+}
+
+/// The run with this number as the process with the same.
+pub(super) fn holder(number: u32) -> LockHolder {
+    LockHolder {
+        run: RunId(number.into()),
+        runbook: "db/vacuum".to_owned(),
+        user: "operator".to_owned(),
+        host: "host.example.com".to_owned(),
+        process: ProcessMark {
+            machine: "a machine".to_owned(),
+            pid: number,
+            started: number.is_multiple_of(2).then_some(u64::from(number) * 1000),
+        },
+        since: DateTime::UNIX_EPOCH,
+    }
+}
+
+fn a_lock_is_held_by_one_run(locks: &impl Locks) {
+    let alive = |_: &ProcessMark| Liveness::Alive;
+    let unknown = |_: &ProcessMark| Liveness::Unknown;
+    let (one, two) = (holder(1), holder(2));
+    let wish = |lock, holder| locks.acquire(lock, holder, &alive).unwrap();
+    assert_eq!(wish("database/main", &one), Acquired::Free);
+    assert_eq!(
+        wish("database/main", &one),
+        Acquired::Free,
+        "it is its own already"
+    );
+    assert_eq!(wish("database/main", &two), Acquired::Held(one.clone()));
+    assert_eq!(
+        locks.acquire("database/main", &two, &unknown).unwrap(),
+        Acquired::Held(one.clone()),
+        "nobody is declared dead on a guess"
+    );
+    assert_eq!(wish("database/other", &two), Acquired::Free);
+    assert_eq!(wish("database/more", &one), Acquired::Free);
+
+    let stranger = ProcessMark {
+        pid: 77,
+        ..one.process.clone()
+    };
+    locks.release(one.run, &stranger).unwrap();
+    locks.release(two.run, &one.process).unwrap();
+    assert_eq!(wish("database/main", &two), Acquired::Held(one.clone()));
+    locks.release(one.run, &one.process).unwrap();
+    assert_eq!(wish("database/main", &two), Acquired::Free);
+    assert_eq!(wish("database/more", &two), Acquired::Free);
+    assert_eq!(wish("database/other", &one), Acquired::Held(two.clone()));
+    locks.release(two.run, &two.process).unwrap();
+    assert_eq!(wish("database/other", &one), Acquired::Free);
+}
+
+fn a_lock_of_the_dead_is_taken_over(locks: &impl Locks) {
+    let (one, two) = (holder(1), holder(2));
+    let dead = one.process.clone();
+    let liveness = move |process: &ProcessMark| {
+        if *process == dead {
+            Liveness::Dead
+        } else {
+            Liveness::Alive
+        }
+    };
+    let wish = |holder| locks.acquire("database/main", holder, &liveness).unwrap();
+    assert_eq!(wish(&one), Acquired::Free);
+    assert_eq!(wish(&two), Acquired::TakenOver(one.clone()));
+    assert_eq!(wish(&one), Acquired::Held(two.clone()));
+
+    // A run that goes on has its number and another process.
+    let again = LockHolder {
+        run: two.run,
+        ..holder(3)
+    };
+    assert_eq!(wish(&again), Acquired::Held(two));
 }
 
 fn the_list_is_newest_first_bounded_and_filtered(journal: &impl Journal) {

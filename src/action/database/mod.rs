@@ -7,7 +7,10 @@ use std::time::Instant;
 
 use crate::base::text::count;
 use crate::base::{Effect, Span};
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
+use crate::engine::{
+    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
+};
+use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OutputSpec, Reference, VerbSpec};
 
 use system::{Look, Report, Upkeep};
@@ -112,6 +115,22 @@ fn task(verb: &str) -> Option<Task> {
 impl Action for Database {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            let database = system::find(context.config, Some(invocation.object_text()))?;
+            let system = system::open(database, context)?;
+            let sent = match task(invocation.verb.name) {
+                Some(Task::Tend(work)) => system.upkeep_in_words(work),
+                Some(Task::Look(_)) | None => invocation.in_words(),
+            };
+            Ok(Preview { sent, rows: None })
+        })
     }
 
     fn run<'a>(

@@ -1,6 +1,6 @@
 //! SQLite behind the actions `sql` and `database`: its answers as reports, its errors as whose trouble they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -35,7 +35,8 @@ impl SqliteSystem {
         let name = &self.name;
         match error {
             SqliteError::Missing(_) => ActionError::target(message).help(format!(
-                "correct `path` of [database.{name}], or name the SQL file that makes it as `create`"
+                "correct `path` of [database.{name}]; where `create` names the SQL file that makes it, it is made on first \
+                 use, but neither in a dry run nor with --read-only"
             )),
             SqliteError::Unreadable { .. } | SqliteError::Setup { .. } => ActionError::own(message)
                 .help(format!("check the paths of [database.{name}] and who may read them")),
@@ -212,6 +213,24 @@ impl DatabaseSystem for SqliteSystem {
             let changed = self.sqlite.script(sql).await;
             changed.map_err(|error| self.trouble(&error))
         })
+    }
+
+    fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let read = self.sqlite.read_script(sql).await;
+            read.map_err(|error| self.trouble(&error))
+        })
+    }
+
+    fn upkeep_in_words(&self, work: Upkeep) -> String {
+        let statements = match work {
+            Upkeep::Analyze => "ANALYZE",
+            Upkeep::Vacuum => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
+            Upkeep::Reindex => "REINDEX",
+        };
+        let path: PathBuf = self.sqlite.path().components().collect();
+        let path = path.strip_prefix(".").unwrap_or(&path).display();
+        format!("{statements} on {} (sqlite, {path})", self.name)
     }
 
     fn look(&self, at: Look) -> Answer<'_, Report> {

@@ -32,11 +32,17 @@ pub(in crate::action) trait DatabaseSystem {
     /// Runs several statements, all or nothing; gives how many rows they changed.
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64>;
 
+    /// Runs several statements that must not write.
+    fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()>;
+
     /// Looks at the database as a whole.
     fn look(&self, at: Look) -> Answer<'_, Report>;
 
     /// Keeps the database in shape.
     fn tend(&self, work: Upkeep) -> Answer<'_, Report>;
+
+    /// The statements that keep the database in shape, and the database itself, as a person reads them.
+    fn upkeep_in_words(&self, work: Upkeep) -> String;
 }
 
 /// What to look at.
@@ -105,7 +111,8 @@ pub(in crate::action) fn open(
             &database.name,
             &context.config.folder,
             path,
-            create.as_deref(),
+            // Made on first use, if this use may make anything.
+            create.as_deref().filter(|_| context.may_change),
         ))),
         DatabaseKind::Postgres { .. } => Err(unknown(database, "psql")),
         DatabaseKind::D1 { .. } => Err(unknown(database, "wrangler d1 execute")),

@@ -1,13 +1,17 @@
 //! `http`: asks a service and tells what it answers. Resolves nothing of HTTP itself: that is the platform's.
 
 mod outputs;
+mod preview;
 mod request;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 use crate::base::text::{fit, one_line};
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
+use crate::engine::{
+    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
+};
+use crate::event::Preview;
 use crate::model::ActionSpec;
 use crate::platform::http::{Blame, HttpCause, HttpError, Response, send};
 
@@ -21,6 +25,21 @@ pub(super) struct Http;
 impl Action for Http {
     fn spec(&self) -> &'static ActionSpec {
         &spec::SPEC
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            // What is wrong with the request is told before anything is sent.
+            let request = request::build(invocation, context)?;
+            Ok(Preview {
+                sent: preview::told(&request, invocation, context.masker),
+                rows: None,
+            })
+        })
     }
 
     fn run<'a>(

@@ -54,6 +54,49 @@ async fn get(world: &World, url: &str, options: Options) -> Result<Outputs, Acti
 }
 
 #[tokio::test]
+async fn the_preview_is_the_request_and_nothing_is_sent() {
+    use crate::base::{Masker, Secret};
+    // Nothing listens there: whatever is sent fails.
+    let mut world = estate("https://api.example.com/v1");
+    world.masker = Masker::new(&[Secret::new("a \"secret\"".to_owned())]);
+    let options = vec![
+        ("on", text("api")),
+        ("query", map(&[("q", "a b"), ("token", "a \"secret\"")])),
+        ("headers", map(&[("x-why", "because"), ("Cookie", "id=7")])),
+        (
+            "json",
+            Argument::Json(json!({"n": 1, "token": "a \"secret\""})),
+        ),
+    ];
+    let preview = world
+        .preview(&Http, "post", text("/things"), &options)
+        .await;
+    let sent = preview.unwrap().sent;
+    assert_eq!(
+        sent.lines().collect::<Vec<_>>(),
+        [
+            "POST https://api.example.com/v1/things?q=a+b&token=***",
+            "content-type: application/json",
+            "x-team: ops",
+            "authorization: ***",
+            "x-why: because",
+            "Cookie: ***",
+            "",
+            r#"{"n":1,"token":"***"}"#,
+        ]
+    );
+    let form = vec![("form", map(&[("a", "b c"), ("token", "a \"secret\"")]))];
+    let url = "https://user:word@example.com/";
+    let preview = world.preview(&Http, "put", text(url), &form).await;
+    let sent = preview.unwrap().sent;
+    assert!(
+        sent.starts_with("PUT https://user:***@example.com/\n"),
+        "{sent}"
+    );
+    assert!(sent.ends_with("\n\na=b+c&token=***"), "{sent}");
+}
+
+#[tokio::test]
 async fn tells_all_that_the_description_promises() {
     let head = "Set-Cookie: a\r\nServer-Timing: db;dur=4.5\r\nset-cookie: b\r\n";
     let server = always("200 OK", head, br#"{"status": "healthy"}"#).await;

@@ -1,5 +1,7 @@
 //! `sql`: runs SQL on a database of the configuration.
 
+mod preview;
+
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,7 +10,9 @@ use serde_json::Value;
 use crate::base::Masker;
 use crate::base::text::{count, fit, one_line, thousands};
 use crate::base::{Effect, Size, Span};
-use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
+use crate::engine::{
+    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
+};
 use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
 use crate::platform::rows::{Changed, Rows};
@@ -108,6 +112,14 @@ impl Action for Sql {
         &SPEC
     }
 
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(preview::preview(invocation, context))
+    }
+
     fn run<'a>(
         &'a self,
         invocation: &'a Invocation,
@@ -120,16 +132,23 @@ impl Action for Sql {
             let started = Instant::now();
             let (rows, changed, detail) = match &invocation.object {
                 Argument::Sql(sql) => {
-                    statement(
-                        system.as_ref(),
-                        invocation.verb.name,
-                        sql,
-                        limit,
-                        context.masker,
-                    )
-                    .await?
+                    let verb = match invocation.verb.name {
+                        // It reads, or it would not be here: the fence of a query holds it to that.
+                        "execute" if !context.may_change => "query",
+                        verb => verb,
+                    };
+                    statement(system.as_ref(), verb, sql, limit, context.masker).await?
                 }
-                Argument::Path(path) => file(system.as_ref(), &context.folder.join(path)).await?,
+                Argument::Path(path) => {
+                    let sql = text_of(&context.folder.join(path)).await?;
+                    let changed = if context.may_change {
+                        system.script(&sql).await?
+                    } else {
+                        system.read_script(&sql).await?;
+                        0
+                    };
+                    (Rows::default(), changed, told_changed(changed))
+                }
                 _ => return Err(ActionError::config("there is no SQL to run")),
             };
             Ok(Outputs::new(detail)
@@ -185,10 +204,8 @@ async fn statement(
     }
 }
 
-async fn file(
-    system: &dyn DatabaseSystem,
-    path: &Path,
-) -> Result<(Rows, u64, String), ActionError> {
+/// The text of a file of statements.
+async fn text_of(path: &Path) -> Result<String, ActionError> {
     let bytes = tokio::fs::metadata(path).await.map_or(0, |file| file.len());
     if bytes > LONGEST_FILE {
         let error = format!("the file {} has {}", path.display(), Size(bytes));
@@ -198,15 +215,13 @@ async fn file(
         ))
         .help("split it, or hand it to the database's own tool with `command.run`"));
     }
-    let sql = tokio::fs::read_to_string(path).await.map_err(|error| {
+    tokio::fs::read_to_string(path).await.map_err(|error| {
         ActionError::own(format!(
             "the file {} cannot be read: {error}",
             path.display()
         ))
         .help("a relative path begins at the folder of the runbooks; the text is UTF-8")
-    })?;
-    let changed = system.script(&sql).await?;
-    Ok((Rows::default(), changed, told_changed(changed)))
+    })
 }
 
 fn told_changed(changed: u64) -> String {

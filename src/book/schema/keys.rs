@@ -46,6 +46,11 @@ pub(super) static RUNBOOK: TableShape = TableShape {
         ),
         Key::new("window", Shape::Text, "The [window.*] that it must run in"),
         Key::new(
+            "approved",
+            Shape::Either(&[Shape::Boolean, Shape::Table(&APPROVAL)]),
+            "What it may destroy without being asked: a standing approval, for schedules",
+        ),
+        Key::new(
             "timeout",
             Shape::Duration,
             "How long the whole run may take",
@@ -76,6 +81,22 @@ pub(super) static RUNBOOK: TableShape = TableShape {
             "finding",
             Shape::Tables(&FINDING),
             "The causes that it can tell from the evidence",
+        ),
+    ],
+};
+
+static APPROVAL: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "rows",
+            Shape::Integer,
+            "The most rows that its destroys may take in all",
+        ),
+        Key::new(
+            "steps",
+            Shape::Texts,
+            "The steps that it is given for: all of them unless given",
         ),
     ],
 };

@@ -174,7 +174,7 @@ fn reads_every_key() {
         Some("backups")
     );
     assert_eq!(
-        config.window("weekly").map(|window| window.zone.as_str()),
+        config.window("weekly").map(|window| window.zone.name()),
         Some("UTC")
     );
 }
@@ -373,4 +373,18 @@ proptest! {
         text.truncate(cut.min(text.len()));
         let _ = read(&text, Some("staging"));
     }
+}
+
+#[test]
+fn a_window_opens_some_day_in_a_zone_that_there_is() {
+    assert_eq!(
+        mistakes("[window.a]\ncron = \"0 0 31 2 *\"\nfor = \"1h\"\nzone = \"Europe/Berln\"\n"),
+        "estate/opsbook.toml:2:8\n    2 │ cron = \"0 0 31 2 *\"\n      │        ^^^^^^^^^^^^ no such day ever comes\n\n\
+         estate/opsbook.toml:4:8\n    4 │ zone = \"Europe/Berln\"\n      │        ^^^^^^^^^^^^^^ \"Europe/Berln\" is no time zone of the IANA database; did you mean \"Europe/Berlin\"?"
+    );
+    assert!(
+        mistakes("[window.a]\ncron = \"0 0 * * *\"\nfor = \"1h\"\nzone = \"here\"\n").ends_with(
+            "is no time zone of the IANA database; write it as \"Europe/Berlin\" or \"UTC\""
+        )
+    );
 }

@@ -1,14 +1,17 @@
 //! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
 
+mod dry;
 mod flow;
 mod judging;
+mod locks;
 mod patience;
 mod resume;
 mod safety;
 mod undo;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -27,6 +30,7 @@ use crate::model::{
     ActionSpec, EffectRule, Kind, OptionSpec, Requirement, Runbook, VerbSpec, Vocabulary,
 };
 use crate::plan::Plan;
+use crate::store::MemoryJournal;
 
 thread_local! {
     /// What the test action did to the world, in order. A test runs on one thread, engine and all.
@@ -34,6 +38,10 @@ thread_local! {
     /// Stops the run of this test.
     static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
         const { RefCell::new(None) };
+    /// What a person chooses.
+    static CHOICE: Cell<Option<usize>> = const { Cell::new(None) };
+    /// What happens when the run of this test waits for a lock.
+    static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
 fn world() -> Vec<String> {
@@ -124,10 +132,9 @@ impl Action for Act {
             }
             let mut outputs = Outputs::new("done");
             let change = format!("change {}", context.step);
-            outputs.values.insert(
-                "changed".to_owned(),
-                world().iter().any(|done| *done == change).into(),
-            );
+            outputs
+                .values
+                .insert("changed".to_owned(), world().contains(&change).into());
             if let Argument::Json(Value::Object(values)) = &invocation.object {
                 outputs.values.extend(values.clone());
             }
@@ -164,6 +171,10 @@ impl Action for Child {
         &RUNBOOK
     }
 
+    fn dry(&self) -> Dry {
+        Dry::Done
+    }
+
     fn grace(&self) -> std::time::Duration {
         std::time::Duration::from_secs(60)
     }
@@ -197,6 +208,7 @@ struct TestJournal {
     worlds: RefCell<Vec<usize>>,
     sources: RefCell<BTreeMap<String, String>>,
     breaks_at: Option<usize>,
+    locks: Rc<MemoryJournal>,
 }
 
 impl Journal for TestJournal {
@@ -249,24 +261,24 @@ impl Journal for TestJournal {
 impl Locks for TestJournal {
     fn acquire(
         &self,
-        _lock: &str,
-        _holder: &LockHolder,
-        _liveness: &dyn Fn(&ProcessMark) -> Liveness,
+        lock: &str,
+        holder: &LockHolder,
+        liveness: &dyn Fn(&ProcessMark) -> Liveness,
     ) -> Result<Acquired, JournalError> {
-        Ok(Acquired::Free)
+        self.locks.acquire(lock, holder, liveness)
     }
 
-    fn release(&self, _run: RunId, _process: &ProcessMark) -> Result<(), JournalError> {
-        Ok(())
+    fn release(&self, run: RunId, process: &ProcessMark) -> Result<(), JournalError> {
+        self.locks.release(run, process)
     }
 }
 
-/// A machine without processes.
-struct NoMachine;
+/// A machine of whose processes only this is known.
+struct TestMachine(Liveness);
 
-impl Machine for NoMachine {
+impl Machine for TestMachine {
     fn liveness(&self, _process: &ProcessMark) -> Liveness {
-        Liveness::Unknown
+        self.0
     }
 
     fn end_leftovers<'a>(
@@ -278,7 +290,7 @@ impl Machine for NoMachine {
 }
 
 /// Answers every question the same way, or never.
-struct Answer(Option<Result<bool, PromptError>>, Option<usize>);
+struct Answer(Option<Result<bool, PromptError>>);
 
 impl Prompt for Answer {
     fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
@@ -300,7 +312,7 @@ impl Prompt for Answer {
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
-        Box::pin(async { self.1.ok_or(PromptError::NoTerminal) })
+        Box::pin(async { CHOICE.get().ok_or(PromptError::NoTerminal) })
     }
 }
 
@@ -324,6 +336,12 @@ impl Sink for Told {
     }
 
     fn progress(&mut self, _progress: &Progress) {}
+
+    fn waiting(&mut self, _line: &str) {
+        if let Some(happens) = WAITING.take() {
+            happens();
+        }
+    }
 }
 
 /// What a test wants of the world around a run.
@@ -337,13 +355,14 @@ struct Bench {
     secrets: BTreeMap<String, Secret>,
     inputs: Map<String, Value>,
     protected: bool,
+    liveness: Liveness,
 }
 
 impl Default for Bench {
     fn default() -> Self {
         Self {
             journal: TestJournal::default(),
-            answer: Answer(Some(Err(PromptError::NoTerminal)), None),
+            answer: Answer(Some(Err(PromptError::NoTerminal))),
             tools: Tools(None),
             options: RunOptions::default(),
             stop: None,
@@ -351,6 +370,7 @@ impl Default for Bench {
             secrets: BTreeMap::new(),
             inputs: Map::new(),
             protected: false,
+            liveness: Liveness::Unknown,
         }
     }
 }
@@ -429,7 +449,7 @@ impl Bench {
         let from = from.map(StepKey::new);
         self.work(text, async |engine, plan, sink, stop| {
             engine
-                .undo(plan, &history, from.as_ref(), &self.options, sink, stop)
+                .undo((plan, &history), from.as_ref(), &self.options, sink, stop)
                 .await
         })
     }
@@ -439,7 +459,7 @@ impl Bench {
         let from = from.map(StepKey::new);
         self.work(text, async |engine, plan, sink, _| {
             engine
-                .preview_undo(plan, &history, from.as_ref(), &self.options, sink)
+                .preview_undo((plan, &history), from.as_ref(), &self.options, sink)
                 .await
         })
     }
@@ -485,7 +505,7 @@ impl Bench {
             masker: &masker,
             journal: &self.journal,
             locks: &self.journal,
-            machine: &NoMachine,
+            machine: &TestMachine(self.liveness),
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,

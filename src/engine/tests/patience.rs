@@ -134,7 +134,7 @@ fn a_sub_runbook_that_is_cut_off_still_cleans_up() {
 #[test]
 fn a_question_that_nobody_answers_ends_with_the_time_of_the_run() {
     let bench = Bench {
-        answer: Answer(None, None),
+        answer: Answer(None),
         ..Bench::default()
     };
     let ended = bench.run(

@@ -327,10 +327,8 @@ fn a_person_at_the_terminal_says_what_is_true() {
         (1, ExitCode::Ok, vec!["change a", "change b"]),
         (2, ExitCode::Stuck, vec![]),
     ] {
-        let bench = Bench {
-            answer: Answer(Some(Ok(true)), Some(choice)),
-            ..cut_in("a", Bench::default(), TWO)
-        };
+        let bench = cut_in("a", Bench::default(), TWO);
+        CHOICE.set(Some(choice));
         let ended = bench.resume(TWO);
         assert_eq!(ended.end.exit, exit);
         assert_eq!(world(), done, "choice {choice}");

@@ -11,7 +11,7 @@ fn a_destroy_asks_and_without_anybody_to_ask_nothing_is_done() {
     assert!(world().is_empty());
 
     let refused = Bench {
-        answer: Answer(Some(Ok(false)), None),
+        answer: Answer(Some(Ok(false))),
         ..Bench::default()
     }
     .run(text);

@@ -129,14 +129,10 @@ fn it_asks_once_and_in_a_protected_environment_for_the_name() {
         confirm: vec!["test main".to_owned()],
         ..RunOptions::default()
     };
-    let nobody = || Answer(Some(Err(PromptError::NoTerminal)), None);
-    assert!(asked(
-        Answer(Some(Ok(true)), None),
-        RunOptions::default(),
-        false
-    ));
+    let nobody = || Answer(Some(Err(PromptError::NoTerminal)));
+    assert!(asked(Answer(Some(Ok(true))), RunOptions::default(), false));
     assert!(!asked(
-        Answer(Some(Ok(false)), None),
+        Answer(Some(Ok(false))),
         RunOptions::default(),
         false
     ));

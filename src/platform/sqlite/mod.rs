@@ -122,6 +122,24 @@ impl Sqlite {
         .await
     }
 
+    /// Runs the statements of a file, each of which must read; their rows are not kept.
+    ///
+    /// # Errors
+    /// When one of them would write, or SQLite refuses it.
+    pub async fn read_script(&self, sql: &str) -> Result<(), SqliteError> {
+        let sql = sql.to_owned();
+        self.with(Access::Read, move |connection, _| {
+            statement::read_script(connection, &sql)
+        })
+        .await
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the database and has it answer.
     ///
     /// # Errors

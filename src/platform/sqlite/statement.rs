@@ -92,6 +92,16 @@ pub(super) fn script(connection: &Connection, sql: &str) -> Result<u64, SqliteEr
     outcome
 }
 
+/// Runs the statements of a file on a connection that can only read.
+pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), SqliteError> {
+    let mut batch = Batch::new(connection, sql);
+    while let Some(mut statement) = batch.next()? {
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+    }
+    Ok(())
+}
+
 fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
     let placed = |error| in_script(error, sql);
     let mut changed = 0;

@@ -1,12 +1,17 @@
 //! The journal as a SQLite file that many processes share.
 
+mod chain;
 mod error;
 mod file;
+mod locks;
+mod migration;
 mod row;
 mod schema;
+mod source;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +20,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::base::{Liveness, ProcessMark, RunId};
 use crate::engine::{Acquired, Durability, Journal, JournalError, LockHolder, Locks, RunRow};
 use crate::event::{Envelope, Event};
+
+pub use chain::ChainHash;
 
 use error::{Doing, failed, is_duplicate, unreadable, unwritable};
 use row::Pending;
@@ -41,8 +48,12 @@ pub struct SqliteJournal {
 #[derive(Debug)]
 struct State {
     connection: Connection,
+    /// The format of the file: an older one that is only read has fewer tables.
+    format: i64,
     waiting: Vec<Pending>,
     bytes: usize,
+    /// The texts that wait for the next event, by their digests.
+    sources: BTreeMap<String, String>,
 }
 
 impl SqliteJournal {
@@ -62,7 +73,7 @@ impl SqliteJournal {
         schema::prepare(&mut connection, &path)?;
         // Only now is it known to be a journal, and not a file that was named by mistake.
         file::close_to_others(&path).map_err(|error| unwritable(&path, error))?;
-        Ok(Self::of(path, connection, false))
+        Ok(Self::of(path, connection, schema::FORMAT, false))
     }
 
     /// Opens the journal in this file for reading. Where there is none, there are no runs.
@@ -77,7 +88,7 @@ impl SqliteJournal {
         {
             return Self::empty(path);
         }
-        let opened = |immutable| -> Result<Option<Connection>, JournalError> {
+        let opened = |immutable| -> Result<Option<(Connection, i64)>, JournalError> {
             let connection = Connection::open_with_flags(
                 uri(&path, immutable),
                 OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -85,8 +96,8 @@ impl SqliteJournal {
                     | OpenFlags::SQLITE_OPEN_URI,
             )
             .map_err(|error| failed(&path, Doing::Reading, error))?;
-            let made = schema::prepare_reading(&connection, &path)?;
-            Ok(made.then_some(connection))
+            let format = schema::prepare_reading(&connection, &path)?;
+            Ok(format.map(|format| (connection, format)))
         };
         let connection = match opened(false) {
             // In a folder that cannot be written SQLite cannot keep the index of its log. Where there is no log, the
@@ -95,7 +106,7 @@ impl SqliteJournal {
             other => other?,
         };
         match connection {
-            Some(connection) => Ok(Self::of(path, connection, true)),
+            Some((connection, format)) => Ok(Self::of(path, connection, format, true)),
             None => Self::empty(path),
         }
     }
@@ -104,14 +115,16 @@ impl SqliteJournal {
         let mut connection =
             Connection::open_in_memory().map_err(|error| failed(&path, Doing::Reading, error))?;
         schema::make_private(&mut connection, &path)?;
-        Ok(Self::of(path, connection, true))
+        Ok(Self::of(path, connection, schema::FORMAT, true))
     }
 
-    fn of(path: PathBuf, connection: Connection, reading: bool) -> Self {
+    fn of(path: PathBuf, connection: Connection, format: i64, reading: bool) -> Self {
         let state = Mutex::new(State {
             connection,
+            format,
             waiting: Vec::new(),
             bytes: 0,
+            sources: BTreeMap::new(),
         });
         Self {
             identity: file::identity(&path),
@@ -155,8 +168,12 @@ impl State {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
+        for (digest, text) in &self.sources {
+            source::keep(&transaction, digest, text).map_err(failed)?;
+        }
+        let mut hash = chain::head(&transaction).map_err(failed)?;
         for pending in &self.waiting {
-            pending.write(&transaction).map_err(|error| {
+            hash = pending.write(&transaction, hash).map_err(|error| {
                 if is_duplicate(&error) {
                     let (run, seq) = pending.key();
                     return unwritable(path, format!("event {seq} of run {run} is there already"));
@@ -166,6 +183,7 @@ impl State {
         }
         transaction.commit().map_err(failed)?;
         self.waiting.clear();
+        self.sources.clear();
         self.bytes = 0;
         Ok(())
     }
@@ -223,7 +241,7 @@ impl Journal for SqliteJournal {
             return Ok(());
         }
         // SQLite goes on writing to a file that was removed: what it keeps there is lost with the process.
-        let lost = durability == Durability::Durable && file::identity(&self.path) != self.identity;
+        let lost = durability != Durability::Relaxed && file::identity(&self.path) != self.identity;
         let written = if lost {
             Err(unwritable(
                 &self.path,
@@ -247,27 +265,72 @@ impl Journal for SqliteJournal {
         self.read(|connection| row::runs(connection, limit, runbook))
     }
 
-    fn keep_source(&self, _digest: &str, _text: &str) -> Result<(), JournalError> {
+    fn keep_source(&self, digest: &str, text: &str) -> Result<(), JournalError> {
+        self.check_writable()?;
+        let sources = &mut self.lock().sources;
+        sources.insert(digest.to_owned(), text.to_owned());
         Ok(())
     }
 
-    fn source(&self, _digest: &str) -> Result<Option<String>, JournalError> {
-        Ok(None)
+    fn source(&self, digest: &str) -> Result<Option<String>, JournalError> {
+        let state = self.lock();
+        if let Some(text) = state.sources.get(digest) {
+            return Ok(Some(text.clone()));
+        }
+        if state.format < source::SINCE {
+            return Ok(None);
+        }
+        source::find(&state.connection, digest)
+            .map_err(|error| failed(&self.path, Doing::Reading, error))
     }
 }
 
 impl Locks for SqliteJournal {
     fn acquire(
         &self,
-        _lock: &str,
-        _holder: &LockHolder,
-        _liveness: &dyn Fn(&ProcessMark) -> Liveness,
+        lock: &str,
+        holder: &LockHolder,
+        liveness: &dyn Fn(&ProcessMark) -> Liveness,
     ) -> Result<Acquired, JournalError> {
-        Ok(Acquired::Free)
+        self.change(|connection| locks::acquire(connection, lock, holder, liveness))
     }
 
-    fn release(&self, _run: RunId, _process: &ProcessMark) -> Result<(), JournalError> {
-        Ok(())
+    fn release(&self, run: RunId, process: &ProcessMark) -> Result<(), JournalError> {
+        self.change(|connection| locks::release(connection, run, process))
+    }
+}
+
+impl SqliteJournal {
+    /// Every lock that is held with who holds it, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn held(&self) -> Result<Vec<(String, LockHolder)>, JournalError> {
+        if self.lock().format < locks::SINCE {
+            return Ok(Vec::new());
+        }
+        self.read(locks::held)
+    }
+
+    /// Gives a lock back for its holder, which cannot; whether that one still held it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn release_for(&self, lock: &str, holder: &LockHolder) -> Result<bool, JournalError> {
+        self.change(|connection| locks::release_for(connection, lock, holder))
+    }
+
+    /// Changes something at once, beside what waits.
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        self.check_writable()?;
+        let mut state = self.lock();
+        state
+            .set_durability(Durability::Written)
+            .and_then(|()| change(&mut state.connection))
+            .map_err(|error| failed(&self.path, Doing::Writing, error))
     }
 }
 

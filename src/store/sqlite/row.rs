@@ -8,6 +8,9 @@ use crate::base::{RunId, Verdict};
 use crate::engine::RunRow;
 use crate::event::{Envelope, Event, VERSION};
 
+use super::chain::{ChainHash, Link};
+use super::schema;
+
 /// An event that waits to be written.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
@@ -34,6 +37,8 @@ enum Change {
         took_ms: f64,
         reason: String,
     },
+    /// The run goes on: what its end said no longer holds.
+    Resumed,
 }
 
 impl Pending {
@@ -51,6 +56,7 @@ impl Pending {
                 took_ms: end.took_ms,
                 reason: end.reason.clone(),
             },
+            Event::RunResumed(_) => Change::Resumed,
             _ => Change::None,
         };
         Ok(Self {
@@ -73,15 +79,39 @@ impl Pending {
         self.body.len()
     }
 
-    /// Writes the event and what it changes in the list of runs.
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Writes the event behind the one with this hash, and what it changes in the list of runs; its own hash.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        before: ChainHash,
+    ) -> rusqlite::Result<ChainHash> {
         let (run, seq) = self.envelope_key;
-        let (run, seq) = (integer(run.0)?, integer(seq)?);
-        let at = self.at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO events (run, seq, version, type, at, body) VALUES (?, ?, ?, ?, ?, ?)",
-        )?;
-        insert.execute(params![run, seq, self.version, self.kind, at, self.body])?;
+        let at = written(self.at);
+        let link = Link {
+            run: integer(run.0)?,
+            seq: integer(seq)?,
+            version: self.version.into(),
+            kind: &self.kind,
+            at: &at,
+            body: &self.body,
+        };
+        let hash = before.then(&link);
+        connection
+            .prepare_cached(schema::INSERT_EVENT)?
+            .execute(params![
+                link.run,
+                link.seq,
+                link.version,
+                link.kind,
+                link.at,
+                link.body,
+                hash
+            ])?;
+        self.change(connection, link.run, &at)?;
+        Ok(hash)
+    }
+
+    fn change(&self, connection: &Connection, run: i64, at: &str) -> rusqlite::Result<()> {
         match &self.change {
             Change::None => {}
             Change::Started { runbook, user, dry } => {
@@ -104,6 +134,12 @@ impl Pending {
                     params![verdict.as_str(), exit, took_ms, reason, run],
                 )?;
             }
+            Change::Resumed => {
+                connection.execute(
+                    "UPDATE runs SET verdict = NULL, exit = NULL, took_ms = NULL, reason = '' WHERE run = ?",
+                    [run],
+                )?;
+            }
         }
         Ok(())
     }
@@ -114,8 +150,13 @@ pub(super) fn integer(number: u64) -> rusqlite::Result<i64> {
     i64::try_from(number).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
+/// A moment as it is kept.
+pub(super) fn written(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// A number that this store wrote is not negative; one that another hand wrote is an error.
-fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
@@ -127,7 +168,8 @@ fn damaged(
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
 }
 
-fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+/// A moment that was kept.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
     let text: String = row.get(column)?;
     DateTime::parse_from_rfc3339(&text)
         .map(|at| at.to_utc())

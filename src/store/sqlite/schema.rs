@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::{Doing, failed};
+use super::error::{Doing, failed, unreadable};
+use super::migration;
 use crate::engine::JournalError;
 
 /// The format of the tables, kept in `PRAGMA user_version`.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 
 /// Marks the file as opsbook's, in `PRAGMA application_id`: "opsb".
 const APPLICATION: i64 = 0x6f70_7362;
@@ -17,7 +18,7 @@ const APPLICATION: i64 = 0x6f70_7362;
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const TABLES: &str = "
+const RUNS: &str = "
     CREATE TABLE runs (
         run        INTEGER PRIMARY KEY AUTOINCREMENT,
         runbook    TEXT,
@@ -30,42 +31,75 @@ const TABLES: &str = "
         dry        INTEGER
     );
     CREATE INDEX runs_by_runbook ON runs (runbook, run);
+";
+
+/// The events in the order in which they were written. A position is never given twice, so that one that is missing shows.
+pub(super) const EVENTS: &str = "
     CREATE TABLE events (
-        run     INTEGER NOT NULL,
-        seq     INTEGER NOT NULL,
-        version INTEGER NOT NULL,
-        type    TEXT NOT NULL,
-        at      TEXT NOT NULL,
-        body    TEXT NOT NULL,
-        PRIMARY KEY (run, seq)
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        run      INTEGER NOT NULL,
+        seq      INTEGER NOT NULL,
+        version  INTEGER NOT NULL,
+        type     TEXT NOT NULL,
+        at       TEXT NOT NULL,
+        body     TEXT NOT NULL,
+        hash     BLOB NOT NULL,
+        UNIQUE (run, seq)
     );
 ";
 
-/// Sets the connection up for writing and makes the tables where there are none.
+/// Writes one of them.
+pub(super) const INSERT_EVENT: &str =
+    "INSERT INTO events (run, seq, version, type, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+/// What format 2 brought beside the chain.
+pub(super) const SOURCES_AND_LOCKS: &str = "
+    CREATE TABLE sources (
+        digest TEXT PRIMARY KEY,
+        text   TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE locks (
+        name    TEXT PRIMARY KEY,
+        run     INTEGER NOT NULL,
+        runbook TEXT NOT NULL,
+        user    TEXT NOT NULL,
+        host    TEXT NOT NULL,
+        machine TEXT NOT NULL,
+        pid     INTEGER NOT NULL,
+        started INTEGER,
+        since   TEXT NOT NULL
+    ) WITHOUT ROWID;
+";
+
+/// Sets the connection up for writing: makes the tables where there are none, and brings those of an older format up to
+/// this one.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
     let failed = |error| failed(path, Doing::Writing, error);
     connection.busy_timeout(PATIENCE).map_err(failed)?;
-    if !is_made(connection, path, Doing::Writing)? {
-        make(connection, path)?;
+    if format(connection, path, Doing::Writing)? != Some(FORMAT) {
+        bring_up(connection, path)?;
     }
     write_ahead(connection).map_err(failed)
 }
 
-/// Sets the connection up for reading; false when the file has no tables yet.
-pub(super) fn prepare_reading(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
+/// Sets the connection up for reading; the format of the file, none when it has no tables yet.
+pub(super) fn prepare_reading(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Option<i64>, JournalError> {
     connection
         .busy_timeout(PATIENCE)
         .map_err(|error| failed(path, Doing::Reading, error))?;
-    is_made(connection, path, Doing::Reading)
+    format(connection, path, Doing::Reading)
 }
 
 /// Makes the tables in a database that nobody else sees.
 pub(super) fn make_private(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
-    make(connection, path)
+    bring_up(connection, path)
 }
 
-/// Whether the tables are there, in the format that is known.
-fn is_made(connection: &Connection, path: &Path, doing: Doing) -> Result<bool, JournalError> {
+/// The format of the tables, one that is known; none where there are none.
+fn format(connection: &Connection, path: &Path, doing: Doing) -> Result<Option<i64>, JournalError> {
     // One statement, so that all three are of one moment: another process may be making the tables just now.
     let (found, application, tables): (i64, i64, i64) = connection
         .query_row(
@@ -77,13 +111,16 @@ fn is_made(connection: &Connection, path: &Path, doing: Doing) -> Result<bool, J
         .map_err(|error| failed(path, doing, error))?;
     // A file that was created and not filled yet.
     if found == 0 && application == 0 && tables == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     if application != APPLICATION {
-        return Err(JournalError::Unreadable {
-            path: path.display().to_string(),
-            reason: "it is a database, but no journal of opsbook".to_owned(),
-        });
+        return Err(unreadable(
+            path,
+            "it is a database, but no journal of opsbook",
+        ));
+    }
+    if found < 1 {
+        return Err(unreadable(path, format_args!("there is no format {found}")));
     }
     if found > FORMAT {
         return Err(JournalError::Newer {
@@ -92,22 +129,28 @@ fn is_made(connection: &Connection, path: &Path, doing: Doing) -> Result<bool, J
             known: FORMAT,
         });
     }
-    Ok(true)
+    Ok(Some(found))
 }
 
-fn make(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
+/// Makes what the format of the file lacks, all or nothing.
+fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
     let failed = |error| failed(path, Doing::Writing, error);
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
-    // Another process may have made them while this one waited for its turn.
-    if is_made(&transaction, path, Doing::Writing)? {
-        return Ok(());
+    // Another process may have done it while this one waited for its turn.
+    match format(&transaction, path, Doing::Writing)? {
+        Some(FORMAT) => return Ok(()),
+        Some(_) => migration::from_1(&transaction).map_err(failed)?,
+        None => {
+            for tables in [RUNS, EVENTS, SOURCES_AND_LOCKS] {
+                transaction.execute_batch(tables).map_err(failed)?;
+            }
+            transaction
+                .pragma_update(None, "application_id", APPLICATION)
+                .map_err(failed)?;
+        }
     }
-    transaction.execute_batch(TABLES).map_err(failed)?;
-    transaction
-        .pragma_update(None, "application_id", APPLICATION)
-        .map_err(failed)?;
     transaction
         .pragma_update(None, "user_version", FORMAT)
         .map_err(failed)?;

@@ -11,8 +11,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::base::{RunId, Status, Verdict};
-use crate::engine::{Durability, Journal, JournalError};
+use crate::base::{Liveness, RunId, Status, Verdict};
+use crate::engine::{Acquired, Durability, Journal, JournalError, Locks as _};
 use crate::event::{Event, sample};
 use crate::store::{SqliteJournal, story};
 
@@ -194,21 +194,17 @@ fn a_newer_format_is_refused_in_both_ways_of_opening() {
     let path = folder.path().join("journal.db");
     drop(SqliteJournal::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    let newer = super::schema::FORMAT + 1;
+    connection
+        .pragma_update(None, "user_version", newer)
+        .unwrap();
     drop(connection);
     for error in [
         SqliteJournal::open(&path).unwrap_err(),
         SqliteJournal::open_read_only(&path).unwrap_err(),
     ] {
         assert!(
-            matches!(
-                error,
-                JournalError::Newer {
-                    found: 2,
-                    known: 1,
-                    ..
-                }
-            ),
+            matches!(error, JournalError::Newer { found, known, .. } if found == newer && known == newer - 1),
             "{error}"
         );
     }
@@ -333,9 +329,17 @@ fn copy_writes_and_dies() {
     };
     let journal = SqliteJournal::open(path).unwrap();
     let run = journal.begin().unwrap();
-    let stream = sample::stream_of(run, vec![sample::started(&[]), sample::step_started("a")]);
+    let stream = sample::stream_of(
+        run,
+        vec![
+            sample::started(&[]),
+            sample::step_started("a"),
+            sample::finished("a", Status::Ok),
+        ],
+    );
     journal.append(&stream[..1], Durability::Relaxed).unwrap();
-    journal.append(&stream[1..], Durability::Durable).unwrap();
+    journal.append(&stream[1..2], Durability::Durable).unwrap();
+    journal.append(&stream[2..], Durability::Written).unwrap();
     #[expect(
         clippy::disallowed_methods,
         reason = "a process that dies at once is what this is for"
@@ -344,7 +348,7 @@ fn copy_writes_and_dies() {
 }
 
 #[test]
-fn processes_that_die_leave_what_was_durable_and_numbers_of_their_own() {
+fn processes_that_die_leave_what_was_written_and_numbers_of_their_own() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("journal.db");
     let children: Vec<_> = (0..8)
@@ -365,6 +369,60 @@ fn processes_that_die_leave_what_was_durable_and_numbers_of_their_own() {
     let runs = journal.runs(20, None).unwrap();
     assert_eq!(runs.len(), 8);
     for row in runs {
-        assert_eq!(journal.events(row.run).unwrap().len(), 2);
+        assert_eq!(journal.events(row.run).unwrap().len(), 3);
     }
+}
+
+#[test]
+fn of_many_who_want_a_lock_at_once_one_gets_it_and_all_others_see_who() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("journal.db");
+    let outcomes: Vec<Acquired> = std::thread::scope(|scope| {
+        let path = &path;
+        let handles: Vec<_> = (1..=16)
+            .map(|number| {
+                scope.spawn(move || {
+                    let journal = SqliteJournal::open(path).unwrap();
+                    let holder = story::holder(number);
+                    journal
+                        .acquire("database/main", &holder, &|_| Liveness::Alive)
+                        .unwrap()
+                })
+            })
+            .collect();
+        let joined = handles.into_iter().map(|handle| handle.join().unwrap());
+        joined.collect()
+    });
+    let free = |outcome: &&Acquired| **outcome == Acquired::Free;
+    assert_eq!(outcomes.iter().filter(free).count(), 1);
+    let journal = SqliteJournal::open_read_only(&path).unwrap();
+    let (lock, winner) = journal.held().unwrap().remove(0);
+    assert_eq!(lock, "database/main");
+    for outcome in outcomes.iter().filter(|outcome| !free(outcome)) {
+        assert_eq!(*outcome, Acquired::Held(winner.clone()));
+    }
+    assert!(
+        journal.release_for(&lock, &winner).is_err(),
+        "it only reads"
+    );
+    let journal = SqliteJournal::open(&path).unwrap();
+    let other = story::holder(winner.process.pid + 1);
+    assert!(!journal.release_for(&lock, &other).unwrap());
+    assert!(journal.release_for(&lock, &winner).unwrap());
+    assert!(journal.held().unwrap().is_empty());
+}
+
+#[test]
+fn sources_are_written_with_the_next_event_and_not_before() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("journal.db");
+    let journal = SqliteJournal::open(&path).unwrap();
+    let other = SqliteJournal::open_read_only(&path).unwrap();
+    let run = journal.begin().unwrap();
+    journal.keep_source("ab", "a text").unwrap();
+    journal.events(run).unwrap();
+    assert_eq!(other.source("ab").unwrap(), None);
+    let stream = sample::stream_of(run, vec![sample::started(&[])]);
+    journal.append(&stream, Durability::Written).unwrap();
+    assert_eq!(other.source("ab").unwrap().as_deref(), Some("a text"));
 }

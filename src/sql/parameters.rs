@@ -1,0 +1,190 @@
+//! The parameters of a statement: where they stand, with their values written out for a reader, and counted anew for a
+//! part of the statement. What is made here for a reader is never sent.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use serde_json::Value;
+use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
+use sqlparser::tokenizer::{Location, Token, Tokenizer};
+
+use super::Dialect;
+
+/// The statement with its values in place of `?1`, `?2`, …, each a literal of the dialect. A text that is no SQL, and a
+/// parameter without a value, stay as they are.
+#[must_use]
+pub fn with_literals(text: &str, parameters: &[Value], dialect: Dialect) -> String {
+    replaced(text, dialect, |number| {
+        let value = parameters.get(number.checked_sub(1)?)?;
+        Some(literal(value, dialect))
+    })
+}
+
+/// A part of a statement with the parameters that occur in it counted from one, and their values in that order.
+#[must_use]
+pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, Vec<Value>) {
+    let mut kept: Vec<usize> = Vec::new();
+    let text = replaced(text, dialect, |number| {
+        let place = kept.iter().position(|known| *known == number);
+        let place = place.unwrap_or_else(|| {
+            kept.push(number);
+            kept.len() - 1
+        });
+        Some(format!("?{}", place + 1))
+    });
+    let values = kept
+        .into_iter()
+        .map(|number| parameters.get(number.saturating_sub(1)).cloned())
+        .map(Option::unwrap_or_default)
+        .collect();
+    (text, values)
+}
+
+/// A value as a literal of the dialect.
+fn literal(value: &Value, dialect: Dialect) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Bool(truth) => match dialect {
+            Dialect::Sqlite => u8::from(*truth).to_string(),
+            Dialect::Postgres => truth.to_string().to_ascii_uppercase(),
+        },
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Object(fields) if fields.len() == 1 => {
+            let bytes = fields
+                .get("base64")
+                .and_then(Value::as_str)
+                .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+            let Some(bytes) = bytes else {
+                return quoted(&value.to_string());
+            };
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            match dialect {
+                Dialect::Sqlite => format!("x'{digits}'"),
+                Dialect::Postgres => format!("'\\x{digits}'"),
+            }
+        }
+        Value::Array(_) | Value::Object(_) => quoted(&value.to_string()),
+    }
+}
+
+fn replaced(text: &str, dialect: Dialect, mut by: impl FnMut(usize) -> Option<String>) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut end = 0;
+    for (range, number) in places(text, dialect) {
+        let Some(stand_in) = by(number) else { continue };
+        written.push_str(&text[end..range.start]);
+        written.push_str(&stand_in);
+        end = range.end;
+    }
+    written.push_str(&text[end..]);
+    written
+}
+
+/// Where the numbered parameters stand: in no text, no quoted name and no comment. Nowhere in what is no SQL.
+fn places(text: &str, dialect: Dialect) -> Vec<(Range<usize>, usize)> {
+    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    };
+    let Ok(tokens) = Tokenizer::new(grammar, text).tokenize_with_location() else {
+        return Vec::new();
+    };
+    let mut offsets = Offsets::of(text);
+    let mut places = Vec::new();
+    let mut tokens = tokens.iter().peekable();
+    while let Some(token) = tokens.next() {
+        let number = match &token.token {
+            Token::Placeholder(mark) => mark.strip_prefix('?').map(str::to_owned),
+            // PostgreSQL has an operator of this name.
+            Token::Question => match tokens.peek().map(|next| &next.token) {
+                Some(Token::Number(number, false)) => Some(number.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(number) = number else { continue };
+        if let (Some(start), Ok(place)) = (offsets.at(token.span.start), number.parse()) {
+            let range = start..start + 1 + number.len();
+            if text.get(range.clone()) == Some(&format!("?{number}")) {
+                places.push((range, place));
+            }
+        }
+    }
+    places
+}
+
+/// From the tokenizer's lines and columns, both of characters and from one on, to bytes. Asked from front to back.
+struct Offsets<'t> {
+    rest: std::str::CharIndices<'t>,
+    line: u64,
+    column: u64,
+}
+
+impl<'t> Offsets<'t> {
+    fn of(text: &'t str) -> Self {
+        Self {
+            rest: text.char_indices(),
+            line: 1,
+            column: 1,
+        }
+    }
+
+    fn at(&mut self, wanted: Location) -> Option<usize> {
+        loop {
+            let (offset, character) = self.rest.next()?;
+            let here = (self.line, self.column);
+            if character == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+            if here == (wanted.line, wanted.column) {
+                return Some(offset);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Dialect::{Postgres, Sqlite};
+    use super::{part_of, with_literals};
+
+    #[test]
+    fn values_stand_where_their_parameters_did_and_nowhere_else() {
+        let values = [json!("it's\n; DROP"), json!(7), json!(null), json!(true)];
+        let text = "UPDATE \"?1\" /* ?2 é */ SET a = ?1, b='?2', -- ?3\n\tc\u{1f600} = ?3 WHERE d = ?2 AND e = ?4 AND f = ?9";
+        let told = "UPDATE \"?1\" /* ?2 é */ SET a = 'it''s\n; DROP', b='?2', -- ?3\n\tc\u{1f600} = NULL WHERE d = 7 AND e = 1 AND f = ?9";
+        assert_eq!(with_literals(text, &values, Sqlite), told);
+        assert_eq!(
+            with_literals(text, &values, Postgres),
+            told.replace("e = 1", "e = TRUE")
+        );
+        assert_eq!(with_literals("SELECT '?1", &values, Sqlite), "SELECT '?1");
+    }
+
+    #[test]
+    fn blobs_and_lists_have_literals() {
+        let values = [json!({"base64": "AP8="}), json!([1, "a"])];
+        let told = |dialect| with_literals("?1 ?2", &values, dialect);
+        assert_eq!(told(Sqlite), "x'00ff' '[1,\"a\"]'");
+        assert_eq!(told(Postgres), "'\\x00ff' '[1,\"a\"]'");
+    }
+
+    #[test]
+    fn a_part_counts_its_own_parameters() {
+        let values = [json!("a"), json!("b"), json!("c")];
+        let (text, kept) = part_of(
+            "SELECT 1 WHERE x = ?3 AND y = ?2 OR z = ?3",
+            &values,
+            Sqlite,
+        );
+        assert_eq!(text, "SELECT 1 WHERE x = ?1 AND y = ?2 OR z = ?1");
+        assert_eq!(kept, [json!("c"), json!("b")]);
+    }
+}
