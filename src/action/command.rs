@@ -52,6 +52,10 @@ impl Action for Command {
         })
     }
 
+    fn starts_processes(&self) -> bool {
+        true
+    }
+
     fn run<'a>(
         &'a self,
         invocation: &'a Invocation,

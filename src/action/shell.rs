@@ -67,6 +67,10 @@ impl Action for Shell {
         })
     }
 
+    fn starts_processes(&self) -> bool {
+        true
+    }
+
     fn run<'a>(
         &'a self,
         invocation: &'a Invocation,

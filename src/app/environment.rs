@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, ProcessMark, SystemClock};
+use crate::platform::process;
 use crate::term::{self, Facts, Variables};
 
 /// What surrounds the process, as it was when the process began.
@@ -25,6 +26,8 @@ pub struct Environment {
     pub host: String,
     /// As which process.
     pub pid: u32,
+    /// What tells this process from every other.
+    pub process: ProcessMark,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -46,6 +49,7 @@ impl Environment {
                 |host| host.to_string_lossy().into_owned(),
             ),
             pid: std::process::id(),
+            process: process::own_mark(),
             clock: Arc::new(SystemClock),
         }
     }
@@ -133,6 +137,7 @@ impl Environment {
             user: "alice".to_owned(),
             host: "host".to_owned(),
             pid: 1,
+            process: ProcessMark::default(),
             clock: Arc::new(crate::base::FixedClock(chrono::DateTime::UNIX_EPOCH)),
         }
     }

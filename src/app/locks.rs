@@ -24,8 +24,9 @@ impl App {
     /// When the store cannot be read.
     pub fn locks(&self) -> Result<Vec<HeldLock>, AppError> {
         let held = self.journal_for_reading()?.held()?;
+        let machine = ThisMachine::of(self.environment(), String::new());
         let with_liveness = |(lock, holder): (String, LockHolder)| HeldLock {
-            liveness: ThisMachine.liveness(&holder.process),
+            liveness: machine.liveness(&holder.process),
             lock,
             holder,
         };

@@ -28,6 +28,7 @@ pub use bug::guard;
 pub use environment::Environment;
 pub use error::{AppError, ErrorKind};
 pub use locks::HeldLock;
+pub use machine::kept;
 pub use output::{Listing, tell_error};
 pub use secret_argument::SecretArgument;
 pub use settings::{

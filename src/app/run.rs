@@ -46,10 +46,15 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
+            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped) => exit,
+                exit = self.run_within(runbook, given, &config, options, &stopped, &machine) => {
+                    machine.dismiss();
+                    exit
+                }
             }
         });
         // What still blocks a thread (a name being looked up) must not hold up the end.
@@ -64,13 +69,14 @@ impl App {
         config: &Config,
         options: &RunOptions,
         stopped: &StopSignal,
+        machine: &ThisMachine,
     ) -> Result<ExitCode, AppError> {
         let environment = self.environment();
         let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
         };
         let secret_inputs = secret_inputs(&plan);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
@@ -84,20 +90,21 @@ impl App {
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
-            variables: Vec::new(),
+            variables: vec![machine.variable()],
             secrets,
             masker: &masker,
             journal: &journal,
             locks: &journal,
-            machine: &ThisMachine,
+            machine,
             prompt: &prompt,
-            toolbox: &InstalledTools::of(environment),
+            toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
                 user: environment.user.clone(),
                 host: environment.host.clone(),
+                token: machine.token().to_owned(),
                 pid: environment.pid,
-                process: crate::base::ProcessMark::default(),
+                process: environment.process.clone(),
                 folder: environment.folder.display().to_string(),
                 config: config
                     .source
@@ -115,6 +122,7 @@ impl App {
             outside_window: options.outside_window,
             timeout: options.timeout,
             wait: options.wait,
+            ..engine::RunOptions::default()
         };
         let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
             Ok(end) => end,
@@ -139,6 +147,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
+        machine: &ThisMachine,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -148,7 +157,7 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment()).await?;
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
         Ok((plan, secrets))
     }
 }
@@ -187,6 +196,7 @@ fn refusal(error: RunError) -> AppError {
         }
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+        other => AppError::not_now(other.to_string()),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
 use crate::platform::process::{self, Program};
 
+use super::machine::ThisMachine;
 use super::secret_argument::{LARGEST, without_line_feed};
 use super::{AppError, Environment};
 
@@ -24,6 +25,7 @@ pub(super) async fn resolve(
     names: &BTreeSet<String>,
     config: &Config,
     environment: &Environment,
+    machine: &ThisMachine,
 ) -> Result<BTreeMap<String, Secret>, AppError> {
     let mut found = BTreeMap::new();
     let mut missing = Vec::new();
@@ -34,7 +36,7 @@ pub(super) async fn resolve(
                 AppError::config(format!("the configuration has no secret {name:?}")).hint(hint),
             );
         };
-        match read(source, config, environment).await {
+        match read(source, config, environment, machine).await {
             Ok(text) if text.is_empty() => {
                 missing.push(format!("{name}: {} is empty", describe(source)))
             }
@@ -71,6 +73,7 @@ async fn read(
     source: &SecretSource,
     config: &Config,
     environment: &Environment,
+    machine: &ThisMachine,
 ) -> Result<String, String> {
     match source {
         SecretSource::Env(variable) => match environment.variables.get(variable) {
@@ -82,7 +85,7 @@ async fn read(
         },
         SecretSource::File(path) => file(&config.folder.join(path))
             .map_err(|reason| format!("{} {reason}", describe(source))),
-        SecretSource::Command(words) => command(words, &config.folder).await,
+        SecretSource::Command(words) => command(words, &config.folder, machine).await,
     }
 }
 
@@ -97,7 +100,7 @@ fn file(path: &Path) -> Result<String, String> {
     Ok(without_line_feed(&text).to_owned())
 }
 
-async fn command(words: &[String], folder: &Path) -> Result<String, String> {
+async fn command(words: &[String], folder: &Path, machine: &ThisMachine) -> Result<String, String> {
     let Some((program, arguments)) = words.split_first() else {
         return Err("its command is empty".to_owned());
     };
@@ -105,6 +108,7 @@ async fn command(words: &[String], folder: &Path) -> Result<String, String> {
     if !folder.as_os_str().is_empty() {
         program.folder = Some(folder.to_owned());
     }
+    machine.adopt(&mut program);
     let shown = format!("`{}`", words.join(" "));
     let ended = tokio::time::timeout(
         LIMIT,
@@ -137,6 +141,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::resolve;
+    use crate::app::machine::ThisMachine;
     use crate::app::{AppError, Environment};
     use crate::config::{Config, SecretSource};
 
@@ -146,7 +151,8 @@ mod tests {
             ..Config::default()
         };
         let names = BTreeSet::from(["token".to_owned()]);
-        let found = resolve(&names, &config, &Environment::of(variables)).await?;
+        let machine = ThisMachine::without_keeper();
+        let found = resolve(&names, &config, &Environment::of(variables), &machine).await?;
         Ok(found["token"].expose().to_owned())
     }
 

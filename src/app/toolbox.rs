@@ -11,24 +11,27 @@ use crate::model::Requirement;
 use crate::platform::process::{self, Program};
 
 use super::Environment;
+use super::machine::ThisMachine;
 
 /// Printing a version takes no longer.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The tools of this machine.
-pub(super) struct InstalledTools {
+pub(super) struct InstalledTools<'a> {
     path: OsString,
+    machine: &'a ThisMachine,
 }
 
-impl InstalledTools {
+impl<'a> InstalledTools<'a> {
     /// Those on the PATH.
-    pub(super) fn of(environment: &Environment) -> Self {
+    pub(super) fn of(environment: &Environment, machine: &'a ThisMachine) -> Self {
         Self {
             path: environment
                 .variables
                 .get("PATH")
                 .cloned()
                 .unwrap_or_default(),
+            machine,
         }
     }
 
@@ -45,7 +48,7 @@ impl InstalledTools {
                 "{tool} is not installed: no folder of PATH holds it"
             ));
         } else if requirement.at_least.is_some() {
-            version_of(tool).await
+            version_of(tool, self.machine).await
         } else {
             return None;
         };
@@ -64,7 +67,7 @@ impl InstalledTools {
     }
 }
 
-impl Toolbox for InstalledTools {
+impl Toolbox for InstalledTools<'_> {
     fn missing<'a>(
         &'a self,
         requirement: &'a Requirement,
@@ -73,8 +76,9 @@ impl Toolbox for InstalledTools {
     }
 }
 
-async fn version_of(tool: &str) -> Option<Vec<u64>> {
-    let program = Program::new(tool, ["--version"]);
+async fn version_of(tool: &str, machine: &ThisMachine) -> Option<Vec<u64>> {
+    let mut program = Program::new(tool, ["--version"]);
+    machine.adopt(&mut program);
     let ended = tokio::time::timeout(
         LIMIT,
         process::run(&program, &|_| {}, std::future::pending()),

@@ -36,6 +36,9 @@ use tree::Tree;
 /// Does what the command line of this process says.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(exit) = app::kept() {
+        return exit;
+    }
     app::guard(|| {
         let environment = Environment::capture();
         let done = match completions::asking_shell(&environment) {

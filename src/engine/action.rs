@@ -44,6 +44,11 @@ pub trait Action: Sync {
         Duration::ZERO
     }
 
+    /// Whether it starts processes, which must not outlive the run.
+    fn starts_processes(&self) -> bool {
+        false
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect

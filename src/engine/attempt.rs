@@ -11,7 +11,7 @@ use crate::event::Preview;
 use crate::expr::{EvalError, Scope, unknown_argument};
 use crate::model::{Call, Expression, Node};
 
-use super::frame::Turn;
+use super::frame::{Past, Turn};
 use super::nested::Nested;
 use super::run::Run;
 use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
@@ -157,6 +157,11 @@ impl Run<'_> {
             nested: &Nested {
                 run: self,
                 frame,
+                past: if std::ptr::eq(call, &step.call) {
+                    frame.past
+                } else {
+                    Past::IsNothing
+                },
                 cancelled: cancelled.clone(),
             },
             resolve: &resolve,
@@ -167,6 +172,9 @@ impl Run<'_> {
             may_change: !self.options.dry && !self.options.read_only,
             most_rows: self.ledger.borrow().standing.most_rows(key),
         };
+        if action.starts_processes() {
+            self.engine.machine.keep();
+        }
         let mut future = act(action, &invocation, &context);
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.

@@ -1,15 +1,13 @@
 //! The end of a run: which findings its evidence supports, what its verdict and exit code are, and its last event.
 
-use std::time::Instant;
-
 use crate::base::exit::ExitCode;
-use crate::base::{Span, Verdict, text};
-use crate::event::{ApprovalRequested, Event, FindingRaised, RunFinished};
+use crate::base::{Span, Status, Verdict, text};
+use crate::event::{ApprovalRequested, Event, FindingRaised, Resumption, RunFinished};
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
 
-use super::run::{Run, RunEnd, Whole};
-use super::{Durability, JournalError, Stop};
+use super::run::{Run, RunEnd, RunError, Whole};
+use super::{Durability, Stop};
 
 impl Run<'_> {
     /// Raises the findings of a runbook that the evidence supports, worst first. What refers to a step that did not run is
@@ -44,11 +42,7 @@ impl Run<'_> {
     }
 
     /// Ends the run before its first step: a second person must agree first.
-    pub(super) fn wait_for_approval(
-        &self,
-        request: ApprovalRequested,
-        began: Instant,
-    ) -> Result<RunEnd, JournalError> {
+    pub(super) fn wait_for_approval(&self, request: ApprovalRequested) -> Result<RunEnd, RunError> {
         let run = self.recorder.run();
         let end = RunEnd {
             run,
@@ -60,28 +54,35 @@ impl Run<'_> {
             verdict: end.verdict,
             exit: end.exit.code(),
             reason: end.reason.clone(),
-            took_ms: Span(began.elapsed()).milliseconds(),
+            took_ms: Span(self.began.elapsed()).milliseconds(),
         };
         for event in [
             Event::ApprovalRequested(request),
             Event::RunFinished(finished),
         ] {
-            self.recorder
-                .record(event, Durability::Durable)
-                .map_err(|refused| refused.0)?;
+            let kept = self.recorder.record(event, Durability::Durable);
+            kept.map_err(|refused| RunError::Journal(refused.0))?;
         }
         Ok(end)
     }
 
     /// Comes to the verdict and closes the journal.
-    pub(super) fn close(&self, whole: &Whole, stop: Option<Stop>, began: Instant) -> RunEnd {
-        let findings = self.raise_findings(&self.plan.runbook, &whole.scope);
+    pub(super) fn close(&self, whole: &Whole) -> RunEnd {
+        let stop = self.stop.now();
+        let findings = match self.what {
+            Some(Resumption::Undo) => Vec::new(),
+            Some(Resumption::Resume) | None => {
+                self.raise_findings(&self.plan.runbook, &whole.scope)
+            }
+        };
         let mut verdict = whole
             .worst
             .as_ref()
             .map_or(Verdict::Ok, |worst| worst.status.verdict());
         let mut reason = match &whole.worst {
-            Some(worst) if verdict != Verdict::Ok => worst.reason.clone(),
+            Some(worst) if verdict != Verdict::Ok || worst.status == Status::Undone => {
+                worst.reason.clone()
+            }
             _ => format!("{} ok", text::count(whole.steps, "step")),
         };
         if whole.failed && stop == Some(Stop::TimedOut) && verdict == Verdict::Ok {
@@ -114,7 +115,7 @@ impl Run<'_> {
             };
         }
         drop(ledger);
-        let took_ms = Span(began.elapsed()).milliseconds();
+        let took_ms = Span(self.began.elapsed()).milliseconds();
         let finished = |verdict, exit: ExitCode, reason: &str| {
             Event::RunFinished(RunFinished {
                 verdict,

@@ -5,7 +5,10 @@ use std::time::Instant;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Map, Value, json};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::base::{Span, Status, text};
+use crate::event::{Event, StepStarted};
 use crate::model::ForEach;
 
 use super::attempt::Failure;
@@ -13,7 +16,7 @@ use super::frame::Turn;
 use super::judge::Ending;
 use super::run::Run;
 use super::step::{Given, StepEnd};
-use super::{ActionError, Outputs};
+use super::{ActionError, Durability, Outputs, Settlement};
 
 /// The name of an item's place in the list, counting from 0, beside the item's own name.
 pub(super) const INDEX: &str = "index";
@@ -42,6 +45,9 @@ impl Run<'_> {
             }
             Err(error) => return self.never_began(turn, &Failure::Evaluation(error)),
         };
+        if let Some(end) = self.begin_list(turn, &items).await {
+            return end;
+        }
         let on_failure = frame.on_failure(step);
         let halted = std::cell::Cell::new(false);
         let total = items.len();
@@ -52,13 +58,10 @@ impl Run<'_> {
                     if halted.get() || frame.stop.now().is_some() {
                         return None;
                     }
-                    let mut named = Map::new();
-                    named.insert(each.variable.clone(), item);
-                    named.insert(INDEX.to_owned(), json!(index));
                     let end = self
                         .one(
                             Turn {
-                                scope: &scope.with_all(&named),
+                                scope: &scope.with_all(&named(each, item, index)),
                                 key: &key.item(index),
                                 ..turn
                             },
@@ -73,6 +76,43 @@ impl Run<'_> {
             .collect()
             .await;
         self.finish_each(turn, total, &ends, began)
+    }
+
+    /// Writes down which list it is. An earlier leg may have gone through another one: then nobody can say which of these
+    /// items are done. Gives the end of the step where that keeps it from running.
+    async fn begin_list(&self, turn: Turn<'_>, items: &[Value]) -> Option<StepEnd> {
+        let Turn {
+            step, key, effect, ..
+        } = turn;
+        if items.is_empty() {
+            return None;
+        }
+        let digest = digest_of(items);
+        if let Some(begun_with) = self.list_of_earlier_leg(turn)
+            && begun_with != digest
+        {
+            if self.has_changed_within(key) {
+                let because = "its list is not the one that was begun with";
+                match self.settle(turn, because).await {
+                    Some(Settlement::Again) => {}
+                    Some(Settlement::Done) => return Some(self.end_as_done(turn)),
+                    None => return Some(self.end_in_doubt(turn, because)),
+                }
+            }
+            self.forget_within(key);
+        }
+        let started = StepStarted {
+            step: key.clone(),
+            action: step.call.name(),
+            effect,
+            undo: false,
+            items: Some(digest),
+        };
+        // It is written with the start of its first item at the latest.
+        if self.record(Event::StepStarted(started), Durability::Relaxed) {
+            return None;
+        }
+        Some(self.not_journaled(turn))
     }
 
     /// The step as a whole: as bad as its worst item.
@@ -129,4 +169,23 @@ impl Run<'_> {
         };
         self.finish(turn, ending, given)
     }
+}
+
+/// The names of an item: its own, and its place in the list.
+pub(super) fn named(each: &ForEach, item: Value, index: usize) -> Map<String, Value> {
+    let mut named = Map::new();
+    named.insert(each.variable.clone(), item);
+    named.insert(INDEX.to_owned(), json!(index));
+    named
+}
+
+/// The SHA-256 of a list as JSON, in hexadecimal.
+pub(super) fn digest_of(items: &[Value]) -> String {
+    let mut hash = Sha256::new();
+    for item in items {
+        hash.update(item.to_string());
+        hash.update([b'\n']);
+    }
+    let digest = hash.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

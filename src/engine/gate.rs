@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::base::{Effect, StepKey};
+use crate::base::{Effect, RunId, StepKey};
 use crate::config::{Config, Opening};
 use crate::event::ApprovalRequested;
 use crate::plan::{Asked, Plan};
 
-use super::RunOptions;
+use super::{Approval, History, RunOptions};
 
 /// Why a run is not let through. Nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,12 @@ pub enum Refusal {
         /// The path of the runbook, as typed.
         runbook: String,
     },
+    /// A second person was asked and has not agreed yet.
+    #[error("run {run} waits for approval")]
+    Waiting {
+        /// The run.
+        run: RunId,
+    },
     /// The policy asks for what the caller did not give.
     #[error("{policy} asks for {} where a runbook may {effect}", missing.join(" and "))]
     Missing {
@@ -93,6 +99,7 @@ impl Refusal {
             }
             Self::NoReason { .. } => "nothing was done; say why with --reason TEXT",
             Self::UnknownWindow { .. } => "nothing was done; describe it as [window.NAME]",
+            Self::Waiting { .. } => "nothing was done; another account says: opsbook approve RUN",
             Self::Missing { .. } => "nothing was done; give what is missing and run it again",
         }
     }
@@ -141,6 +148,35 @@ pub(super) fn pass(
         effect,
         because: format!("{policy} asks for a second person where a runbook may {effect}"),
     }))
+}
+
+/// Lets a run go on: what must be so before it begins must be so again, with the reason and the incident that it began with
+/// unless there are newer ones. An approval is for what was approved: files that have changed since need another.
+///
+/// # Errors
+/// As [`pass`]; when the run waits for an approval.
+pub(super) fn pass_again(
+    plan: &Plan,
+    config: &Config,
+    options: &RunOptions,
+    history: &History,
+    now: DateTime<Utc>,
+) -> Result<Option<ApprovalRequested>, Refusal> {
+    let start = history.start();
+    let options = RunOptions {
+        reason: options.reason.clone().or_else(|| start.reason.clone()),
+        incident: options.incident.clone().or_else(|| start.incident.clone()),
+        ..options.clone()
+    };
+    let request = pass(plan, config, &options, now)?;
+    match history.approval() {
+        Approval::Given if options.changed.is_empty() => Ok(None),
+        Approval::Waiting if options.changed.is_empty() => {
+            let run = history.run();
+            request.map_or(Ok(None), |_| Err(Refusal::Waiting { run }))
+        }
+        Approval::Given | Approval::Waiting | Approval::NotAsked => Ok(request),
+    }
 }
 
 /// A freeze refuses what is not run for an incident.

@@ -7,6 +7,10 @@ use crate::base::{Liveness, ProcessMark};
 
 /// Knows the processes of this machine.
 pub trait Machine {
+    /// Sees to it that no process that is started from now on outlives the run, however the run ends. Called before every
+    /// action that starts processes.
+    fn keep(&self) {}
+
     /// Whether a process still runs.
     fn liveness(&self, process: &ProcessMark) -> Liveness;
 

@@ -4,13 +4,17 @@
 mod action;
 mod artifact;
 mod attempt;
+mod begin;
 mod closing;
 mod confirm;
+mod doubt;
 mod each;
 mod frame;
 mod gate;
+mod history;
 mod journal;
 mod judge;
+mod ledger;
 mod lock;
 mod locks;
 mod machine;
@@ -18,9 +22,11 @@ mod names;
 mod nested;
 mod observe;
 mod prompt;
+mod recall;
 mod recorder;
 mod referred;
 mod rehearse;
+mod resume;
 mod retry;
 mod run;
 mod samples;
@@ -35,18 +41,23 @@ mod stop;
 mod tests;
 mod toolbox;
 mod undo;
+mod undo_run;
 
 pub use action::{
     Action, ActionContext, ActionError, ActionFuture, Actions, Dry, End, ErrorKind, Invocation,
     NestedRunner, Outputs, PreviewFuture,
 };
+pub use doubt::Settlement;
 pub use gate::Refusal;
+pub use history::{Approval, History, Leg};
 pub use journal::{Durability, Journal, JournalError, RunRow};
 pub use lock::LockError;
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};
+pub use resume::Outlook;
 pub use run::{Engine, Origin, RunEnd, RunError, RunOptions};
 pub use sink::{Progress, Sink};
 pub use stop::{Stop, StopSignal};
 pub use toolbox::Toolbox;
+pub use undo_run::UndoStep;

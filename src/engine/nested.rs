@@ -9,7 +9,7 @@ use crate::base::{CommandPath, Status, StepKey, Verdict, text};
 use crate::book::{EstateNames, given_texts, resolve_inputs};
 use crate::model::Runbook;
 
-use super::frame::Frame;
+use super::frame::{Frame, Past};
 use super::lock::Patience;
 use super::referred::Referred;
 use super::run::Run;
@@ -21,6 +21,8 @@ pub(super) struct Nested<'a, 'run> {
     pub(super) run: &'a Run<'run>,
     /// The runbook whose step runs the other.
     pub(super) frame: &'a Frame<'a>,
+    /// What earlier legs of the run mean for the steps of the other.
+    pub(super) past: Past,
     /// Becomes true when the step that runs the other must end.
     pub(super) cancelled: watch::Receiver<bool>,
 }
@@ -74,8 +76,8 @@ impl NestedRunner for Nested<'_, '_> {
                 runbook: child,
                 referred: &referred,
                 caller: Some(step.clone()),
-                outer: Some(self.frame),
                 agreed: self.frame.agreed,
+                past: self.past,
                 stop: halted,
             };
             let whole = tokio::select! {
@@ -87,11 +89,16 @@ impl NestedRunner for Nested<'_, '_> {
                         tell: &mut |line| self.run.recorder.progress(step, line),
                         stop: &frame.stop,
                     };
-                    self.run.lock_child(child, &scope, patience).await?;
+                    if self.past != Past::IsAll {
+                        self.run.lock_child(child, &scope, patience).await?;
+                    }
                     Ok::<_, ActionError>(self.run.whole(&frame, scope).await)
                 } => whole?,
             };
-            let findings = self.run.raise_findings(child, &whole.scope);
+            let findings = match self.past {
+                Past::IsAll => Vec::new(),
+                Past::IsNothing | Past::Counts => self.run.raise_findings(child, &whole.scope),
+            };
             let (mut status, mut severity, mut detail) = match whole.worst {
                 Some(worst) if worst.status.verdict() != Verdict::Ok => {
                     (worst.status, worst.severity, worst.reason)

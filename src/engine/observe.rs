@@ -69,6 +69,7 @@ impl Run<'_> {
                 delay_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
             };
             self.record(Event::StepRetried(retried), Durability::Relaxed);
+            self.forget_within(key);
             if let Some(stop) = sleep_or_stop(frame, pause).await {
                 return Observed {
                     result: Err(stop),
@@ -118,6 +119,7 @@ impl Run<'_> {
                     false
                 }
             };
+            self.forget_within(key);
             self.recorder
                 .progress(key, &format!("look {}: {not_yet}", samples.count()));
             let over = repeat

@@ -28,6 +28,7 @@ pub(super) struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     pub(super) fn new(
         run: RunId,
+        next: u64,
         masker: &'a Masker,
         clock: &'a dyn Clock,
         journal: &'a dyn Journal,
@@ -35,7 +36,7 @@ impl<'a> Recorder<'a> {
     ) -> Self {
         Self {
             run,
-            next: Cell::new(0),
+            next: Cell::new(next),
             masker,
             clock,
             journal,
@@ -46,6 +47,11 @@ impl<'a> Recorder<'a> {
     /// The run that is recorded.
     pub(super) const fn run(&self) -> RunId {
         self.run
+    }
+
+    /// The number of the next event.
+    pub(super) const fn next(&self) -> u64 {
+        self.next.get()
     }
 
     /// Keeps an event, then tells it. When the journal cannot take it nobody is told, and it is given back.
@@ -100,7 +106,13 @@ fn masked(masker: &Masker, event: Event) -> Event {
     }
     match event {
         Event::RunStarted(mut start) => {
-            start.inputs = masked_map(masker, start.inputs);
+            for (name, value) in std::mem::take(&mut start.inputs) {
+                let masked = masker.json(value.clone());
+                if masked != value && !start.withheld.contains(&name) {
+                    start.withheld.push(name.clone());
+                }
+                start.inputs.insert(name, masked);
+            }
             start.reason = start.reason.map(|reason| masker.text(&reason));
             Event::RunStarted(start)
         }
@@ -108,31 +120,7 @@ fn masked(masker: &Masker, event: Event) -> Event {
             retry.reason = masker.text(&retry.reason);
             Event::StepRetried(retry)
         }
-        Event::StepFinished(end) => Event::StepFinished(StepFinished {
-            detail: masker.text(&end.detail),
-            help: end.help.map(|help| masker.text(&help)),
-            outputs: masked_map(masker, end.outputs),
-            saved: masked_map(masker, end.saved),
-            table: end.table.map(|table| StepTable {
-                columns: table
-                    .columns
-                    .iter()
-                    .map(|column| masker.text(column))
-                    .collect(),
-                remark: table.remark.map(|remark| masker.text(&remark)),
-                rows: table
-                    .rows
-                    .into_iter()
-                    .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
-                    .collect(),
-            }),
-            artifact: end.artifact.map(|path| masker.text(&path)),
-            preview: end.preview.map(|preview| Preview {
-                sent: masker.text(&preview.sent),
-                ..preview
-            }),
-            ..end
-        }),
+        Event::StepFinished(end) => Event::StepFinished(masked_end(masker, end)),
         Event::FindingRaised(finding) => Event::FindingRaised(FindingRaised {
             cause: masker.text(&finding.cause),
             remedy: finding.remedy.map(|remedy| masker.text(&remedy)),
@@ -154,6 +142,38 @@ fn masked(masker: &Masker, event: Event) -> Event {
         | Event::RunApproved(_)
         | Event::LockTakenOver(_)
         | Event::Other(_)) => other,
+    }
+}
+
+/// The end of a step without secrets. Where that changed what the step gave, it says so.
+fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
+    let outputs = masked_map(masker, end.outputs.clone());
+    let saved = masked_map(masker, end.saved.clone());
+    StepFinished {
+        withheld: end.withheld || outputs != end.outputs || saved != end.saved,
+        outputs,
+        saved,
+        detail: masker.text(&end.detail),
+        help: end.help.map(|help| masker.text(&help)),
+        table: end.table.map(|table| StepTable {
+            columns: table
+                .columns
+                .iter()
+                .map(|column| masker.text(column))
+                .collect(),
+            remark: table.remark.map(|remark| masker.text(&remark)),
+            rows: table
+                .rows
+                .into_iter()
+                .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
+                .collect(),
+        }),
+        artifact: end.artifact.map(|path| masker.text(&path)),
+        preview: end.preview.map(|preview| Preview {
+            sent: masker.text(&preview.sent),
+            ..preview
+        }),
+        ..end
     }
 }
 

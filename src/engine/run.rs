@@ -1,31 +1,31 @@
 //! A run from its plan to its verdict.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::base::exit::ExitCode;
 use crate::base::{Clock, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict};
 use crate::config::Config;
-use crate::event::{Event, RunStarted};
+use crate::event::{Event, LockTakenOver, Resumption, Source};
 use crate::expr::{Argument, Evaluator, Scope};
-use crate::model::{Kind, Node, Step, Template};
+use crate::model::{Kind, Node, Template};
 use crate::plan::Plan;
 
-use super::attempt::Failure;
-use super::frame::Frame;
+use super::frame::{Frame, Past};
+use super::history::History;
+use super::ledger::Ledger;
 use super::lock::Patience;
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
-use super::standing::Standing;
 use super::{
-    ActionError, Actions, Durability, ErrorKind, Journal, JournalError, LockError, Locks, Machine,
-    Prompt, Refusal, Sink, Stop, StopSignal, Toolbox, gate,
+    ActionError, Actions, Durability, Journal, JournalError, LockError, Locks, Machine, Prompt,
+    Refusal, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -69,6 +69,8 @@ pub struct Origin {
     pub user: String,
     /// The machine's name.
     pub host: String,
+    /// What every process of the run carries as `OPSBOOK_RUN`.
+    pub token: String,
     /// The process.
     pub pid: u32,
     /// What tells the process from every other that ever had its number.
@@ -100,6 +102,10 @@ pub struct RunOptions {
     pub wait: Option<Span>,
     /// How long the run may take, if not as its runbook says.
     pub timeout: Option<Span>,
+    /// What the caller knows of steps in doubt, when a run goes on.
+    pub settled: Vec<(StepKey, Settlement)>,
+    /// The files that have changed since the run began, which the caller accepted.
+    pub changed: Vec<Source>,
 }
 
 /// How a run ended.
@@ -127,56 +133,59 @@ pub enum RunError {
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A step needs what an earlier one gave, and the journal does not hold that: a secret stood in it.
+    #[error(
+        "step {step} needs what step {source_step} gave, which the journal does not hold: it was secret"
+    )]
+    Withheld {
+        /// The step that needs it.
+        step: StepKey,
+        /// The step that gave it.
+        source_step: StepKey,
+    },
+    /// Before anything is taken back it must be known whether these steps took effect.
+    #[error("nobody knows whether these steps took effect: {}", in_words(.0))]
+    InDoubt(Vec<StepKey>),
+    /// There is nothing to take back.
+    #[error("there is nothing to take back")]
+    NothingToUndo,
+    /// The run has no such step, or it was not done.
+    #[error("the run has not done a step {0}")]
+    UnknownStep(StepKey),
+    /// A person said no, or could not be asked.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+        /// What to do next.
+        help: Option<String>,
+    },
 }
 
-/// What a run has to remember beside its events.
-#[derive(Default)]
-pub(super) struct Ledger {
-    /// The steps that can be taken back, in the order in which they were done.
-    pub(super) undoable: Vec<(StepKey, Step, Scope)>,
-    /// Why the journal can be written no more.
-    pub(super) broken: Option<String>,
-    /// Why the run ends with an exit code of its own.
-    pub(super) blocked: Option<(ExitCode, String)>,
-    /// Whether an undo failed or a step is in doubt.
-    pub(super) stuck: bool,
-    /// Whether a step that may change something was started.
-    pub(super) changed: bool,
-    /// What was done under standing approvals.
-    pub(super) standing: Standing,
+fn in_words(steps: &[StepKey]) -> String {
+    let names: Vec<&str> = steps.iter().map(StepKey::as_str).collect();
+    names.join(", ")
 }
 
-impl Ledger {
-    /// Remembers what the end of a step means for the whole run.
-    pub(super) fn note_end(&mut self, status: Status) {
-        self.stuck |= matches!(status, Status::InDoubt | Status::UndoFailed);
-    }
-
-    /// Remembers a failure that has an exit code of its own.
-    pub(super) fn note_failure(&mut self, failure: &Failure, key: &StepKey) {
-        let exit = match failure {
-            Failure::Action(error) => match error.kind {
-                ErrorKind::Refused => ExitCode::NotNow,
-                ErrorKind::Config => ExitCode::Config,
-                ErrorKind::Target | ErrorKind::Late | ErrorKind::Own => return,
-            },
-            Failure::Evaluation(_)
-            | Failure::Timeout(_)
-            | Failure::Expectation { .. }
-            | Failure::Stopped(_) => return,
-        };
-        self.blocked
-            .get_or_insert_with(|| (exit, format!("{key}: {}", super::judge::why(failure))));
-    }
-}
-
-/// One run.
+/// One run, or one leg of it.
 pub(super) struct Run<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) plan: &'a Plan,
     pub(super) options: &'a RunOptions,
     pub(super) recorder: Recorder<'a>,
     pub(super) ledger: RefCell<Ledger>,
+    /// What is done with a run that had stopped; none where it begins.
+    pub(super) what: Option<Resumption>,
+    /// What its earlier legs did, if there are any.
+    pub(super) history: Option<&'a History>,
+    /// The steps of which only this leg counts.
+    pub(super) spent: RefCell<BTreeSet<StepKey>>,
+    /// What the caller knows of steps in doubt.
+    pub(super) settled: RefCell<Vec<(StepKey, Settlement)>>,
+    /// What the run stops for.
+    pub(super) stop: StopSignal,
+    halt: watch::Sender<Option<Stop>>,
+    pub(super) began: Instant,
 }
 
 /// How a whole runbook ended.
@@ -200,110 +209,41 @@ impl Engine<'_> {
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
         let request = gate::pass(plan, self.config, options, self.clock.now())?;
-        let began = Instant::now();
         let number = self.journal.begin()?;
         let _locked = self.locked(number);
+        let taken_over = match request {
+            // What waits for a person holds nothing.
+            Some(_) => None,
+            None => self.lock_run(number, plan, options, sink, stop).await?,
+        };
+        let sources = self.keep_sources(plan)?;
+        let recorder = Recorder::new(number, 0, self.masker, self.clock, self.journal, sink);
+        let run = Run::new(self, plan, options, recorder);
+        let start = self.start_of(plan, options, sources);
+        run.begin(Event::RunStarted(start), taken_over)?;
+        match request {
+            Some(request) => run.wait_for_approval(request),
+            None => Ok(run.to_its_end(stop).await),
+        }
+    }
+
+    /// Takes the lock of a run, and tells whom it waits for.
+    pub(super) async fn lock_run(
+        &self,
+        number: RunId,
+        plan: &Plan,
+        options: &RunOptions,
+        sink: &mut dyn Sink,
+        stop: &StopSignal,
+    ) -> Result<Option<LockTakenOver>, RunError> {
         let patience = Patience {
             wait: options.wait,
             tell: &mut |line| sink.waiting(line),
             stop,
         };
-        let taken_over = match request {
-            // What waits for a person holds nothing.
-            Some(_) => None,
-            None => self
-                .lock_plan(number, plan, options, patience)
-                .await
-                .map_err(RunError::Locked)?,
-        };
-        let recorder = Recorder::new(number, self.masker, self.clock, self.journal, sink);
-        let run = Run {
-            engine: self,
-            plan,
-            options,
-            recorder,
-            ledger: RefCell::default(),
-        };
-        let durability = if plan.effect.changes() {
-            Durability::Durable
-        } else {
-            Durability::Relaxed
-        };
-        run.recorder
-            .record(Event::RunStarted(self.start_of(plan, options)), durability)
-            .map_err(|refused| refused.0)?;
-        if let Some(request) = request {
-            return Ok(run.wait_for_approval(request, began)?);
-        }
-        if let Some(event) = taken_over {
-            run.record(Event::LockTakenOver(event), Durability::Relaxed);
-        }
-
-        let (halt, halted) = StopSignal::new();
-        let limit = options.timeout.or(plan.runbook.timeout);
-        let referred = Referred::of(&plan.runbook);
-        let frame = Frame {
-            runbook: &plan.runbook,
-            referred: &referred,
-            caller: None,
-            outer: None,
-            agreed: false,
-            stop: halted,
-        };
-        let scope = self.scope(&plan.runbook, &plan.inputs, number, options.dry);
-        let whole = tokio::select! {
-            // A stop is heard before the next step begins.
-            biased;
-            never = pull(&halt, stop, limit) => match never {},
-            whole = run.checked(&frame, scope) => whole,
-        };
-        Ok(run.close(&whole, frame.stop.now(), began))
-    }
-
-    fn start_of(&self, plan: &Plan, options: &RunOptions) -> RunStarted {
-        let secret = |name: &String| {
-            plan.runbook.inputs.iter().any(|input| {
-                input.variable() == *name && input.kind == crate::model::InputType::Secret
-            })
-        };
-        let inputs = plan
-            .inputs
-            .iter()
-            .map(|(name, value)| {
-                (
-                    name.clone(),
-                    if secret(name) {
-                        Value::from("***")
-                    } else {
-                        value.clone()
-                    },
-                )
-            })
-            .collect();
-        RunStarted {
-            runbook: plan.runbook.path.to_string(),
-            title: plan.runbook.title.clone(),
-            file: plan.runbook.source.path().display().to_string(),
-            digest: plan.digest(),
-            inputs,
-            environment: self.config.environment.clone(),
-            steps: plan.steps.clone(),
-            output: plan.runbook.output.clone(),
-            effect: plan.effect,
-            dry: options.dry,
-            user: self.origin.user.clone(),
-            host: self.origin.host.clone(),
-            pid: self.origin.pid,
-            opsbook: env!("CARGO_PKG_VERSION").to_owned(),
-            token: format!("{:032x}", fastrand::u128(..)),
-            process: self.origin.process.clone(),
-            folder: self.origin.folder.clone(),
-            config: self.origin.config.clone(),
-            sources: Vec::new(),
-            withheld: Vec::new(),
-            reason: options.reason.clone(),
-            incident: options.incident.clone(),
-        }
+        self.lock_plan(number, plan, options, patience)
+            .await
+            .map_err(RunError::Locked)
     }
 
     /// The text of a template of the configuration, secrets and all.
@@ -323,25 +263,111 @@ impl Engine<'_> {
     }
 }
 
-/// Pulls the stop of a run when its caller says so or its time is over. Never ends by itself.
-async fn pull(
-    halt: &tokio::sync::watch::Sender<Option<Stop>>,
-    stop: &StopSignal,
-    limit: Option<Span>,
-) -> Infallible {
-    let over = async {
-        match limit {
-            Some(limit) => tokio::time::sleep(limit.0).await,
-            None => std::future::pending().await,
-        }
-        Stop::TimedOut
-    };
-    let reason = tokio::select! { reason = stop.wait() => reason, reason = over => reason };
-    halt.send_replace(Some(reason));
-    std::future::pending().await
-}
-
 impl<'a> Run<'a> {
+    /// A run of which nothing is told yet.
+    pub(super) fn new(
+        engine: &'a Engine<'a>,
+        plan: &'a Plan,
+        options: &'a RunOptions,
+        recorder: Recorder<'a>,
+    ) -> Self {
+        let (halt, stop) = StopSignal::new();
+        Self {
+            engine,
+            plan,
+            options,
+            recorder,
+            ledger: RefCell::default(),
+            what: None,
+            history: None,
+            spent: RefCell::default(),
+            settled: RefCell::new(options.settled.clone()),
+            stop,
+            halt,
+            began: Instant::now(),
+        }
+    }
+
+    /// Writes the first event of a leg. Nothing is done if the journal does not take it.
+    pub(super) fn begin(
+        &self,
+        event: Event,
+        taken_over: Option<LockTakenOver>,
+    ) -> Result<(), RunError> {
+        let durability = match self.plan.effect.changes() {
+            true => Durability::Durable,
+            false => Durability::Relaxed,
+        };
+        self.recorder
+            .record(event, durability)
+            .map_err(|refused| RunError::Journal(refused.0))?;
+        // That a run has its lock back from its own dead leg is no news.
+        if let Some(event) = taken_over.filter(|from| from.from != self.recorder.run()) {
+            self.record(Event::LockTakenOver(event), Durability::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Runs the steps of the plan, and closes the journal.
+    pub(super) async fn to_its_end(&self, stop: &StopSignal) -> RunEnd {
+        let referred = Referred::of(&self.plan.runbook);
+        let frame = self.frame(&referred, Past::Counts);
+        let whole = self
+            .until_stopped(stop, self.checked(&frame, self.scope()))
+            .await;
+        self.close(&whole)
+    }
+
+    /// The runbook of the plan itself.
+    pub(super) fn frame<'f>(&'f self, referred: &'f Referred, past: Past) -> Frame<'f> {
+        Frame {
+            runbook: &self.plan.runbook,
+            referred,
+            caller: None,
+            agreed: false,
+            past,
+            stop: self.stop.clone(),
+        }
+    }
+
+    /// The names that the steps of the plan start from.
+    pub(super) fn scope(&self) -> Scope {
+        let Plan {
+            runbook, inputs, ..
+        } = self.plan;
+        let run = self.recorder.run();
+        self.engine.scope(runbook, inputs, run, self.options.dry)
+    }
+
+    /// Does the work of a leg. It hears when its caller wants it to stop, or its time is over.
+    pub(super) async fn until_stopped<T>(
+        &self,
+        stop: &StopSignal,
+        work: impl Future<Output = T>,
+    ) -> T {
+        tokio::select! {
+            // A stop is heard before the next step begins.
+            biased;
+            never = self.pull(stop) => match never {},
+            done = work => done,
+        }
+    }
+
+    /// Pulls the stop of the run when its caller says so or its time is over. Never ends by itself.
+    async fn pull(&self, stop: &StopSignal) -> Infallible {
+        let limit = self.options.timeout.or(self.plan.runbook.timeout);
+        let over = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit.0).await,
+                None => std::future::pending().await,
+            }
+            Stop::TimedOut
+        };
+        let reason = tokio::select! { reason = stop.wait() => reason, reason = over => reason };
+        self.halt.send_replace(Some(reason));
+        std::future::pending().await
+    }
+
     /// Runs a whole runbook once what it requires is there.
     async fn checked(&self, frame: &Frame<'_>, scope: Scope) -> Whole {
         for requirement in std::iter::once(&self.plan.runbook)
@@ -374,10 +400,14 @@ impl<'a> Run<'a> {
         let (_held, never) = StopSignal::new();
         let last = Frame {
             stop: never,
+            past: match frame.past {
+                Past::IsAll => Past::IsAll,
+                Past::Counts | Past::IsNothing => Past::IsNothing,
+            },
             ..frame.clone()
         };
         // In a dry run nothing was done that could be taken back.
-        if steps.undo && !self.options.dry {
+        if steps.undo && !self.options.dry && frame.past != Past::IsAll {
             self.undo_all(&last).await;
         }
         let (finally, scope) = self.sequence(&last, &frame.runbook.finally, scope).await;

@@ -11,7 +11,8 @@ use crate::expr::Scope;
 use crate::model::{OnFailure, Step};
 
 use super::Stop;
-use super::frame::{Frame, Turn};
+use super::frame::{Frame, Past, Turn};
+use super::history::Known;
 use super::judge::Ending;
 use super::run::Run;
 use super::step::{Given, StepEnd};
@@ -82,7 +83,7 @@ impl Run<'_> {
             let together = 1 + rest.iter().skip(1).take_while(|step| step.parallel).count();
             let (group, later) = rest.split_at(together);
             rest = later;
-            if end.failed || frame.stop.now().is_some() {
+            if frame.past != Past::IsAll && (end.failed || frame.stop.now().is_some()) {
                 end.failed = true;
                 for step in group {
                     self.pass_over(frame, step, &scope);
@@ -122,6 +123,10 @@ impl Run<'_> {
     /// Finishes a step that was not reached.
     pub(super) fn not_run(&self, frame: &Frame<'_>, step: &Step, scope: &Scope, reason: &str) {
         let key = &frame.key(step);
+        // It may have been done by an earlier leg, and that stays true.
+        if frame.past == Past::Counts && self.known(key).is_some_and(Known::was_begun) {
+            return;
+        }
         let turn = Turn {
             frame,
             step,

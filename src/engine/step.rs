@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::base::{Effect, Severity, Span, Status};
 use crate::event::{Event, Preview, StepFinished, StepStarted};
@@ -12,8 +12,10 @@ use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
 use super::each::INDEX;
-use super::frame::{Frame, Turn};
+use super::frame::{Frame, Past, Turn};
 use super::judge::{self, Ending};
+use super::ledger::Undoable;
+use super::recall::{Recalled, seen_of};
 use super::recorder::bounded;
 use super::rehearse::Unknown;
 use super::run::Run;
@@ -47,6 +49,10 @@ pub(super) struct Given {
     pub(super) attempts: u32,
     pub(super) artifact: Option<String>,
     pub(super) ends_run: bool,
+    /// Whether its action did what it should although the step failed.
+    pub(super) acted: bool,
+    /// Whether it was cut off because the run had to stop.
+    pub(super) stopped: bool,
     /// What it would have done, in a dry run.
     pub(super) preview: Option<Preview>,
     pub(super) unknown: Unknown,
@@ -66,13 +72,22 @@ impl Run<'_> {
         let Some(each) = &step.for_each else {
             return self.one(turn, true).await;
         };
+        if frame.past == Past::IsAll {
+            return self.replay(turn).await;
+        }
+        if let Recalled::Kept(known, end) = self.recall_whole(turn) {
+            return self.restore(turn, known, end).await;
+        }
         let per_item = step.when.as_ref().is_some_and(|when| {
             names_in_expression(when)
                 .iter()
                 .filter_map(|name| name.path.first())
                 .any(|first| *first == each.variable || first == INDEX)
         });
-        if !per_item && let Some(ending) = self.unless_wanted(step, scope) {
+        if !per_item
+            && !self.holds_doubt(turn)
+            && let Some(ending) = self.unless_wanted(step, scope)
+        {
             return self.finish(turn, ending, Given::default());
         }
         self.each(turn, each, per_item).await
@@ -108,20 +123,41 @@ impl Run<'_> {
             effect,
             ..
         } = turn;
+        if turn.frame.past == Past::IsAll {
+            return self.replay(turn).await;
+        }
         // A step that never waits must not keep a signal from being heard.
         tokio::task::yield_now().await;
         let began = Instant::now();
-        if conditional && let Some(ending) = self.unless_wanted(step, scope) {
+        let doubt = match self.recall_one(turn) {
+            Recalled::Kept(known, end) => return self.restore(turn, known, end).await,
+            Recalled::InDoubt(because) => Some(because),
+            Recalled::Nothing => None,
+        };
+        if conditional
+            && !self.holds_doubt(turn)
+            && let Some(ending) = self.unless_wanted(step, scope)
+        {
             return self.finish(turn, ending, Given::default());
         }
         if let Some(end) = self.rehearse(turn).await {
             return end;
         }
-        match self.already_done(turn).await {
-            Ok(None) => {}
-            Ok(Some(ending)) => return self.finish(turn, ending, Given::default()),
+        let looked = self.already_done(turn).await;
+        if let Ok(Some(ending)) = looked {
+            return self.finish(turn, ending, Given::default());
+        }
+        match (doubt, looked) {
+            // It shows that it is not done.
+            (Some(_), Ok(_)) if step.unless.is_some() => {}
+            (Some(because), looked) => {
+                if let Some(end) = self.settled_end(turn, because, looked.err()).await {
+                    return end;
+                }
+            }
             // Nothing was started that could have changed anything.
-            Err(failure) => return self.fail(turn, began, &failure, 0, Effect::Read),
+            (None, Err(failure)) => return self.fail(turn, began, &failure, 0, Effect::Read),
+            (None, Ok(_)) => {}
         }
         let leave = match self.confirmed(turn).await {
             Ok(leave) => leave,
@@ -143,16 +179,9 @@ impl Run<'_> {
         let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
         self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
         if !self.record(Event::StepStarted(started), durability) {
-            let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
-            return self.finish(
-                turn,
-                ending,
-                Given {
-                    ends_run: true,
-                    ..Given::default()
-                },
-            );
+            return self.not_journaled(turn);
         }
+        self.forget(key);
         let began = Instant::now();
         let observed = self.observe(turn).await;
         drop(leave);
@@ -163,6 +192,16 @@ impl Run<'_> {
         }
     }
 
+    /// Finishes a step that was not begun because the journal does not take that it is.
+    pub(super) fn not_journaled(&self, turn: Turn<'_>) -> StepEnd {
+        let ending = Ending::passed_over(Status::NotRun, "the journal cannot be written");
+        let given = Given {
+            ends_run: true,
+            ..Given::default()
+        };
+        self.finish(turn, ending, given)
+    }
+
     /// Remembers that a step can be taken back once its action did what it should, whatever is expected of it afterwards.
     fn remember_undo(&self, turn: Turn<'_>, result: &Result<Outputs, Failure>) {
         let done = match result {
@@ -171,9 +210,14 @@ impl Run<'_> {
             Err(_) => return,
         };
         if turn.step.undo.is_some() && done.end.is_none_or(|end| !end.failed) {
-            let scope = turn.scope.with_all(&done.values);
-            let entry = (turn.key.clone(), turn.step.clone(), scope);
-            self.ledger.borrow_mut().undoable.push(entry);
+            self.ledger.borrow_mut().can_undo(Undoable {
+                key: turn.key.clone(),
+                step: turn.step.clone(),
+                scope: turn.scope.with_all(&done.values),
+                done_at: self.recorder.next(),
+                in_doubt: false,
+                lost: None,
+            });
         }
     }
 
@@ -230,7 +274,6 @@ impl Run<'_> {
         }
         let given = Given {
             outputs,
-            items: None,
             saved,
             took_ms: Some(milliseconds(began)),
             attempts,
@@ -267,6 +310,9 @@ impl Run<'_> {
             took_ms: Some(milliseconds(began)),
             attempts,
             ends_run: failure.ends_run(),
+            acted: matches!(failure, Failure::Expectation { .. }),
+            // A step whose own time was over is cut off too, and that is how it ended.
+            stopped: matches!(failure, Failure::Stopped(_)) && self.stop.now().is_some(),
             ..Given::default()
         };
         self.finish(turn, ending, given)
@@ -321,45 +367,40 @@ impl Run<'_> {
             _ => "what it gave is sensitive and not told".to_owned(),
         };
         let table = table_of(frame, step, &outputs);
-        let seen = frame.referred.holds(&step.name).then(|| {
-            let mut seen = outputs.clone();
-            seen.extend(given.items.map(|items| ("items".to_owned(), items)));
-            seen.extend(given.saved.clone());
-            for (name, value) in [
-                ("status", json!(ending.status)),
-                ("severity", json!(ending.severity)),
-                ("failed", json!(ending.failed)),
-                ("took_ms", json!(given.took_ms)),
-                ("attempts", json!(given.attempts)),
-                ("detail", json!(detail)),
-            ] {
-                // An output of the same name belongs to the action: an HTTP status stays one.
-                seen.entry(name).or_insert(value);
-            }
-            Value::Object(seen)
+        let help = ending.help.or_else(|| match ending.status {
+            Status::InDoubt => Some(self.how_to_settle(key)),
+            _ => None,
         });
-        let hidden = |values: Map<String, Value>| if sensitive { Map::new() } else { values };
-        let finished = StepFinished {
+        let mut finished = StepFinished {
             step: key.clone(),
             action: step.call.name(),
             effect: turn.effect,
             status: ending.status,
             severity: ending.severity,
             failed: ending.failed,
+            acted: given.acted,
             took_ms: given.took_ms,
             detail: detail.clone(),
-            help: ending.help,
+            help,
             attempts: given.attempts,
-            outputs: hidden(outputs),
-            saved: hidden(given.saved.clone()),
+            outputs: Map::new(),
+            saved: Map::new(),
             table: table.filter(|_| !sensitive),
             sensitive,
             artifact: given.artifact,
             undo: false,
-            stopped: false,
+            stopped: given.stopped,
             withheld: sensitive,
             preview: given.preview,
         };
+        let seen = frame
+            .referred
+            .holds(&step.name)
+            .then(|| seen_of(&finished, outputs.clone(), given.saved.clone(), given.items));
+        if !sensitive {
+            finished.outputs = outputs;
+            finished.saved.clone_from(&given.saved);
+        }
         self.ledger.borrow_mut().note_end(ending.status);
         self.record(Event::StepFinished(finished), kept(turn.effect));
         StepEnd {
@@ -381,6 +422,20 @@ impl Run<'_> {
 }
 
 impl StepEnd {
+    /// Of a step of which there is nothing to tell.
+    pub(super) fn nothing() -> Self {
+        Self {
+            status: Status::NotRun,
+            severity: None,
+            failed: false,
+            ends_run: false,
+            saved: Map::new(),
+            seen: None,
+            unknown: Unknown::default(),
+            detail: String::new(),
+        }
+    }
+
     /// What this end does to the steps after it.
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)

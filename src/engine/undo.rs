@@ -2,52 +2,130 @@
 
 use std::time::Instant;
 
-use crate::base::{Status, StepKey};
+use crate::base::{Effect, Status};
 use crate::event::{Event, StepFinished, StepStarted};
-use crate::expr::Scope;
-use crate::model::{Call, Step};
+use crate::model::Call;
 use crate::plan::effect_of_call;
 
-use super::Durability;
 use super::attempt::Failure;
 use super::frame::{Frame, Turn};
 use super::judge::why;
+use super::ledger::Undoable;
 use super::recorder::bounded;
 use super::run::Run;
+use super::sequence::Worst;
 use super::step::milliseconds;
-use super::{ActionError, Outputs};
+use super::{ActionError, Durability, Outputs, Settlement, StopSignal};
+
+/// What came of taking back.
+#[derive(Default)]
+pub(super) struct UndoEnd {
+    /// How many steps were taken back.
+    pub(super) undone: usize,
+    /// The first that was not.
+    pub(super) worst: Option<Worst>,
+}
+
+/// How one undo ended.
+struct Ended {
+    status: Status,
+    failed: bool,
+    detail: String,
+    help: Option<String>,
+    outputs: Outputs,
+    took_ms: Option<f64>,
+}
+
+impl Ended {
+    fn without_doing(status: Status, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            failed: status == Status::UndoFailed,
+            detail: detail.into(),
+            help: None,
+            outputs: Outputs::default(),
+            took_ms: None,
+        }
+    }
+}
 
 impl Run<'_> {
     /// Runs the undo of every step of a runbook that was done, those of its sub-runbooks too. One that fails leaves its
     /// step in doubt, and the others still run.
-    pub(super) async fn undo_all(&self, frame: &Frame<'_>) {
+    pub(super) async fn undo_all(&self, frame: &Frame<'_>) -> UndoEnd {
+        let mut end = UndoEnd::default();
+        // One that was begun is not cut off: it would be in doubt.
+        let (_held, never) = StopSignal::new();
         // Who agreed to the step agreed to what takes it back: nobody is asked in the middle of it.
-        let frame = &Frame {
+        let unstopped = Frame {
+            stop: never,
             agreed: true,
             ..frame.clone()
         };
-        // Bound first: the ledger must not stay borrowed while the undo runs.
-        while let Some((key, step, scope)) = self.last_done(frame) {
-            let Some(call) = &step.undo else { continue };
-            let turn = Turn {
-                frame,
-                step: &step,
-                scope: &scope,
-                key: &key,
-                effect: effect_of_call(call, self.engine.config, &self.plan.children),
-            };
-            self.undo(turn, call).await;
+        while frame.stop.now().is_none() {
+            // Bound first: the ledger must not stay borrowed while the undo runs.
+            let last = self.ledger.borrow_mut().last_done(frame);
+            let Some(undoable) = last else { break };
+            let (status, detail) = self.undo(&unstopped, &undoable).await;
+            if status == Status::Undone {
+                end.undone += 1;
+                continue;
+            }
+            end.worst.get_or_insert_with(|| Worst {
+                status,
+                severity: None,
+                reason: format!("{}: {detail}", undoable.key),
+            });
         }
+        end
     }
 
-    /// The last step of a runbook that was done and not yet taken back. What its caller did is the caller's to undo.
-    fn last_done(&self, frame: &Frame<'_>) -> Option<(StepKey, Step, Scope)> {
-        let undoable = &mut self.ledger.borrow_mut().undoable;
-        let last = undoable.iter().rposition(|(key, ..)| frame.holds(key))?;
-        Some(undoable.remove(last))
+    async fn undo(&self, frame: &Frame<'_>, undoable: &Undoable) -> (Status, String) {
+        let Undoable {
+            key,
+            step,
+            scope,
+            in_doubt,
+            lost,
+            ..
+        } = undoable;
+        let call = step.undo.as_ref().unwrap_or(&step.call);
+        let turn = Turn {
+            frame,
+            step,
+            scope,
+            key,
+            effect: effect_of_call(call, self.engine.config, &self.plan.children),
+        };
+        let settled = match in_doubt {
+            true => Some(self.settle_undo(key).await),
+            false => None,
+        };
+        let ended = match (lost, settled) {
+            (Some(because), _) => {
+                let detail = format!("it cannot be taken back: {because}");
+                Ended::without_doing(Status::UndoFailed, detail)
+            }
+            (None, Some(None)) => Ended {
+                help: Some(self.how_to_settle_undo(key)),
+                ..Ended::without_doing(
+                    Status::InDoubt,
+                    "its undo was begun, and nobody wrote down how it ended",
+                )
+            },
+            (None, Some(Some(Settlement::Done))) => {
+                let detail = format!("undone, as {} says", self.engine.origin.user);
+                Ended::without_doing(Status::Undone, detail)
+            }
+            (None, Some(Some(Settlement::Again)) | None) => self.undo_once(turn, call).await,
+        };
+        self.ledger.borrow_mut().note_end(ended.status);
+        let said = (ended.status, ended.detail.clone());
+        self.finish_undo(turn, call, ended);
+        said
     }
 
-    async fn undo(&self, turn: Turn<'_>, call: &Call) {
+    async fn undo_once(&self, turn: Turn<'_>, call: &Call) -> Ended {
         let Turn {
             step, key, effect, ..
         } = turn;
@@ -65,43 +143,66 @@ impl Run<'_> {
             let unwritten = ActionError::own("the journal cannot be written");
             Err(Failure::Action(unwritten))
         };
-        let (status, detail) = match &undone {
-            Ok(_) if step.sensitive => (Status::Undone, "undone".to_owned()),
-            Ok(outputs) => (Status::Undone, format!("undone: {}", outputs.detail)),
-            Err(failure) => {
-                self.ledger.borrow_mut().stuck = true;
-                (
-                    Status::UndoFailed,
-                    format!("the undo failed: {}", why(failure)),
-                )
+        let took_ms = Some(milliseconds(began));
+        match undone {
+            Ok(outputs) => {
+                let detail = match step.sensitive {
+                    true => "undone".to_owned(),
+                    false => format!("undone: {}", outputs.detail),
+                };
+                Ended {
+                    outputs,
+                    took_ms,
+                    ..Ended::without_doing(Status::Undone, detail.trim_end_matches(": "))
+                }
             }
+            Err(failure) => {
+                let detail = format!("the undo failed: {}", why(&failure));
+                let run = self.recorder.run();
+                Ended {
+                    help: Some(format!("opsbook undo {run} tries again")),
+                    took_ms,
+                    ..Ended::without_doing(Status::UndoFailed, detail)
+                }
+            }
+        }
+    }
+
+    fn finish_undo(&self, turn: Turn<'_>, call: &Call, ended: Ended) {
+        let sensitive = turn.step.sensitive || ended.outputs.sensitive;
+        let outputs = match sensitive {
+            true => Outputs::default(),
+            false => ended.outputs,
         };
-        let failed = undone.is_err();
-        let given = undone.ok().filter(|_| !step.sensitive);
         let finished = StepFinished {
-            step: key.clone(),
+            step: turn.key.clone(),
             action: call.name(),
-            effect,
-            status,
+            effect: turn.effect,
+            status: ended.status,
             severity: None,
-            failed,
-            took_ms: Some(milliseconds(began)),
-            detail: detail.trim_end_matches(": ").to_owned(),
-            help: None,
+            failed: ended.failed,
+            acted: false,
+            took_ms: ended.took_ms,
+            detail: ended.detail,
+            help: ended.help,
             attempts: 1,
-            outputs: bounded(
-                given.unwrap_or_else(Outputs::default).values,
-                self.engine.masker,
-            ),
+            outputs: bounded(outputs.values, self.engine.masker),
             saved: serde_json::Map::new(),
             table: None,
-            sensitive: step.sensitive,
+            sensitive,
             artifact: None,
             undo: true,
             stopped: false,
-            withheld: step.sensitive,
+            withheld: sensitive,
             preview: None,
         };
         self.record(Event::StepFinished(finished), Durability::Durable);
+    }
+
+    /// Whether a step that may change something when it is taken back is among these.
+    pub(super) fn effect_of_undo(&self, undoable: &Undoable) -> Effect {
+        undoable.step.undo.as_ref().map_or(Effect::Read, |call| {
+            effect_of_call(call, self.engine.config, &self.plan.children)
+        })
     }
 }

@@ -180,6 +180,18 @@ pub struct PlannedStep {
     pub action: String,
     /// What it may do.
     pub effect: Effect,
+    /// Where it stands; none in journals of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<StepPlace>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepPlace {
+    /// The file, as its runbook or the configuration was found.
+    pub file: String,
+    /// The line, counting from 1.
+    pub line: usize,
 }
 
 /// A step began.
@@ -234,6 +246,10 @@ pub struct StepFinished {
     /// Whether it failed: erred, timed out, or its `expect` did not hold. A crossed threshold is no failure.
     #[serde(default)]
     pub failed: bool,
+    /// Whether its action did what it should although the step failed: only what was expected of it did not hold. There
+    /// is something to take back then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acted: bool,
     /// How long it took, in milliseconds; none where it did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<f64>,
@@ -336,6 +352,7 @@ impl StepFinished {
             status: self.status,
             severity: self.severity,
             failed: self.failed,
+            acted: self.acted,
             took_ms: self.took_ms,
             detail: self.detail.clone(),
             help: self.help.clone(),

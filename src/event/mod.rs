@@ -11,7 +11,7 @@ mod tests;
 pub use envelope::{Envelope, VERSION};
 pub use kind::{
     ApprovalRequested, Event, FindingRaised, LockTakenOver, PlannedStep, Preview, Resumption,
-    RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished, StepRetried,
+    RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished, StepPlace, StepRetried,
     StepStarted, StepTable,
 };
 pub use summary::{FindingLine, StepLine, Summary};

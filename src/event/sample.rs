@@ -9,7 +9,7 @@ use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict
 
 use super::{
     ApprovalRequested, Envelope, Event, FindingRaised, LockTakenOver, PlannedStep, Preview,
-    Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished,
+    Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished, StepPlace,
     StepRetried, StepStarted, StepTable, VERSION,
 };
 
@@ -61,6 +61,7 @@ pub(crate) fn run_started(steps: &[&str]) -> RunStarted {
                 step: StepKey::new(step),
                 action: "sql.query".to_owned(),
                 effect: Effect::Read,
+                place: None,
             })
             .collect(),
         output: None,
@@ -110,6 +111,7 @@ pub(crate) fn step_finished(step: &str, status: Status) -> StepFinished {
             _ => None,
         },
         failed: matches!(status, Status::Critical | Status::Unknown),
+        acted: false,
         took_ms: Some(12.0),
         detail: String::new(),
         help: None,
@@ -215,11 +217,20 @@ pub(crate) fn any_table() -> impl Strategy<Value = StepTable> {
 }
 
 fn any_run_started() -> impl Strategy<Value = Event> {
-    let planned =
-        (any_key(), any_text(), any_effect()).prop_map(|(step, action, effect)| PlannedStep {
+    let planned = (
+        any_key(),
+        any_text(),
+        any_effect(),
+        of((any_text(), any::<u32>())),
+    )
+        .prop_map(|(step, action, effect, place)| PlannedStep {
             step,
             action,
             effect,
+            place: place.map(|(file, line)| StepPlace {
+                file,
+                line: line as usize,
+            }),
         });
     (
         (any_text(), any_text(), any_text(), any_map()),
@@ -291,6 +302,7 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
                 status,
                 severity: how.0,
                 failed: how.1,
+                acted: flags.0,
                 took_ms: how.2,
                 detail: words.0,
                 help: words.1,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
 
-use super::{Envelope, Event, RunStarted, StepFinished, StepTable};
+use super::{Envelope, Event, RunStarted, StepFinished, StepPlace, StepTable};
 
 /// What a run amounts to so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +42,8 @@ pub struct StepLine {
     pub action: String,
     /// What it may do.
     pub effect: Effect,
+    /// Where it stands, or the step it belongs to.
+    pub place: Option<StepPlace>,
     /// Whether it has begun.
     pub started: bool,
     /// How it ended, once it did.
@@ -94,12 +96,19 @@ impl Summary {
             Event::RunStarted(start) => {
                 self.started_at = Some(envelope.at);
                 for planned in &start.steps {
-                    self.line(&planned.step, &planned.action, planned.effect);
+                    self.line(&planned.step, &planned.action, planned.effect)
+                        .place
+                        .clone_from(&planned.place);
                 }
                 self.start = Some(start.clone());
             }
             Event::StepStarted(start) => {
-                self.line(&start.step, &start.action, start.effect).started = true
+                let line = self.line(&start.step, &start.action, start.effect);
+                line.started = true;
+                // It runs again, and how it ended before is no longer true.
+                if !start.undo {
+                    line.end = None;
+                }
             }
             Event::StepFinished(end) => {
                 self.line(&end.step, &end.action, end.effect).end = Some(kept(end))
@@ -121,6 +130,7 @@ impl Summary {
             Event::RunResumed(_) => {
                 self.verdict = None;
                 self.exit = None;
+                self.reason.clear();
                 self.findings.clear();
             }
             Event::StepRetried(_)
@@ -140,11 +150,18 @@ impl Summary {
                 step: step.clone(),
                 action: action.to_owned(),
                 effect,
+                place: self.place_of_owner(step),
                 started: false,
                 end: None,
             }),
         };
         &mut self.steps[place]
+    }
+
+    fn place_of_owner(&self, step: &StepKey) -> Option<StepPlace> {
+        let owner = StepKey::new(owner(step)?);
+        let line = &self.steps[*self.places.get(&owner)?];
+        line.place.clone()
     }
 
     fn insert(&mut self, line: StepLine) -> usize {
@@ -176,9 +193,13 @@ impl Summary {
 
     /// The steps that count: an item of a `for_each` and a step of a sub-runbook are told by the step they belong to.
     pub fn counted(&self) -> impl Iterator<Item = &StepLine> {
-        self.steps
-            .iter()
-            .filter(|line| owner(&line.step).is_none_or(|owner| !self.has(owner)))
+        self.steps.iter().filter(|line| self.is_counted(&line.step))
+    }
+
+    /// Whether a step counts by itself.
+    #[must_use]
+    pub fn is_counted(&self, step: &StepKey) -> bool {
+        owner(step).is_none_or(|owner| !self.has(owner))
     }
 
     fn has(&self, step: &str) -> bool {

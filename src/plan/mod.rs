@@ -2,6 +2,7 @@
 
 mod demands;
 mod effect;
+mod places;
 mod secrets;
 
 use std::collections::BTreeSet;
@@ -45,12 +46,14 @@ impl Plan {
         children: Children,
         config: &Config,
     ) -> Self {
+        let mut lines = places::Lines::default();
         let steps: Vec<PlannedStep> = runbook
             .all_steps()
             .map(|step| PlannedStep {
                 step: StepKey::new(&step.name),
                 action: step.call.name(),
                 effect: effect_of_step(step, config, &children),
+                place: Some(lines.place(&step.place)),
             })
             .collect();
         let worst = steps.iter().map(|planned| planned.effect).max();

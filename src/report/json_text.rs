@@ -13,6 +13,14 @@ pub(super) fn write_line(out: &mut dyn Write, value: &impl Serialize) -> io::Res
     out.write_all(b"\n")
 }
 
+/// A value on one line.
+pub(super) fn line(value: &impl Serialize) -> String {
+    let mut bytes = Vec::new();
+    // A vector takes everything, and what is written is text.
+    let _ = write_line(&mut bytes, value);
+    String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
+}
+
 /// Writes a value on many lines.
 pub(super) fn write_pretty(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let formatter = Harmless(PrettyFormatter::new());

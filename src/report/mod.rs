@@ -1,15 +1,29 @@
 //! Events become what people and machines read: one file a format, one line a format in the registry.
 //! A report writes to what it is handed and asks no terminal anything.
 
+mod fold;
 mod json;
 mod json_text;
 mod jsonl;
+mod junit;
+mod markdown;
+mod measures;
+mod monitoring;
+mod notes;
+mod points;
+mod prometheus;
+mod said;
 mod table;
+mod tap;
+#[cfg(test)]
+mod testing;
+mod wording;
 
 use std::io;
 
 use crate::event::Envelope;
 
+pub(crate) use points::{Point, points};
 pub use table::rows_of;
 
 /// Writes one run in some format. Fed from the journal, it writes what it wrote while the run was live.
@@ -19,6 +33,14 @@ pub trait Report {
     /// # Errors
     /// When `out` cannot be written.
     fn event(&mut self, envelope: &Envelope, out: &mut dyn io::Write) -> io::Result<()>;
+
+    /// Looks at the file that this report will take the place of: a format may keep what a run cannot know.
+    ///
+    /// # Errors
+    /// When the old file cannot be read.
+    fn replaces(&mut self, _old: &mut dyn io::Read) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Writes what is left when no event will follow, whether the run ended or was cut off.
     ///
@@ -61,7 +83,16 @@ pub struct Format {
 }
 
 /// The registry: the first is what people get unless they ask for another.
-pub const FORMATS: &[Format] = &[table::FORMAT, json::FORMAT, jsonl::FORMAT];
+pub const FORMATS: &[Format] = &[
+    table::FORMAT,
+    json::FORMAT,
+    jsonl::FORMAT,
+    junit::FORMAT,
+    tap::FORMAT,
+    markdown::FORMAT,
+    monitoring::FORMAT,
+    prometheus::FORMAT,
+];
 
 /// The format of this name.
 #[must_use]

@@ -63,7 +63,8 @@ pub struct Analysis {
     pub statements: usize,
     /// What decided, in one line: `DELETE without WHERE`.
     pub reason: String,
-    /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch.
+    /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch, where counting
+    /// them only reads.
     pub count: Option<String>,
 }
 
@@ -150,7 +151,10 @@ fn analyse(text: &str, dialect: Dialect) -> Analysis {
         effect: worst.effect,
         statements,
         reason: worst.reason,
-        count: worst.count,
+        // A condition can call what changes something itself.
+        count: worst
+            .count
+            .filter(|query| analyse(query, dialect).effect == Effect::Read),
     }
 }
 

@@ -221,48 +221,42 @@ fn body_reading(body: &SetExpr) -> Reading {
 }
 
 fn update_reading(update: &Update) -> Reading {
-    let condition = update.selection.as_ref();
-    let reading = match condition {
-        None => Reading::destroy("UPDATE without WHERE"),
-        Some(condition) if always(condition) => {
-            Reading::destroy("UPDATE whose WHERE is the same for every row")
-        }
-        Some(_) => Reading::write("UPDATE with WHERE"),
-    };
-    Reading {
-        count: (update.from.is_none() && update.limit.is_none())
-            .then(|| count(&update.table, condition))
-            .flatten(),
-        ..reading
-    }
+    let alone = update.from.is_none() && update.limit.is_none();
+    let count = alone
+        .then(|| count(&update.table, update.selection.as_ref()))
+        .flatten();
+    changes("UPDATE", update.selection.as_ref(), count)
 }
 
 fn delete_reading(delete: &Delete) -> Reading {
     let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
-    let condition = delete.selection.as_ref();
-    let reading = match condition {
-        None => Reading::destroy("DELETE without WHERE"),
-        Some(condition) if always(condition) => {
-            Reading::destroy("DELETE whose WHERE is the same for every row")
-        }
-        Some(_) => Reading::write("DELETE with WHERE"),
+    let alone = delete.using.is_none() && delete.limit.is_none();
+    let count = match tables.as_slice() {
+        [table] if alone => count(table, delete.selection.as_ref()),
+        _ => None,
     };
-    Reading {
-        count: match tables.as_slice() {
-            [table] if delete.using.is_none() && delete.limit.is_none() => count(table, condition),
-            _ => None,
-        },
-        ..reading
-    }
+    changes("DELETE", delete.selection.as_ref(), count)
 }
 
-/// The query that counts the rows of a plain table, those that meet a condition where there is one.
+/// What a change of the rows that meet a condition may do.
+fn changes(word: &str, condition: Option<&Expr>, count: Option<String>) -> Reading {
+    let reading = match condition {
+        None => Reading::destroy(format!("{word} without WHERE")),
+        Some(condition) if always(condition) => {
+            Reading::destroy(format!("{word} whose WHERE is the same for every row"))
+        }
+        Some(_) => Reading::write(format!("{word} with WHERE")),
+    };
+    Reading { count, ..reading }
+}
+
+/// The query that counts the rows of a plain table that meet a condition.
 fn count(table: &TableWithJoins, condition: Option<&Expr>) -> Option<String> {
     let plain = matches!(&table.relation, TableFactor::Table { .. }) && table.joins.is_empty();
-    let rows = format!("SELECT count(*) AS n FROM {table}");
-    plain.then(|| match condition {
-        Some(condition) => format!("{rows} WHERE {condition}"),
-        None => rows,
+    let condition = condition.map(|condition| format!(" WHERE {condition}"));
+    plain.then(|| {
+        let condition = condition.unwrap_or_default();
+        format!("SELECT count(*) AS n FROM {table}{condition}")
     })
 }
 

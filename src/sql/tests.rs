@@ -311,11 +311,19 @@ fn counts_statements_and_the_rows_of_a_single_change() {
             .as_deref(),
         Some("SELECT count(*) AS n FROM t WHERE b = ?1")
     );
-    for every_row in ["DELETE FROM t", "UPDATE t SET a = ?1"] {
-        assert_eq!(
-            effect(every_row, Sqlite).count.as_deref(),
-            Some("SELECT count(*) AS n FROM t")
-        );
+    for (text, count) in [
+        ("DELETE FROM t", Some("SELECT count(*) AS n FROM t")),
+        (
+            "UPDATE t SET a = 1 WHERE true",
+            Some("SELECT count(*) AS n FROM t WHERE true"),
+        ),
+        ("DELETE FROM t USING u WHERE t.a = u.a", None),
+        ("UPDATE t SET a = 1 FROM u WHERE t.a = u.a", None),
+        ("TRUNCATE t", None),
+        ("DELETE FROM t WHERE pg_terminate_backend(pid)", None),
+        ("DELETE FROM t WHERE id = nextval('s')", None),
+    ] {
+        assert_eq!(effect(text, Postgres).count.as_deref(), count, "{text}");
     }
     assert_eq!(
         effect(

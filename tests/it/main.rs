@@ -16,6 +16,7 @@ mod bad_input;
 mod cli;
 mod dependencies;
 mod docs;
+mod dry_run;
 mod exits;
 mod gate;
 mod language;

@@ -1,6 +1,6 @@
 //! SQLite behind the actions `sql` and `database`: its answers as reports, its errors as whose trouble they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -236,7 +236,8 @@ impl DatabaseSystem for SqliteSystem {
             Upkeep::Vacuum => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
             Upkeep::Reindex => "REINDEX",
         };
-        let path = self.sqlite.path().display();
+        let path: PathBuf = self.sqlite.path().components().collect();
+        let path = path.strip_prefix(".").unwrap_or(&path).display();
         format!("{statements} on {} (sqlite, {path})", self.name)
     }
 

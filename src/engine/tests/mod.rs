@@ -1,13 +1,16 @@
 //! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
 
+mod dry;
 mod flow;
 mod gate;
 mod judging;
 mod locks;
 mod patience;
+mod resume;
 mod safety;
+mod undo;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::base::exit::ExitCode;
 use crate::base::{
-    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status,
+    CommandPath, Effect, Liveness, Masker, ProcessMark, RunId, Secret, SourceFile, Status, StepKey,
     SystemClock, Verdict,
 };
 use crate::book::{Document, parse_runbook};
@@ -36,6 +39,8 @@ thread_local! {
     /// Stops the run of this test.
     static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
         const { RefCell::new(None) };
+    /// What a person chooses.
+    static CHOICE: Cell<Option<usize>> = const { Cell::new(None) };
     /// What happens when the run of this test waits for a lock.
     static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
@@ -56,7 +61,9 @@ struct Act;
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "fail",
-        kind: Kind::Choice(&["target", "own", "refused", "config", "hang", "stop", ""]),
+        kind: Kind::Choice(&[
+            "target", "own", "refused", "config", "hang", "stop", "pull", "",
+        ]),
         required: false,
         help: "how to fail",
     },
@@ -128,10 +135,9 @@ impl Action for Act {
         _context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(crate::event::Preview {
-                sent: "DELETE it".to_owned(),
-                rows: Self::rows(invocation, "counted"),
-            })
+            let rows = Self::rows(invocation, "counted");
+            let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            Ok(crate::event::Preview { sent, rows })
         })
     }
 
@@ -157,11 +163,15 @@ impl Action for Act {
                 Some("refused") => return Err(ActionError::refused("nobody to ask")),
                 Some("config") => return Err(ActionError::config("it is wrong")),
                 Some("hang") => std::future::pending::<()>().await,
-                Some("stop") => {
+                Some(word @ ("stop" | "pull")) => {
                     PULL.with_borrow(|pull| {
                         pull.as_ref().unwrap().send_replace(Some(Stop::Interrupted))
                     });
-                    std::future::pending::<()>().await;
+                    if word == "stop" {
+                        std::future::pending::<()>().await;
+                    }
+                    // The stop is heard before this ends.
+                    tokio::task::yield_now().await;
                 }
                 _ if count < usize::try_from(until).unwrap() => {
                     return Err(ActionError::target("not yet"));
@@ -170,8 +180,12 @@ impl Action for Act {
             }
             let mut outputs = Outputs::new("done");
             outputs.rows_changed = changes;
+            let change = format!("change {}", context.step);
+            outputs
+                .values
+                .insert("changed".to_owned(), world().contains(&change).into());
             if let Argument::Json(Value::Object(values)) = &invocation.object {
-                outputs.values = values.clone();
+                outputs.values.extend(values.clone());
             }
             Ok(outputs)
         })
@@ -206,6 +220,10 @@ impl Action for Child {
         &RUNBOOK
     }
 
+    fn dry(&self) -> Dry {
+        Dry::Done
+    }
+
     fn grace(&self) -> std::time::Duration {
         std::time::Duration::from_secs(60)
     }
@@ -235,6 +253,9 @@ const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
 #[derive(Default)]
 struct TestJournal {
     kept: RefCell<Vec<(Envelope, Durability)>>,
+    /// How much had been done to the world when each event was written.
+    worlds: RefCell<Vec<usize>>,
+    sources: RefCell<BTreeMap<String, String>>,
     breaks_at: Option<usize>,
     locks: Rc<MemoryJournal>,
 }
@@ -252,7 +273,12 @@ impl Journal for TestJournal {
                 reason: "disk full".to_owned(),
             });
         }
-        kept.extend(events.iter().map(|event| (event.clone(), durability)));
+        for event in events {
+            let last = kept.last().map(|(last, _)| last.seq + 1);
+            assert_eq!(event.seq, last.unwrap_or(0), "numbers have no gaps");
+            kept.push((event.clone(), durability));
+            self.worlds.borrow_mut().push(world().len());
+        }
         Ok(())
     }
 
@@ -269,7 +295,10 @@ impl Journal for TestJournal {
         Ok(Vec::new())
     }
 
-    fn keep_source(&self, _digest: &str, _text: &str) -> Result<(), JournalError> {
+    fn keep_source(&self, digest: &str, text: &str) -> Result<(), JournalError> {
+        assert!(self.kept.borrow().is_empty(), "sources come first");
+        let mut sources = self.sources.borrow_mut();
+        sources.insert(digest.to_owned(), text.to_owned());
         Ok(())
     }
 
@@ -338,7 +367,7 @@ impl Prompt for Answer {
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
+        Box::pin(async { CHOICE.get().ok_or(PromptError::NoTerminal) })
     }
 }
 
@@ -380,6 +409,8 @@ struct Bench {
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
     config: Config,
+    inputs: Map<String, Value>,
+    protected: bool,
     liveness: Liveness,
 }
 
@@ -394,6 +425,8 @@ impl Default for Bench {
             others: Vec::new(),
             secrets: BTreeMap::new(),
             config: Config::default(),
+            inputs: Map::new(),
+            protected: false,
             liveness: Liveness::Unknown,
         }
     }
@@ -441,24 +474,81 @@ fn parse(path: &str, text: &str) -> Arc<Runbook> {
 }
 
 impl Bench {
-    fn plan(&self, runbook: Arc<Runbook>) -> Plan {
-        let others: BTreeMap<_, _> = self
-            .others
-            .iter()
-            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
-            .collect();
-        Plan::new(runbook, Map::new(), others, &self.config)
-    }
-
     fn run(&self, text: &str) -> Ended {
         let outcome = self.try_run(text);
         outcome.unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn try_run(&self, text: &str) -> Result<Ended, RunError> {
+        self.work(text, async |engine, plan, sink, stop| {
+            engine.run(plan, &self.options, sink, stop).await
+        })
+    }
+
+    /// Goes on with the run that the journal holds.
+    fn resume(&self, text: &str) -> Ended {
+        let outcome = self.try_resume(text);
+        outcome.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_resume(&self, text: &str) -> Result<Ended, RunError> {
+        let history = self.history();
+        self.work(text, async |engine, plan, sink, stop| {
+            engine
+                .resume(plan, &history, &self.options, sink, stop)
+                .await
+        })
+    }
+
+    /// Takes back the run that the journal holds.
+    fn undo(&self, text: &str, from: Option<&str>) -> Result<Ended, RunError> {
+        let history = self.history();
+        let from = from.map(StepKey::new);
+        self.work(text, async |engine, plan, sink, stop| {
+            engine
+                .undo((plan, &history), from.as_ref(), &self.options, sink, stop)
+                .await
+        })
+    }
+
+    fn preview(&self, text: &str, from: Option<&str>) -> Result<Vec<UndoStep>, RunError> {
+        let history = self.history();
+        let from = from.map(StepKey::new);
+        self.work(text, async |engine, plan, sink, _| {
+            engine
+                .preview_undo((plan, &history), from.as_ref(), &self.options, sink)
+                .await
+        })
+    }
+
+    fn history(&self) -> History {
+        History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
+    }
+
+    fn plan(&self, text: &str) -> Plan {
         let runbook = parse("test/main", text);
-        let config = self.config.clone();
-        let plan = self.plan(runbook);
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        Plan::new(runbook, self.inputs.clone(), others, &self.config)
+    }
+
+    /// Has an engine do something with the plan of a text.
+    fn work<T>(
+        &self,
+        text: &str,
+        work: impl AsyncFnOnce(&Engine<'_>, &Plan, &mut Told, &StopSignal) -> Result<T, RunError>,
+    ) -> Result<T::Told, RunError>
+    where
+        T: Tell,
+    {
+        let config = Config {
+            protected: self.protected || self.config.protected,
+            ..self.config.clone()
+        };
+        let plan = self.plan(text);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
@@ -476,7 +566,10 @@ impl Bench {
             prompt: &self.answer,
             toolbox: &self.tools,
             clock: &SystemClock,
-            origin: Origin::default(),
+            origin: Origin {
+                user: "anna".to_owned(),
+                ..Origin::default()
+            },
         };
         let (pull, stop) = StopSignal::new();
         if self.stop.is_some() {
@@ -487,12 +580,35 @@ impl Bench {
             .enable_all()
             .build()
             .unwrap();
-        let mut told = Told::default();
-        let end = runtime.block_on(engine.run(&plan, &self.options, &mut told, &stop))?;
-        Ok(Ended {
-            end,
-            summary: Summary::of(&told.0),
-            told: told.0,
-        })
+        let mut told = Told(self.journal.events(RunId(1)).unwrap());
+        let done = runtime.block_on(work(&engine, &plan, &mut told, &stop))?;
+        Ok(done.with(told.0))
+    }
+}
+
+/// What came of it, with what was told.
+trait Tell {
+    type Told;
+
+    fn with(self, told: Vec<Envelope>) -> Self::Told;
+}
+
+impl Tell for RunEnd {
+    type Told = Ended;
+
+    fn with(self, told: Vec<Envelope>) -> Ended {
+        Ended {
+            end: self,
+            summary: Summary::of(&told),
+            told,
+        }
+    }
+}
+
+impl Tell for Vec<UndoStep> {
+    type Told = Self;
+
+    fn with(self, _told: Vec<Envelope>) -> Self {
+        self
     }
 }

@@ -7,6 +7,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
 
+use super::stat::Stat;
+
 /// The shortest and the longest pause between two looks at a group that is asked to end.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
@@ -24,9 +26,11 @@ impl Group {
         )
     }
 
-    /// Asks every member to end.
-    pub(super) fn terminate(&self) {
-        self.signal(Signal::SIGTERM);
+    /// Asks every member to end; one that was stopped must go on to hear it. Gives whether there is one.
+    pub(super) fn terminate(&self) -> bool {
+        let asked = self.signal(Signal::SIGTERM);
+        self.signal(Signal::SIGCONT);
+        asked
     }
 
     /// Ends every member at once.
@@ -39,7 +43,7 @@ impl Group {
     /// The number of an ended leader is not given to a new process while the group has members; with an empty group
     /// it could be, once all other numbers have been used up.
     pub(super) async fn stop(&mut self, grace: Duration) -> bool {
-        if !self.signal(Signal::SIGTERM) {
+        if !self.terminate() {
             self.0 = None;
             return false;
         }
@@ -77,20 +81,10 @@ fn all_ended(leader: Pid) -> bool {
     };
     let mut members = processes
         .flatten()
-        .filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok())
-        .filter_map(|stat| ended_in(&stat, leader))
+        .filter_map(|process| Stat::of(&process.path()).ok())
+        .filter(|stat| stat.group == leader.as_raw())
         .peekable();
-    members.peek().is_some() && members.all(|ended| ended)
-}
-
-/// Whether the process of this line of `/proc/PID/stat` has ended; none where it is of another group. The format is that
-/// of proc_pid_stat(5): `PID (NAME) STATE PARENT GROUP …`, and the name may hold anything.
-fn ended_in(stat: &str, leader: Pid) -> Option<bool> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace();
-    let state = fields.next()?;
-    let group: i32 = fields.nth(1)?.parse().ok()?;
-    (group == leader.as_raw()).then_some(matches!(state, "Z" | "X"))
+    members.peek().is_some() && members.all(|stat| stat.ended)
 }
 
 impl Drop for Group {
@@ -106,18 +100,8 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
-    use nix::unistd::Pid;
 
-    use super::{Group, ended_in};
-
-    #[test]
-    fn the_name_of_a_program_is_no_state() {
-        let leader = Pid::from_raw(7);
-        assert_eq!(ended_in("8 (a) Z 1 7) S 1 7 0", leader), Some(false));
-        assert_eq!(ended_in("8 (a) Z 1 7 0", leader), Some(true));
-        assert_eq!(ended_in("8 (a) Z 1 9 0", leader), None);
-        assert_eq!(ended_in("", leader), None);
-    }
+    use super::Group;
 
     #[test]
     fn what_has_ended_and_is_not_collected_does_not_run() {

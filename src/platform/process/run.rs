@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant as Moment, sleep_until, timeout};
 
 use super::group::Group;
+use super::leftovers::Leftovers;
 use super::{Captured, ProcessError};
 
 /// How much is read at a time: what a pipe holds.
@@ -27,6 +28,9 @@ const TURN: u32 = 16;
 
 /// The pause between two signs of life.
 const PROGRESS: Duration = Duration::from_millis(100);
+
+/// The variable that the processes of one program carry; its value is given to no other program.
+const PROGRAM_VARIABLE: &str = "OPSBOOK_PROGRAM";
 
 /// The longest line that is told as a sign of life, in bytes.
 const PROGRESS_LINE: usize = 200;
@@ -83,9 +87,10 @@ pub struct Ended {
 
 /// Runs a program in a process group of its own, and waits for its end.
 ///
-/// `on_line` is told the last line of what it writes, now and then. Once `cancel` is ready, the group gets TERM and, after
-/// the grace time, KILL. When the program has ended, so does whatever it left in its group, in the same way; what left the
-/// group (`setsid`) goes on, but is no longer read. When the future is dropped, the whole group is killed at once.
+/// `on_line` is told the last line of what it writes, now and then. Once `cancel` is ready, the group and what left it get
+/// TERM and, after the grace time, KILL; so it is when a signal ended the program. When the program has ended by itself,
+/// so does whatever it left in its group, in the same way, but what left the group (`setsid`) is a daemon: it goes on, and is
+/// no longer read. When the future is dropped, all of them are killed at once.
 ///
 /// # Errors
 /// When the program cannot be started or followed; not when it ends badly.
@@ -98,10 +103,14 @@ pub async fn run(
         return Err(ProcessError::Empty);
     }
     let started = Instant::now();
-    let mut child = command(program)
+    let mark = format!("{:032x}", fastrand::u128(..));
+    let mut child = command(program, &mark)
         .spawn()
         .map_err(|error| ProcessError::of_start(program, error))?;
-    let mut group = Group::of_leader(child.id());
+    let mut family = Family {
+        group: Group::of_leader(child.id()),
+        strays: Some(Leftovers::of(PROGRAM_VARIABLE, &mark)),
+    };
     let follow = |source| ProcessError::Follow {
         program: program.program.clone(),
         source,
@@ -118,9 +127,15 @@ pub async fn run(
                 read(errors, &mut stderr, on_line),
             )
         });
-        follow_to_end(&mut child, &mut group, program.grace, streams, pin!(cancel))
-            .await
-            .map_err(follow)?
+        follow_to_end(
+            &mut child,
+            &mut family,
+            program.grace,
+            streams,
+            pin!(cancel),
+        )
+        .await
+        .map_err(follow)?
     };
     Ok(Ended {
         code: status.code(),
@@ -133,11 +148,12 @@ pub async fn run(
 }
 
 /// Nothing here may need work between fork and exec: so the system's `posix_spawn` can be used, which is far cheaper.
-fn command(program: &Program) -> Command {
+fn command(program: &Program, mark: &str) -> Command {
     let mut command = Command::new(&program.program);
     command
         .args(&program.arguments)
         .envs(program.variables.iter().map(|(name, value)| (name, value)))
+        .env(PROGRAM_VARIABLE, mark)
         .stdin(if program.input.is_some() {
             Stdio::piped()
         } else {
@@ -152,10 +168,49 @@ fn command(program: &Program) -> Command {
     command
 }
 
+/// Everything that a program started. Dropping it before the program has ended by itself kills all of it at once.
+struct Family {
+    group: Group,
+    /// What has left the group; none once it may go on.
+    strays: Option<Leftovers>,
+}
+
+impl Family {
+    /// Asks all of it to end.
+    fn terminate(&self) {
+        self.group.terminate();
+        if let Some(strays) = &self.strays {
+            strays.terminate();
+        }
+    }
+
+    /// Ends what is left once the program has ended: TERM, a grace time, KILL. Gives whether anything was left.
+    async fn stop(&mut self, grace: Duration) -> bool {
+        let deadline = Moment::now() + grace;
+        let in_group = self.group.stop(grace).await;
+        let Some(strays) = &self.strays else {
+            return in_group;
+        };
+        let left = deadline.saturating_duration_since(Moment::now());
+        let strayed = strays.end(left).await > 0;
+        self.strays = None;
+        in_group || strayed
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        // The group sees to itself.
+        if let Some(strays) = &self.strays {
+            strays.kill();
+        }
+    }
+}
+
 /// Waits for the program while its streams are served; then ends what it left behind.
 async fn follow_to_end<T>(
     child: &mut Child,
-    group: &mut Group,
+    family: &mut Family,
     grace: Duration,
     mut streams: Pin<&mut impl Future<Output = io::Result<T>>>,
     mut cancel: Pin<&mut impl Future<Output = ()>>,
@@ -174,11 +229,11 @@ async fn follow_to_end<T>(
             () = &mut cancel, if !cancelled => {
                 cancelled = true;
                 deadline = Some(Moment::now() + grace);
-                group.terminate();
+                family.terminate();
             }
             () = sleep_until(deadline.unwrap_or_else(Moment::now)), if deadline.is_some() => {
                 deadline = None;
-                group.kill();
+                family.group.kill();
             }
         }
     };
@@ -194,7 +249,10 @@ async fn follow_to_end<T>(
         None if cancelled => Duration::ZERO,
         None => grace,
     };
-    let left_processes = group.stop(grace).await;
+    if !cancelled && status.signal().is_none() {
+        family.strays = None;
+    }
+    let left_processes = family.stop(grace).await;
     if !served && let Ok(ended) = timeout(DRAIN, &mut streams).await {
         ended?;
     }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::future::pending;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::{Ended, ProcessError, Program, run};
+use super::leftovers::Leftovers;
+use super::{Ended, ProcessError, Program, RUN_VARIABLE, end_leftovers, run};
 use crate::base::Masker;
 
 fn script(text: &str) -> Program {
@@ -182,6 +183,83 @@ async fn a_deaf_background_process_is_killed_after_the_grace_time() {
         .parse()
         .unwrap();
     until(|| members(group) == 0).await;
+}
+
+/// A program whose processes carry a token, and how to count them.
+fn marked(text: &str) -> (Program, String, Leftovers) {
+    let token = format!("{:032x}", fastrand::u128(..));
+    let mut program = script(text);
+    let flag = std::env::temp_dir().join(format!("opsbook-deaf-{token}"));
+    program.variables = vec![
+        (RUN_VARIABLE.to_owned(), token.clone()),
+        ("FLAG".to_owned(), flag.display().to_string()),
+    ];
+    let carriers = Leftovers::of(RUN_VARIABLE, &token);
+    (program, token, carriers)
+}
+
+/// Processes that leave the group: one with a session of its own, one without a parent in a third, deaf to TERM, one stopped.
+/// The last line comes when all of them are there.
+const STRAYS: &str = "
+    setsid sleep 1000 &
+    (setsid sh -c 'trap \"\" TERM; touch $FLAG; while :; do sleep 1000; done' &)
+    setsid sh -c 'kill -STOP $$; sleep 1000' &
+    while ! grep -q '^State:.T' /proc/$!/status; do :; done
+    while ! [ -e $FLAG ]; do :; done
+    rm $FLAG
+    echo ready";
+
+#[tokio::test]
+async fn a_cancelled_program_leaves_nothing_not_even_what_left_its_group() {
+    let (mut program, _, carriers) = marked(&format!("{STRAYS}; sleep 1000"));
+    program.grace = Duration::from_millis(300);
+    let ready = Notify::new();
+    let on_line = |line: &str| {
+        if line == "ready" {
+            ready.notify_one();
+        }
+    };
+    let ended = run(&program, &on_line, ready.notified()).await.unwrap();
+    assert_eq!(ended.signal, Some(15));
+    assert!(ended.left_processes);
+    assert_eq!(carriers.find(), []);
+}
+
+#[tokio::test]
+async fn a_dropped_run_leaves_nothing_not_even_what_left_its_group() {
+    let (program, _, carriers) = marked(&format!("{STRAYS}; sleep 1000"));
+    let ready = Cell::new(false);
+    let on_line = |line: &str| ready.set(ready.get() || line == "ready");
+    {
+        let mut running = std::pin::pin!(run(&program, &on_line, pending()));
+        until_polled(&mut running, || ready.get()).await;
+        assert!(carriers.find().len() > 3);
+    }
+    until(|| carriers.find().is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_a_killed_program_left_is_no_daemon() {
+    let (program, _, carriers) = marked("setsid sleep 1000 & kill -KILL $$");
+    let ended = ended(&program).await;
+    assert_eq!(ended.signal, Some(9));
+    assert_eq!(carriers.find(), []);
+}
+
+#[tokio::test]
+async fn a_daemon_outlives_its_program_and_is_found_by_the_token_of_its_run() {
+    let (mut program, token, carriers) = marked(STRAYS);
+    // Bytes that are no text must not hide a process.
+    program.arguments[1].insert_str(0, "export NOISE=$(printf '\\377'); ");
+    let ended = ended(&program).await;
+    assert!(!ended.left_processes);
+    assert!(carriers.find().len() >= 3);
+    let other = end_leftovers("another", Duration::ZERO).await;
+    assert_eq!(other, 0);
+    assert!(carriers.find().len() >= 3);
+    let ended = end_leftovers(&token, Duration::from_millis(300)).await;
+    assert!(ended >= 3);
+    assert_eq!(carriers.find(), []);
 }
 
 #[tokio::test]

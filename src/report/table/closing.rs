@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::base::exit::ExitCode;
-use crate::base::text::{count, one_line, thousands, took, width};
-use crate::base::{Status, Tone, Verdict};
+use crate::base::Tone;
+use crate::base::text::{one_line, took, width};
 use crate::event::{FindingLine, Summary};
 use crate::report::Style;
+use crate::report::wording::{label, rest, tells_more};
 
-use super::steps::{is_bad, word};
 use super::wrap::wrap;
 
 /// The findings, worst first. A command is never cut or broken: it is there to be pasted.
@@ -110,109 +109,6 @@ pub(super) fn verdict(summary: &Summary, style: Style) -> String {
         let _ = writeln!(text, "{}", format!("{start}{line}").trim_end());
     }
     text
-}
-
-fn label(summary: &Summary) -> (&'static str, Tone) {
-    let Some(verdict) = summary.verdict else {
-        return ("CUT OFF", Tone::Unknown);
-    };
-    let stopped = |exit: ExitCode| summary.exit == Some(exit.code());
-    if stopped(ExitCode::NotNow) {
-        return ("NOT NOW", Tone::Warning);
-    }
-    if stopped(ExitCode::Interrupted) {
-        return ("INTERRUPTED", Tone::Unknown);
-    }
-    if stopped(ExitCode::Terminated) {
-        return ("TERMINATED", Tone::Unknown);
-    }
-    if stopped(ExitCode::Stuck) {
-        return ("STUCK", Tone::Bad);
-    }
-    if stopped(ExitCode::Config) {
-        return ("INVALID", Tone::Bad);
-    }
-    if verdict == Verdict::Ok && is_dry(summary) {
-        return ("DRY RUN", Tone::Good);
-    }
-    (Status::from(verdict).label(), verdict.into())
-}
-
-fn is_dry(summary: &Summary) -> bool {
-    summary.start.as_ref().is_some_and(|start| start.dry)
-}
-
-/// Whether the reason is news: a verdict that is neither ok nor told by a step or a finding above it.
-fn tells_more(summary: &Summary) -> bool {
-    let reason = one_line(&summary.reason);
-    if reason.is_empty() || (summary.verdict == Some(Verdict::Ok) && summary.exit == Some(0)) {
-        return false;
-    }
-    let told = |text: &str| {
-        let text = one_line(text);
-        !text.is_empty() && reason.contains(&text)
-    };
-    let by_step = summary
-        .steps
-        .iter()
-        .filter(|line| is_bad(line))
-        .filter_map(|line| line.end.as_ref())
-        .any(|end| told(&end.detail));
-    let by_finding = summary.findings.iter().any(|finding| told(&finding.cause));
-    !(by_step || by_finding)
-}
-
-/// What the verdict rests on: `5 steps: 2 ok, 1 warning, 1 critical, 1 skipped`.
-fn rest(summary: &Summary) -> String {
-    let dry = is_dry(summary);
-    let mut parts = Vec::new();
-    if dry {
-        parts.push("nothing was changed".to_owned());
-    }
-    let Some(_) = summary.verdict else {
-        parts.push("the run did not come to its end".to_owned());
-        return parts.join("; ");
-    };
-    let mut words: Vec<(usize, &str, u64)> = Vec::new();
-    for line in summary.counted() {
-        let status = line.status();
-        let word = word(line, dry);
-        match words.iter_mut().find(|(_, known, _)| *known == word) {
-            Some((_, _, number)) => *number += 1,
-            None => {
-                let rank = Status::ALL.iter().position(|other| *other == status);
-                words.push((rank.unwrap_or(0), word, 1));
-            }
-        }
-    }
-    words.sort_by_key(|(rank, _, _)| *rank);
-    let counted: Vec<String> = words
-        .iter()
-        .map(|(_, word, number)| format!("{} {}", thousands(*number), word.to_lowercase()))
-        .collect();
-    if !counted.is_empty() {
-        parts.push(format!(
-            "{}: {}",
-            count(summary.counted().count(), "step"),
-            counted.join(", ")
-        ));
-    }
-    worst_finding(summary, &mut parts);
-    parts.join("; ")
-}
-
-/// A finding can make a run worse than its steps: then it is named, so that the verdict explains itself.
-fn worst_finding(summary: &Summary, parts: &mut Vec<String>) {
-    let steps = summary.steps.iter().map(|line| line.status().verdict());
-    let by_steps = steps.max().unwrap_or_default();
-    let worse = summary
-        .findings
-        .iter()
-        .filter(|finding| finding.severity.verdict() > by_steps)
-        .count();
-    if worse > 0 {
-        parts.push(count(worse, "finding"));
-    }
 }
 
 fn right(summary: &Summary) -> String {

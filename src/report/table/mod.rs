@@ -2,10 +2,8 @@
 //! next command and the verdict are last.
 
 mod closing;
-mod fold;
 mod grid;
 mod rows;
-mod said;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -17,8 +15,8 @@ use crate::base::text::one_line;
 use crate::base::{Tone, Verdict};
 use crate::event::{Envelope, Event, StepLine, StepTable, Summary};
 
-use self::said::Said;
-use super::{Format, Report, Style};
+use super::said::Said;
+use super::{Format, Report, Style, fold};
 
 /// The registry's line.
 pub(super) const FORMAT: Format = Format {

@@ -4,11 +4,12 @@ use crate::base::text::{one_line, took, width};
 use crate::base::{Effect, Status, Tone};
 use crate::event::StepLine;
 use crate::report::Style;
+use crate::report::fold::Shown;
+use crate::report::said::Said;
+use crate::report::wording::{is_bad, word};
 
-use super::fold::Shown;
 use super::grid::{Cell, Column, Fitted, Grid, Kind};
 use super::rows::NOTHING;
-use super::said::Said;
 use super::wrap::wrap;
 
 /// The lines of a screen that a table of steps leaves to nothing else.
@@ -17,32 +18,12 @@ const SCREEN: usize = 20;
 /// So many bad steps are told again below a tall table; more of them fill the screen anyway.
 const MOST_AGAIN: usize = 10;
 
-/// The word for how a step ended, as this run means it. A step of a dry run that was started and not run was shown
-/// instead of done; one that was not reached was not even started.
-pub(super) fn word(line: &StepLine, dry: bool) -> &'static str {
-    match (line.status(), &line.end) {
-        (Status::NotRun, Some(end)) if dry && (end.preview.is_some() || begun(line)) => "would run",
-        (Status::NotRun, None) if line.started => "unfinished",
-        (status, _) => status.label(),
-    }
-}
-
-/// Whether a step was started that may change something.
-fn begun(line: &StepLine) -> bool {
-    line.started && line.effect.changes()
-}
-
 fn tone(line: &StepLine, dry: bool) -> Tone {
     match word(line, dry) {
         "would run" => Tone::Strong,
         "unfinished" => Tone::Unknown,
         _ => line.status().into(),
     }
-}
-
-/// Whether the eye must find it.
-pub(super) fn is_bad(line: &StepLine) -> bool {
-    line.status().verdict() != crate::base::Verdict::Ok || (line.started && line.end.is_none())
 }
 
 /// The table of steps.
@@ -117,7 +98,8 @@ pub(super) fn remarks(
     let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
     for (index, step) in steps.iter().enumerate() {
         let line = step.line;
-        if !is_bad(line) && word(line, dry) != "would run" {
+        let left = dry && line.status() == Status::NotRun;
+        if !is_bad(line) && !left {
             continue;
         }
         let detail = step.detail();

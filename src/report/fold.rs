@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use crate::base::Status;
-use crate::base::text::{one_line, thousands};
+use crate::base::text::thousands;
 use crate::event::{StepLine, Summary};
+
+use super::wording::detail;
 
 /// A step with more items than this is shown with those that are not well.
 const MOST_ITEMS: usize = 10;
@@ -21,8 +23,8 @@ pub(super) struct Shown<'a> {
 impl Shown<'_> {
     /// Why it ended so, in one line.
     pub(super) fn detail(&self) -> String {
-        let detail = self.line.end.as_ref().map(|end| one_line(&end.detail));
-        let parts = [detail.as_deref(), self.folded.as_deref()];
+        let detail = detail(self.line);
+        let parts = [Some(detail.as_str()), self.folded.as_deref()];
         let told: Vec<&str> = parts
             .into_iter()
             .flatten()
@@ -94,7 +96,7 @@ mod tests {
     use super::shown;
     use crate::base::Status;
     use crate::event::{Event, Summary, sample};
-    use crate::report::table::steps::is_bad;
+    use crate::report::wording::is_bad;
 
     fn each(total: usize, status: impl Fn(usize) -> Status) -> Summary {
         let mut events = vec![sample::started(&["each", "last"])];

@@ -1,0 +1,126 @@
+//! The numbers that a run gives: how long its steps took and what they saved. For the formats of monitoring.
+
+use std::collections::HashMap;
+
+use serde_json::Number;
+
+use crate::base::StepKey;
+use crate::event::{StepFinished, Summary};
+
+/// The numbers that steps saved.
+#[derive(Debug, Default)]
+pub(super) struct Saved(HashMap<StepKey, Vec<(String, Number)>>);
+
+/// A number of a run.
+#[derive(Debug)]
+pub(super) struct Measure<'a> {
+    /// The step that gave it.
+    pub(super) step: &'a str,
+    /// The name that it was saved under; none for how long the step took.
+    pub(super) name: Option<&'a str>,
+    /// The number in digits; seconds for how long the step took.
+    pub(super) text: String,
+}
+
+impl Saved {
+    /// Takes in the last end of a step.
+    pub(super) fn hear(&mut self, end: &StepFinished) {
+        let numbers: Vec<(String, Number)> = end
+            .saved
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_number()?.clone())))
+            .collect();
+        if numbers.is_empty() {
+            self.0.remove(&end.step);
+        } else {
+            self.0.insert(end.step.clone(), numbers);
+        }
+    }
+
+    /// The numbers of the steps that count: of each how long it took, then what it saved.
+    pub(super) fn measures<'a>(&'a self, summary: &'a Summary) -> Vec<Measure<'a>> {
+        let mut measures = Vec::new();
+        for line in summary.counted() {
+            let step = line.step.as_str();
+            let took = line.end.as_ref().and_then(|end| end.took_ms);
+            measures.extend(took.map(|ms| Measure {
+                step,
+                name: None,
+                text: seconds(ms),
+            }));
+            let saved = self.0.get(&line.step).into_iter().flatten();
+            measures.extend(saved.map(|(name, number)| Measure {
+                step,
+                name: Some(name),
+                text: plain(number),
+            }));
+        }
+        measures
+    }
+}
+
+/// Milliseconds in seconds, to the microsecond.
+pub(super) fn seconds(milliseconds: f64) -> String {
+    let text = format!("{:.6}", milliseconds / 1000.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number in digits: no reader of monitoring takes an exponent.
+fn plain(number: &Number) -> String {
+    match number.as_f64() {
+        Some(fraction) if number.is_f64() => format!("{fraction}"),
+        Some(_) | None => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Saved, seconds};
+    use crate::base::Status;
+    use crate::event::{Summary, sample};
+
+    #[test]
+    fn numbers_are_told_in_digits_and_of_steps_that_count() {
+        let mut end = sample::step_finished("a", Status::Ok);
+        for (name, value) in [
+            ("rows", json!(18204)),
+            ("tiny", json!(1e-7)),
+            ("word", json!("17")),
+            ("yes", json!(true)),
+        ] {
+            end.saved.insert(name.to_owned(), value);
+        }
+        let mut item = sample::step_finished("a[0]", Status::Ok);
+        item.saved.insert("n".to_owned(), json!(1));
+        let mut saved = Saved::default();
+        saved.hear(&item);
+        saved.hear(&end);
+        let stream = sample::stream(vec![
+            sample::started(&["a"]),
+            crate::event::Event::StepFinished(item),
+            crate::event::Event::StepFinished(end),
+        ]);
+        let summary = Summary::of(&stream);
+        let told: Vec<String> = saved
+            .measures(&summary)
+            .iter()
+            .map(|measure| format!("{} {:?} {}", measure.step, measure.name, measure.text))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "a None 0.012",
+                "a Some(\"rows\") 18204",
+                "a Some(\"tiny\") 0.0000001"
+            ]
+        );
+    }
+
+    #[test]
+    fn seconds_carry_no_zeros_that_say_nothing() {
+        let told = [0.0, 0.4, 12.0, 2000.0].map(seconds);
+        assert_eq!(told, ["0", "0.0004", "0.012", "2"]);
+    }
+}

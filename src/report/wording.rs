@@ -1,0 +1,164 @@
+//! The words that every report for people uses: how a step ended, how a run ended, and what that rests on.
+
+use crate::base::exit::ExitCode;
+use crate::base::text::{count, one_line, thousands};
+use crate::base::{Status, Tone, Verdict};
+use crate::event::{StepLine, Summary};
+
+/// The word for how a step ended, as this run means it. A step of a dry run that was started and not run was shown
+/// instead of done; one that was not reached was not even started.
+pub(super) fn word(line: &StepLine, dry: bool) -> &'static str {
+    match (line.status(), &line.end) {
+        (Status::NotRun, Some(end)) if dry && (end.preview.is_some() || begun(line)) => "would run",
+        (Status::NotRun, None) if line.started => "unfinished",
+        (status, _) => status.label(),
+    }
+}
+
+/// Whether a step was started that may change something.
+fn begun(line: &StepLine) -> bool {
+    line.started && line.effect.changes()
+}
+
+/// Whether the eye must find it.
+pub(super) fn is_bad(line: &StepLine) -> bool {
+    line.status().verdict() != Verdict::Ok || (line.started && line.end.is_none())
+}
+
+/// The words for how the run ended, as large as the verdict, and their tone.
+pub(super) fn label(summary: &Summary) -> (&'static str, Tone) {
+    let Some(verdict) = summary.verdict else {
+        return ("CUT OFF", Tone::Unknown);
+    };
+    let stopped = |exit: ExitCode| summary.exit == Some(exit.code());
+    if stopped(ExitCode::NotNow) {
+        return ("NOT NOW", Tone::Warning);
+    }
+    if stopped(ExitCode::Interrupted) {
+        return ("INTERRUPTED", Tone::Unknown);
+    }
+    if stopped(ExitCode::Terminated) {
+        return ("TERMINATED", Tone::Unknown);
+    }
+    if stopped(ExitCode::Stuck) {
+        return ("STUCK", Tone::Bad);
+    }
+    if stopped(ExitCode::Config) {
+        return ("INVALID", Tone::Bad);
+    }
+    if verdict == Verdict::Ok && is_dry(summary) {
+        return ("DRY RUN", Tone::Good);
+    }
+    (Status::from(verdict).label(), verdict.into())
+}
+
+/// Whether writes were only shown.
+pub(super) fn is_dry(summary: &Summary) -> bool {
+    summary.start.as_ref().is_some_and(|start| start.dry)
+}
+
+/// Whether the reason is news: a verdict that is neither ok nor told by a step or a finding above it.
+pub(super) fn tells_more(summary: &Summary) -> bool {
+    let reason = one_line(&summary.reason);
+    if reason.is_empty() || (summary.verdict == Some(Verdict::Ok) && summary.exit == Some(0)) {
+        return false;
+    }
+    let told = |text: &str| {
+        let text = one_line(text);
+        !text.is_empty() && reason.contains(&text)
+    };
+    let by_step = summary
+        .steps
+        .iter()
+        .filter(|line| is_bad(line))
+        .filter_map(|line| line.end.as_ref())
+        .any(|end| told(&end.detail));
+    let by_finding = summary.findings.iter().any(|finding| told(&finding.cause));
+    !(by_step || by_finding)
+}
+
+/// What the verdict rests on: `5 steps: 2 ok, 1 warning, 1 critical, 1 skipped`.
+pub(super) fn rest(summary: &Summary) -> String {
+    let dry = is_dry(summary);
+    let mut parts = Vec::new();
+    if dry {
+        parts.push("nothing was changed".to_owned());
+    }
+    let Some(_) = summary.verdict else {
+        parts.push("the run did not come to its end".to_owned());
+        return parts.join("; ");
+    };
+    let mut words: Vec<(usize, &str, u64)> = Vec::new();
+    for line in summary.counted() {
+        let status = line.status();
+        let word = word(line, dry);
+        match words.iter_mut().find(|(_, known, _)| *known == word) {
+            Some((_, _, number)) => *number += 1,
+            None => {
+                let rank = Status::ALL.iter().position(|other| *other == status);
+                words.push((rank.unwrap_or(0), word, 1));
+            }
+        }
+    }
+    words.sort_by_key(|(rank, _, _)| *rank);
+    let counted: Vec<String> = words
+        .iter()
+        .map(|(_, word, number)| format!("{} {}", thousands(*number), word.to_lowercase()))
+        .collect();
+    if !counted.is_empty() {
+        parts.push(format!(
+            "{}: {}",
+            count(summary.counted().count(), "step"),
+            counted.join(", ")
+        ));
+    }
+    worst_finding(summary, &mut parts);
+    parts.join("; ")
+}
+
+/// A finding can make a run worse than its steps: then it is named, so that the verdict explains itself.
+fn worst_finding(summary: &Summary, parts: &mut Vec<String>) {
+    let steps = summary.steps.iter().map(|line| line.status().verdict());
+    let by_steps = steps.max().unwrap_or_default();
+    let worse = summary
+        .findings
+        .iter()
+        .filter(|finding| finding.severity.verdict() > by_steps)
+        .count();
+    if worse > 0 {
+        parts.push(count(worse, "finding"));
+    }
+}
+
+/// Why a step ended so, in one line; where it was shown instead of done, what it would send and how much that touches.
+pub(super) fn detail(line: &StepLine) -> String {
+    let Some(end) = &line.end else {
+        return String::new();
+    };
+    let mut told = one_line(&end.detail);
+    let Some(preview) = &end.preview else {
+        return told;
+    };
+    let rows = preview
+        .rows
+        .map(|rows| format!("touches {}", count_of(rows, "row")));
+    for part in [Some(one_line(&preview.sent)), rows].into_iter().flatten() {
+        if part.is_empty() || told.contains(&part) {
+            continue;
+        }
+        if !told.is_empty() {
+            told.push_str("; ");
+        }
+        told.push_str(&part);
+    }
+    told
+}
+
+fn count_of(number: u64, noun: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
+}
+
+/// A runbook as it is typed: `db prune`.
+pub(super) fn typed(runbook: &str) -> String {
+    one_line(&runbook.replace('/', " "))
+}
