@@ -7,16 +7,18 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Masker, Secret, Verdict};
+use crate::base::{Secret, Verdict};
 use crate::book;
 use crate::config::Config;
 use crate::engine::{
-    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Stop, StopSignal,
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Sink, Stop, StopSignal,
 };
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 
+use super::github;
+use super::heartbeat::Heartbeat;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -24,6 +26,14 @@ use super::signals::{self, Signals};
 use super::stoppable::StoppablePrompt;
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
+
+/// What accompanies a run from before its beginning until after its end.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    stopped: &'a StopSignal,
+    machine: &'a ThisMachine,
+    heartbeat: Option<&'a Heartbeat>,
+}
 
 impl App {
     /// Runs a runbook. `given` holds what the caller gave for its inputs, as texts by their names.
@@ -51,7 +61,7 @@ impl App {
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped, &machine) => {
+                exit = self.told(runbook, given, &config, options, &stopped, &machine) => {
                     machine.dismiss();
                     exit
                 }
@@ -62,7 +72,8 @@ impl App {
         exit
     }
 
-    async fn run_within(
+    /// Runs it and tells its heartbeat, if it has one.
+    async fn told(
         &self,
         runbook: &Arc<Runbook>,
         given: Given,
@@ -71,28 +82,68 @@ impl App {
         stopped: &StopSignal,
         machine: &ThisMachine,
     ) -> Result<ExitCode, AppError> {
+        secrets::learn(config, self.environment());
+        // A rehearsal is no sign of life.
+        let heartbeat = match options.dry {
+            true => None,
+            false => tokio::select! {
+                biased;
+                _ = stopped.wait() => None,
+                heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
+            },
+        };
+        let around = Around {
+            stopped,
+            machine,
+            heartbeat: heartbeat.as_ref(),
+        };
+        let run = self.run_within(runbook, given, config, options, around);
+        match &heartbeat {
+            Some(heartbeat) => heartbeat.beside(self, run).await,
+            None => run.await,
+        }
+    }
+
+    async fn run_within(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        options: &RunOptions,
+        around: Around<'_>,
+    ) -> Result<ExitCode, AppError> {
+        let Around {
+            stopped,
+            machine,
+            heartbeat,
+        } = around;
         let environment = self.environment();
-        let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
+        let prompt = StoppablePrompt::new(
+            self.terminal().prompt(),
+            stopped.clone(),
+            &environment.masker,
+        );
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, around) => prepared?,
         };
         let secret_inputs = secret_inputs(&plan);
-        let masker = Masker::new(secrets.values().chain(&secret_inputs));
-        self.log_mask.set(masker.clone());
+        github::mask(self, secrets.values().chain(&secret_inputs));
+        let masker = &environment.masker;
+        masker.learn(secrets.values().chain(&secret_inputs));
         tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let journal = self.journal_of(config)?;
         let mut outlets = Outlets::open(self)?;
         let engine = Engine {
             actions: ACTIONS,
-            evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
+            evaluator: &Evaluator::new(Arc::clone(&environment.clock)).knowing(masker),
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
             variables: vec![machine.variable()],
             secrets,
-            masker: &masker,
+            masker,
             journal: &journal,
             locks: &journal,
             machine,
@@ -124,7 +175,12 @@ impl App {
             wait: options.wait,
             ..engine::RunOptions::default()
         };
-        let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
+        let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+        let sink: &mut dyn Sink = match &mut listening {
+            Some(listener) => listener,
+            None => &mut outlets,
+        };
+        let end = match engine.run(&plan, &wishes, sink, stopped).await {
             Ok(end) => end,
             Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
             Err(error) => return Err(refusal(error)),
@@ -147,7 +203,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
-        machine: &ThisMachine,
+        around: Around<'_>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -157,7 +213,12 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
+        let found = around
+            .heartbeat
+            .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let machine = around.machine;
+        let secrets =
+            secrets::resolve(&plan.secrets, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
     }
 }

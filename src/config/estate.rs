@@ -42,6 +42,8 @@ pub struct Config {
     pub objects: Vec<ObjectStore>,
     /// `[window.*]`
     pub windows: Vec<Window>,
+    /// `retention` of `[journal]`: the age from which on `runs prune` takes runs out.
+    pub retention: Option<Span>,
     /// `[policy]`
     pub policy: Policy,
     /// `[heartbeat]`: told of every run whose runbook has none of its own.

@@ -6,8 +6,8 @@ use crate::event::{ApprovalRequested, Event, FindingRaised, Resumption, RunFinis
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
 
-use super::run::{Run, RunEnd, RunError, Whole};
-use super::{Durability, Stop};
+use super::run::{Run, RunEnd, Whole};
+use super::{Durability, JournalError, Stop};
 
 impl Run<'_> {
     /// Raises the findings of a runbook that the evidence supports, worst first. What refers to a step that did not run is
@@ -42,7 +42,10 @@ impl Run<'_> {
     }
 
     /// Ends the run before its first step: a second person must agree first.
-    pub(super) fn wait_for_approval(&self, request: ApprovalRequested) -> Result<RunEnd, RunError> {
+    pub(super) fn wait_for_approval(
+        &self,
+        request: ApprovalRequested,
+    ) -> Result<RunEnd, JournalError> {
         let run = self.recorder.run();
         let end = RunEnd {
             run,
@@ -60,8 +63,9 @@ impl Run<'_> {
             Event::ApprovalRequested(request),
             Event::RunFinished(finished),
         ] {
-            let kept = self.recorder.record(event, Durability::Durable);
-            kept.map_err(|refused| RunError::Journal(refused.0))?;
+            self.recorder
+                .record(event, Durability::Durable)
+                .map_err(|refused| refused.0)?;
         }
         Ok(end)
     }

@@ -31,10 +31,10 @@ pub(super) struct Frame<'a> {
     pub(super) referred: &'a Referred,
     /// The step that runs it, for a sub-runbook.
     pub(super) caller: Option<StepKey>,
-    /// Whether all that its steps do was agreed to already: it takes back what was done.
-    pub(super) agreed: bool,
     /// What earlier legs of the run mean for its steps.
     pub(super) past: Past,
+    /// Whether all that its steps do was agreed to already: it takes back what was done.
+    pub(super) agreed: bool,
     /// What its steps stop for. Those of `finally` have one that never says so.
     pub(super) stop: StopSignal,
 }

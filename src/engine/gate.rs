@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::base::{Effect, RunId, StepKey};
+use crate::base::{Effect, StepKey};
 use crate::config::{Config, Opening};
 use crate::event::ApprovalRequested;
 use crate::plan::{Asked, Plan};
@@ -67,12 +67,6 @@ pub enum Refusal {
         /// The path of the runbook, as typed.
         runbook: String,
     },
-    /// A second person was asked and has not agreed yet.
-    #[error("run {run} waits for approval")]
-    Waiting {
-        /// The run.
-        run: RunId,
-    },
     /// The policy asks for what the caller did not give.
     #[error("{policy} asks for {} where a runbook may {effect}", missing.join(" and "))]
     Missing {
@@ -99,7 +93,6 @@ impl Refusal {
             }
             Self::NoReason { .. } => "nothing was done; say why with --reason TEXT",
             Self::UnknownWindow { .. } => "nothing was done; describe it as [window.NAME]",
-            Self::Waiting { .. } => "nothing was done; another account says: opsbook approve RUN",
             Self::Missing { .. } => "nothing was done; give what is missing and run it again",
         }
     }
@@ -154,7 +147,7 @@ pub(super) fn pass(
 /// unless there are newer ones. An approval is for what was approved: files that have changed since need another.
 ///
 /// # Errors
-/// As [`pass`]; when the run waits for an approval.
+/// As [`pass`].
 pub(super) fn pass_again(
     plan: &Plan,
     config: &Config,
@@ -168,15 +161,8 @@ pub(super) fn pass_again(
         incident: options.incident.clone().or_else(|| start.incident.clone()),
         ..options.clone()
     };
-    let request = pass(plan, config, &options, now)?;
-    match history.approval() {
-        Approval::Given if options.changed.is_empty() => Ok(None),
-        Approval::Waiting if options.changed.is_empty() => {
-            let run = history.run();
-            request.map_or(Ok(None), |_| Err(Refusal::Waiting { run }))
-        }
-        Approval::Given | Approval::Waiting | Approval::NotAsked => Ok(request),
-    }
+    let approved = history.approval() == Approval::Given && options.changed.is_empty();
+    Ok(pass(plan, config, &options, now)?.filter(|_| !approved))
 }
 
 /// A freeze refuses what is not run for an incident.

@@ -76,8 +76,8 @@ impl NestedRunner for Nested<'_, '_> {
                 runbook: child,
                 referred: &referred,
                 caller: Some(step.clone()),
-                agreed: self.frame.agreed,
                 past: self.past,
+                agreed: self.frame.agreed,
                 stop: halted,
             };
             let whole = tokio::select! {
@@ -89,9 +89,7 @@ impl NestedRunner for Nested<'_, '_> {
                         tell: &mut |line| self.run.recorder.progress(step, line),
                         stop: &frame.stop,
                     };
-                    if self.past != Past::IsAll {
-                        self.run.lock_child(child, &scope, patience).await?;
-                    }
+                    self.run.lock_child(child, &scope, patience).await?;
                     Ok::<_, ActionError>(self.run.whole(&frame, scope).await)
                 } => whole?,
             };

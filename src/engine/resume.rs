@@ -13,7 +13,7 @@ use super::recall::{Footing, Recalled, runs_a_runbook};
 use super::recorder::Recorder;
 use super::run::Run;
 use super::standing::Standing;
-use super::{Engine, RunEnd, RunError, RunOptions, Sink, StopSignal, gate};
+use super::{Approval, Durability, Engine, RunEnd, RunError, RunOptions, Sink, StopSignal, gate};
 
 /// What a resume of a run finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,21 +41,27 @@ impl Engine<'_> {
     ) -> Result<RunEnd, RunError> {
         let request = gate::pass_again(plan, self.config, options, history, self.clock.now())?;
         refuse_what_is_withheld(plan, history)?;
-        let _locked = self.locked(history.run());
-        let taken_over = match request {
-            // What waits for a person holds nothing.
-            Some(_) => None,
-            None => {
-                self.lock_run(history.run(), plan, options, sink, stop)
-                    .await?
+        if let Some(request) = request {
+            // It was asked for already, unless what is run is no longer what was approved.
+            if history.approval() == Approval::Waiting && options.changed.is_empty() {
+                return Err(RunError::NotApproved {
+                    run: history.run(),
+                    because: request.because,
+                });
             }
-        };
-        let run = self.leg(Resumption::Resume, plan, history, options, sink);
-        run.begin(run.resumed(), taken_over)?;
-        match request {
-            Some(request) => run.wait_for_approval(request),
-            None => Ok(run.to_its_end(stop).await),
+            let run = self.leg(Resumption::Resume, plan, history, options, sink);
+            run.begin(run.resumed(), Durability::Durable)?;
+            return Ok(run.wait_for_approval(request)?);
         }
+        let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
+        let run = self.leg(Resumption::Resume, plan, history, options, sink);
+        let durability = match plan.effect.changes() {
+            true => Durability::Durable,
+            false => Durability::Relaxed,
+        };
+        run.begin(run.resumed(), durability)?;
+        run.tell_of(taken_over);
+        Ok(run.to_its_end(stop).await)
     }
 
     /// One more leg of a run.

@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use super::frame::{Frame, Past};
 use super::history::History;
 use super::ledger::Ledger;
-use super::lock::Patience;
+use super::lock::{Locked, Patience};
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
@@ -133,6 +133,14 @@ pub enum RunError {
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A second person must agree first.
+    #[error("run {run} waits for approval: {because}")]
+    NotApproved {
+        /// The run.
+        run: RunId,
+        /// What asks for it.
+        because: String,
+    },
     /// A step needs what an earlier one gave, and the journal does not hold that: a secret stood in it.
     #[error(
         "step {step} needs what step {source_step} gave, which the journal does not hold: it was secret"
@@ -154,7 +162,7 @@ pub enum RunError {
     UnknownStep(StepKey),
     /// A person said no, or could not be asked.
     #[error("{reason}")]
-    Refused {
+    NotAgreed {
         /// Why.
         reason: String,
         /// What to do next.
@@ -210,40 +218,50 @@ impl Engine<'_> {
     ) -> Result<RunEnd, RunError> {
         let request = gate::pass(plan, self.config, options, self.clock.now())?;
         let number = self.journal.begin()?;
-        let _locked = self.locked(number);
-        let taken_over = match request {
+        let (_locked, taken_over) = match request {
             // What waits for a person holds nothing.
-            Some(_) => None,
-            None => self.lock_run(number, plan, options, sink, stop).await?,
+            Some(_) => (None, None),
+            None => {
+                let (locked, taken_over) = self.hold(number, plan, options, sink, stop).await?;
+                (Some(locked), taken_over)
+            }
         };
         let sources = self.keep_sources(plan)?;
         let recorder = Recorder::new(number, 0, self.masker, self.clock, self.journal, sink);
         let run = Run::new(self, plan, options, recorder);
+        let durability = match plan.effect.changes() {
+            true => Durability::Durable,
+            false => Durability::Relaxed,
+        };
         let start = self.start_of(plan, options, sources);
-        run.begin(Event::RunStarted(start), taken_over)?;
-        match request {
-            Some(request) => run.wait_for_approval(request),
-            None => Ok(run.to_its_end(stop).await),
+        run.begin(Event::RunStarted(start), durability)?;
+        if let Some(request) = request {
+            return Ok(run.wait_for_approval(request)?);
         }
+        run.tell_of(taken_over);
+        Ok(run.to_its_end(stop).await)
     }
 
-    /// Takes the lock of a run, and tells whom it waits for.
-    pub(super) async fn lock_run(
+    /// Takes the lock of a plan for the length of a leg, and tells whom it was taken from where that one is dead.
+    pub(super) async fn hold(
         &self,
         number: RunId,
         plan: &Plan,
         options: &RunOptions,
         sink: &mut dyn Sink,
         stop: &StopSignal,
-    ) -> Result<Option<LockTakenOver>, RunError> {
+    ) -> Result<(Locked<'_>, Option<LockTakenOver>), RunError> {
+        let locked = self.locked(number);
         let patience = Patience {
             wait: options.wait,
             tell: &mut |line| sink.waiting(line),
             stop,
         };
-        self.lock_plan(number, plan, options, patience)
+        let taken_over = self
+            .lock_plan(number, plan, options, patience)
             .await
-            .map_err(RunError::Locked)
+            .map_err(RunError::Locked)?;
+        Ok((locked, taken_over))
     }
 
     /// The text of a template of the configuration, secrets and all.
@@ -289,23 +307,17 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the first event of a leg. Nothing is done if the journal does not take it.
-    pub(super) fn begin(
-        &self,
-        event: Event,
-        taken_over: Option<LockTakenOver>,
-    ) -> Result<(), RunError> {
-        let durability = match self.plan.effect.changes() {
-            true => Durability::Durable,
-            false => Durability::Relaxed,
-        };
+    pub(super) fn begin(&self, event: Event, durability: Durability) -> Result<(), RunError> {
         self.recorder
             .record(event, durability)
-            .map_err(|refused| RunError::Journal(refused.0))?;
-        // That a run has its lock back from its own dead leg is no news.
-        if let Some(event) = taken_over.filter(|from| from.from != self.recorder.run()) {
+            .map_err(|refused| RunError::Journal(refused.0))
+    }
+
+    /// Tells of a lock that was taken from a dead run.
+    pub(super) fn tell_of(&self, taken_over: Option<LockTakenOver>) {
+        if let Some(event) = taken_over {
             self.record(Event::LockTakenOver(event), Durability::Relaxed);
         }
-        Ok(())
     }
 
     /// Runs the steps of the plan, and closes the journal.
@@ -324,8 +336,8 @@ impl<'a> Run<'a> {
             runbook: &self.plan.runbook,
             referred,
             caller: None,
-            agreed: false,
             past,
+            agreed: false,
             stop: self.stop.clone(),
         }
     }
@@ -335,8 +347,8 @@ impl<'a> Run<'a> {
         let Plan {
             runbook, inputs, ..
         } = self.plan;
-        let run = self.recorder.run();
-        self.engine.scope(runbook, inputs, run, self.options.dry)
+        self.engine
+            .scope(runbook, inputs, self.recorder.run(), self.options.dry)
     }
 
     /// Does the work of a leg. It hears when its caller wants it to stop, or its time is over.

@@ -173,7 +173,7 @@ impl Run<'_> {
             stop = turn.frame.stop.wait() => return Err(Failure::Stopped(stop)),
             held = waiting.lock_owned() => held,
         };
-        let preview = self.preview(turn, &turn.step.call).await;
+        let preview = self.preview_call(turn, &turn.step.call).await;
         let mut ledger = self.ledger.borrow_mut();
         let counted = counted(preview)?;
         if let Some(refused) = ledger.standing.refuse(&limits, &counted) {

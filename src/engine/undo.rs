@@ -56,9 +56,9 @@ impl Run<'_> {
         let mut end = UndoEnd::default();
         // One that was begun is not cut off: it would be in doubt.
         let (_held, never) = StopSignal::new();
-        // Who agreed to the step agreed to what takes it back: nobody is asked in the middle of it.
         let unstopped = Frame {
             stop: never,
+            // Who agreed to the step agreed to what takes it back: nobody is asked in the middle of it.
             agreed: true,
             ..frame.clone()
         };

@@ -11,7 +11,7 @@ use super::syntax;
 use super::unknown::{KNOWN_AFTER_RUN, is_unknown};
 use super::value::{is_secret, json_of};
 use super::{Argument, Judgement, Scope, judge, landing, names};
-use crate::base::Clock;
+use crate::base::{Clock, Masker};
 use crate::model::{Expression, Kind, Node, Template};
 
 /// Evaluates templates and expressions. Build one and share it: a clone costs nothing.
@@ -27,6 +27,19 @@ impl Evaluator {
         Self {
             machine: Machine::new(clock),
         }
+    }
+
+    /// The same that knows the secrets: it lets none of them onto a command line whichever way it came, and cuts none in two
+    /// where it shortens a value.
+    #[must_use]
+    pub fn knowing(mut self, masker: &Masker) -> Self {
+        self.machine.masker = masker.clone();
+        self
+    }
+
+    /// What knows the secrets.
+    pub(super) const fn masker(&self) -> &Masker {
+        &self.machine.masker
     }
 
     /// Evaluates a node for its kind, each value escaped for where it lands.
@@ -184,6 +197,18 @@ mod tests {
         assert!(check_template(&template(&nested)).is_err());
         let chain = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(190));
         assert_eq!(text(&chain, &Scope::new()), Ok(String::new()));
+    }
+
+    #[test]
+    fn a_reason_cuts_no_secret_in_two() {
+        let secret = crate::base::Secret::new("hunter2-hunter2-hunter2".to_owned());
+        let knowing = evaluator().knowing(&crate::base::Masker::new([&secret]));
+        for before in 0..80 {
+            let text = format!("{}{} and more", "y".repeat(before), secret.expose());
+            let told = knowing.judge(&expression("x == 'a'"), &scope(&json!({ "x": text })));
+            let because = told.map(|judgement| judgement.because).unwrap_or_default();
+            assert!(!because.is_empty() && !because.contains("hun"), "{because}");
+        }
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl<'a> Walk<'a> {
 }
 
 /// What SQL may do on the database that a call names; where a template names it, on any that there is.
-fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
+#[must_use]
+pub fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
     let named = match call.option("on") {
         Some(Node::Text(template)) => config.database(&template.text),
         _ => None,
@@ -210,6 +211,16 @@ mod tests {
             effect(vec![light(), heavy], "{{ input.on }}"),
             Effect::Destroy
         );
+    }
+
+    #[test]
+    fn a_stated_effect_makes_sql_no_milder() {
+        let effect = |stated: &str| {
+            let call = format!("sql.execute = 'DELETE FROM t WHERE id = 1'\n{stated}");
+            effect_of_runbook(&parse("a", &[call]), &Config::default(), &Children::new())
+        };
+        assert_eq!(effect("effect = 'read'"), Effect::Write);
+        assert_eq!(effect("effect = 'destroy'"), Effect::Destroy);
     }
 
     fn parse(path: &str, steps: &[String]) -> Runbook {
