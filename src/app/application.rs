@@ -56,6 +56,21 @@ impl App {
         }
     }
 
+    /// The program in another place: what was begun here, the log, goes on.
+    pub(super) fn elsewhere(
+        &self,
+        environment: Environment,
+        project: Project,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            terminal: self.terminal.clone(),
+            log_mask: self.log_mask.clone(),
+            settings,
+            ..Self::of(environment, project)
+        }
+    }
+
     /// Takes the settings in, and begins the log that they ask for.
     pub fn set(&mut self, settings: Settings) {
         self.settings = settings;
@@ -172,7 +187,7 @@ impl App {
         )?)
     }
 
-    fn journal_path(&self, config: &Config) -> Result<PathBuf, AppError> {
+    pub(super) fn journal_path(&self, config: &Config) -> Result<PathBuf, AppError> {
         if let Some(store) = &self.settings.store {
             return Ok(self.environment.absolute(store));
         }

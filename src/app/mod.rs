@@ -1,8 +1,10 @@
 //! Wires everything below into one program: environment, settings, project, journal, a run from its words to its exit
 //! code. Knows nothing of clap.
 
+mod again;
 mod application;
 mod bug;
+mod changed;
 mod environment;
 mod error;
 mod inputs;
@@ -21,7 +23,8 @@ mod signals;
 mod stoppable;
 mod toolbox;
 
-pub use crate::engine::RunRow;
+pub use crate::engine::{RunRow, Settlement};
+pub use again::Again;
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Masker, Secret, Verdict};
-use crate::book;
+use crate::base::{Masker, Secret, StepKey, Verdict};
+use crate::book::{self, Children};
 use crate::config::Config;
 use crate::engine::{self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Stop, StopSignal};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
+use crate::store::SqliteJournal;
 
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
@@ -35,6 +36,40 @@ impl App {
         options: &RunOptions,
     ) -> Result<ExitCode, AppError> {
         let config = self.config()?;
+        let token = ThisMachine::new_token();
+        self.within_signals(token, async |stopped, machine| {
+            let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
+            let prepared = tokio::select! {
+                biased;
+                stop = stopped.wait() => return Ok(self.stopped(stop)),
+                prepared = self.prepare(runbook, given, &config, &prompt, machine) => prepared?,
+            };
+            self.tell_what_is_not_held(runbook);
+            let journal = self.journal_of(&config)?;
+            let mut outlets = Outlets::open(self)?;
+            let ground = Ground {
+                config: &config,
+                journal: &journal,
+                machine,
+                prompt: &prompt,
+                stopped,
+            };
+            let ended = self
+                .with_engine(prepared, ground, async |engine, plan| {
+                    let wishes = wishes(options);
+                    engine.run(plan, &wishes, &mut outlets, stopped).await
+                })
+                .await;
+            self.close(ended, outlets, options)
+        })
+    }
+
+    /// Does the work of a run in a runtime of its own. The first signal pulls the stop, the second gives the run up.
+    pub(super) fn within_signals(
+        &self,
+        token: String,
+        work: impl AsyncFnOnce(&StopSignal, &ThisMachine) -> Result<ExitCode, AppError>,
+    ) -> Result<ExitCode, AppError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -44,12 +79,12 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
-            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            let machine = ThisMachine::of(self.environment(), token);
             // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.run_within(runbook, given, &config, options, &stopped, &machine) => {
+                exit = work(&stopped, &machine) => {
                     machine.dismiss();
                     exit
                 }
@@ -60,29 +95,25 @@ impl App {
         exit
     }
 
-    async fn run_within(
+    /// Has an engine do something with a plan.
+    pub(super) async fn with_engine<T>(
         &self,
-        runbook: &Arc<Runbook>,
-        given: Given,
-        config: &Config,
-        options: &RunOptions,
-        stopped: &StopSignal,
-        machine: &ThisMachine,
-    ) -> Result<ExitCode, AppError> {
+        (plan, secrets): (Plan, BTreeMap<String, Secret>),
+        ground: Ground<'_>,
+        work: impl AsyncFnOnce(&Engine<'_>, &Plan) -> T,
+    ) -> T {
+        let Ground {
+            config,
+            journal,
+            machine,
+            prompt,
+            ..
+        } = ground;
         let environment = self.environment();
-        let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
-        let (plan, secrets) = tokio::select! {
-            biased;
-            stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt, machine) => prepared?,
-        };
-        self.tell_what_is_not_held(runbook);
         let secret_inputs = secret_inputs(&plan);
         let masker = Masker::new(secrets.values().chain(&secret_inputs));
         self.log_mask.set(masker.clone());
-        tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
-        let journal = self.journal_of(config)?;
-        let mut outlets = Outlets::open(self)?;
+        tracing::debug!(runbook = %plan.runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let engine = Engine {
             actions: ACTIONS,
             evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
@@ -92,10 +123,10 @@ impl App {
             variables: vec![machine.variable()],
             secrets,
             masker: &masker,
-            journal: &journal,
-            locks: &journal,
+            journal,
+            locks: journal,
             machine,
-            prompt: &prompt,
+            prompt,
             toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
@@ -111,15 +142,17 @@ impl App {
                     .map(|source| environment.absolute(source.path()).display().to_string()),
             },
         };
-        let wishes = engine::RunOptions {
-            yes: options.yes,
-            dry: options.dry,
-            read_only: options.read_only,
-            timeout: options.timeout,
-            wait: options.wait,
-            ..engine::RunOptions::default()
-        };
-        let end = match engine.run(&plan, &wishes, &mut outlets, stopped).await {
+        work(&engine, &plan).await
+    }
+
+    /// Writes what is left of the reports, and gives the exit code of a run.
+    pub(super) fn close(
+        &self,
+        ended: Result<RunEnd, RunError>,
+        outlets: Outlets,
+        options: &RunOptions,
+    ) -> Result<ExitCode, AppError> {
+        let end = match ended {
             Ok(end) => end,
             Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
             Err(error) => return Err(refusal(error)),
@@ -130,7 +163,7 @@ impl App {
     }
 
     /// Tells that a run was given up before it began.
-    fn stopped(&self, stop: Stop) -> ExitCode {
+    pub(super) fn stopped(&self, stop: Stop) -> ExitCode {
         self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
         signals::exit_of(stop)
     }
@@ -154,16 +187,46 @@ impl App {
         prompt: &dyn Prompt,
         machine: &ThisMachine,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
+        let children = self.checked_children(runbook)?;
+        let values = inputs::gather(runbook, given, config, self, prompt).await?;
+        let plan = Plan::new(Arc::clone(runbook), values, children, config);
+        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
+        Ok((plan, secrets))
+    }
+
+    /// The runbooks that a runbook runs, all of whose names are known.
+    ///
+    /// # Errors
+    /// Their mistakes.
+    pub(super) fn checked_children(&self, runbook: &Arc<Runbook>) -> Result<Children, AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
         for child in children.values() {
             mistakes.extend(book::check_references(child));
         }
-        mistakes.into_result(())?;
-        let values = inputs::gather(runbook, given, config, self, prompt).await?;
-        let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
-        Ok((plan, secrets))
+        mistakes.into_result(children).map_err(AppError::from)
+    }
+}
+
+/// What an engine stands on beside the plan.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) journal: &'a SqliteJournal,
+    pub(super) machine: &'a ThisMachine,
+    pub(super) prompt: &'a StoppablePrompt,
+    pub(super) stopped: &'a StopSignal,
+}
+
+/// What the caller wants, as the engine has it.
+pub(super) fn wishes(options: &RunOptions) -> engine::RunOptions {
+    engine::RunOptions {
+        yes: options.yes,
+        dry: options.dry,
+        read_only: options.read_only,
+        timeout: options.timeout,
+        wait: options.wait,
+        ..engine::RunOptions::default()
     }
 }
 
@@ -189,7 +252,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-fn refusal(error: RunError) -> AppError {
+pub(super) fn refusal(error: RunError) -> AppError {
     match error {
         RunError::ReadOnly { step, effect } => AppError::not_now(format!(
             "--read-only refuses this runbook: step \"{step}\" may {effect}"
@@ -197,7 +260,27 @@ fn refusal(error: RunError) -> AppError {
         .hint("nothing was done"),
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
-        other => AppError::not_now(other.to_string()),
+        RunError::Withheld { .. } => AppError::stuck(error.to_string())
+            .hint("nothing was done; a person must finish by hand what this run began"),
+        RunError::InDoubt(steps) => {
+            let message = RunError::InDoubt(steps.clone()).to_string();
+            let first = steps.first().map_or("STEP", StepKey::as_str);
+            AppError::stuck(message).hint(format!(
+                "nothing was done; look, then give --done {first} if it took effect, or --again {first} if it did not"
+            ))
+        }
+        RunError::NothingToUndo => AppError::usage(error.to_string())
+            .hint("none of the steps that it did, and has not taken back, has an `undo`"),
+        RunError::UnknownStep(_) => {
+            AppError::usage(error.to_string()).hint("`opsbook runs show` lists its steps")
+        }
+        RunError::Refused { reason, help } => {
+            let refused = AppError::not_now(reason).hint("nothing was done");
+            match help {
+                Some(help) => refused.hint(help),
+                None => refused,
+            }
+        }
     }
 }
 

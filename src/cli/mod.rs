@@ -10,6 +10,7 @@ mod list;
 mod locks;
 mod man;
 mod options;
+mod resume;
 mod run;
 mod runs;
 mod scan;
@@ -19,6 +20,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod undo;
 mod usage;
 mod verbs;
 

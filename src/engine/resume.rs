@@ -23,6 +23,8 @@ pub struct Outlook {
     pub in_doubt: Vec<StepKey>,
     /// The steps of which nobody knows whether they were taken back.
     pub undo_in_doubt: Vec<StepKey>,
+    /// The steps that were begun with a list: with another list now they are in doubt as a whole.
+    pub lists: Vec<StepKey>,
 }
 
 impl Engine<'_> {
@@ -44,6 +46,7 @@ impl Engine<'_> {
         let taken_over = self
             .lock_run(history.run(), plan, options, sink, stop)
             .await?;
+        self.keep_changed(plan, &options.changed)?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);
         run.begin(run.resumed(), taken_over)?;
         Ok(run.to_its_end(stop).await)
@@ -177,7 +180,11 @@ impl History {
             };
             let is_undo_in_doubt =
                 matches!(known.undo, Some((at, Undo::InDoubt)) if !self.ended_after(at));
-            match self.recall(key, located.footing()) {
+            let recalled = self.recall(key, located.footing());
+            if known.items.is_some() && matches!(recalled, Recalled::Nothing) {
+                outlook.lists.push(key.clone());
+            }
+            match recalled {
                 Recalled::InDoubt(_) => outlook.in_doubt.push(key.clone()),
                 _ if is_undo_in_doubt => outlook.undo_in_doubt.push(key.clone()),
                 Recalled::Kept(..) if located.before.is_empty() && !located.is_item => {

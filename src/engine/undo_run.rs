@@ -45,6 +45,7 @@ impl Engine<'_> {
         let taken_over = self
             .lock_run(history.run(), plan, options, sink, stop)
             .await?;
+        self.keep_changed(plan, &options.changed)?;
         let run = self.leg(Resumption::Undo, plan, history, options, sink);
         let referred = Referred::of(&plan.runbook);
         run.until_stopped(stop, async {

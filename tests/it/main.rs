@@ -24,6 +24,7 @@ mod leftovers;
 mod lint;
 mod maintenance;
 mod reports;
+mod resume;
 mod schema;
 mod servers;
 mod signals;

@@ -19,7 +19,7 @@ pub(super) const VERB: Verb = Verb {
 };
 
 /// The number of a run, as `runs list` shows it.
-fn number(text: &str) -> Result<RunId, String> {
+pub(super) fn number(text: &str) -> Result<RunId, String> {
     text.parse().map(RunId).map_err(|_| {
         format!("expected the number of a run, found {text:?}; `opsbook runs list` shows them")
     })
