@@ -116,7 +116,7 @@ impl Action for Files {
             let now = SystemTime::now();
             let search = search(invocation, context, now)?;
             let found = files::find(search).await.map_err(|error| match &error {
-                FilesError::Pattern { .. } => ActionError::config(one_line(&error.to_string()))
+                FilesError::Pattern { .. } => ActionError::target(one_line(&error.to_string()))
                     .help("name the folder as `in`"),
                 FilesError::Folder { .. } => ActionError::own(one_line(&error.to_string()))
                     .help("correct `in`, or check who may read it"),
@@ -345,7 +345,7 @@ mod tests {
                 .run(&Files, "find", list([pattern]), &[])
                 .await
                 .unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Config, "{pattern}");
+            assert_eq!(error.kind, ErrorKind::Target, "{pattern}");
         }
         let error = world.run(&Files, "find", list([]), &[]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Config);

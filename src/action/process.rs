@@ -107,7 +107,7 @@ pub(super) async fn run(
         &program,
         // A line of an unfinished output may begin and end anywhere.
         &|line| {
-            let line = context.masker.before_cut(context.masker.after_cut(line));
+            let line = context.masker.between_cuts(line);
             (context.progress)(one_line(line));
         },
         context.cancelled(),
@@ -174,7 +174,7 @@ fn success(invocation: &Invocation, judged: bool) -> Result<Option<Vec<i32>>, Ac
 /// A program that cannot be run is opsbook's own trouble, not the target's.
 fn not_run(error: ProcessError) -> ActionError {
     let help = match &error {
-        ProcessError::Empty => return ActionError::config(error.to_string()),
+        ProcessError::Empty => return ActionError::target(error.to_string()),
         ProcessError::NotInPath(program) => Some(format!(
             "install {program} or correct its name; name it under `requires` to learn of it before a run"
         )),

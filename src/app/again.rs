@@ -1,6 +1,7 @@
 //! A run that had stopped goes on, or what it did is taken back: finds it, sees that nobody else works on it, and stands
 //! where it was begun.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,7 +26,6 @@ use super::outlets::Outlets;
 use super::project::Project;
 use super::run::{Ground, refusal, wishes};
 use super::settings::ReportRequest;
-use super::stoppable::StoppablePrompt;
 use super::{App, AppError, Listing, RunOptions, SecretArgument, Settings, secrets};
 
 /// So many of the newest runs are looked at for one that can go on.
@@ -136,7 +136,8 @@ impl App {
             if !shows {
                 app.end_leftovers(&history, machine).await;
             }
-            let prompt = StoppablePrompt::new(app.terminal().prompt(), stopped.clone());
+            secrets::learn(&config, app.environment());
+            let prompt = app.stoppable_prompt(stopped);
             let ground = Ground {
                 config: &config,
                 journal: &journal,
@@ -254,6 +255,7 @@ impl App {
                     ground.config,
                     self.environment(),
                     ground.machine,
+                    BTreeMap::new(),
                 )
                 .await?;
                 Ok::<_, AppError>((plan, secrets))

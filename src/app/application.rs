@@ -15,7 +15,6 @@ use crate::store::SqliteJournal;
 use crate::term::{self, Loudness, Terminal};
 
 use super::LogFormat;
-use super::logging::LogMask;
 use super::project::Project;
 use super::{AppError, Environment, Settings};
 
@@ -26,7 +25,6 @@ pub struct App {
     project: Project,
     library: Library,
     terminal: Terminal,
-    pub(super) log_mask: LogMask,
 }
 
 impl App {
@@ -52,7 +50,6 @@ impl App {
             environment,
             settings: Settings::default(),
             project,
-            log_mask: LogMask::default(),
         }
     }
 
@@ -65,7 +62,6 @@ impl App {
     ) -> Self {
         Self {
             terminal: self.terminal.clone(),
-            log_mask: self.log_mask.clone(),
             settings,
             ..Self::of(environment, project)
         }
@@ -75,7 +71,11 @@ impl App {
     pub fn set(&mut self, settings: Settings) {
         self.settings = settings;
         self.terminal = terminal(&self.environment, &self.settings);
-        super::logging::start(&self.settings, self.terminal.error_colour(), &self.log_mask);
+        super::logging::start(
+            &self.settings,
+            self.terminal.error_colour(),
+            &self.environment.masker,
+        );
         tracing::debug!(
             config = ?self.project.config,
             runbooks = %self.project.runbooks.display(),
@@ -171,8 +171,7 @@ impl App {
     pub fn events_of(&self, run: RunId) -> Result<Vec<Envelope>, AppError> {
         let events = self.journal_for_reading()?.events(run)?;
         if events.is_empty() {
-            return Err(AppError::usage(format!("there is no run {run}"))
-                .hint("`opsbook runs list` shows them"));
+            return Err(no_such_run(run));
         }
         Ok(events)
     }
@@ -222,6 +221,10 @@ impl App {
             crate::base::Effect::Destroy => "destroys",
         })
     }
+}
+
+pub(super) fn no_such_run(run: RunId) -> AppError {
+    AppError::usage(format!("there is no run {run}")).hint("`opsbook runs list` shows them")
 }
 
 fn terminal(environment: &Environment, settings: &Settings) -> Terminal {

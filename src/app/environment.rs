@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Clock, ProcessMark, SystemClock};
+use crate::base::{Clock, Masker, ProcessMark, SystemClock};
 use crate::platform::process;
 use crate::term::{self, Facts, Variables};
 
@@ -30,6 +30,8 @@ pub struct Environment {
     pub process: ProcessMark,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Takes every secret that this process comes to know out of what it tells. Its clones share what they know.
+    pub masker: Masker,
 }
 
 impl Environment {
@@ -51,6 +53,7 @@ impl Environment {
             pid: std::process::id(),
             process: process::own_mark(),
             clock: Arc::new(SystemClock),
+            masker: Masker::default(),
         }
     }
 
@@ -139,6 +142,7 @@ impl Environment {
             pid: 1,
             process: ProcessMark::default(),
             clock: Arc::new(crate::base::FixedClock(chrono::DateTime::UNIX_EPOCH)),
+            masker: Masker::default(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What `-vv` shows: the trace of the program itself, on standard error, without secrets.
 
 use std::io::{self, Write};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -10,19 +9,8 @@ use crate::base::Masker;
 
 use super::{LogFormat, Settings};
 
-/// What is taken out of the log, as it becomes known.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LogMask(Arc<RwLock<Masker>>);
-
-impl LogMask {
-    /// From now on these secrets are taken out.
-    pub(super) fn set(&self, masker: Masker) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = masker;
-    }
-}
-
 /// Begins to write the log, if anybody asked for one.
-pub(super) fn start(settings: &Settings, colour: bool, mask: &LogMask) {
+pub(super) fn start(settings: &Settings, colour: bool, masker: &Masker) {
     let filter = match settings.verbosity {
         0 => return,
         // The ends of steps, where the log has them and the terminal does not.
@@ -32,7 +20,7 @@ pub(super) fn start(settings: &Settings, colour: bool, mask: &LogMask) {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(MaskedError(mask.clone()))
+        .with_writer(MaskedError(masker.clone()))
         .with_ansi(colour);
     // A log that was begun before goes on.
     let _ = match settings.log_format {
@@ -42,7 +30,7 @@ pub(super) fn start(settings: &Settings, colour: bool, mask: &LogMask) {
 }
 
 /// Standard error behind the mask. The subscriber hands over whole events.
-struct MaskedError(LogMask);
+struct MaskedError(Masker);
 
 impl<'a> MakeWriter<'a> for MaskedError {
     type Writer = MaskedWriter;
@@ -53,12 +41,11 @@ impl<'a> MakeWriter<'a> for MaskedError {
 }
 
 /// Writes one event.
-struct MaskedWriter(LogMask);
+struct MaskedWriter(Masker);
 
 impl Write for MaskedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let masker = self.0.0.read().unwrap_or_else(PoisonError::into_inner);
-        let text = masker.text(&String::from_utf8_lossy(bytes));
+        let text = self.0.text(&String::from_utf8_lossy(bytes));
         // A log that cannot be written stops nothing, and the subscriber would tell of it on standard error again, and panic.
         let _ = io::stderr().lock().write_all(text.as_bytes());
         Ok(bytes.len())

@@ -3,11 +3,15 @@
 
 mod again;
 mod application;
+mod approve;
 mod bug;
 mod changed;
 mod environment;
 mod error;
+mod github;
+mod heartbeat;
 mod inputs;
+mod journal;
 mod locks;
 mod logging;
 mod machine;
@@ -24,6 +28,8 @@ mod stoppable;
 mod toolbox;
 
 pub use crate::engine::{RunRow, Settlement};
+pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
+pub use crate::store::{ChainHash, Exported, Verified};
 pub use again::Again;
 pub use application::App;
 pub use bug::guard;

@@ -16,6 +16,7 @@ use crate::event::{Envelope, Event};
 use crate::report::{Report, Style};
 use crate::term::{Live, Output, Terminal};
 
+use super::github::GitHub;
 use super::output::unprintable;
 use super::settings::ReportRequest;
 use super::{App, AppError, LogFormat};
@@ -33,6 +34,7 @@ pub(super) struct Outlets {
     well: bool,
     logs_steps: bool,
     files: Vec<ReportFile>,
+    github: Option<GitHub>,
     failure: Option<AppError>,
 }
 
@@ -94,6 +96,7 @@ impl Outlets {
             well: false,
             logs_steps: settings.log_format == LogFormat::Json,
             files,
+            github: GitHub::of(app),
             failure: None,
         })
     }
@@ -117,6 +120,9 @@ impl Outlets {
         for file in std::mem::take(&mut self.files) {
             let kept = file.keep();
             self.note(kept);
+        }
+        if let Some(github) = self.github.take() {
+            github.finish();
         }
         self.failure.map_or(Ok(()), Err)
     }
@@ -169,6 +175,9 @@ impl Sink for Outlets {
                 .map_err(|error| unwritable(&file.path, &error));
             self.note(written);
         }
+        if let Some(github) = &mut self.github {
+            github.event(envelope);
+        }
     }
 
     fn progress(&mut self, progress: &Progress) {
@@ -198,8 +207,8 @@ impl ReportFile {
 
     fn keep(mut self) -> Result<(), AppError> {
         let written = self
-            .report
-            .finish(&mut self.file)
+            .look_at_old()
+            .and_then(|()| self.report.finish(&mut self.file))
             .and_then(|()| self.file.flush());
         written
             .and_then(|()| {
@@ -209,6 +218,20 @@ impl ReportFile {
                     .keep(&self.path)
             })
             .map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl ReportFile {
+    /// Shows the report the file whose place it takes, as late as can be: another run may have written it meanwhile.
+    fn look_at_old(&mut self) -> io::Result<()> {
+        if matches!(self.file.get_ref(), Target::Straight(_)) {
+            return Ok(());
+        }
+        match File::open(&self.path) {
+            Ok(mut old) => self.report.replaces(&mut old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -5,11 +5,15 @@ use std::io::{self, Write as _};
 use serde_json::Value;
 
 use crate::base::text::one_line;
+use crate::base::{Masker, Secret, without_literals};
 use crate::event::{Envelope, StepTable};
 use crate::report::{self, Style};
 use crate::term::{self, Terminal};
 
 use super::{App, AppError, Environment};
+
+/// The shortest value of a variable that is taken for a secret by the variable's name.
+const SHORTEST_SUSPECT: usize = 8;
 
 /// The width of what no terminal shows.
 const UNBOUNDED: usize = 100_000;
@@ -76,7 +80,38 @@ pub fn tell_error(error: &AppError, environment: &Environment) {
         ..term::Settings::default()
     };
     let terminal = Terminal::new(environment.facts, settings);
-    terminal.error(&term::message(error, terminal.error_colour()));
+    let told = term::message(error, terminal.error_colour());
+    terminal.error(&without_secrets(&told, environment));
+}
+
+/// A message on its way out. What went wrong may have done so before any secret was known: then what looks like one, by its
+/// place or by the name of the variable that holds it, is taken out too.
+fn without_secrets(message: &str, environment: &Environment) -> String {
+    let suspects: Vec<Secret> = environment
+        .texts()
+        .into_iter()
+        .filter(|(name, value)| value.len() >= SHORTEST_SUSPECT && names_a_secret(name))
+        .map(|(_, value)| Secret::new(value))
+        .collect();
+    let message = Masker::new(&suspects).text(&environment.masker.text(message));
+    let lines = message.split_inclusive('\n');
+    lines.map(|line| without_literals(line, false)).collect()
+}
+
+/// Whether a variable of this name is likely to hold a secret.
+fn names_a_secret(name: &str) -> bool {
+    [
+        "TOKEN",
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "API_KEY",
+        "APIKEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+    ]
+    .iter()
+    .any(|word| name.to_ascii_uppercase().contains(word))
 }
 
 impl App {
@@ -126,6 +161,7 @@ impl App {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_json(&self, value: &Value) -> Result<(), AppError> {
+        self.refuse_format_of_runs()?;
         self.print_text(&match self.settings().format.is_lines() {
             true => format!("{value}\n"),
             false => format!("{value:#}\n"),
@@ -137,6 +173,7 @@ impl App {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_listing(&self, listing: &Listing) -> Result<(), AppError> {
+        self.refuse_format_of_runs()?;
         let format = self.settings().format;
         if format.is_lines() {
             let lines: String = listing
@@ -154,6 +191,19 @@ impl App {
             return Ok(());
         }
         self.print_text(&report::rows_of(&listing.table(), self.list_style()))
+    }
+
+    /// What is no run cannot be printed as one.
+    fn refuse_format_of_runs(&self) -> Result<(), AppError> {
+        let format = self.settings().format.0;
+        if !format.runs_only {
+            return Ok(());
+        }
+        Err(AppError::usage(format!(
+            "--format {} is for runs, and this is none",
+            format.name
+        ))
+        .hint("use table, json or jsonl"))
     }
 
     /// Tells a person something beside the result, unless they want to be left alone.

@@ -24,7 +24,11 @@ impl App {
         let answer = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
-            let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped);
+            let prompt = StoppablePrompt::new(
+                self.terminal().prompt(),
+                stopped,
+                &self.environment().masker,
+            );
             Ok::<_, AppError>(tokio::select! {
                 biased;
                 answer = prompt.confirm(question) => answer,

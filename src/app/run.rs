@@ -7,15 +7,19 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Masker, Secret, StepKey, Verdict};
+use crate::base::{Secret, StepKey, Verdict};
 use crate::book::{self, Children};
 use crate::config::Config;
-use crate::engine::{self, Engine, LockError, Origin, Prompt, RunEnd, RunError, Stop, StopSignal};
+use crate::engine::{
+    self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Sink, Stop, StopSignal,
+};
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 use crate::store::SqliteJournal;
 
+use super::github;
+use super::heartbeat::Heartbeat;
 use super::inputs::{self, Given};
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -36,31 +40,27 @@ impl App {
         options: &RunOptions,
     ) -> Result<ExitCode, AppError> {
         let config = self.config()?;
-        let token = ThisMachine::new_token();
-        self.within_signals(token, async |stopped, machine| {
-            let prompt = StoppablePrompt::new(self.terminal().prompt(), stopped.clone());
-            let prepared = tokio::select! {
-                biased;
-                stop = stopped.wait() => return Ok(self.stopped(stop)),
-                prepared = self.prepare(runbook, given, &config, &prompt, machine) => prepared?,
+        self.within_signals(ThisMachine::new_token(), async |stopped, machine| {
+            let heartbeat = match options.dry {
+                // A rehearsal is no sign of life.
+                true => None,
+                false => {
+                    self.heartbeat(runbook, &config, stopped, machine, None)
+                        .await
+                }
             };
-            self.tell_what_is_not_held(runbook);
-            let journal = self.journal_of(&config)?;
-            let mut outlets = Outlets::open(self)?;
-            let ground = Ground {
-                config: &config,
-                journal: &journal,
-                machine,
-                prompt: &prompt,
-                stopped,
-            };
-            let ended = self
-                .with_engine(prepared, ground, async |engine, plan| {
-                    let wishes = wishes(options);
-                    engine.run(plan, &wishes, &mut outlets, stopped).await
-                })
-                .await;
-            self.close(ended, outlets, options)
+            let run = self.run_within(
+                runbook,
+                given,
+                &config,
+                options,
+                (stopped, machine),
+                heartbeat.as_ref(),
+            );
+            match &heartbeat {
+                Some(heartbeat) => heartbeat.beside(self, run).await,
+                None => run.await,
+            }
         })
     }
 
@@ -95,6 +95,67 @@ impl App {
         exit
     }
 
+    /// The heartbeat of a run, if it has one. `token` is that of a run that goes on.
+    pub(super) async fn heartbeat(
+        &self,
+        runbook: &Runbook,
+        config: &Config,
+        stopped: &StopSignal,
+        machine: &ThisMachine,
+        token: Option<&str>,
+    ) -> Option<Heartbeat> {
+        secrets::learn(config, self.environment());
+        tokio::select! {
+            biased;
+            _ = stopped.wait() => None,
+            heartbeat = Heartbeat::of(self, runbook, config, machine, token) => heartbeat,
+        }
+    }
+
+    async fn run_within(
+        &self,
+        runbook: &Arc<Runbook>,
+        given: Given,
+        config: &Config,
+        options: &RunOptions,
+        (stopped, machine): (&StopSignal, &ThisMachine),
+        heartbeat: Option<&Heartbeat>,
+    ) -> Result<ExitCode, AppError> {
+        secrets::learn(config, self.environment());
+        let prompt = self.stoppable_prompt(stopped);
+        let prepared = tokio::select! {
+            biased;
+            stop = stopped.wait() => return Ok(self.stopped(stop)),
+            prepared = self.prepare(runbook, given, config, &prompt, machine, heartbeat) => prepared?,
+        };
+        let journal = self.journal_of(config)?;
+        let mut outlets = Outlets::open(self)?;
+        let ground = Ground {
+            config,
+            journal: &journal,
+            machine,
+            prompt: &prompt,
+            stopped,
+        };
+        let ended = self
+            .with_engine(prepared, ground, async |engine, plan| {
+                let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+                let sink: &mut dyn Sink = match &mut listening {
+                    Some(listener) => listener,
+                    None => &mut outlets,
+                };
+                engine.run(plan, &wishes(options), sink, stopped).await
+            })
+            .await;
+        self.close(ended, outlets, options)
+    }
+
+    /// Asks at the terminal until the run must stop.
+    pub(super) fn stoppable_prompt(&self, stopped: &StopSignal) -> StoppablePrompt {
+        let prompt = self.terminal().prompt();
+        StoppablePrompt::new(prompt, stopped.clone(), &self.environment().masker)
+    }
+
     /// Has an engine do something with a plan.
     pub(super) async fn with_engine<T>(
         &self,
@@ -111,18 +172,19 @@ impl App {
         } = ground;
         let environment = self.environment();
         let secret_inputs = secret_inputs(&plan);
-        let masker = Masker::new(secrets.values().chain(&secret_inputs));
-        self.log_mask.set(masker.clone());
+        github::mask(self, secrets.values().chain(&secret_inputs));
+        let masker = &environment.masker;
+        masker.learn(secrets.values().chain(&secret_inputs));
         tracing::debug!(runbook = %plan.runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let engine = Engine {
             actions: ACTIONS,
-            evaluator: &Evaluator::new(Arc::clone(&environment.clock)),
+            evaluator: &Evaluator::new(Arc::clone(&environment.clock)).knowing(masker),
             config,
             folder: environment.absolute(&config.folder),
             environment: environment.texts(),
             variables: vec![machine.variable()],
             secrets,
-            masker: &masker,
+            masker,
             journal,
             locks: journal,
             machine,
@@ -168,16 +230,6 @@ impl App {
         signals::exit_of(stop)
     }
 
-    /// A key that is read but not acted on must not look as if it protected anything.
-    fn tell_what_is_not_held(&self, runbook: &Runbook) {
-        if runbook.window.is_some() {
-            self.tell(&format!(
-                "opsbook: note: {} asks for a `window`, which this version does not hold yet",
-                runbook.path.typed()
-            ));
-        }
-    }
-
     /// Comes to a plan and its secrets. Nothing is done yet, so it may be given up at any time.
     async fn prepare(
         &self,
@@ -186,11 +238,14 @@ impl App {
         config: &Config,
         prompt: &dyn Prompt,
         machine: &ThisMachine,
+        heartbeat: Option<&Heartbeat>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = self.checked_children(runbook)?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let secrets = secrets::resolve(&plan.secrets, config, self.environment(), machine).await?;
+        let found = heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let environment = self.environment();
+        let secrets = secrets::resolve(&plan.secrets, config, environment, machine, found).await?;
         Ok((plan, secrets))
     }
 
@@ -224,6 +279,10 @@ pub(super) fn wishes(options: &RunOptions) -> engine::RunOptions {
         yes: options.yes,
         dry: options.dry,
         read_only: options.read_only,
+        confirm: options.confirm.clone(),
+        reason: options.reason.clone(),
+        incident: options.incident.clone(),
+        outside_window: options.outside_window,
         timeout: options.timeout,
         wait: options.wait,
         ..engine::RunOptions::default()
@@ -254,12 +313,19 @@ fn texts(value: &Value) -> Vec<&str> {
 
 pub(super) fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::ReadOnly { step, effect } => AppError::not_now(format!(
-            "--read-only refuses this runbook: step \"{step}\" may {effect}"
-        ))
-        .hint("nothing was done"),
+        RunError::Refused(refusal) => {
+            let help = refusal.help();
+            let said = match &refusal {
+                Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),
+                _ => AppError::not_now(refusal.to_string()),
+            };
+            said.hint(help)
+        }
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
+        RunError::NotApproved { run, .. } => AppError::not_now(error.to_string()).hint(format!(
+            "nothing was done; a second person gives it with `opsbook approve {run}`"
+        )),
         RunError::Withheld { .. } => AppError::stuck(error.to_string())
             .hint("nothing was done; a person must finish by hand what this run began"),
         RunError::InDoubt(steps) => {
@@ -274,7 +340,7 @@ pub(super) fn refusal(error: RunError) -> AppError {
         RunError::UnknownStep(_) => {
             AppError::usage(error.to_string()).hint("`opsbook runs show` lists its steps")
         }
-        RunError::Refused { reason, help } => {
+        RunError::NotAgreed { reason, help } => {
             let refused = AppError::not_now(reason).hint("nothing was done");
             match help {
                 Some(help) => refused.hint(help),

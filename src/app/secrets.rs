@@ -17,7 +17,7 @@ use super::{AppError, Environment};
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Gets the secrets of these names, each once.
+/// Gets the secrets of these names, each once: those that are `found` already are not got again.
 ///
 /// # Errors
 /// Every secret that is not there, with the place where it should be.
@@ -26,10 +26,13 @@ pub(super) async fn resolve(
     config: &Config,
     environment: &Environment,
     machine: &ThisMachine,
+    mut found: BTreeMap<String, Secret>,
 ) -> Result<BTreeMap<String, Secret>, AppError> {
-    let mut found = BTreeMap::new();
     let mut missing = Vec::new();
     for name in names {
+        if found.contains_key(name) {
+            continue;
+        }
         let Some(source) = config.secret(name) else {
             let hint = format!("add `{name} = {{ env = \"…\" }}` below [secret] in opsbook.toml");
             return Err(
@@ -59,6 +62,22 @@ pub(super) async fn resolve(
             several.join("; ")
         ))),
     }
+}
+
+/// Learns the secrets that cost nothing to get, whoever needs them: one that no step names may still stand in an answer.
+/// One that is not there is nobody's trouble here.
+pub(super) fn learn(config: &Config, environment: &Environment) {
+    let found: Vec<Secret> = config
+        .secrets
+        .iter()
+        .filter_map(|(_, source)| match source {
+            SecretSource::Env(variable) => environment.variable(variable).map(str::to_owned),
+            SecretSource::File(path) => file(&config.folder.join(path)).ok(),
+            SecretSource::Command(_) => None,
+        })
+        .map(Secret::new)
+        .collect();
+    environment.masker.learn(&found);
 }
 
 fn describe(source: &SecretSource) -> String {
@@ -138,7 +157,7 @@ async fn command(words: &[String], folder: &Path, machine: &ThisMachine) -> Resu
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::resolve;
     use crate::app::machine::ThisMachine;
@@ -152,7 +171,14 @@ mod tests {
         };
         let names = BTreeSet::from(["token".to_owned()]);
         let machine = ThisMachine::without_keeper();
-        let found = resolve(&names, &config, &Environment::of(variables), &machine).await?;
+        let found = resolve(
+            &names,
+            &config,
+            &Environment::of(variables),
+            &machine,
+            BTreeMap::new(),
+        )
+        .await?;
         Ok(found["token"].expose().to_owned())
     }
 

@@ -39,6 +39,14 @@ pub struct RunOptions {
     pub read_only: bool,
     /// Every confirmation is answered with yes.
     pub yes: bool,
+    /// The names that were typed in advance, for what is destroyed in a protected environment.
+    pub confirm: Vec<String>,
+    /// Why it is run.
+    pub reason: Option<String>,
+    /// The incident that it is run for.
+    pub incident: Option<String>,
+    /// Run outside the runbook's window.
+    pub outside_window: bool,
     /// The mildest verdict that does not end in 0.
     pub fail_on: Option<Verdict>,
     /// How long the whole run may take.

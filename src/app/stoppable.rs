@@ -1,5 +1,6 @@
-//! Questions that a signal ends: nobody must have to answer before a run can stop.
+//! Questions that a signal ends, and that show no secret: nobody must have to answer before a run can stop.
 
+use crate::base::Masker;
 use crate::engine::{Prompt, PromptError, PromptFuture, StopSignal};
 use crate::term::TerminalPrompt;
 
@@ -7,12 +8,17 @@ use crate::term::TerminalPrompt;
 pub(super) struct StoppablePrompt {
     prompt: TerminalPrompt,
     stopped: StopSignal,
+    masker: Masker,
 }
 
 impl StoppablePrompt {
     /// Asks here until this says stop.
-    pub(super) const fn new(prompt: TerminalPrompt, stopped: StopSignal) -> Self {
-        Self { prompt, stopped }
+    pub(super) fn new(prompt: TerminalPrompt, stopped: StopSignal, masker: &Masker) -> Self {
+        Self {
+            prompt,
+            stopped,
+            masker: masker.clone(),
+        }
     }
 
     fn unless_stopped<'a, T: 'a>(&'a self, answer: PromptFuture<'a, T>) -> PromptFuture<'a, T> {
@@ -28,7 +34,9 @@ impl StoppablePrompt {
 
 impl Prompt for StoppablePrompt {
     fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
-        self.unless_stopped(self.prompt.confirm(question))
+        self.unless_stopped(Box::pin(async move {
+            self.prompt.confirm(&self.masker.text(question)).await
+        }))
     }
 
     fn text<'a>(
@@ -37,10 +45,20 @@ impl Prompt for StoppablePrompt {
         default: Option<&'a str>,
         hidden: bool,
     ) -> PromptFuture<'a, String> {
-        self.unless_stopped(self.prompt.text(question, default, hidden))
+        self.unless_stopped(Box::pin(async move {
+            let question = self.masker.text(question);
+            self.prompt.text(&question, default, hidden).await
+        }))
     }
 
     fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize> {
-        self.unless_stopped(self.prompt.choose(question, options))
+        self.unless_stopped(Box::pin(async move {
+            let question = self.masker.text(question);
+            let options: Vec<String> = options
+                .iter()
+                .map(|option| self.masker.text(option))
+                .collect();
+            self.prompt.choose(&question, &options).await
+        }))
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::SourceFile;
+use super::literal::{is_below_secret, without_literals};
 use super::text::{fit, neutral, width};
 
 /// Lines longer than this are shown as a window around the mistake.
@@ -92,9 +93,12 @@ impl Diagnostic {
 
 impl std::fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Both quote what stands in the file.
+        let message = neutral(&self.message);
+        let help = self.help.as_deref().map(neutral);
         let Some(place) = &self.place else {
-            formatter.write_str(&self.message)?;
-            if let Some(help) = &self.help {
+            formatter.write_str(&message)?;
+            if let Some(help) = help {
                 write!(formatter, "\n  {help}")?;
             }
             return Ok(());
@@ -110,9 +114,9 @@ impl std::fmt::Display for Diagnostic {
             "",
             "",
             "^".repeat(length),
-            self.message
+            message
         )?;
-        if let Some(help) = &self.help {
+        if let Some(help) = help {
             write!(formatter, "; {help}")?;
         }
         Ok(())
@@ -122,7 +126,24 @@ impl std::fmt::Display for Diagnostic {
 /// The line number, the line as shown, and the caret's offset and length in terminal cells.
 fn excerpt(place: &Place) -> (usize, String, (usize, usize)) {
     let (number, _) = place.source.line_and_column(place.range.start);
-    let parts = Parts::of(place);
+    // A secret that stands in a file by mistake must not stand in a log too. Its stars keep every character in its place.
+    let looked_at = Parts::of(place);
+    let below_secret = is_below_secret(place.source.text(), place.range.start);
+    let line = [looked_at.before, looked_at.meant, looked_at.after].concat();
+    let line = without_literals(&line, below_secret);
+    let mut rest = line.chars();
+    let mut part = |text: &str| -> String { rest.by_ref().take(text.chars().count()).collect() };
+    let (before, meant, after) = (
+        part(looked_at.before),
+        part(looked_at.meant),
+        part(looked_at.after),
+    );
+    let parts = Parts {
+        before: &before,
+        meant: &meant,
+        after: &after,
+        ..looked_at
+    };
     let mut before = shown(parts.before);
     let meant = shown(parts.meant);
     if parts.starts_later || width(&before) + width(&meant) > WIDEST_LINE {
@@ -333,6 +354,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 #[cfg(test)]
 mod tests {
     use super::{Diagnostic, Parts, Place, SourceFile, WINDOW, nearest};
+
+    #[test]
+    fn what_is_quoted_cannot_steer_a_terminal() {
+        let source = SourceFile::new("a.toml", "x");
+        for diagnostic in [
+            Diagnostic::new("no \u{1b}[2J here"),
+            Diagnostic::at(Place::new(&source, 0..1), "no \u{1b}[2J here"),
+        ] {
+            let shown = diagnostic.help("write \u{202e}\u{7}").to_string();
+            assert!(shown.contains("no ␛[2J here"), "{shown}");
+            assert!(shown.contains("write \u{fffd}␇"), "{shown}");
+        }
+    }
 
     #[test]
     fn shows_file_line_text_caret_and_fix() {

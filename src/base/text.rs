@@ -2,8 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Makes foreign text harmless: control characters, escape sequences and marks that reorder text become visible
-/// stand-ins; line feeds and tabs stay.
+/// Makes foreign text harmless: control characters, escape sequences, marks that reorder text and characters that nobody sees
+/// become visible stand-ins; line feeds and tabs stay.
 #[must_use]
 pub fn neutral(text: &str) -> String {
     text.chars()
@@ -13,16 +13,27 @@ pub fn neutral(text: &str) -> String {
                 char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}')
             }
             '\u{7f}' => '\u{2421}',
-            '\u{80}'..='\u{9f}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{061c}'
-            | '\u{feff}' => '\u{fffd}',
+            _ if is_unseen(character) => '\u{fffd}',
             _ => character,
         })
         .collect()
+}
+
+/// Whether a character steers a terminal, reorders or breaks what is around it, or is not seen at all: two texts that look
+/// alike must be alike. Variation selectors of emoji stay: they only choose a picture.
+const fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{80}'..='\u{9f}'
+            // Soft hyphen, joiners, fillers.
+            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
+            // Spaces without width, marks of direction, separators of lines and paragraphs, invisible operators.
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            // Shorthand, musical beams, tags, further variation selectors.
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// The same in one line: line feeds and tabs become spaces.
@@ -104,7 +115,9 @@ pub fn took(milliseconds: f64) -> String {
     if milliseconds < 59_995.0 {
         return format!("{:.2} s", milliseconds / 1000.0);
     }
-    let seconds = std::time::Duration::from_millis(milliseconds.round() as u64 + 500).as_secs();
+    let seconds =
+        std::time::Duration::from_millis((milliseconds.round() as u64).saturating_add(500))
+            .as_secs();
     if seconds < 3600 {
         return format!("{} m {:02} s", seconds / 60, seconds % 60);
     }
@@ -150,6 +163,7 @@ mod tests {
             (3_599_600.0, "1 h 00 m"),
             (7_380_000.0, "2 h 03 m"),
             (1e18, "277,777,777,777 h 46 m"),
+            (f64::INFINITY, "5,124,095,576,030 h 25 m"),
         ];
         for (milliseconds, text) in shown {
             assert_eq!(took(milliseconds), text, "{milliseconds}");

@@ -8,6 +8,7 @@ use crate::model::{Approval, Finding, OnFailure, Runbook, Step, Vocabulary};
 use super::declaration::parse_inputs;
 use super::document::Document;
 use super::field::{Field, Form};
+use super::heartbeat::parse_heartbeat;
 use super::mistakes::Mistakes;
 use super::names::variable;
 use super::reader::TableReader;
@@ -47,6 +48,7 @@ fn read_runbook(
     let tags = read(&table, "tags", |field| field.texts());
     let lock = read(&table, "lock", |field| field.filled_template());
     let window = read(&table, "window", |field| field.filled_text());
+    let heartbeat = read(&table, "heartbeat", parse_heartbeat);
     let timeout = read(&table, "timeout", |field| field.positive_duration());
     let on_failure = read(&table, "on_failure", |field| field.choice(&ON_FAILURE));
     let requires = read(&table, "requires", |field| {
@@ -99,7 +101,7 @@ fn read_runbook(
         lock,
         window: window.map(str::to_owned),
         approved,
-        heartbeat: None,
+        heartbeat,
         timeout,
         on_failure: on_failure.unwrap_or_default(),
         requires: requires.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! The command line: a first look finds what is named, clap parses that and nothing else, and one function does it.
 
+mod approve;
 mod arguments;
 mod candidates;
 mod completions;

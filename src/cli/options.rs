@@ -98,7 +98,25 @@ pub(super) fn run() -> Vec<Arg> {
         )
         .action(ArgAction::SetTrue),
         flag("read-only", "Refuse a runbook that could change anything").action(ArgAction::SetTrue),
-        flag("yes", "Answer every confirmation with yes").action(ArgAction::SetTrue),
+        flag(
+            "yes",
+            "Answer yes to every question, but for those that want a name",
+        )
+        .action(ArgAction::SetTrue),
+        value(
+            "confirm",
+            "NAME",
+            "Name in advance what may be destroyed; may be given several times",
+        )
+        .action(ArgAction::Append)
+        .value_parser(filled),
+        reason("Why it is run"),
+        value("incident", "ID", "The incident that it is run for").value_parser(filled),
+        flag(
+            "outside-window",
+            "Run outside the runbook's window; needs --reason",
+        )
+        .action(ArgAction::SetTrue),
         value(
             "fail-on",
             "LEVEL",
@@ -182,10 +200,31 @@ pub(super) fn run_options(
         dry: sources.flag("dry-run")?,
         read_only: sources.flag("read-only")?,
         yes: sources.flag("yes")?,
+        confirm: sources.texts("confirm")?,
+        reason: sources.pick("reason", filled)?,
+        incident: sources.pick("incident", filled)?,
+        outside_window: sources.flag("outside-window")?,
         fail_on: sources.pick("fail-on", level)?,
         timeout: sources.pick("timeout", Span::from_str)?,
         wait: sources.pick("wait", Span::from_str)?,
     })
+}
+
+/// `--reason`, of a run or of a verb that is none.
+pub(super) fn reason(help: &'static str) -> Arg {
+    value("reason", "TEXT", help).value_parser(filled)
+}
+
+/// The reason that the caller of such a verb gave: flag before environment.
+pub(super) fn given_reason(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<Option<String>, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    sources.pick("reason", filled)
 }
 
 /// `--yes` of a verb that is no run.
@@ -208,6 +247,14 @@ fn path(text: &str) -> Result<PathBuf, String> {
 
 fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
+}
+
+/// A text that says something.
+fn filled(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty".to_owned()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// The two places that an option can come from.
@@ -246,6 +293,14 @@ impl Sources<'_> {
                 .twin("report", ReportRequest::from_str)?
                 .into_iter()
                 .collect()),
+        }
+    }
+
+    /// The texts of an option that may be given several times; its variable holds one.
+    fn texts(&self, option: &str) -> Result<Vec<String>, AppError> {
+        match self.matches.get_many::<String>(option) {
+            Some(given) => Ok(given.cloned().collect()),
+            None => Ok(self.twin(option, filled)?.into_iter().collect()),
         }
     }
 
@@ -352,11 +407,19 @@ mod tests {
             ("OPSBOOK_FAIL_ON", "critical"),
             ("OPSBOOK_YES", "1"),
             ("OPSBOOK_TIMEOUT", "1s"),
+            ("OPSBOOK_CONFIRM", "main"),
+            ("OPSBOOK_REASON", "by the book"),
+            ("OPSBOOK_INCIDENT", "42"),
+            ("OPSBOOK_OUTSIDE_WINDOW", "true"),
         ];
         let options = run_options(&matches, &Environment::of(&variables)).unwrap();
         assert_eq!(options.fail_on, Some(Verdict::Critical));
         assert!(options.yes && !options.read_only);
         assert_eq!(options.timeout.unwrap().0.as_secs(), 300);
+        assert_eq!(options.confirm, ["main"]);
+        assert_eq!(options.reason.as_deref(), Some("by the book"));
+        assert_eq!(options.incident.as_deref(), Some("42"));
+        assert!(options.outside_window);
         let wrong =
             run_options(&matches, &Environment::of(&[("OPSBOOK_FAIL_ON", "ok")])).unwrap_err();
         assert!(wrong.message.contains("OPSBOOK_FAIL_ON"));

@@ -1,8 +1,8 @@
-//! `opsbook schema`: the JSON Schema of runbooks or of the configuration, for editors.
+//! `opsbook schema`: the JSON Schemas of what opsbook reads, for editors, and of what it prints, for programs.
 
 use clap::{ArgMatches, Args, Command, ValueEnum};
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, EVENT_SCHEMA, RUN_SCHEMA};
 use crate::base::exit::ExitCode;
 use crate::{book, config};
 
@@ -14,20 +14,24 @@ pub(super) const VERB: Verb = Verb {
     run,
 };
 
-/// Print the JSON Schema of a kind of file, for editors
+/// Print the JSON Schema of a kind of file or of a kind of output
 #[derive(Debug, Args)]
 struct Arguments {
-    /// The kind of file
+    /// Of what
     #[arg(value_enum, default_value = "runbook")]
-    of: File,
+    of: Schema,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum File {
+enum Schema {
     /// A file of the folder runbooks/
     Runbook,
     /// opsbook.toml
     Config,
+    /// What --format json prints
+    Run,
+    /// A line of what --format jsonl prints
+    Event,
 }
 
 fn command() -> Command {
@@ -37,10 +41,11 @@ fn command() -> Command {
 fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
     let arguments: Arguments = verbs::arguments(matches)?;
     let vocabulary = app.library().vocabulary();
-    let schema = match arguments.of {
-        File::Runbook => book::runbook_schema(vocabulary),
-        File::Config => config::config_schema(vocabulary),
-    };
-    app.print_json(&schema)?;
+    match arguments.of {
+        Schema::Runbook => app.print_json(&book::runbook_schema(vocabulary))?,
+        Schema::Config => app.print_json(&config::config_schema(vocabulary))?,
+        Schema::Run => app.print_text(RUN_SCHEMA)?,
+        Schema::Event => app.print_text(EVENT_SCHEMA)?,
+    }
     Ok(ExitCode::Ok)
 }

@@ -5,7 +5,9 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 
-use super::{completions, init, lint, list, locks, man, options, resume, runs, schema, show, undo};
+use super::{
+    approve, completions, init, lint, list, locks, man, options, resume, runs, schema, show, undo,
+};
 
 /// A verb of ours.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub(super) const ALL: &[Verb] = &[
     runs::VERB,
     resume::VERB,
     undo::VERB,
+    approve::VERB,
     locks::VERB,
     init::VERB,
     schema::VERB,

@@ -10,9 +10,19 @@ pub(super) const TABLE: &str = "environment";
 pub(super) const DEFAULT: &str = "default_environment";
 
 /// The keys that an environment can lay over the base.
-pub(super) const OVERLAYS: [&str; 11] = [
-    "project", "store", "runbooks", "secret", "service", "database", "queue", "kv", "object",
-    "window", "policy",
+pub(super) const OVERLAYS: [&str; 12] = [
+    "project",
+    "store",
+    "runbooks",
+    "secret",
+    "service",
+    "database",
+    "queue",
+    "kv",
+    "object",
+    "window",
+    "policy",
+    "heartbeat",
 ];
 
 /// Whether a destroy asks for typed names.

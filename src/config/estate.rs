@@ -42,6 +42,8 @@ pub struct Config {
     pub objects: Vec<ObjectStore>,
     /// `[window.*]`
     pub windows: Vec<Window>,
+    /// `retention` of `[journal]`: the age from which on `runs prune` takes runs out.
+    pub retention: Option<Span>,
     /// `[policy]`
     pub policy: Policy,
     /// `[heartbeat]`: told of every run whose runbook has none of its own.
@@ -60,7 +62,7 @@ pub struct Policy {
 }
 
 /// What a policy asks of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Demands {
     /// It needs `--reason`.
     pub reason: bool,
@@ -261,6 +263,17 @@ impl Config {
                 .iter()
                 .map(|window| window.name.clone())
                 .collect(),
+        }
+    }
+
+    /// Whose policy it is, for messages: `the policy of production (opsbook.toml)`.
+    #[must_use]
+    pub fn policy_in_words(&self) -> String {
+        let file = self.source.as_ref().map(|source| source.path().display());
+        match (&self.environment, file) {
+            (Some(environment), Some(file)) => format!("the policy of {environment} ({file})"),
+            (None, Some(file)) => format!("the policy of {file}"),
+            (_, None) => "the policy".to_owned(),
         }
     }
 

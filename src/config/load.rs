@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{Diagnostics, SourceFile};
-use crate::book::{Document, Field, Mistakes, TableReader};
+use crate::book::{Document, Field, Mistakes, TableReader, parse_heartbeat};
 use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
 use super::estate::Config;
-use super::{database, policy, service, tables};
+use super::{database, journal, policy, service, tables};
 
 /// What the readers of the tables share.
 #[derive(Clone, Copy)]
@@ -126,8 +126,9 @@ fn read_root(
         kvs: each(&root, "kv", tables::kv),
         objects: each(&root, "object", tables::object),
         windows: each(&root, "window", tables::window),
+        retention: journal::retention(&root),
         policy: policy::read(&root),
-        heartbeat: None,
+        heartbeat: root.optional("heartbeat").and_then(parse_heartbeat),
         folder: folder.clone(),
     };
     root.finish();

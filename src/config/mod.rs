@@ -6,6 +6,7 @@ mod environment;
 mod estate;
 mod find;
 mod init;
+mod journal;
 mod lint;
 mod load;
 mod policy;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::book::schema::{Key, STEP, Shape, TableShape, schema};
+use crate::book::schema::{HEARTBEAT, Key, STEP, Shape, TableShape, schema};
 use crate::model::Vocabulary;
 
 use super::policy::EFFECTS;
@@ -37,6 +37,22 @@ const POLICIES: Key = Key::new(
     "What must be so before something is changed",
 );
 
+const HEARTBEATS: Key = Key::new(
+    "heartbeat",
+    HEARTBEAT,
+    "Where the runs are told to a watch whose runbook says nothing else",
+);
+const JOURNAL: Key = Key::new("journal", Shape::Table(&KEPT), "How long runs are kept");
+
+static KEPT: TableShape = TableShape {
+    acts: false,
+    keys: &[Key::new(
+        "retention",
+        Shape::Duration,
+        "The age from which on `opsbook runs prune` takes runs out: 365d",
+    )],
+};
+
 static CONFIG: TableShape = TableShape {
     acts: false,
     keys: &[
@@ -48,6 +64,7 @@ static CONFIG: TableShape = TableShape {
         ),
         STORE,
         RUNBOOKS,
+        JOURNAL,
         Key::new(
             "environment",
             Shape::Overlays(&ENVIRONMENT),
@@ -60,6 +77,7 @@ static CONFIG: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        HEARTBEATS,
         POLICIES,
     ],
 };
@@ -75,6 +93,7 @@ static ENVIRONMENT: TableShape = TableShape {
         PROJECT,
         STORE,
         RUNBOOKS,
+        JOURNAL,
         SECRETS,
         SERVICES,
         DATABASES,
@@ -82,6 +101,7 @@ static ENVIRONMENT: TableShape = TableShape {
         KVS,
         OBJECTS,
         WINDOWS,
+        HEARTBEATS,
         POLICIES,
     ],
 };

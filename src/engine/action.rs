@@ -282,6 +282,8 @@ pub struct Outputs {
     pub end: Option<End>,
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
     pub sensitive: bool,
+    /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`].
+    pub rows_changed: Option<u64>,
 }
 
 /// How an action ended that judges by itself.

@@ -9,12 +9,14 @@ use crate::model::{Artifact, Kind, Node};
 
 use super::{ActionError, Engine, Outputs};
 
-/// Writes the output to its file through a temporary one beside it, and gives the path.
+/// Writes the output to its file through a temporary one beside it, and gives the path. Secrets are taken out of it, unless
+/// the step is `sensitive`: such a file is where they are meant to be. Nobody but the user may read it.
 pub(super) fn keep(
     engine: &Engine<'_>,
     artifact: &Artifact,
     outputs: &Outputs,
     scope: &Scope,
+    sensitive: bool,
 ) -> Result<String, ActionError> {
     let Some(value) = outputs.values.get(&artifact.output) else {
         return Err(ActionError::config(format!(
@@ -29,12 +31,21 @@ pub(super) fn keep(
         {
             Ok(Argument::Path(path)) => engine.folder.join(path),
             Ok(_) => return Err(ActionError::config("the path of an artifact is a text")),
+            Err(error) if error.unfit => return Err(ActionError::target(error.message)),
             Err(error) => return Err(ActionError::config(error.message)),
         };
-    let text = match value {
+    if engine.masker.finds_in(&path.to_string_lossy()) {
+        return Err(ActionError::target(
+            "the path of the artifact holds a secret, which whoever may list its folder would read",
+        ));
+    }
+    let mut text = match value {
         Value::String(text) => text.clone(),
         other => format!("{other:#}\n"),
     };
+    if !sensitive {
+        text = engine.masker.text(&text);
+    }
     let failed = |error: std::io::Error| {
         ActionError::own(format!("{} cannot be written: {error}", path.display()))
     };

@@ -99,14 +99,21 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
-        self.acting(turn, call, judged, |action, invocation, context| {
-            action.run(invocation, context)
-        })
-        .await
+        let done = self
+            .acting(turn, call, judged, |action, invocation, context| {
+                action.run(invocation, context)
+            })
+            .await;
+        self.ledger.borrow_mut().standing.charge(turn.key, &done);
+        done
     }
 
     /// Asks the action of a call what it would do, within the same limits.
-    pub(super) async fn preview(&self, turn: Turn<'_>, call: &Call) -> Result<Preview, Failure> {
+    pub(super) async fn preview_call(
+        &self,
+        turn: Turn<'_>,
+        call: &Call,
+    ) -> Result<Preview, Failure> {
         self.acting(turn, call, false, |action, invocation, context| {
             action.preview(invocation, context)
         })
@@ -167,7 +174,7 @@ impl Run<'_> {
             cancel: cancelled,
             judged,
             may_change: !self.options.dry && !self.options.read_only,
-            most_rows: None,
+            most_rows: self.ledger.borrow().standing.most_rows(key),
         };
         if action.starts_processes() {
             self.engine.machine.keep();
@@ -187,7 +194,7 @@ impl Run<'_> {
     }
 
     /// The call with everything evaluated.
-    fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
+    pub(super) fn invocation(&self, call: &Call, scope: &Scope) -> Result<Invocation, EvalError> {
         let evaluator = self.engine.evaluator;
         let argument = |node: &Node, kind| match evaluator.argument(node, kind, scope) {
             // Only what is shown comes here with a value that is not known: it is never sent.

@@ -2,12 +2,12 @@
 
 use crate::base::exit::ExitCode;
 use crate::base::{Span, Status, Verdict, text};
-use crate::event::{Event, FindingRaised, Resumption, RunFinished};
+use crate::event::{ApprovalRequested, Event, FindingRaised, Resumption, RunFinished};
 use crate::expr::Scope;
 use crate::model::{Runbook, Template};
 
 use super::run::{Run, RunEnd, Whole};
-use super::{Durability, Stop};
+use super::{Durability, JournalError, Stop};
 
 impl Run<'_> {
     /// Raises the findings of a runbook that the evidence supports, worst first. What refers to a step that did not run is
@@ -39,6 +39,35 @@ impl Run<'_> {
             self.record(Event::FindingRaised(finding.clone()), Durability::Relaxed);
         }
         raised
+    }
+
+    /// Ends the run before its first step: a second person must agree first.
+    pub(super) fn wait_for_approval(
+        &self,
+        request: ApprovalRequested,
+    ) -> Result<RunEnd, JournalError> {
+        let run = self.recorder.run();
+        let end = RunEnd {
+            run,
+            verdict: Verdict::Unknown,
+            exit: ExitCode::NotNow,
+            reason: format!("waiting for approval: opsbook approve {run}"),
+        };
+        let finished = RunFinished {
+            verdict: end.verdict,
+            exit: end.exit.code(),
+            reason: end.reason.clone(),
+            took_ms: Span(self.began.elapsed()).milliseconds(),
+        };
+        for event in [
+            Event::ApprovalRequested(request),
+            Event::RunFinished(finished),
+        ] {
+            self.recorder
+                .record(event, Durability::Durable)
+                .map_err(|refused| refused.0)?;
+        }
+        Ok(end)
     }
 
     /// Comes to the verdict and closes the journal.

@@ -1,51 +1,131 @@
-//! What a person must agree to before a step: its own question, or whether to destroy.
+//! What a person must agree to before a step: its own question, or what it destroys; in a protected environment by name.
 
 use crate::base::Effect;
+use crate::expr::Argument;
+use crate::model::{EffectRule, Kind};
 
-use super::ActionError;
 use super::attempt::Failure;
 use super::frame::Turn;
 use super::run::Run;
+use super::standing::Leave;
+use super::{ActionError, PromptError, StopSignal};
 
 impl Run<'_> {
-    /// Asks what must be asked before the step: its own question, or whether to destroy.
-    pub(super) async fn confirmed(&self, turn: Turn<'_>) -> Result<(), Failure> {
-        let Turn {
-            frame,
-            step,
-            scope,
-            key,
-            effect,
-        } = turn;
-        if self.options.dry {
-            return Ok(());
+    /// Asks what must be asked before the step: its own question and whether to destroy are one question. A standing
+    /// approval answers for a destroy, and its limits hold whatever else was said.
+    pub(super) async fn confirmed(&self, turn: Turn<'_>) -> Result<Leave<'_>, Failure> {
+        let Turn { frame, step, .. } = turn;
+        let destroys = destroys_itself(turn);
+        if self.options.dry || frame.agreed || !(destroys || step.confirm.is_some()) {
+            return Ok(Leave::FREE);
         }
-        let question = match &step.confirm {
-            Some(question) => self
-                .engine
-                .evaluator
-                .text(question, scope)
-                .map_err(Failure::Evaluation)?,
-            None if effect == Effect::Destroy => {
-                format!("Step {key} destroys what it works on. Go on?")
-            }
-            None => return Ok(()),
+        if destroys && let Some(leave) = self.standing_leave(turn).await? {
+            return Ok(leave);
+        }
+        let object = match destroys {
+            true => Some(self.object(turn)?),
+            false => None,
         };
-        if self.options.yes {
-            return Ok(());
+        let own = step.confirm.as_ref();
+        let own = own.map(|question| self.engine.evaluator.text(question, turn.scope));
+        let question = match (own.transpose().map_err(Failure::Evaluation)?, &object) {
+            (Some(own), _) => own,
+            (None, _) => format!("Step {} destroys what it works on.", turn.key),
+        };
+        self.agreed(&question, object.as_deref(), &frame.stop)
+            .await?;
+        Ok(Leave::FREE)
+    }
+
+    /// Asks whether to do what is described; what destroys an object in a protected environment only on that object's name.
+    pub(super) async fn agreed(
+        &self,
+        question: &str,
+        object: Option<&str>,
+        stop: &StopSignal,
+    ) -> Result<(), Failure> {
+        let given = |name: &str| self.options.confirm.iter().any(|given| given == name);
+        match object {
+            Some(name) if given(name) => Ok(()),
+            Some(name) if self.engine.config.protected => self.named(question, name, stop).await,
+            Some(_) | None if self.options.yes => Ok(()),
+            Some(_) | None => self.yes(question, stop).await,
         }
+    }
+
+    async fn yes(&self, question: &str, stop: &StopSignal) -> Result<(), Failure> {
+        let asked = if question.trim_end().ends_with('?') {
+            question.to_owned()
+        } else {
+            format!("{question} Go on?")
+        };
         let answer = tokio::select! {
             biased;
-            stop = frame.stop.wait() => return Err(Failure::Stopped(stop)),
-            answer = self.engine.prompt.confirm(&question) => answer,
+            stop = stop.wait() => return Err(Failure::Stopped(stop)),
+            answer = self.engine.prompt.confirm(&asked) => answer,
         };
         match answer {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
-            Err(error) => Err(Failure::Action(
-                ActionError::refused(format!("{question} {error}"))
-                    .help("give --yes to answer yes in advance"),
-            )),
+            Err(error) => Err(unanswered(&asked, &error, "--yes")),
         }
+    }
+
+    async fn named(&self, question: &str, name: &str, stop: &StopSignal) -> Result<(), Failure> {
+        let asked = format!("{question}\nType {name} to go on:");
+        let answer = tokio::select! {
+            biased;
+            stop = stop.wait() => return Err(Failure::Stopped(stop)),
+            answer = self.engine.prompt.text(&asked, None, false) => answer,
+        };
+        match answer {
+            Ok(typed) if typed.trim() == name => Ok(()),
+            Ok(_) => Err(Failure::Action(ActionError::refused(
+                "that is not the name",
+            ))),
+            Err(error) => {
+                let flag = format!("--confirm {}", quoted(name));
+                Err(unanswered(question, &error, &flag))
+            }
+        }
+    }
+
+    /// What the step destroys, by the name that a person knows it by: what it is `on`, else the service, database or queue
+    /// that is its object, else the step itself.
+    fn object(&self, turn: Turn<'_>) -> Result<String, Failure> {
+        let call = &turn.step.call;
+        let invocation = self
+            .invocation(call, turn.scope)
+            .map_err(Failure::Evaluation)?;
+        let own = match (call.verb.object, &invocation.object) {
+            (Kind::Reference(_), Argument::Text(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        let named = invocation.text("on").or(own);
+        Ok(named.map_or_else(|| turn.frame.key(turn.step).to_string(), str::to_owned))
+    }
+}
+
+/// Whether it is the step itself that destroys, and not one of a runbook that it runs: those are asked about one by one.
+fn destroys_itself(turn: Turn<'_>) -> bool {
+    let runs_another = matches!(turn.step.call.verb.effect, EffectRule::OfRunbook)
+        && turn.step.effect != Some(Effect::Destroy);
+    turn.effect == Effect::Destroy && !runs_another
+}
+
+/// The flag comes first: it is what a line that is cut off must still tell.
+fn unanswered(question: &str, error: &PromptError, flag: &str) -> Failure {
+    Failure::Action(ActionError::refused(format!(
+        "needs {flag}: {error}: {question}"
+    )))
+}
+
+/// A name as a shell takes it.
+fn quoted(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    if name.bytes().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
     }
 }

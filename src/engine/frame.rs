@@ -33,6 +33,10 @@ pub(super) struct Frame<'a> {
     pub(super) caller: Option<StepKey>,
     /// What earlier legs of the run mean for its steps.
     pub(super) past: Past,
+    /// The runbook whose step runs it.
+    pub(super) outer: Option<&'a Frame<'a>>,
+    /// Whether all that its steps do was agreed to already: it takes back what was done.
+    pub(super) agreed: bool,
     /// What its steps stop for. Those of `finally` have one that never says so.
     pub(super) stop: StopSignal,
 }
@@ -63,6 +67,15 @@ impl Frame<'_> {
             Some(caller) => caller.within(&step.name),
             None => StepKey::new(&step.name),
         }
+    }
+
+    /// The step of its own that a key belongs to, as a whole or as an item.
+    pub(super) fn step_of(&self, key: &StepKey) -> Option<&Step> {
+        self.runbook.all_steps().find(|step| {
+            let whole = self.key(step);
+            let rest = key.as_str().strip_prefix(whole.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        })
     }
 
     /// What the failure of a step means.

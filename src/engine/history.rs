@@ -206,7 +206,10 @@ impl History {
                 self.loose.clear();
                 self.finished = Some((at, end.clone()));
             }
-            Event::RunStarted(_) | Event::LockTakenOver(_) | Event::Other(_) => {}
+            Event::RunStarted(_)
+            | Event::LockTakenOver(_)
+            | Event::JournalPruned(_)
+            | Event::Other(_) => {}
         }
     }
 

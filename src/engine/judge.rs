@@ -125,6 +125,10 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
                 ..Ending::passed_over(Status::NotRun, detail)
             },
         },
+        // A value that does not fit where it lands is the step's own failure, not a mistake of who wrote it.
+        Failure::Evaluation(error) if error.unfit => {
+            Ending::failed(severity, detail, error.help.clone())
+        }
         Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
         Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
         // A change that was cut off may have taken effect or not.

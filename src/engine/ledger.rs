@@ -8,6 +8,7 @@ use crate::model::Step;
 use super::ErrorKind;
 use super::attempt::Failure;
 use super::frame::Frame;
+use super::standing::Standing;
 
 /// What a run has to remember beside its events.
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub(super) struct Ledger {
     pub(super) stuck: bool,
     /// Whether a step that may change something was started.
     pub(super) changed: bool,
+    /// What was done under standing approvals.
+    pub(super) standing: Standing,
 }
 
 /// A step that was done and can be taken back.

@@ -10,6 +10,7 @@ mod confirm;
 mod doubt;
 mod each;
 mod frame;
+mod gate;
 mod history;
 mod journal;
 mod judge;
@@ -32,6 +33,7 @@ mod samples;
 mod sequence;
 mod shown;
 mod sink;
+mod standing;
 mod step;
 mod stop;
 #[cfg(test)]
@@ -46,6 +48,7 @@ pub use action::{
     NestedRunner, Outputs, PreviewFuture,
 };
 pub use doubt::Settlement;
+pub use gate::Refusal;
 pub use history::{Approval, History, Leg};
 pub use journal::{Durability, Journal, JournalError, RunRow};
 pub use lock::LockError;

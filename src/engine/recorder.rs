@@ -141,6 +141,7 @@ fn masked(masker: &Masker, event: Event) -> Event {
         other @ (Event::StepStarted(_)
         | Event::RunApproved(_)
         | Event::LockTakenOver(_)
+        | Event::JournalPruned(_)
         | Event::Other(_)) => other,
     }
 }

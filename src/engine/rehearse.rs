@@ -100,7 +100,7 @@ impl Run<'_> {
     /// Tells what the step would do, under a condition that only the run decides.
     async fn show(&self, turn: Turn<'_>, condition: Option<String>) -> StepEnd {
         let Turn { step, scope, .. } = turn;
-        let preview = match self.preview(turn, &step.call).await {
+        let preview = match self.preview_call(turn, &step.call).await {
             Ok(preview) => preview,
             // What is not known yet may be what is wrong with it.
             Err(_) if scope.unknown_in_call(&step.call).is_some() => in_words(&step.call),

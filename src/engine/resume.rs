@@ -12,7 +12,7 @@ use super::history::{History, Undo};
 use super::recall::{Footing, Recalled, runs_a_runbook};
 use super::recorder::Recorder;
 use super::run::Run;
-use super::{Engine, RunEnd, RunError, RunOptions, Sink, StopSignal};
+use super::{Approval, Durability, Engine, RunEnd, RunError, RunOptions, Sink, StopSignal, gate};
 
 /// What a resume of a run finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,15 +40,30 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        self.refuse_changes(plan, options)?;
+        // What was said of the run when it was begun still holds.
+        let start = history.start();
+        let said = RunOptions {
+            reason: options.reason.clone().or_else(|| start.reason.clone()),
+            incident: options.incident.clone().or_else(|| start.incident.clone()),
+            ..options.clone()
+        };
+        let request = gate::pass(plan, self.config, &said, self.clock.now())?;
+        if let Some(request) = request.filter(|_| history.approval() != Approval::Given) {
+            return Err(RunError::NotApproved {
+                run: history.run(),
+                because: request.because,
+            });
+        }
         refuse_what_is_withheld(plan, history)?;
-        let _locked = self.locked(history.run());
-        let taken_over = self
-            .lock_run(history.run(), plan, options, sink, stop)
-            .await?;
         self.keep_changed(plan, &options.changed)?;
+        let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);
-        run.begin(run.resumed(), taken_over)?;
+        let durability = match plan.effect.changes() {
+            true => Durability::Durable,
+            false => Durability::Relaxed,
+        };
+        run.begin(run.resumed(), durability)?;
+        run.tell_of(taken_over);
         Ok(run.to_its_end(stop).await)
     }
 

@@ -9,9 +9,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::base::exit::ExitCode;
-use crate::base::{
-    Clock, Effect, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict,
-};
+use crate::base::{Clock, Masker, ProcessMark, RunId, Secret, Span, Status, StepKey, Verdict};
 use crate::config::Config;
 use crate::event::{Event, LockTakenOver, Resumption, Source};
 use crate::expr::{Argument, Evaluator, Scope};
@@ -21,13 +19,13 @@ use crate::plan::Plan;
 use super::frame::{Frame, Past};
 use super::history::History;
 use super::ledger::Ledger;
-use super::lock::Patience;
+use super::lock::{Locked, Patience};
 use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
     ActionError, Actions, Durability, Journal, JournalError, LockError, Locks, Machine, Prompt,
-    Settlement, Sink, Stop, StopSignal, Toolbox,
+    Refusal, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -126,20 +124,23 @@ pub struct RunEnd {
 /// Why a run did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The caller allows reads only.
-    #[error("--read-only: step {step:?} may {effect}")]
-    ReadOnly {
-        /// The first step that may change something.
-        step: StepKey,
-        /// What it may do.
-        effect: Effect,
-    },
+    /// Something must be so first, and is not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// It may not have its lock.
     #[error(transparent)]
     Locked(LockError),
     /// The journal does not take its first event.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A second person must agree first.
+    #[error("run {run} waits for approval: {because}")]
+    NotApproved {
+        /// The run.
+        run: RunId,
+        /// What asks for it.
+        because: String,
+    },
     /// A step needs what an earlier one gave, and the journal does not hold that: a secret stood in it.
     #[error(
         "step {step} needs what step {source_step} gave, which the journal does not hold: it was secret"
@@ -161,7 +162,7 @@ pub enum RunError {
     UnknownStep(StepKey),
     /// A person said no, or could not be asked.
     #[error("{reason}")]
-    Refused {
+    NotAgreed {
         /// Why.
         reason: String,
         /// What to do next.
@@ -215,43 +216,52 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        self.refuse_changes(plan, options)?;
+        let request = gate::pass(plan, self.config, options, self.clock.now())?;
         let number = self.journal.begin()?;
-        let _locked = self.locked(number);
-        let taken_over = self.lock_run(number, plan, options, sink, stop).await?;
+        let (_locked, taken_over) = match request {
+            // What waits for a person holds nothing.
+            Some(_) => (None, None),
+            None => {
+                let (locked, taken_over) = self.hold(number, plan, options, sink, stop).await?;
+                (Some(locked), taken_over)
+            }
+        };
         let sources = self.keep_sources(plan)?;
         let recorder = Recorder::new(number, 0, self.masker, self.clock, self.journal, sink);
         let run = Run::new(self, plan, options, recorder);
+        let durability = match plan.effect.changes() {
+            true => Durability::Durable,
+            false => Durability::Relaxed,
+        };
         let start = self.start_of(plan, options, sources);
-        run.begin(Event::RunStarted(start), taken_over)?;
+        run.begin(Event::RunStarted(start), durability)?;
+        if let Some(request) = request {
+            return Ok(run.wait_for_approval(request)?);
+        }
+        run.tell_of(taken_over);
         Ok(run.to_its_end(stop).await)
     }
 
-    /// Takes the lock of a run, and tells whom it waits for.
-    pub(super) async fn lock_run(
+    /// Takes the lock of a plan for the length of a leg, and tells whom it was taken from where that one is dead.
+    pub(super) async fn hold(
         &self,
         number: RunId,
         plan: &Plan,
         options: &RunOptions,
         sink: &mut dyn Sink,
         stop: &StopSignal,
-    ) -> Result<Option<LockTakenOver>, RunError> {
+    ) -> Result<(Locked<'_>, Option<LockTakenOver>), RunError> {
+        let locked = self.locked(number);
         let patience = Patience {
             wait: options.wait,
             tell: &mut |line| sink.waiting(line),
             stop,
         };
-        self.lock_plan(number, plan, options, patience)
+        let taken_over = self
+            .lock_plan(number, plan, options, patience)
             .await
-            .map_err(RunError::Locked)
-    }
-
-    /// Refuses a plan that may change something where the caller allows reads only.
-    pub(super) fn refuse_changes(&self, plan: &Plan, options: &RunOptions) -> Result<(), RunError> {
-        match plan.first_change(self.config) {
-            Some((step, effect)) if options.read_only => Err(RunError::ReadOnly { step, effect }),
-            Some(_) | None => Ok(()),
-        }
+            .map_err(RunError::Locked)?;
+        Ok((locked, taken_over))
     }
 
     /// The text of a template of the configuration, secrets and all.
@@ -297,23 +307,18 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the first event of a leg. Nothing is done if the journal does not take it.
-    pub(super) fn begin(
-        &self,
-        event: Event,
-        taken_over: Option<LockTakenOver>,
-    ) -> Result<(), RunError> {
-        let durability = match self.plan.effect.changes() {
-            true => Durability::Durable,
-            false => Durability::Relaxed,
-        };
+    pub(super) fn begin(&self, event: Event, durability: Durability) -> Result<(), RunError> {
         self.recorder
             .record(event, durability)
-            .map_err(|refused| RunError::Journal(refused.0))?;
+            .map_err(|refused| RunError::Journal(refused.0))
+    }
+
+    /// Tells of a lock that was taken from a dead run.
+    pub(super) fn tell_of(&self, taken_over: Option<LockTakenOver>) {
         // That a run has its lock back from its own dead leg is no news.
         if let Some(event) = taken_over.filter(|from| from.from != self.recorder.run()) {
             self.record(Event::LockTakenOver(event), Durability::Relaxed);
         }
-        Ok(())
     }
 
     /// Runs the steps of the plan, and closes the journal.
@@ -333,6 +338,8 @@ impl<'a> Run<'a> {
             referred,
             caller: None,
             past,
+            outer: None,
+            agreed: false,
             stop: self.stop.clone(),
         }
     }
@@ -342,8 +349,8 @@ impl<'a> Run<'a> {
         let Plan {
             runbook, inputs, ..
         } = self.plan;
-        let run = self.recorder.run();
-        self.engine.scope(runbook, inputs, run, self.options.dry)
+        self.engine
+            .scope(runbook, inputs, self.recorder.run(), self.options.dry)
     }
 
     /// Does the work of a leg. It hears when its caller wants it to stop, or its time is over.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::base::{Effect, Severity, Span, Status};
+use crate::base::{Effect, Secret, Severity, Span, Status};
 use crate::event::{Event, Preview, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{EffectRule, OnFailure, Step};
@@ -21,6 +21,15 @@ use super::rehearse::Unknown;
 use super::run::Run;
 use super::shown::table_of;
 use super::{Durability, Outputs, artifact};
+
+/// The shortest word of a sensitive output that is masked from then on, in bytes.
+const SHORTEST_WORD: usize = 8;
+
+/// The longest such word.
+const LONGEST_WORD: usize = 64 * 1024;
+
+/// So many such words of one step are masked at most.
+const MOST_WORDS: usize = 1000;
 
 /// What the run needs to know of a step that ended.
 #[derive(Clone, Debug)]
@@ -49,13 +58,13 @@ pub(super) struct Given {
     pub(super) attempts: u32,
     pub(super) artifact: Option<String>,
     pub(super) ends_run: bool,
+    /// What it would have done, in a dry run.
+    pub(super) preview: Option<Preview>,
+    pub(super) unknown: Unknown,
     /// Whether its action did what it should although the step failed.
     pub(super) acted: bool,
     /// Whether it was cut off because the run had to stop.
     pub(super) stopped: bool,
-    /// What it would have done, in a dry run.
-    pub(super) preview: Option<Preview>,
-    pub(super) unknown: Unknown,
 }
 
 impl Run<'_> {
@@ -159,9 +168,10 @@ impl Run<'_> {
             (None, Err(failure)) => return self.fail(turn, began, &failure, 0, Effect::Read),
             (None, Ok(_)) => {}
         }
-        if let Err(failure) = self.confirmed(turn).await {
-            return self.never_began(turn, &failure);
-        }
+        let leave = match self.confirmed(turn).await {
+            Ok(leave) => leave,
+            Err(failure) => return self.never_began(turn, &failure),
+        };
         let started = StepStarted {
             step: key.clone(),
             action: step.call.name(),
@@ -183,6 +193,7 @@ impl Run<'_> {
         self.forget(key);
         let began = Instant::now();
         let observed = self.observe(turn).await;
+        drop(leave);
         self.remember_undo(turn, &observed.result);
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
@@ -256,7 +267,9 @@ impl Run<'_> {
         }
         let artifact = match &step.artifact {
             Some(artifact) if !self.options.dry => {
-                match artifact::keep(self.engine, artifact, &outputs, &own(&artifact.path.text)) {
+                let sensitive = step.sensitive || outputs.sensitive;
+                let scope = own(&artifact.path.text);
+                match artifact::keep(self.engine, artifact, &outputs, &scope, sensitive) {
                     Ok(path) => Some(path),
                     Err(error) => {
                         let failure = Failure::Action(error);
@@ -276,7 +289,6 @@ impl Run<'_> {
             took_ms: Some(milliseconds(began)),
             attempts,
             artifact,
-            unknown,
             ..Given::default()
         };
         self.finish(turn, ending, given)
@@ -357,6 +369,15 @@ impl Run<'_> {
             frame, step, key, ..
         } = turn;
         let sensitive = step.sensitive || given.outputs.sensitive;
+        if sensitive {
+            // What comes of it later is masked like any other secret: a token that a server hands out, and echoes.
+            let typed = given.outputs.sensitive;
+            let told = given.outputs.values.iter().chain(&given.saved);
+            // Who answered is no secret.
+            let texts = told.filter(|(name, _)| !typed || *name == "answer");
+            let texts = texts.map(|(_, value)| value);
+            self.engine.masker.learn(&secrets_in(texts, typed));
+        }
         let outputs = bounded(given.outputs.values, self.engine.masker);
         // What it found, or why it failed, may quote what it gave.
         let detail = match ending.status {
@@ -438,6 +459,33 @@ impl StepEnd {
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)
     }
+}
+
+/// The texts of sensitive values that are secrets by themselves: of what a person typed unseen every one, else words of
+/// some length. Sentences and short words stand everywhere.
+fn secrets_in<'a>(values: impl Iterator<Item = &'a Value>, typed: bool) -> Vec<Secret> {
+    fn collect(value: &Value, typed: bool, found: &mut Vec<Secret>) {
+        match value {
+            Value::String(text) => {
+                let word = text.trim();
+                let likely = (SHORTEST_WORD..=LONGEST_WORD).contains(&word.len())
+                    && !word.contains(char::is_whitespace);
+                if found.len() < MOST_WORDS && (typed || likely) {
+                    found.push(Secret::new(word.to_owned()));
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, typed, found)),
+            Value::Object(entries) => {
+                entries
+                    .values()
+                    .for_each(|item| collect(item, typed, found));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    values.for_each(|value| collect(value, typed, &mut found));
+    found
 }
 
 /// How sure the journal must be of the end of a step: what one that may change something did must not be forgotten with

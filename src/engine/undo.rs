@@ -58,6 +58,8 @@ impl Run<'_> {
         let (_held, never) = StopSignal::new();
         let unstopped = Frame {
             stop: never,
+            // Who agreed to the step agreed to what takes it back: nobody is asked in the middle of it.
+            agreed: true,
             ..frame.clone()
         };
         while frame.stop.now().is_none() {

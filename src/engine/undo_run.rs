@@ -13,7 +13,9 @@ use super::resume::{locate, needed, uses_of_call};
 use super::run::{Run, Whole};
 use super::sequence::Worst;
 use super::undo::UndoEnd;
-use super::{Engine, PromptError, RunEnd, RunError, RunOptions, Sink, StopSignal};
+use super::{
+    Durability, Engine, PromptError, Refusal, RunEnd, RunError, RunOptions, Sink, StopSignal,
+};
 
 /// What the undo of one step would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,20 +43,23 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        let _locked = self.locked(history.run());
-        let taken_over = self
-            .lock_run(history.run(), plan, options, sink, stop)
-            .await?;
+        if let Some((step, effect)) = plan.first_change(self.config)
+            && options.read_only
+        {
+            return Err(RunError::Refused(Refusal::ReadOnly { step, effect }));
+        }
         self.keep_changed(plan, &options.changed)?;
+        let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Undo, plan, history, options, sink);
         let referred = Referred::of(&plan.runbook);
         run.until_stopped(stop, async {
             run.settle_all(from).await?;
             let steps = run.gather(&referred, from).await?;
-            run.agreed(&steps).await
+            run.agreed_to_undo(&steps).await
         })
         .await?;
-        run.begin(run.resumed(), taken_over)?;
+        run.begin(run.resumed(), Durability::Durable)?;
+        run.tell_of(taken_over);
         let frame = run.frame(&referred, Past::IsNothing);
         let end = run.until_stopped(stop, run.undo_all(&frame)).await;
         let whole = run.taken_back(end);
@@ -82,7 +87,7 @@ impl Engine<'_> {
             let Some(undoable) = last else {
                 return Ok(shown);
             };
-            shown.push(run.show_undo(&undoable, &frame).await);
+            shown.push(run.preview_undo_of(&undoable, &frame).await);
         }
     }
 }
@@ -178,7 +183,7 @@ impl Run<'_> {
     }
 
     /// Asks once whether all of it is to be taken back.
-    async fn agreed(&self, steps: &[StepKey]) -> Result<(), RunError> {
+    async fn agreed_to_undo(&self, steps: &[StepKey]) -> Result<(), RunError> {
         let runbook = self.plan.runbook.path.typed();
         let names: Vec<&str> = steps.iter().map(StepKey::as_str).collect();
         let what = format!(
@@ -187,7 +192,7 @@ impl Run<'_> {
             self.recorder.run(),
             names.join(", ")
         );
-        let refused = |error: &PromptError, help: String| RunError::Refused {
+        let refused = |error: &PromptError, help: String| RunError::NotAgreed {
             reason: format!("{what}? {error}"),
             help: Some(help),
         };
@@ -234,7 +239,11 @@ impl Run<'_> {
         }
     }
 
-    async fn show_undo(&self, undoable: &Undoable, frame: &super::frame::Frame<'_>) -> UndoStep {
+    async fn preview_undo_of(
+        &self,
+        undoable: &Undoable,
+        frame: &super::frame::Frame<'_>,
+    ) -> UndoStep {
         let step = &undoable.step;
         let effect = self.effect_of_undo(undoable);
         let call = step.undo.as_ref();
@@ -249,7 +258,7 @@ impl Run<'_> {
             (Some(because), _) => Err(because.clone()),
             (None, None) => Ok(Preview::default()),
             (None, Some(call)) => self
-                .preview(turn, call)
+                .preview_call(turn, call)
                 .await
                 .map(|preview| Preview {
                     sent: self.engine.masker.text(&preview.sent),
@@ -267,7 +276,7 @@ impl Run<'_> {
 }
 
 fn said_no() -> RunError {
-    RunError::Refused {
+    RunError::NotAgreed {
         reason: "a person said no".to_owned(),
         help: None,
     }

@@ -1,5 +1,6 @@
 //! The kinds of events, in the past tense.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,6 +29,8 @@ pub enum Event {
     FindingRaised(FindingRaised),
     /// The run ended.
     RunFinished(RunFinished),
+    /// Old runs were taken out of the journal. An event of the journal itself: of run 0.
+    JournalPruned(JournalPruned),
     /// A kind that a later version wrote: kept as it is, shown by none.
     Other(Map<String, Value>),
 }
@@ -169,6 +172,34 @@ pub struct LockTakenOver {
     pub host: String,
     /// As which process.
     pub pid: u32,
+}
+
+/// Old runs were taken out of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalPruned {
+    /// The moment before which they had ended.
+    pub before: DateTime<Utc>,
+    /// How many runs.
+    pub runs: u64,
+    /// How many events.
+    pub events: u64,
+    /// Where their events stood, in order.
+    pub gaps: Vec<Gap>,
+    /// Who did it.
+    pub user: String,
+    /// Where.
+    pub host: String,
+}
+
+/// Events that were taken out of the journal, one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The position of the first.
+    pub first: u64,
+    /// The position of the last.
+    pub last: u64,
+    /// The hash of the last, in hexadecimal: the event behind it continues from there.
+    pub hash: String,
 }
 
 /// A step as the plan knows it before anything runs.
@@ -380,6 +411,7 @@ impl Event {
             Self::ApprovalRequested(_) => "approval-requested",
             Self::RunApproved(_) => "run-approved",
             Self::LockTakenOver(_) => "lock-taken-over",
+            Self::JournalPruned(_) => "journal-pruned",
             Self::StepStarted(_) => "step-started",
             Self::StepRetried(_) => "step-retried",
             Self::StepFinished(_) => "step-finished",
@@ -409,6 +441,7 @@ impl Serialize for Event {
             Self::ApprovalRequested(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::RunApproved(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::LockTakenOver(fields) => Tagged { r#type, fields }.serialize(serializer),
+            Self::JournalPruned(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::StepStarted(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::StepRetried(fields) => Tagged { r#type, fields }.serialize(serializer),
             Self::StepFinished(fields) => Tagged { r#type, fields }.serialize(serializer),
@@ -433,6 +466,7 @@ impl<'de> Deserialize<'de> for Event {
             Some("approval-requested") => fields(map).map(Self::ApprovalRequested),
             Some("run-approved") => fields(map).map(Self::RunApproved),
             Some("lock-taken-over") => fields(map).map(Self::LockTakenOver),
+            Some("journal-pruned") => fields(map).map(Self::JournalPruned),
             Some("step-started") => fields(map).map(Self::StepStarted),
             Some("step-retried") => fields(map).map(Self::StepRetried),
             Some("step-finished") => fields(map).map(Self::StepFinished),

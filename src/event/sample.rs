@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
 
 use super::{
-    ApprovalRequested, Envelope, Event, FindingRaised, LockTakenOver, PlannedStep, Preview,
-    Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished, StepPlace,
-    StepRetried, StepStarted, StepTable, VERSION,
+    ApprovalRequested, Envelope, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
+    PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source,
+    StepFinished, StepPlace, StepRetried, StepStarted, StepTable, VERSION,
 };
 
 /// The moment of the event with this number.
@@ -384,6 +384,17 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
                 from: RunId(run),
                 user,
                 pid,
+            })
+        }),
+        (any::<(u64, u64)>(), any_text()).prop_map(|((first, last), user)| {
+            let hash = "ab".repeat(32);
+            Event::JournalPruned(JournalPruned {
+                before: odd_moment(),
+                runs: first,
+                events: last,
+                gaps: vec![Gap { first, last, hash }],
+                host: user.clone(),
+                user,
             })
         }),
         (

@@ -137,6 +137,7 @@ impl Summary {
             | Event::ApprovalRequested(_)
             | Event::RunApproved(_)
             | Event::LockTakenOver(_)
+            | Event::JournalPruned(_)
             | Event::Other(_) => {}
         }
     }

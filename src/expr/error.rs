@@ -14,6 +14,8 @@ pub struct EvalError {
     pub place: Place,
     /// What was expected or what to do next.
     pub help: Option<String>,
+    /// Whether it is the value that is to blame, which does not fit where it lands, and not who wrote the text.
+    pub unfit: bool,
 }
 
 impl From<EvalError> for Diagnostic {
@@ -33,6 +35,8 @@ pub(super) struct Fault {
     pub(super) help: Option<String>,
     /// The bytes of the template or expression that are to blame.
     pub(super) range: Option<Range<usize>>,
+    /// Whether the value is to blame.
+    pub(super) unfit: bool,
 }
 
 impl Fault {
@@ -41,6 +45,15 @@ impl Fault {
             message: message.into(),
             help: None,
             range: None,
+            unfit: false,
+        }
+    }
+
+    /// A value that does not fit where it lands.
+    pub(super) fn unfit(message: impl Into<String>) -> Self {
+        Self {
+            unfit: true,
+            ..Self::new(message)
         }
     }
 
@@ -64,6 +77,7 @@ impl Fault {
             },
             message: self.message,
             help: self.help,
+            unfit: self.unfit,
         }
     }
 }

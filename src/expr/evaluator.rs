@@ -11,13 +11,15 @@ use super::syntax;
 use super::unknown::{KNOWN_AFTER_RUN, is_unknown};
 use super::value::{is_secret, json_of};
 use super::{Argument, Judgement, Scope, judge, landing, names};
-use crate::base::Clock;
+use crate::base::{Clock, Masker};
 use crate::model::{Expression, Kind, Node, Template};
 
 /// Evaluates templates and expressions. Build one and share it: a clone costs nothing.
 #[derive(Clone)]
 pub struct Evaluator {
     machine: Machine,
+    /// Knows the secrets, also where one came back as an output of a step.
+    pub(super) masker: Masker,
 }
 
 impl Evaluator {
@@ -26,7 +28,15 @@ impl Evaluator {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             machine: Machine::new(clock),
+            masker: Masker::default(),
         }
+    }
+
+    /// The same that knows the secrets, and lets none of them onto a command line whichever way it came.
+    #[must_use]
+    pub fn knowing(mut self, masker: &Masker) -> Self {
+        self.masker = masker.clone();
+        self
     }
 
     /// Evaluates a node for its kind, each value escaped for where it lands.

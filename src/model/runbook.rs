@@ -66,6 +66,14 @@ pub struct Approval {
     pub steps: Vec<String>,
 }
 
+impl Approval {
+    /// Whether it is given for the step of this name.
+    #[must_use]
+    pub fn covers(&self, step: &str) -> bool {
+        self.steps.is_empty() || self.steps.iter().any(|name| name == step)
+    }
+}
+
 /// `[heartbeat]`: where runs are told to a watch for what does not happen, in the way of healthchecks.io.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {

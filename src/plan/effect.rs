@@ -212,6 +212,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_stated_effect_makes_sql_no_milder() {
+        let effect = |stated: &str| {
+            let call = format!("sql.execute = 'DELETE FROM t WHERE id = 1'\n{stated}");
+            effect_of_runbook(&parse("a", &[call]), &Config::default(), &Children::new())
+        };
+        assert_eq!(effect("effect = 'read'"), Effect::Write);
+        assert_eq!(effect("effect = 'destroy'"), Effect::Destroy);
+    }
+
     fn parse(path: &str, steps: &[String]) -> Runbook {
         let steps: Vec<String> = steps
             .iter()

@@ -1,5 +1,6 @@
 //! A runbook with its inputs resolved and its effects known, before anything runs. A plan never changes.
 
+mod demands;
 mod effect;
 mod places;
 mod secrets;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::event::PlannedStep;
 use crate::model::Runbook;
 
+pub use demands::Asked;
 pub use effect::{effect_of_call, effect_of_runbook, effect_of_step};
 
 /// A runbook with its inputs resolved and its effects known.

@@ -24,6 +24,8 @@ pub struct Rows {
 pub struct Changed {
     /// How many rows it inserted, updated or deleted itself; those that triggers changed are not counted.
     pub changed: u64,
+    /// How many rows changed in all, those that triggers and references changed too.
+    pub in_all: u64,
     /// The rows that it gave (`RETURNING`).
     pub rows: Rows,
 }

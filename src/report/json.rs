@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::base::{Effect, RunId, Severity, Status, Verdict};
-use crate::event::{Envelope, StepLine, StepTable, Summary};
+use crate::event::{Envelope, Preview, StepLine, StepPlace, StepTable, Summary};
 
+use super::notes::Notes;
 use super::{Format, Report, json_text};
 
 /// The registry's line.
@@ -16,26 +17,29 @@ pub(super) const FORMAT: Format = Format {
     name: "json",
     help: "one JSON object at the end, with every output whole",
     for_people: false,
+    runs_only: false,
     by_line: false,
     make: |_| Box::new(Json::default()),
 };
 
-/// The name and version of the format. Keys may be added; what is there keeps its meaning until the number changes.
+/// The name and version of the format, which `schemas/run.schema.json` describes. Keys may be added; what is there keeps its meaning until the number changes.
 const SCHEMA: &str = "opsbook.run/1";
 
 #[derive(Default)]
 struct Json {
     summary: Summary,
+    notes: Notes,
 }
 
 impl Report for Json {
     fn event(&mut self, envelope: &Envelope, _: &mut dyn io::Write) -> io::Result<()> {
         self.summary.add(envelope);
+        self.notes.hear(envelope);
         Ok(())
     }
 
     fn finish(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
-        json_text::write_pretty(out, &Run::of(&self.summary))
+        json_text::write_pretty(out, &Run::of(&self.summary, &self.notes))
     }
 }
 
@@ -63,6 +67,7 @@ struct Run<'a> {
     reason: &'a str,
     counts: Map<String, Value>,
     findings: Vec<Finding<'a>>,
+    notes: &'a [String],
     steps: Vec<Step<'a>>,
     output: Option<&'a StepTable>,
 }
@@ -92,10 +97,12 @@ struct Step<'a> {
     table: Option<&'a StepTable>,
     sensitive: bool,
     artifact: Option<&'a str>,
+    preview: Option<&'a Preview>,
+    place: Option<&'a StepPlace>,
 }
 
 impl<'a> Run<'a> {
-    fn of(summary: &'a Summary) -> Self {
+    fn of(summary: &'a Summary, notes: &'a Notes) -> Self {
         let start = summary.start.as_ref();
         Self {
             schema: SCHEMA,
@@ -131,6 +138,7 @@ impl<'a> Run<'a> {
                     remedy: finding.remedy.as_deref(),
                 })
                 .collect(),
+            notes: notes.lines(),
             steps: summary.steps.iter().map(Step::of).collect(),
             output: summary.output_table(),
         }
@@ -157,6 +165,8 @@ impl<'a> Step<'a> {
             table: end.and_then(|end| end.table.as_ref()),
             sensitive: end.is_some_and(|end| end.sensitive),
             artifact: end.and_then(|end| end.artifact.as_deref()),
+            preview: end.and_then(|end| end.preview.as_ref()),
+            place: line.place.as_ref(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) const FORMAT: Format = Format {
     name: "jsonl",
     help: "each event as it happens, one JSON object a line",
     for_people: false,
+    runs_only: false,
     by_line: true,
     make: |_| Box::new(JsonLines),
 };

@@ -25,6 +25,7 @@ pub(super) const FORMAT: Format = Format {
     name: "junit",
     help: "JUnit XML for CI servers, a case for each step",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Junit::default()),
 };
@@ -62,17 +63,16 @@ impl Report for Junit {
         let mut writer = Writer::new_with_indent(&mut *out, b' ', 2);
         writer.write_event(Xml::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let points = points(&self.summary);
-        let mut totals = self.totals(&points);
+        let totals = self.totals(&points);
         let mut suites = writer
             .create_element("testsuites")
             .with_attribute(("name", "opsbook"));
         for (name, value) in &totals {
             suites = suites.with_attribute((*name, value.as_str()));
         }
-        totals.extend(self.origin());
         suites.write_inner_content(|writer| {
             let mut suite = writer.create_element("testsuite");
-            for (name, value) in &totals {
+            for (name, value) in self.origin().iter().chain(&totals) {
                 suite = suite.with_attribute((*name, value.as_str()));
             }
             suite.write_inner_content(|writer| self.write_suite(&points, writer))?;
@@ -367,7 +367,7 @@ mod tests {
             text,
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="opsbook" tests="4" failures="1" errors="1" skipped="1" time="2" timestamp="2026-11-20T03:00:00">
-  <testsuite tests="4" failures="1" errors="1" skipped="1" time="2" timestamp="2026-11-20T03:00:00" name="db prune" hostname="host.example.com" file="runbooks/db/prune.toml">
+  <testsuite name="db prune" hostname="host.example.com" file="runbooks/db/prune.toml" tests="4" failures="1" errors="1" skipped="1" time="2" timestamp="2026-11-20T03:00:00">
     <properties>
       <property name="run" value="412"/>
       <property name="verdict" value="critical"/>

@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "markdown",
     help: "GitHub-flavoured Markdown, for summaries and comments",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Markdown::default()),
 };

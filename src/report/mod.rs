@@ -26,6 +26,12 @@ use crate::event::Envelope;
 pub(crate) use points::{Point, points};
 pub use table::rows_of;
 
+/// The JSON Schema of what the format `json` writes.
+pub const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");
+
+/// The JSON Schema of a line of the format `jsonl`.
+pub const EVENT_SCHEMA: &str = include_str!("../../schemas/event.schema.json");
+
 /// Writes one run in some format. Fed from the journal, it writes what it wrote while the run was live.
 pub trait Report {
     /// Takes in the next event of the run.
@@ -78,6 +84,8 @@ pub struct Format {
     pub for_people: bool,
     /// Whether it is one JSON value a line, in which lists are printed too.
     pub by_line: bool,
+    /// Whether it is a format for runs alone, in which no list can be printed.
+    pub runs_only: bool,
     /// Makes a report of one run.
     pub make: fn(Style) -> Box<dyn Report>,
 }

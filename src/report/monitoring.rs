@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "monitoring",
     help: "the output of a monitoring plugin, with performance data",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Monitoring::default()),
 };
@@ -46,8 +47,7 @@ impl Report for Monitoring {
         let bad: Vec<&Point<'_>> = points.iter().filter(|point| point.is_bad()).collect();
         writeln!(out, "{} | {}", self.headline(&bad), self.data())?;
         for point in bad {
-            let line = format!("{}: {} {}", point.name, point.word, point.message);
-            writeln!(out, "{}", text(&line))?;
+            writeln!(out, "{}", text(&point.headline()))?;
             for line in point.lines() {
                 writeln!(out, "  {}", text(&line))?;
             }
@@ -78,7 +78,7 @@ impl Monitoring {
         if tells_more(&self.summary) {
             parts.push(self.summary.reason.clone());
         } else if let Some(worst) = bad.iter().max_by_key(|point| point.verdict) {
-            parts.push(format!("{}: {}", worst.name, worst.message));
+            parts.push(worst.headline());
         }
         parts.retain(|part| !part.is_empty());
         text(&format!("{state} - {}", parts.join("; ")))
@@ -160,7 +160,7 @@ mod tests {
         ]);
         assert_eq!(
             told(&stream),
-            "CRITICAL - 2 steps: 1 critical, 1 not run; count: a¦b c \
+            "CRITICAL - 2 steps: 1 critical, 1 not run; count: CRITICAL a¦b c \
              | 'time'=2s;;;0 'count'=0.012s;;;0 'count.it''s:1'=-2.5;;;\n\
              count: CRITICAL a¦b c\n"
         );

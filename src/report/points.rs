@@ -63,6 +63,14 @@ impl Point<'_> {
         }
     }
 
+    /// What it is and why it is so, in one line.
+    pub(crate) fn headline(&self) -> String {
+        match &self.message {
+            known if self.name.ends_with(known.as_str()) => format!("{}: {}", self.name, self.word),
+            news => format!("{}: {} {news}", self.name, self.word),
+        }
+    }
+
     /// What is known of the trouble beside the message, a line each.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = self.below.clone();

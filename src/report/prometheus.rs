@@ -22,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     name: "prometheus",
     help: "metrics for the textfile collector of node_exporter",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Prometheus::default()),
 };

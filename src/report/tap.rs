@@ -4,10 +4,10 @@
 
 use std::io;
 
-use serde::Serialize;
+use serde_json::Value;
 
+use crate::base::exit::ExitCode;
 use crate::base::text::one_line;
-use crate::base::{Severity, exit::ExitCode};
 use crate::event::{Envelope, Summary};
 
 use super::notes::Notes;
@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: "tap",
     help: "Test Anything Protocol, version 14, a point for each step",
     for_people: false,
+    runs_only: true,
     by_line: false,
     make: |_| Box::new(Tap::default()),
 };
@@ -28,18 +29,6 @@ pub(super) const FORMAT: Format = Format {
 struct Tap {
     summary: Summary,
     notes: Notes,
-}
-
-/// What is known of a point beside its name. Its JSON is YAML, which holds JSON whole.
-#[derive(Serialize)]
-struct Diagnostic<'a> {
-    status: &'a str,
-    severity: Option<Severity>,
-    message: &'a str,
-    more: Vec<String>,
-    file: Option<&'a str>,
-    line: Option<usize>,
-    duration_ms: Option<f64>,
 }
 
 impl Report for Tap {
@@ -102,18 +91,35 @@ fn write_point(number: usize, point: &Point<'_>, out: &mut dyn io::Write) -> io:
     if !point.is_bad() {
         return Ok(());
     }
+    writeln!(out, "  ---")?;
+    for (key, value) in diagnostics(point) {
+        // A value of JSON is one of YAML, which holds JSON whole.
+        writeln!(out, "  {key}: {}", json_text::line(&value))?;
+    }
+    writeln!(out, "  ...")
+}
+
+/// What is known of a point beside its name.
+fn diagnostics(point: &Point<'_>) -> Vec<(&'static str, Value)> {
     let place = point.step.and_then(|step| step.place.as_ref());
-    let file = place.map(|place| one_line(&place.file));
-    let diagnostic = Diagnostic {
-        status: point.word,
-        severity: point.severity,
-        message: &point.message,
-        more: point.lines(),
-        file: file.as_deref(),
-        line: place.map(|place| place.line),
-        duration_ms: point.step.and_then(|step| step.end.as_ref()?.took_ms),
-    };
-    writeln!(out, "  ---\n  {}\n  ...", json_text::line(&diagnostic))
+    let took = point.step.and_then(|step| step.end.as_ref()?.took_ms);
+    let lines = point.lines();
+    let facts = [
+        ("status", Some(point.word.into())),
+        (
+            "severity",
+            point.severity.map(|severity| severity.as_str().into()),
+        ),
+        ("message", Some(point.message.as_str().into())),
+        ("more", (!lines.is_empty()).then(|| lines.into())),
+        ("file", place.map(|place| one_line(&place.file).into())),
+        ("line", place.map(|place| place.line.into())),
+        ("duration_ms", took.map(Value::from)),
+    ];
+    let known = facts.into_iter();
+    known
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }
 
 /// Text in which nothing begins a directive. It takes one line already.
@@ -170,7 +176,13 @@ mod tests {
 # CRITICAL (exit 2): 3 steps: 1 ok, 1 critical, 1 skipped
 not ok 1 - count
   ---
-  {"status":"CRITICAL","severity":"P1","message":"issue #7 \\ \"x\"","more":["→ look"],"file":"runbooks/db/prune.toml","line":7,"duration_ms":12.0}
+  status: "CRITICAL"
+  severity: "P1"
+  message: "issue #7 \\ \"x\""
+  more: ["→ look"]
+  file: "runbooks/db/prune.toml"
+  line: 7
+  duration_ms: 12.0
   ...
 ok 2 - delete # SKIP doomed > 0 \# is false
 ok 3 - last

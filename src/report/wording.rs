@@ -130,32 +130,21 @@ fn worst_finding(summary: &Summary, parts: &mut Vec<String>) {
     }
 }
 
-/// Why a step ended so, in one line; where it was shown instead of done, what it would send and how much that touches.
+/// Why a step ended so, in one line; where it was shown instead of done and says nothing, what it would send.
 pub(super) fn detail(line: &StepLine) -> String {
     let Some(end) = &line.end else {
         return String::new();
     };
-    let mut told = one_line(&end.detail);
-    let Some(preview) = &end.preview else {
+    let told = one_line(&end.detail);
+    let Some(preview) = end.preview.as_ref().filter(|_| told.is_empty()) else {
         return told;
     };
-    let rows = preview
-        .rows
-        .map(|rows| format!("touches {}", count_of(rows, "row")));
-    for part in [Some(one_line(&preview.sent)), rows].into_iter().flatten() {
-        if part.is_empty() || told.contains(&part) {
-            continue;
-        }
-        if !told.is_empty() {
-            told.push_str("; ");
-        }
-        told.push_str(&part);
-    }
-    told
-}
-
-fn count_of(number: u64, noun: &str) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), noun)
+    let rows = preview.rows.map(|rows| {
+        let noun = if rows == 1 { "row" } else { "rows" };
+        format!("{} {noun}", thousands(rows))
+    });
+    let parts = [Some(one_line(&preview.sent)), rows].into_iter().flatten();
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// A runbook as it is typed: `db prune`.

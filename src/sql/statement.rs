@@ -3,7 +3,7 @@
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, CopySource, CopyTarget, Delete, Expr,
     FromTable, Merge, MergeAction, MergeClauseKind, Query, SelectInto, Set, SetExpr, Statement,
-    TableFactor, TableWithJoins, UnaryOperator, Update, With,
+    TableFactor, TableWithJoins, Update, With,
 };
 
 use crate::base::Effect;
@@ -265,13 +265,22 @@ fn always(condition: &Expr) -> bool {
     match condition {
         Expr::Value(_) => true,
         Expr::Nested(inner)
-        | Expr::UnaryOp {
-            op: UnaryOperator::Not,
-            expr: inner,
-        }
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::Cast { expr: inner, .. }
         | Expr::IsTrue(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsNull(inner)
         | Expr::IsNotNull(inner) => always(inner),
         Expr::BinaryOp { left, right, .. } => (always(left) && always(right)) || left == right,
+        Expr::InList { expr, list, .. } => always(expr) && list.iter().all(always),
+        Expr::Between {
+            expr, low, high, ..
+        } => [expr, low, high].into_iter().all(|part| always(part)),
+        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
+            always(expr) && always(pattern)
+        }
         _ => false,
     }
 }

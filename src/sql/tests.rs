@@ -67,6 +67,14 @@ const COMMON: &[(&str, Effect)] = &[
     ("DELETE FROM t WHERE 1 = 1", Destroy),
     ("DELETE FROM t WHERE true", Destroy),
     ("DELETE FROM t WHERE (id = id)", Destroy),
+    ("DELETE FROM t WHERE 1 IN (1, 2)", Destroy),
+    ("DELETE FROM t WHERE 1 BETWEEN 0 AND 2", Destroy),
+    ("DELETE FROM t WHERE 'a' LIKE 'a%'", Destroy),
+    ("UPDATE t SET a = 1 WHERE NULL IS NULL", Destroy),
+    ("DELETE FROM t WHERE -1 < CAST(1 AS integer)", Destroy),
+    ("DELETE FROM t WHERE a IN (1, 2) AND NOT b", Write),
+    ("DELETE FROM t WHERE 1 IN (a, 2)", Write),
+    ("DELETE FROM t WHERE a IS NULL", Write),
     ("UPDATE t SET a = 1 WHERE 'a' = 'a' OR 2 > 1", Destroy),
     ("DELETE /* WHERE id = 1 */ FROM t -- WHERE id = 1", Destroy),
     ("DROP TABLE t", Destroy),
@@ -325,6 +333,12 @@ fn counts_statements_and_the_rows_of_a_single_change() {
     ] {
         assert_eq!(effect(text, Postgres).count.as_deref(), count, "{text}");
     }
+    for every_row in ["DELETE FROM t", "UPDATE t SET a = ?1"] {
+        assert_eq!(
+            effect(every_row, Sqlite).count.as_deref(),
+            Some("SELECT count(*) AS n FROM t")
+        );
+    }
     assert_eq!(
         effect(
             "DELETE FROM t WHERE a = 1; DELETE FROM u WHERE b = 1",
@@ -333,6 +347,16 @@ fn counts_statements_and_the_rows_of_a_single_change() {
         .count,
         None
     );
+    // What would be changed by counting is not counted.
+    for text in [
+        "DELETE FROM t WHERE frobnicate(a) > 1",
+        "DELETE FROM t WHERE a > nextval('s')",
+        "UPDATE t SET a = 1 WHERE b IN (SELECT c FROM u FOR UPDATE)",
+    ] {
+        let found = effect(text, Postgres);
+        assert!(found.effect.changes(), "{found:?}");
+        assert_eq!(found.count, None, "{text}");
+    }
     assert_eq!(effect("SELECT 1; SELECT 2;; ", Sqlite).statements, 2);
     assert_eq!(effect("", Sqlite).statements, 0);
 }

@@ -6,4 +6,4 @@ mod sqlite;
 mod story;
 
 pub use memory::MemoryJournal;
-pub use sqlite::{ChainHash, SqliteJournal};
+pub use sqlite::{ChainHash, Exported, Prune, Pruned, SqliteJournal, Verified};

@@ -125,6 +125,7 @@ impl Sink for Live {
             Event::ApprovalRequested(_)
             | Event::RunApproved(_)
             | Event::LockTakenOver(_)
+            | Event::JournalPruned(_)
             | Event::FindingRaised(_)
             | Event::Other(_) => {}
         }

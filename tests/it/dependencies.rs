@@ -33,8 +33,12 @@ fn packages() -> Vec<Value> {
 fn the_lock_file_of_npm_names_checksums_and_no_address() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm/package-lock.json");
     let text = std::fs::read_to_string(path).unwrap();
-    assert!(!text.contains("://"), "{text}");
-    let lock: Value = serde_json::from_str(&text).unwrap();
+    let mut lock: Value = serde_json::from_str(&text).unwrap();
+    for package in lock["packages"].as_object_mut().unwrap().values_mut() {
+        // Where their authors ask for money is no place to download from.
+        package.as_object_mut().unwrap().remove("funding");
+    }
+    assert!(!lock.to_string().contains("://"), "{lock:#}");
     let packages = lock["packages"].as_object().unwrap();
     assert!(packages.len() > 1, "{text}");
     for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {

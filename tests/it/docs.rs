@@ -60,6 +60,21 @@ fn every_status_has_its_row_and_no_other() {
     }
 }
 
+/// The first table of the page has a row for each format and no other.
+#[test]
+fn the_page_of_reports_has_every_format() {
+    let page = page("docs/reports.md");
+    let first = page
+        .split("\n\n")
+        .find(|part| part.starts_with('|'))
+        .unwrap();
+    let names: Vec<&str> = opsbook::report::FORMATS
+        .iter()
+        .map(|format| format.name)
+        .collect();
+    assert_eq!(first_cells(first), names);
+}
+
 #[test]
 fn the_page_of_the_language_names_every_action_verb_and_input_type() {
     let page = page("docs/language.md");

@@ -120,7 +120,12 @@ impl Project {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let output = assert_cmd::Command::from_std(self.command(arguments))
+        self.finish(self.command(arguments), arguments)
+    }
+
+    /// Runs a command of the project to its end.
+    pub(crate) fn finish(&self, command: Command, arguments: &[&str]) -> Output {
+        let output = assert_cmd::Command::from_std(command)
             .timeout(WATCHDOG)
             .output()
             .unwrap();

@@ -77,7 +77,8 @@ fn jsonl_is_the_stream_of_events_without_gaps() {
 
 #[test]
 fn a_replay_prints_what_the_live_run_printed() {
-    for format in ["table", "json", "jsonl"] {
+    for format in opsbook::report::FORMATS {
+        let format = format.name;
         let project = project();
         let live = project.run(&["t", "x", "--format", format]).exits(1);
         let replay = project.run(&["runs", "replay", "1", "--format", format]);
@@ -243,4 +244,58 @@ fn quiet_is_silent_when_all_is_well_so_that_cron_sends_no_mail() {
     ]);
     assert_eq!(output.exits(0).json()["verdict"], "ok");
     assert!(project.read("r.jsonl").lines().count() > 3);
+}
+
+/// What the caller lets pass changes the exit code of the process, and nothing that is told.
+#[test]
+fn every_format_tells_the_exit_code_of_the_run_and_not_of_fail_on() {
+    for (format, told) in [
+        ("table", "WARNING"),
+        ("json", "\"exit\": 1"),
+        ("jsonl", "\"exit\":1"),
+        ("junit", "<property name=\"exit\" value=\"1\"/>"),
+        ("tap", "# WARNING (exit 1)"),
+        ("markdown", "exit 1"),
+        ("monitoring", "WARNING - "),
+        (
+            "prometheus",
+            "opsbook_run_exit_code{runbook=\"t/x\",environment=\"\",inputs=\"\"} 1",
+        ),
+    ] {
+        project()
+            .run(&["t", "x", "--fail-on", "critical", "--format", format])
+            .exits(0)
+            .prints(told);
+    }
+}
+
+#[test]
+fn a_list_is_not_printed_in_a_format_for_runs() {
+    let project = project();
+    for words in [&["runs", "list"][..], &["list"], &["show", "t/x"]] {
+        let mut words = words.to_vec();
+        words.extend(["--format", "junit"]);
+        project
+            .run(&words)
+            .exits(64)
+            .says("--format junit is for runs")
+            .says("table, json or jsonl");
+    }
+}
+
+#[test]
+fn metrics_take_the_place_of_a_file_that_is_not_ours() {
+    let project = project().file("folder/x.prom", "old");
+    project
+        .run(&["t", "x", "--report", "prometheus=folder/x.prom"])
+        .exits(1);
+    let written = project.read("folder/x.prom");
+    assert!(
+        written.starts_with("# HELP opsbook_run_verdict"),
+        "{written}"
+    );
+    assert_eq!(
+        std::fs::read_dir(project.path("folder")).unwrap().count(),
+        1
+    );
 }

@@ -22,6 +22,16 @@ const CONFIG: Schema = Schema {
     word: "config",
 };
 
+const RUN: Schema = Schema {
+    file: "schemas/run.schema.json",
+    word: "run",
+};
+
+const EVENT: Schema = Schema {
+    file: "schemas/event.schema.json",
+    word: "event",
+};
+
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -91,7 +101,7 @@ fn taplo_accepts(schema: Option<&Schema>, files: &[PathBuf]) {
 
 #[test]
 fn the_shipped_schemas_are_what_the_binary_prints() {
-    for Schema { file, word } in [RUNBOOK, CONFIG] {
+    for Schema { file, word } in [RUNBOOK, CONFIG, RUN, EVENT] {
         let printed = Project::bare().run(&["schema", word]).exits(0).stdout;
         let shipped = text(&repository(file));
         let differs = printed

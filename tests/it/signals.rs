@@ -67,7 +67,7 @@ command.run = ["touch", "tidied"]
 }
 
 /// The next connection, which must come.
-fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     let (sender, connection) = std::sync::mpsc::channel();
     let listener = listener.try_clone().unwrap();
     std::thread::spawn(move || sender.send(listener.accept().unwrap().0));

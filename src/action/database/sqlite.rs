@@ -29,6 +29,12 @@ impl SqliteSystem {
         }
     }
 
+    /// Takes a statement back that changes more rows than this.
+    pub(super) fn most_rows(mut self, most_rows: Option<u64>) -> Self {
+        self.sqlite = self.sqlite.most_rows(most_rows);
+        self
+    }
+
     /// Whose trouble it is. SQLite's words stay: they are what people search for.
     fn trouble(&self, error: &SqliteError) -> ActionError {
         let message = one_line(&error.to_string());
@@ -62,6 +68,8 @@ impl SqliteSystem {
                 .help("use `sql.execute` for what changes something"),
             SqliteError::OwnTransaction => ActionError::config(message)
                 .help("leave BEGIN, COMMIT and ROLLBACK out: the file runs in one transaction"),
+            SqliteError::TooManyRows { .. } => ActionError::refused(message)
+                .help("the limit is what the standing approval has left: `approved.rows`"),
             SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
         }

@@ -107,13 +107,12 @@ pub(in crate::action) fn open(
     context: &ActionContext<'_>,
 ) -> Result<Box<dyn DatabaseSystem>, ActionError> {
     match &database.kind {
-        DatabaseKind::Sqlite { path, create } => Ok(Box::new(SqliteSystem::new(
-            &database.name,
-            &context.config.folder,
-            path,
+        DatabaseKind::Sqlite { path, create } => {
             // Made on first use, if this use may make anything.
-            create.as_deref().filter(|_| context.may_change),
-        ))),
+            let create = create.as_deref().filter(|_| context.may_change);
+            let system = SqliteSystem::new(&database.name, &context.config.folder, path, create);
+            Ok(Box::new(system.most_rows(context.most_rows)))
+        }
         DatabaseKind::Postgres { .. } => Err(unknown(database, "psql")),
         DatabaseKind::D1 { .. } => Err(unknown(database, "wrangler d1 execute")),
     }

@@ -80,8 +80,8 @@ fn failure(error: &HttpError) -> ActionError {
         Blame::Target if matches!(error.cause, HttpCause::Timeout { .. }) => {
             ActionError::late(message)
         }
-        Blame::Target => ActionError::target(message),
-        Blame::Request => ActionError::config(message),
+        // What cannot be sent is so by the values in it: the step fails, and nothing is wrong with its runbook.
+        Blame::Target | Blame::Request => ActionError::target(message),
         Blame::Own => ActionError::own(message),
     };
     failure.outputs(outputs::of_failure(error))

@@ -68,7 +68,7 @@ fn find<'a>(name: &str, context: &ActionContext<'a>) -> Result<&'a Service, Acti
 /// An absolute URL, or a path below the URL of the service.
 fn url(object: &str, service: Option<&Service>) -> Result<Url, ActionError> {
     let invalid = |text: &str, error: url::ParseError| {
-        ActionError::config(format!("{text:?} is not a URL: {error}"))
+        ActionError::target(format!("{text:?} is not a URL: {error}"))
     };
     let is_absolute = object.starts_with("http://") || object.starts_with("https://");
     let Some(service) = service else {

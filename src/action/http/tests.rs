@@ -222,15 +222,28 @@ async fn what_the_runbook_has_wrong_is_said_with_the_way_out() {
         message.contains("does not belong to the service"),
         "{message}"
     );
-    let (message, _) = refused("http://[/", Vec::new()).await;
-    assert!(message.contains("is not a URL"), "{message}");
     refused(
         "/",
         vec![("on", text("api")), ("redirects", Argument::Integer(-1))],
     )
     .await;
+    assert_eq!(server.seen(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_values_make_impossible_to_send_fails_the_step_and_blames_no_runbook() {
+    let server = always("200 OK", "", b"").await;
+    let world = estate(&server.url(""));
     let injected = map(&[("x", "a\r\nhost: evil.example.com")]);
-    refused("/", vec![("on", text("api")), ("headers", injected)]).await;
+    let nameless = map(&[("a b", "x")]);
+    for (object, options) in [
+        ("http://[/", Vec::new()),
+        ("/", vec![("on", text("api")), ("headers", injected)]),
+        ("/", vec![("on", text("api")), ("headers", nameless)]),
+    ] {
+        let error = get(&world, object, options).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Target, "{error}");
+    }
     assert_eq!(server.seen(), Vec::<String>::new());
 }
 

@@ -194,7 +194,7 @@ struct Reached {
 
 async fn reach(target: &str) -> Result<Reached, ActionError> {
     let (host, port) = host_and_port(target).ok_or_else(|| {
-        ActionError::config(format!("{target:?} is not host:port"))
+        ActionError::target(format!("{target:?} is not host:port"))
             .help("write db.example.com:5432 or [2001:db8::1]:5432")
     })?;
     let started = Instant::now();

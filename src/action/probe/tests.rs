@@ -30,7 +30,8 @@ async fn connects_or_says_why_not() {
     assert!(error.outputs.values["ms"].as_f64().unwrap() > 0.0);
 
     let error = probe("tcp", "db.example.com").await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Config);
+    assert_eq!(error.kind, ErrorKind::Target);
+    assert!(error.message.contains("is not host:port"));
 }
 
 #[tokio::test]

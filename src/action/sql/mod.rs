@@ -130,7 +130,14 @@ impl Action for Sql {
             let database = system::find(context.config, invocation.text("on"))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
-            let (rows, changed, detail) = match &invocation.object {
+            let (
+                Changed {
+                    changed,
+                    in_all,
+                    rows,
+                },
+                detail,
+            ) = match &invocation.object {
                 Argument::Sql(sql) => {
                     let verb = match invocation.verb.name {
                         // It reads, or it would not be here: the fence of a query holds it to that.
@@ -147,11 +154,20 @@ impl Action for Sql {
                         system.read_script(&sql).await?;
                         0
                     };
-                    (Rows::default(), changed, told_changed(changed))
+                    let done = Changed {
+                        changed,
+                        in_all: changed,
+                        ..Changed::default()
+                    };
+                    (done, told_changed(changed))
                 }
                 _ => return Err(ActionError::config("there is no SQL to run")),
             };
-            Ok(Outputs::new(detail)
+            let outputs = Outputs {
+                rows_changed: Some(in_all),
+                ..Outputs::new(detail)
+            };
+            Ok(outputs
                 .with("count", rows.rows.len())
                 .with("columns", rows.columns)
                 .with("rows", rows.rows.into_iter().collect::<Value>())
@@ -176,16 +192,20 @@ async fn statement(
     sql: &SqlText,
     limit: usize,
     masker: &Masker,
-) -> Result<(Rows, u64, String), ActionError> {
+) -> Result<(Changed, String), ActionError> {
     match verb {
         "execute" => {
-            let Changed { changed, rows } = system.execute(sql, limit).await?;
-            let detail = if rows.columns.is_empty() {
-                told_changed(changed)
+            let done = system.execute(sql, limit).await?;
+            let detail = if done.rows.columns.is_empty() {
+                told_changed(done.changed)
             } else {
-                format!("{}, {}", told_changed(changed), told(&rows, masker))
+                format!(
+                    "{}, {}",
+                    told_changed(done.changed),
+                    told(&done.rows, masker)
+                )
             };
-            Ok((rows, changed, detail))
+            Ok((done, detail))
         }
         "explain" => {
             let rows = system.explain(sql).await?;
@@ -194,13 +214,21 @@ async fn statement(
                 .iter()
                 .filter_map(|row| row.get("detail")?.as_str());
             let plan = steps.collect::<Vec<_>>().join("; ");
-            Ok((rows, 0, fit(&one_line(&masker.text(&plan)), 160)))
+            Ok((read(rows), fit(&one_line(&masker.text(&plan)), 160)))
         }
         _ => {
             let rows = system.query(sql, limit).await?;
             let detail = told(&rows, masker);
-            Ok((rows, 0, detail))
+            Ok((read(rows), detail))
         }
+    }
+}
+
+/// The rows of what changed nothing.
+fn read(rows: Rows) -> Changed {
+    Changed {
+        rows,
+        ..Changed::default()
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Used {
 pub(super) fn names(runbook: &Runbook) -> Vec<Used> {
     let mut names = Names::default();
     runbook.lock.iter().for_each(|lock| names.template(lock));
+    let heartbeat = runbook.heartbeat.iter();
+    heartbeat.for_each(|heartbeat| names.template(&heartbeat.url));
     for step in runbook.all_steps() {
         names.step(step);
     }

@@ -27,6 +27,9 @@ pub fn check_references(runbook: &Runbook) -> Diagnostics {
     if let Some(lock) = &runbook.lock {
         checker.template(lock, &View::default());
     }
+    if let Some(heartbeat) = &runbook.heartbeat {
+        checker.template(&heartbeat.url, &View::default());
+    }
     checker.sequence(&runbook.steps);
     checker.sequence(&runbook.finally);
     for finding in &runbook.findings {

@@ -17,6 +17,26 @@ fn input_types() -> Vec<&'static str> {
     InputType::ALL.map(|(word, _)| word).to_vec()
 }
 
+/// A heartbeat: a URL, or a table with one.
+pub const HEARTBEAT: Shape = Shape::Either(&[Shape::Text, Shape::Table(&HEARTBEAT_TABLE)]);
+
+static HEARTBEAT_TABLE: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "url",
+            Shape::Text,
+            "The URL of the check; /start, /0, /1, … are added to its path",
+        )
+        .required(),
+        Key::new(
+            "timeout",
+            Shape::Duration,
+            "How long a ping may take: 10s unless given",
+        ),
+    ],
+};
+
 /// The whole file.
 pub(super) static RUNBOOK: TableShape = TableShape {
     acts: false,
@@ -45,6 +65,7 @@ pub(super) static RUNBOOK: TableShape = TableShape {
             "The lock that it holds while it runs; its own path unless given",
         ),
         Key::new("window", Shape::Text, "The [window.*] that it must run in"),
+        Key::new("heartbeat", HEARTBEAT, "Where its runs are told to a watch"),
         Key::new(
             "approved",
             Shape::Either(&[Shape::Boolean, Shape::Table(&APPROVAL)]),

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::model::Vocabulary;
 
-pub use keys::STEP;
+pub use keys::{HEARTBEAT, STEP};
 pub use shape::{Key, Shape, TableShape, schema};
 
 /// The schema of a runbook.

@@ -1,8 +1,11 @@
 //! `opsbook runs`: what was run, from the journal.
 
+mod export;
 mod list;
+mod prune;
 mod replay;
 mod show;
+mod verify;
 
 use clap::{ArgMatches, Command};
 
@@ -11,6 +14,8 @@ use crate::base::RunId;
 use crate::base::exit::ExitCode;
 
 use super::verbs::{self, Verb};
+
+pub(super) use show::heading;
 
 pub(super) const VERB: Verb = Verb {
     name: "runs",
@@ -25,10 +30,17 @@ pub(super) fn number(text: &str) -> Result<RunId, String> {
     })
 }
 
-const BELOW: &[Verb] = &[list::VERB, show::VERB, replay::VERB];
+const BELOW: &[Verb] = &[
+    list::VERB,
+    show::VERB,
+    replay::VERB,
+    verify::VERB,
+    export::VERB,
+    prune::VERB,
+];
 
 /// Those that take the number of a run, in the argument `run`.
-pub(super) const OF_ONE_RUN: &[&str] = &[show::VERB.name, replay::VERB.name];
+pub(super) const OF_ONE_RUN: &[&str] = &[show::VERB.name, replay::VERB.name, export::VERB.name];
 
 fn command() -> Command {
     let command = Command::new(VERB.name)

@@ -40,7 +40,7 @@ fn run(matches: &ArgMatches, app: &App) -> Result<ExitCode, AppError> {
 }
 
 /// Who ran what, when and how: what the run itself did not print, for its caller knew it.
-fn heading(summary: &Summary) -> String {
+pub(in crate::cli) fn heading(summary: &Summary) -> String {
     let Some(start) = &summary.start else {
         return String::new();
     };
@@ -64,6 +64,8 @@ fn heading(summary: &Summary) -> String {
             format!("{}@{}, process {}", start.user, start.host, start.pid),
         ),
         ("environment", start.environment.clone().unwrap_or_default()),
+        ("reason", start.reason.clone().unwrap_or_default()),
+        ("incident", start.incident.clone().unwrap_or_default()),
         ("inputs", inputs.join(" ")),
         (
             "file",

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use crate::app::{App, AppError, Listing};
 use crate::base::exit::ExitCode;
-use crate::base::text::neutral;
-use crate::base::{CommandPath, Effect, nearest};
+use crate::base::text::{neutral, thousands};
+use crate::base::{CommandPath, nearest};
 use crate::book::Children;
 use crate::config::Config;
-use crate::model::Runbook;
-use crate::plan::{effect_of_runbook, effect_of_step};
+use crate::model::{Approval, Runbook};
+use crate::plan::{Asked, effect_of_runbook, effect_of_step};
 
 use super::selection::{self, is_file};
 use super::verbs::{self, Verb};
@@ -87,10 +87,7 @@ fn show(
     children: &Children,
     app: &App,
 ) -> Result<(), AppError> {
-    app.print_text(&heading(
-        runbook,
-        effect_of_runbook(runbook, config, children),
-    ))?;
+    app.print_text(&heading(runbook, config, children))?;
     let tables = [
         ("Inputs", inputs(runbook)),
         ("Steps", steps(runbook, config, children)),
@@ -105,7 +102,8 @@ fn show(
     Ok(())
 }
 
-fn heading(runbook: &Runbook, effect: Effect) -> String {
+fn heading(runbook: &Runbook, config: &Config, children: &Children) -> String {
+    let effect = effect_of_runbook(runbook, config, children);
     let mut lines = vec![format!("{}: {}", runbook.path.typed(), runbook.title)];
     if let Some(description) = &runbook.description {
         lines.push(description.trim().to_owned());
@@ -113,6 +111,8 @@ fn heading(runbook: &Runbook, effect: Effect) -> String {
     let symptoms = runbook.symptoms.join("; ");
     let tags = runbook.tags.join(", ");
     let file = runbook.source.path().display().to_string();
+    let approved = runbook.approved.as_ref().map(approval).unwrap_or_default();
+    let policy = policy(runbook, config, children);
     let facts = [
         ("file", file.as_str()),
         ("effect", effect.as_str()),
@@ -125,6 +125,8 @@ fn heading(runbook: &Runbook, effect: Effect) -> String {
             runbook.lock.as_ref().map_or("", |lock| lock.text.as_str()),
         ),
         ("window", runbook.window.as_deref().unwrap_or_default()),
+        ("approved", &approved),
+        ("policy", &policy),
     ];
     lines.push(String::new());
     lines.extend(
@@ -135,6 +137,34 @@ fn heading(runbook: &Runbook, effect: Effect) -> String {
     );
     lines.push(String::new());
     neutral(&lines.join("\n"))
+}
+
+/// What a standing approval is for.
+fn approval(approval: &Approval) -> String {
+    let rows = approval
+        .rows
+        .map(|rows| format!("{} rows", thousands(rows)));
+    let steps = match approval.steps.as_slice() {
+        [] => "every destroy".to_owned(),
+        steps => steps.join(", "),
+    };
+    match rows {
+        Some(rows) => format!("{steps}, at most {rows} in all"),
+        None => steps,
+    }
+}
+
+/// What must be so before it runs; nothing where nothing must.
+fn policy(runbook: &Runbook, config: &Config, children: &Children) -> String {
+    let asked = Asked::of(runbook, config, children);
+    let whose = config.policy_in_words();
+    if asked.demands.deny {
+        return format!("denied ({whose})");
+    }
+    match asked.needs().as_slice() {
+        [] => String::new(),
+        needs => format!("needs {} ({whose})", needs.join(", ")),
+    }
 }
 
 fn inputs(runbook: &Runbook) -> Listing {
@@ -214,6 +244,7 @@ fn description(runbook: &Runbook, config: &Config, children: &Children) -> Value
         told["effect"] = effect_of_step(step, config, children).as_str().into();
         told
     };
+    let asked = Asked::of(runbook, config, children);
     let findings: Vec<Value> = runbook
         .findings
         .iter()
@@ -234,6 +265,11 @@ fn description(runbook: &Runbook, config: &Config, children: &Children) -> Value
         "owner": runbook.owner,
         "symptoms": runbook.symptoms,
         "tags": runbook.tags,
+        "lock": runbook.lock.as_ref().map(|lock| &lock.text),
+        "window": runbook.window,
+        "approved": runbook.approved.as_ref().map(|approval| json!({ "rows": approval.rows, "steps": approval.steps })),
+        "denied": asked.demands.deny,
+        "needs": asked.needs(),
         "inputs": inputs,
         "steps": runbook.steps.iter().map(step).collect::<Vec<_>>(),
         "finally": runbook.finally.iter().map(step).collect::<Vec<_>>(),

@@ -285,7 +285,7 @@ fn secrets_say_where_they_come_from_and_nothing_else() {
     assert_eq!(
         mistakes("[secret]\na = \"hunter2\"\n"),
         format!(
-            "estate/opsbook.toml:2:5\n    2 │ a = \"hunter2\"\n      │     ^^^^^^^^^ expected where secret \"a\" comes from; {help}"
+            "estate/opsbook.toml:2:5\n    2 │ a = \"*******\"\n      │     ^^^^^^^^^ expected where secret \"a\" comes from; {help}"
         )
     );
     assert_eq!(

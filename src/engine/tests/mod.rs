@@ -2,6 +2,7 @@
 
 mod dry;
 mod flow;
+mod gate;
 mod judging;
 mod locks;
 mod patience;
@@ -44,6 +45,12 @@ thread_local! {
     static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
+thread_local! {
+    /// What the person of this test types, and what it was asked for.
+    static TYPED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static ASKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 fn world() -> Vec<String> {
     WORLD.with_borrow(Clone::clone)
 }
@@ -65,6 +72,24 @@ const OPTIONS: &[OptionSpec] = &[
         kind: Kind::Integer,
         required: false,
         help: "fail this often first",
+    },
+    OptionSpec {
+        name: "counted",
+        kind: Kind::Integer,
+        required: false,
+        help: "the rows that it would change, as far as can be told beforehand",
+    },
+    OptionSpec {
+        name: "changes",
+        kind: Kind::Integer,
+        required: false,
+        help: "the rows that it really changes",
+    },
+    OptionSpec {
+        name: "on",
+        kind: Kind::Text,
+        required: false,
+        help: "what it works on",
     },
 ];
 
@@ -92,9 +117,29 @@ static ACT: ActionSpec = ActionSpec {
     timeout: None,
 };
 
+impl Act {
+    fn rows(invocation: &Invocation, option: &str) -> Option<u64> {
+        let rows = invocation.integer(option).copied();
+        rows.and_then(|rows| u64::try_from(rows).ok())
+    }
+}
+
 impl Action for Act {
     fn spec(&self) -> &'static ActionSpec {
         &ACT
+    }
+
+    fn preview<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _context: &'a ActionContext<'a>,
+    ) -> PreviewFuture<'a> {
+        Box::pin(async move {
+            Ok(crate::event::Preview {
+                sent: invocation.in_words(),
+                rows: Self::rows(invocation, "counted"),
+            })
+        })
     }
 
     fn run<'a>(
@@ -103,6 +148,10 @@ impl Action for Act {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            let changes = Self::rows(invocation, "changes").or(Self::rows(invocation, "counted"));
+            if changes > context.most_rows && context.most_rows.is_some() {
+                return Err(ActionError::target("more rows than it may"));
+            }
             let mark = format!("{} {}", invocation.verb.name, context.step);
             let count = world().iter().filter(|done| **done == mark).count();
             WORLD.with_borrow_mut(|world| world.push(mark));
@@ -135,6 +184,7 @@ impl Action for Act {
             outputs
                 .values
                 .insert("changed".to_owned(), world().contains(&change).into());
+            outputs.rows_changed = changes;
             if let Argument::Json(Value::Object(values)) = &invocation.object {
                 outputs.values.extend(values.clone());
             }
@@ -293,7 +343,8 @@ impl Machine for TestMachine {
 struct Answer(Option<Result<bool, PromptError>>);
 
 impl Prompt for Answer {
-    fn confirm<'a>(&'a self, _question: &'a str) -> PromptFuture<'a, bool> {
+    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
+        ASKED.with_borrow_mut(|asked| asked.push(question.to_owned()));
         Box::pin(async {
             match &self.0 {
                 Some(answer) => answer.clone(),
@@ -304,11 +355,16 @@ impl Prompt for Answer {
 
     fn text<'a>(
         &'a self,
-        _question: &'a str,
+        question: &'a str,
         _default: Option<&'a str>,
         _hidden: bool,
     ) -> PromptFuture<'a, String> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
+        ASKED.with_borrow_mut(|asked| asked.push(question.to_owned()));
+        Box::pin(async {
+            TYPED
+                .with_borrow(Clone::clone)
+                .ok_or(PromptError::NoTerminal)
+        })
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
@@ -353,9 +409,10 @@ struct Bench {
     stop: Option<Stop>,
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
+    config: Config,
+    liveness: Liveness,
     inputs: Map<String, Value>,
     protected: bool,
-    liveness: Liveness,
 }
 
 impl Default for Bench {
@@ -368,9 +425,10 @@ impl Default for Bench {
             stop: None,
             others: Vec::new(),
             secrets: BTreeMap::new(),
+            config: Config::default(),
+            liveness: Liveness::Unknown,
             inputs: Map::new(),
             protected: false,
-            liveness: Liveness::Unknown,
         }
     }
 }
@@ -417,6 +475,15 @@ fn parse(path: &str, text: &str) -> Arc<Runbook> {
 }
 
 impl Bench {
+    fn plan(&self, runbook: Arc<Runbook>) -> Plan {
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        Plan::new(runbook, self.inputs.clone(), others, &self.config)
+    }
+
     fn run(&self, text: &str) -> Ended {
         let outcome = self.try_run(text);
         outcome.unwrap_or_else(|error| panic!("{error}"))
@@ -468,16 +535,6 @@ impl Bench {
         History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
     }
 
-    fn plan(&self, text: &str) -> Plan {
-        let runbook = parse("test/main", text);
-        let others: BTreeMap<_, _> = self
-            .others
-            .iter()
-            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
-            .collect();
-        Plan::new(runbook, self.inputs.clone(), others, &Config::default())
-    }
-
     /// Has an engine do something with the plan of a text.
     fn work<T>(
         &self,
@@ -488,10 +545,10 @@ impl Bench {
         T: Tell,
     {
         let config = Config {
-            protected: self.protected,
-            ..Config::default()
+            protected: self.protected || self.config.protected,
+            ..self.config.clone()
         };
-        let plan = self.plan(text);
+        let plan = self.plan(parse("test/main", text));
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {

@@ -2,6 +2,7 @@
 
 use minijinja::value::ValueKind;
 
+use crate::base::Masker;
 use crate::expr::Scope;
 use crate::expr::error::{EvalError, Fault};
 use crate::expr::evaluator::Evaluator;
@@ -25,14 +26,16 @@ pub(super) fn land(
     let mut arguments: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
         let only_operands = arguments.iter().any(|argument| argument == "--");
-        let argument = scalar(evaluator, item, scope, |pieces| one(pieces, only_operands))?;
+        let argument = scalar(evaluator, item, scope, |pieces| {
+            one(pieces, only_operands, &evaluator.masker)
+        })?;
         arguments.push(argument);
     }
     Ok(arguments)
 }
 
 /// One argument. After `--` it may begin with a dash.
-fn one(pieces: &[Piece<'_>], only_operands: bool) -> Result<String, Fault> {
+fn one(pieces: &[Piece<'_>], only_operands: bool, masker: &Masker) -> Result<String, Fault> {
     let mut argument = String::new();
     for piece in pieces {
         match piece {
@@ -44,8 +47,16 @@ fn one(pieces: &[Piece<'_>], only_operands: bool) -> Result<String, Fault> {
                         .help("pass it with `env` or `stdin`")));
                 }
                 let text = single(value).map_err(at)?;
+                // An output of a step may hold one too.
+                if masker.finds_in(&text) {
+                    let message =
+                        "the value holds a secret, and secrets never go on a command line";
+                    return Err(at(
+                        Fault::unfit(message).help("pass it with `env` or `stdin`")
+                    ));
+                }
                 if text.contains('\0') {
-                    return Err(at(Fault::new("an argument cannot hold NUL")));
+                    return Err(at(Fault::unfit("an argument cannot hold NUL")));
                 }
                 let leads = argument.is_empty();
                 argument.push_str(&text);
@@ -66,7 +77,7 @@ fn one(pieces: &[Piece<'_>], only_operands: bool) -> Result<String, Fault> {
     }
     if argument.len() > LONGEST_ARGUMENT {
         return Err(
-            Fault::new("the argument is longer than 128 KiB, which the system refuses")
+            Fault::unfit("the argument is longer than 128 KiB, which the system refuses")
                 .help("pass it with `stdin`"),
         );
     }
@@ -81,7 +92,7 @@ fn is_empty(piece: &Piece<'_>) -> bool {
 fn no_option(argument: &str, number: bool) -> Result<(), Fault> {
     let is_number = number && argument.parse::<f64>().is_ok();
     if argument.starts_with('-') && !is_number {
-        return Err(Fault::new(
+        return Err(Fault::unfit(
             "the value begins with a dash: the program would read it as an option",
         )
         .help("put \"--\" before it, or write it as `--name={{ … }}`"));
@@ -165,6 +176,29 @@ mod tests {
                 "--rf".into()
             ])
         );
+    }
+
+    #[test]
+    fn a_secret_that_came_back_as_an_output_is_refused_in_every_form() {
+        let masker = crate::base::Masker::new([&Secret::new("hunter2/hunter2".to_owned())]);
+        for value in [
+            "hunter2/hunter2",
+            "a=hunter2%2Fhunter2",
+            "b:aHVudGVyMi9odW50ZXIy",
+        ] {
+            let scope = scope(&json!({"x": value}));
+            let node = Node::List(vec![Node::Text(template("--token={{ x }}"))]);
+            let plain = evaluator().argument(&node, Kind::Argv, &scope);
+            assert!(plain.is_ok(), "{value}");
+            let error = evaluator()
+                .knowing(&masker)
+                .argument(&node, Kind::Argv, &scope);
+            let error = error.err().map(|error| (error.unfit, error.message));
+            assert!(
+                error.is_some_and(|(unfit, message)| unfit && message.contains("never go")),
+                "{value}"
+            );
+        }
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn misfit(node: &Node, wanted: &str) -> EvalError {
         place: place_of(node)
             .unwrap_or_else(|| Place::new(&crate::base::SourceFile::new("", ""), 0..0)),
         help: None,
+        unfit: false,
     }
 }
 
@@ -114,9 +115,8 @@ fn place_of(node: &Node) -> Option<Place> {
 /// Refuses a text that became too long.
 fn bounded(text: &str) -> Result<(), Fault> {
     if text.len() > LONGEST_TEXT {
-        return Err(
-            Fault::new("the text becomes longer than 4 MiB").help("hand large data over as a file")
-        );
+        return Err(Fault::unfit("the text becomes longer than 4 MiB")
+            .help("hand large data over as a file"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::expr::Scope;
 use crate::expr::error::{EvalError, Fault};
 use crate::expr::evaluator::Evaluator;
 use crate::expr::pieces::Piece;
-use crate::expr::value::{items_of, message_of, text_of};
+use crate::expr::value::{is_secret, items_of, message_of, text_of};
 use crate::model::Node;
 
 use super::{bounded, misfit, template};
@@ -24,9 +24,13 @@ pub(in crate::expr) fn message(pieces: &[Piece<'_>]) -> Result<String, Fault> {
 /// The name of a file or folder. A value that begins it says where it lies; a later one stays below what is before it.
 pub(super) fn path(pieces: &[Piece<'_>]) -> Result<String, Fault> {
     let path = joined(pieces, |value| {
+        if is_secret(value) {
+            return Err(Fault::new("a secret cannot be part of the name of a file")
+                .help("whoever may list the folder would read it"));
+        }
         let text = single(value)?;
         if text.contains('\0') {
-            return Err(Fault::new("the name of a file cannot hold NUL"));
+            return Err(Fault::unfit("the name of a file cannot hold NUL"));
         }
         Ok(text)
     })?;
@@ -37,8 +41,9 @@ pub(super) fn path(pieces: &[Piece<'_>]) -> Result<String, Fault> {
             Piece::Value(value, range) => {
                 let end = begin + single(value)?.len();
                 if begin > 0 && climbs(&path, begin, end) {
-                    let fault = Fault::new("the value makes \"..\", which leads out of the folder")
-                        .help("check it with `pattern` or `when`, or let it begin the path");
+                    let fault =
+                        Fault::unfit("the value makes \"..\", which leads out of the folder")
+                            .help("check it with `pattern` or `when`, or let it begin the path");
                     return Err(fault.at(range.clone()));
                 }
                 begin = end;
@@ -70,7 +75,7 @@ pub(super) fn header(pieces: &[Piece<'_>]) -> Result<String, Fault> {
             }
             _ => None,
         });
-        let fault = Fault::new("a header cannot hold a line break or NUL").help("use `| trim`");
+        let fault = Fault::unfit("a header cannot hold a line break or NUL").help("use `| trim`");
         return Err(match range {
             Some(range) => fault.at(range),
             None => fault,

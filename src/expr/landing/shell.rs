@@ -39,11 +39,11 @@ fn value_into(
     let spot = context.value()?;
     let text = single(value)?;
     if text.contains('\0') {
-        return Err(Fault::new("a shell cannot hold NUL"));
+        return Err(Fault::unfit("a shell cannot hold NUL"));
     }
     if text.len() > LONGEST_ARGUMENT {
         return Err(
-            Fault::new("the value is longer than 128 KiB, which the system refuses")
+            Fault::unfit("the value is longer than 128 KiB, which the system refuses")
                 .help("pass it with `stdin`"),
         );
     }

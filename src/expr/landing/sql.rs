@@ -216,6 +216,7 @@ mod tests {
         refuse("SELECT `{{ x }}`", "inside of quotes");
         refuse("SELECT 1 -- {{ x }}", "comment");
         refuse("SELECT /* {{ x }} */ 1", "comment");
+        refuse("SELECT /*/ {{ x }} */ 1", "comment");
         refuse("SELECT /* /* */ {{ x }}", "read differently");
         refuse("SELECT $a$ {{ x }} $a$", "$…$ quotes");
         refuse("SELECT {{ x }}0", "touches");

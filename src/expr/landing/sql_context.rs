@@ -28,7 +28,8 @@ enum Region {
         escaped: bool,
     },
     LineComment,
-    BlockComment,
+    /// With the last character inside: `/*/` does not close what it opened.
+    BlockComment(char),
     /// `$` and the letters after it, which may open `$tag$ … $tag$`.
     Tag(String),
     /// Inside of `$tag$ … $tag$`, with the last characters.
@@ -81,7 +82,7 @@ impl SqlContext {
         let inside = match &self.region {
             Region::Code => None,
             Region::Quoted { .. } => Some("quotes"),
-            Region::LineComment | Region::BlockComment => {
+            Region::LineComment | Region::BlockComment(_) => {
                 return Err(Fault::new("a value inside of a comment")
                     .help("move it out of the comment, or remove the braces"));
             }
@@ -102,7 +103,6 @@ impl SqlContext {
     }
 
     fn step(&mut self, character: char) -> Result<(), Fault> {
-        let previous = self.previous[1];
         match &mut self.region {
             Region::Code => return self.code(character),
             Region::Quoted { escaped, .. } if *escaped => *escaped = false,
@@ -123,7 +123,7 @@ impl SqlContext {
                     self.region = Region::Code;
                 }
             }
-            Region::BlockComment => match (previous, character) {
+            Region::BlockComment(last) => match (std::mem::replace(last, character), character) {
                 ('*', '/') => self.region = Region::Code,
                 ('/', '*') => self.ambiguous = Some("a comment inside of a comment"),
                 _ => {}
@@ -180,11 +180,7 @@ impl SqlContext {
                 };
             }
             '-' if previous == '-' => self.region = Region::LineComment,
-            '*' if previous == '/' => {
-                self.region = Region::BlockComment;
-                // So that `/*/` does not close what it opened.
-                self.previous[1] = ' ';
-            }
+            '*' if previous == '/' => self.region = Region::BlockComment(' '),
             '$' if !(previous.is_alphanumeric() || previous == '_') => {
                 self.region = Region::Tag(String::new());
             }

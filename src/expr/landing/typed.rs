@@ -8,6 +8,7 @@ use crate::expr::argument::Argument;
 use crate::expr::error::{EvalError, Fault};
 use crate::expr::evaluator::Evaluator;
 use crate::expr::pieces::Piece;
+use crate::expr::value::is_secret;
 use crate::model::{Kind, Node};
 
 use super::plain::{scalar, single, text};
@@ -29,7 +30,13 @@ pub(super) fn land(
     let written = scalar(evaluator, node, scope, |pieces| {
         only_texts(pieces)?;
         let text = text(pieces)?;
-        read = Some(parse(kind, text.trim())?);
+        let parsed = parse(kind, text.trim());
+        read = Some(if pieces.iter().any(is_hidden) {
+            // What does not fit is shown, and a secret never is.
+            parsed.map_err(|_| Fault::new("the text with the secret does not fit here"))?
+        } else {
+            parsed?
+        });
         Ok(text)
     })?;
     match read {
@@ -39,8 +46,13 @@ pub(super) fn land(
             message: fault.message,
             help: fault.help,
             place: super::misfit(node, "").place,
+            unfit: false,
         }),
     }
+}
+
+fn is_hidden(piece: &Piece<'_>) -> bool {
+    matches!(piece, Piece::Value(value, _) if is_secret(value))
 }
 
 fn only_texts(pieces: &[Piece<'_>]) -> Result<(), Fault> {
@@ -101,12 +113,13 @@ where
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a failing test panics")]
 mod tests {
     use serde_json::json;
 
-    use crate::base::{Size, Span};
-    use crate::expr::Argument;
+    use crate::base::{Secret, Size, Span};
     use crate::expr::testing::{evaluator, land, refused, scope};
+    use crate::expr::{Argument, secret_value};
     use crate::model::{Kind, Node, Reference};
 
     const WORDS: Kind = Kind::Choice(&["fast", "slow"]);
@@ -163,6 +176,15 @@ mod tests {
             refused("{{ x }}", kind, &scope, words, "'{{ x }}'");
         }
         refused("{{ list }}", Kind::Integer, &scope, "a list", "list");
+        let secret = secret_value(&Secret::new("hunter2".to_owned()));
+        let scope = scope.with("token", secret);
+        for kind in [Kind::Integer, Kind::Boolean, Kind::Duration, WORDS] {
+            for text in ["{{ token }}", "x{{ token }}"] {
+                let told = land(text, kind, &scope).map_err(|error| format!("{error:?}"));
+                let told = told.expect_err("a secret of another kind");
+                assert!(!told.contains("hunter2"), "{told}");
+            }
+        }
         assert!(land("", Kind::Reference(Reference::Queue), &scope).is_err());
     }
 }

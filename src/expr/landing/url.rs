@@ -76,7 +76,7 @@ fn whole_host(
 ) -> Result<(), Fault> {
     let begins = url[..place.start].ends_with(['/', ':', '@']);
     if has_base || (!begins && place.end == path.start) {
-        return Err(Fault::new("the value would become part of the host")
+        return Err(Fault::unfit("the value would become part of the host")
             .help("put a slash before {{ … }}"));
     }
     Ok(())
@@ -93,11 +93,11 @@ fn whole_segment(url: &str, path: &Range<usize>, place: &Range<usize>) -> Result
     let segment = percent_decode_str(&url[start..end]).decode_utf8_lossy();
     match segment.as_ref() {
         "" => Err(
-            Fault::new("the value is empty: the URL would address something else").help(
+            Fault::unfit("the value is empty: the URL would address something else").help(
                 "check it with `when`, or give it another value with `| default(\"…\", true)`",
             ),
         ),
-        "." | ".." => Err(Fault::new(format!(
+        "." | ".." => Err(Fault::unfit(format!(
             "the value makes a path segment {segment:?}: the URL would address something else"
         ))),
         _ => Ok(()),

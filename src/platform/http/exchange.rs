@@ -20,7 +20,7 @@ use super::error::no_response;
 use super::head::{Hop, Server, uri};
 use super::proxy::Proxy;
 use super::trace::Trace;
-use super::{HttpCause, Phase, Request, Response, Timing, body, server_timing};
+use super::{HttpCause, Phase, Request, Response, ServerTiming, Timing, body};
 
 /// The most headers that a response may have.
 pub(super) const MOST_HEADERS: usize = 100;
@@ -247,7 +247,7 @@ fn response(answer: Answer, address: SocketAddr, tls: Option<tls::TlsFacts>) -> 
             .headers
             .get_all(HeaderName::from_static("server-timing"))
             .iter()
-            .flat_map(|value| server_timing::parse(&text(value)))
+            .flat_map(|value| ServerTiming::read(&text(value)))
             .collect(),
         headers: head
             .headers

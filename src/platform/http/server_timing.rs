@@ -11,12 +11,15 @@ pub struct ServerTiming {
     pub description: Option<String>,
 }
 
-/// Reads the value of one header: `db;dur=53.2;desc="main query", cache;desc=hit`.
-///
-/// As the specification asks, what is not understood is passed over and never an error: a measurement without a name, a
-/// parameter that is unknown, repeated or no number.
-pub(super) fn parse(value: &str) -> Vec<ServerTiming> {
-    split(value, ',').filter_map(measurement).collect()
+impl ServerTiming {
+    /// Reads the value of one header: `db;dur=53.2;desc="main query", cache;desc=hit`.
+    ///
+    /// As the specification asks, what is not understood is passed over and never an error: a measurement without a name,
+    /// a parameter that is unknown, repeated or no number.
+    #[must_use]
+    pub fn read(value: &str) -> Vec<Self> {
+        split(value, ',').filter_map(measurement).collect()
+    }
 }
 
 fn measurement(text: &str) -> Option<ServerTiming> {
@@ -86,7 +89,7 @@ mod tests {
     use proptest::prelude::{any, proptest};
     use proptest::{prop_assert, prop_assert_eq};
 
-    use super::{ServerTiming, parse};
+    use super::ServerTiming;
 
     fn timing(name: &str, milliseconds: Option<f64>, description: Option<&str>) -> ServerTiming {
         ServerTiming {
@@ -99,7 +102,9 @@ mod tests {
     #[test]
     fn reads_names_times_and_descriptions() {
         assert_eq!(
-            parse("miss, db;dur=53, app ; DUR = 47.2 ; desc=\"a \\\"b\\\", c;d\";dur=9"),
+            ServerTiming::read(
+                "miss, db;dur=53, app ; DUR = 47.2 ; desc=\"a \\\"b\\\", c;d\";dur=9"
+            ),
             [
                 timing("miss", None, None),
                 timing("db", Some(53.0), None),
@@ -111,20 +116,20 @@ mod tests {
     #[test]
     fn passes_over_what_it_does_not_understand() {
         assert_eq!(
-            parse(",;dur=1,bad name;dur=2,x;dur=NaN;what=1,y;dur=,z;dur"),
+            ServerTiming::read(",;dur=1,bad name;dur=2,x;dur=NaN;what=1,y;dur=,z;dur"),
             [
                 timing("x", None, None),
                 timing("y", None, None),
                 timing("z", None, None)
             ]
         );
-        assert_eq!(parse(""), []);
+        assert_eq!(ServerTiming::read(""), []);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read(text: String) {
-            prop_assert!(parse(&text).len() <= text.len());
+            prop_assert!(ServerTiming::read(&text).len() <= text.len());
         }
 
         #[test]
@@ -132,7 +137,7 @@ mod tests {
             let quoted = description.replace('\\', "\\\\").replace('"', "\\\"");
             let milliseconds = f64::from(number) / 10.0;
             prop_assert_eq!(
-                parse(&format!("a, db;dur={milliseconds};desc=\"{quoted}\"")),
+                ServerTiming::read(&format!("a, db;dur={milliseconds};desc=\"{quoted}\"")),
                 vec![timing("a", None, None), timing("db", Some(milliseconds), Some(&description))]
             );
         }

@@ -84,6 +84,16 @@ pub enum SqliteError {
     /// A whole number that SQLite has no room for.
     #[error("{0} is too large for a whole number of SQLite (64 bits with a sign)")]
     NumberTooLarge(u64),
+    /// More rows than the caller allows; they are as they were.
+    #[error(
+        "it would change {changed} rows, triggers and references included, and may change {most}; nothing was changed"
+    )]
+    TooManyRows {
+        /// How many rows it would change in all.
+        changed: u64,
+        /// The most that it may.
+        most: u64,
+    },
     /// A script that begins or ends a transaction itself.
     #[error("a statement begins or ends a transaction")]
     OwnTransaction,

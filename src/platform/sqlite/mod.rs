@@ -30,6 +30,7 @@ pub struct Sqlite {
     path: PathBuf,
     create: Option<PathBuf>,
     busy: Duration,
+    most_rows: Option<u64>,
 }
 
 /// What a connection may do.
@@ -51,6 +52,7 @@ impl Sqlite {
             path: path.to_owned(),
             create: create.map(Path::to_owned),
             busy: Duration::from_secs(5),
+            most_rows: None,
         }
     }
 
@@ -58,6 +60,13 @@ impl Sqlite {
     #[must_use]
     pub const fn busy_timeout(mut self, busy: Duration) -> Self {
         self.busy = busy;
+        self
+    }
+
+    /// Takes a statement back that changes more rows than this, those that triggers and references change counted with it.
+    #[must_use]
+    pub const fn most_rows(mut self, most_rows: Option<u64>) -> Self {
+        self.most_rows = most_rows;
         self
     }
 
@@ -96,7 +105,7 @@ impl Sqlite {
     /// Runs one statement, all or nothing; rows that it gives (`RETURNING`) are kept as by [`Sqlite::query`].
     ///
     /// # Errors
-    /// When it is not one statement, or SQLite refuses it.
+    /// When it is not one statement, changes more rows than it may, or SQLite refuses it.
     pub async fn execute(
         &self,
         sql: &str,
@@ -104,8 +113,10 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Changed, SqliteError> {
         let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
-        self.with(Access::Write, move |connection, _| {
-            statement::execute(connection, &sql, &parameters, limit)
+        let most_rows = self.most_rows;
+        self.with(Access::Write, move |connection, _| match most_rows {
+            Some(most) => statement::execute_at_most(connection, &sql, &parameters, limit, most),
+            None => statement::execute(connection, &sql, &parameters, limit),
         })
         .await
     }

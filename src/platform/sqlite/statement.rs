@@ -57,8 +57,30 @@ pub(super) fn execute(
     let rows = collect(&mut statement, parameters, limit, AtLimit::Finish)?;
     Ok(Changed {
         changed: changed_since(connection, before),
+        in_all: connection.total_changes() - before,
         rows,
     })
+}
+
+/// Runs one statement and takes it back where it changed more rows than it may.
+pub(super) fn execute_at_most(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    limit: usize,
+    most: u64,
+) -> Result<Changed, SqliteError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let outcome = execute(connection, sql, parameters, limit).and_then(|done| {
+        if done.in_all > most {
+            return Err(SqliteError::TooManyRows {
+                changed: done.in_all,
+                most,
+            });
+        }
+        Ok(done)
+    });
+    end_transaction(connection, outcome)
 }
 
 /// Compiles exactly one statement.
@@ -80,6 +102,14 @@ pub(super) fn script(connection: &Connection, sql: &str) -> Result<u64, SqliteEr
     }))?;
     let outcome = run_all(connection, sql);
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    end_transaction(connection, outcome)
+}
+
+/// Keeps what was done where all of it went well, else takes it back.
+fn end_transaction<T>(
+    connection: &Connection,
+    outcome: Result<T, SqliteError>,
+) -> Result<T, SqliteError> {
     // A statement may have ended the transaction itself: `INSERT OR ROLLBACK`, a full disk.
     if !connection.is_autocommit() {
         let end = if outcome.is_ok() {

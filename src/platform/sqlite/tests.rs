@@ -524,3 +524,30 @@ async fn finds_damage_and_dangling_references() {
     );
     assert_eq!(problems[1].table.as_deref(), Some("child"));
 }
+
+/// What a trigger deletes counts with what the statement deletes, and all of it comes back.
+#[tokio::test]
+async fn a_statement_that_changes_more_rows_than_it_may_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = sample(folder.path());
+    for text in [
+        "CREATE TABLE log(n)",
+        "CREATE TRIGGER logs AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.n); END",
+    ] {
+        sqlite.execute(text, &[], LIMIT).await.unwrap();
+    }
+    let all = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
+    let rows = u64::try_from(all.rows.len()).unwrap();
+    let limited = sqlite.clone().most_rows(Some(2 * rows - 1));
+    let error = limited.execute("DELETE FROM t", &[], LIMIT).await;
+    assert!(
+        matches!(error, Err(SqliteError::TooManyRows { changed, most })
+            if changed == 2 * rows && most == 2 * rows - 1),
+        "{error:?}"
+    );
+    let after = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
+    assert_eq!(after, all);
+    let enough = sqlite.clone().most_rows(Some(2 * rows));
+    let done = enough.execute("DELETE FROM t", &[], LIMIT).await.unwrap();
+    assert_eq!((done.changed, done.in_all), (rows, 2 * rows));
+}

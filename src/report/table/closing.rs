@@ -55,15 +55,26 @@ fn command(finding: &FindingLine) -> Option<String> {
 
 /// The files that steps wrote; empty where there are none.
 pub(super) fn files(summary: &Summary, style: Style) -> String {
+    let ends = summary.steps.iter().filter_map(|line| line.end.as_ref());
+    list(
+        "Files",
+        ends.filter_map(|end| end.artifact.as_deref()),
+        style,
+    )
+}
+
+/// What happened to the run beside its steps; empty where nothing did.
+pub(super) fn notes(notes: &[String], style: Style) -> String {
+    list("Notes", notes.iter().map(String::as_str), style)
+}
+
+fn list<'a>(name: &str, items: impl Iterator<Item = &'a str>, style: Style) -> String {
     let mut text = String::new();
-    for line in &summary.steps {
-        let Some(artifact) = line.end.as_ref().and_then(|end| end.artifact.as_deref()) else {
-            continue;
-        };
+    for item in items {
         if text.is_empty() {
-            text = heading("Files", style);
+            text = heading(name, style);
         }
-        for part in wrap(&one_line(artifact), style.width.saturating_sub(3).max(1)) {
+        for part in wrap(&one_line(item), style.width.saturating_sub(3).max(1)) {
             let _ = writeln!(text, "   {part}");
         }
     }

@@ -15,6 +15,7 @@ use crate::base::text::one_line;
 use crate::base::{Tone, Verdict};
 use crate::event::{Envelope, Event, StepLine, StepTable, Summary};
 
+use super::notes::Notes;
 use super::said::Said;
 use super::{Format, Report, Style, fold};
 
@@ -23,12 +24,14 @@ pub(super) const FORMAT: Format = Format {
     name: "table",
     help: "tables for people, the verdict last",
     for_people: true,
+    runs_only: false,
     by_line: false,
     make: |style| {
         Box::new(Table {
             style,
             summary: Summary::default(),
             said: Said::default(),
+            notes: Notes::default(),
         })
     },
 };
@@ -38,6 +41,7 @@ struct Table {
     summary: Summary,
     /// What programs of failed steps said last.
     said: Said,
+    notes: Notes,
 }
 
 impl Report for Table {
@@ -46,6 +50,7 @@ impl Report for Table {
         if !matches!(envelope.event, Event::Other(_)) {
             self.summary.add_without_outputs(envelope);
         }
+        self.notes.hear(envelope);
         if let Event::StepFinished(end) = &envelope.event {
             self.said.hear(end);
         }
@@ -83,6 +88,7 @@ impl Table {
             blocks.push(closing::findings(summary, style));
         }
         blocks.push(closing::files(summary, style));
+        blocks.push(closing::notes(self.notes.lines(), style));
         if summary.run.is_some() {
             blocks.push(closing::verdict(summary, style));
         }

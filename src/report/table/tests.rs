@@ -5,8 +5,11 @@
 use proptest::prelude::*;
 
 use crate::base::text::width;
-use crate::base::{Effect, Severity, Status, StepKey, Verdict};
-use crate::event::{Envelope, Event, FindingRaised, StepFinished, StepStarted, sample};
+use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
+use crate::event::{
+    Envelope, Event, FindingRaised, LockTakenOver, Preview, Resumption, RunResumed, StepFinished,
+    StepStarted, sample,
+};
 use crate::report::Style;
 
 fn screen(colour: bool, width: usize, events: Vec<Event>) -> String {
@@ -345,6 +348,87 @@ fn a_run_that_did_nothing_says_why() {
     | NOT NOW  locked by run 411 of operator on host.example.com since 03:00
     |          1 step: 1 not run                                     2.00 s   run 412
     ");
+}
+
+#[test]
+fn a_run_that_went_on_tells_who_resumed_it_and_what_is_stuck() {
+    let mut shown = end(
+        "delete",
+        Status::UndoFailed,
+        Some(5.0),
+        "the backup is gone",
+    );
+    shown.help = Some("restore it by hand".to_owned());
+    let events = vec![
+        sample::started(&["backup", "delete"]),
+        Event::StepFinished(end("backup", Status::Ok, Some(3.0), "")),
+        sample::step_started("delete"),
+        Event::LockTakenOver(LockTakenOver {
+            lock: "db/prune".to_owned(),
+            from: RunId(411),
+            user: "cron".to_owned(),
+            host: "batch.example.com".to_owned(),
+            pid: 12,
+        }),
+        Event::RunResumed(RunResumed {
+            what: Resumption::Undo,
+            user: "alice".to_owned(),
+            host: "desk.example.com".to_owned(),
+            pid: 99,
+            process: ProcessMark::default(),
+            opsbook: "0.1.0".to_owned(),
+            in_doubt: vec![StepKey::new("delete")],
+            changed: Vec::new(),
+            reason: Some("wrong table".to_owned()),
+        }),
+        Event::StepFinished(shown),
+        sample::run_finished(Verdict::Unknown, 4, "delete: the backup is gone"),
+    ];
+    insta::assert_snapshot!(barred(80, events), @r"
+    | step    status       took  detail
+    | backup  ok           3 ms
+    | delete  UNDO FAILED  5 ms  the backup is gone
+    |
+    | delete
+    |   → restore it by hand
+    |
+    | Notes
+    |   the lock db/prune was taken over from run 411, which is dead
+    |   (cron@batch.example.com, process 12)
+    |   taken back by alice@desk.example.com: wrong table; in doubt: delete
+    |
+    | STUCK  2 steps: 1 ok, 1 undo failed                            2.00 s   run 412
+    ");
+}
+
+#[test]
+fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
+    let mut start = sample::run_started(&["delete"]);
+    start.dry = true;
+    start.steps[0].effect = Effect::Destroy;
+    let mut shown = end("delete", Status::NotRun, None, "");
+    shown.effect = Effect::Destroy;
+    shown.preview = Some(Preview {
+        sent: "DELETE FROM \"logs\"\nWHERE age > 90".to_owned(),
+        rows: Some(18204),
+    });
+    let mut begun = sample::step_started("delete");
+    if let Event::StepStarted(begun) = &mut begun {
+        begun.effect = Effect::Destroy;
+    }
+    let events = vec![
+        Event::RunStarted(start),
+        begun,
+        Event::StepFinished(shown),
+        sample::run_finished(Verdict::Ok, 0, ""),
+    ];
+    insta::assert_snapshot!(barred(80, events), @r#"
+    | step    effect   status     took  detail
+    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204
+    |                                   rows
+    |
+    | DRY RUN  nothing was changed; 1 step: 1 would run              2.00 s   run 412
+    "#);
 }
 
 #[test]

@@ -7,6 +7,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
+/// The format that brought it.
+pub(super) const SINCE: i64 = 2;
+
 /// The SHA-256 of an event in the chain. The last one stands for everything before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ChainHash([u8; 32]);

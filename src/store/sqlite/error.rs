@@ -18,7 +18,8 @@ pub(super) fn failed(path: &Path, doing: Doing, error: Error) -> JournalError {
     let code = error.sqlite_error_code();
     let reason = match code {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another process has been writing to it for too long; try again".to_owned()
+            "another process has been writing to it for more than 5 s; try again once it is done"
+                .to_owned()
         }
         Some(ErrorCode::DiskFull) => "the disk is full; make room and try again".to_owned(),
         Some(ErrorCode::SystemIoFailure) => format!("the disk is full or failing ({error})"),

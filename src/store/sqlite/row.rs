@@ -161,7 +161,8 @@ pub(super) fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
 
-fn damaged(
+/// A column that does not hold what this store wrote.
+pub(super) fn damaged(
     column: usize,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {
@@ -195,7 +196,7 @@ pub(super) fn events(connection: &Connection, run: RunId) -> rusqlite::Result<Ve
 }
 
 /// What a later version wrote is kept even where a known kind has changed its shape.
-fn event(version: u32, body: &str) -> serde_json::Result<Event> {
+pub(super) fn event(version: u32, body: &str) -> serde_json::Result<Event> {
     match serde_json::from_str(body) {
         Err(error) if version > VERSION => match serde_json::from_str(body) {
             Ok(Value::Object(fields)) => Ok(Event::Other(fields)),

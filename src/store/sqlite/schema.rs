@@ -15,8 +15,9 @@ pub(super) const FORMAT: i64 = 2;
 /// Marks the file as opsbook's, in `PRAGMA application_id`: "opsb".
 const APPLICATION: i64 = 0x6f70_7362;
 
-/// How long to wait for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for another process that writes. Nothing else of a run goes on meanwhile, not even towards its end after
+/// a signal, and no process of ours writes for longer than a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const RUNS: &str = "
     CREATE TABLE runs (

@@ -23,3 +23,12 @@ pub(super) fn find(connection: &Connection, digest: &str) -> rusqlite::Result<Op
         )
         .optional()
 }
+
+/// Every digest that an event refers to, with the run.
+pub(super) const REFERRED: &str = "
+    SELECT run, json_extract(source.value, '$.digest') AS digest
+    FROM events, json_each(events.body, '$.sources') AS source WHERE events.type = 'run-started'
+    UNION ALL
+    SELECT run, json_extract(source.value, '$.digest')
+    FROM events, json_each(events.body, '$.changed') AS source WHERE events.type = 'run-resumed'
+";

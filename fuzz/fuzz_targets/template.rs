@@ -1,0 +1,4 @@
+//! Feeds `template::check` with what the fuzzer invents.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| opsbook_fuzz::template::check(data));

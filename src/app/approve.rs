@@ -1,0 +1,127 @@
+//! A second person's approval: which runs wait for one, who may give it, and its event.
+
+use crate::base::RunId;
+use crate::engine::{Durability, Journal as _};
+use crate::event::{ApprovalRequested, Envelope, Event, RunApproved, RunStarted, VERSION};
+
+use super::{App, AppError};
+
+impl App {
+    /// The events of a run that waits for an approval which this user may give.
+    ///
+    /// # Errors
+    /// When there is no such run, it waits for none, or it is the user's own.
+    pub fn awaiting_approval(&self, run: RunId) -> Result<Vec<Envelope>, AppError> {
+        let events = self.events_of(run)?;
+        let (started, _) = waiting(run, &events)?;
+        let user = &self.environment().user;
+        if started.user == *user {
+            return Err(AppError::not_now(format!(
+                "run {run} is {user}'s own: another account must approve it"
+            ))
+            .hint("nothing was done; who is asked is the account of the system, not $USER"));
+        }
+        Ok(events)
+    }
+
+    /// Approves a run that waits for it. `yes` is the answer of a caller who gave it in advance.
+    ///
+    /// # Errors
+    /// As [`App::awaiting_approval`]; when nobody agrees, or the journal cannot be written.
+    pub fn approve(&self, run: RunId, reason: Option<String>, yes: bool) -> Result<(), AppError> {
+        let events = self.awaiting_approval(run)?;
+        self.agreed(&format!("Approve run {run}?"), yes)?;
+        let environment = self.environment();
+        let next = events.last().map_or(0, |last| last.seq + 1);
+        let approved = Envelope {
+            version: VERSION,
+            run,
+            seq: next,
+            at: environment.clock.now(),
+            event: Event::RunApproved(RunApproved {
+                user: environment.user.clone(),
+                host: environment.host.clone(),
+                reason,
+            }),
+        };
+        let journal = self.journal_of(&self.config()?)?;
+        if let Err(error) = journal.append(&[approved], Durability::Durable) {
+            // Somebody else was faster: the place of the event is taken.
+            waiting(run, &self.events_of(run)?)?;
+            return Err(error.into());
+        }
+        self.tell(&format!(
+            "approved run {run}; it goes on with: opsbook resume {run}"
+        ));
+        Ok(())
+    }
+}
+
+/// How a run began and what it waits for.
+fn waiting(run: RunId, events: &[Envelope]) -> Result<(&RunStarted, &ApprovalRequested), AppError> {
+    let started = events.iter().find_map(|envelope| match &envelope.event {
+        Event::RunStarted(started) => Some(started),
+        _ => None,
+    });
+    let mut requested = None;
+    for envelope in events {
+        match &envelope.event {
+            Event::ApprovalRequested(request) => requested = Some(request),
+            Event::RunApproved(approved) => {
+                let (user, at) = (&approved.user, envelope.at.format("%Y-%m-%d %H:%M:%SZ"));
+                return Err(
+                    AppError::usage(format!("run {run} was approved by {user} at {at}"))
+                        .hint(format!("it goes on with: opsbook resume {run}")),
+                );
+            }
+            _ => {}
+        }
+    }
+    let none = || {
+        AppError::usage(format!("run {run} waits for no approval"))
+            .hint(format!("`opsbook runs show {run}` tells how it stands"))
+    };
+    started.zip(requested).ok_or_else(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::waiting;
+    use crate::base::{Effect, RunId};
+    use crate::event::{ApprovalRequested, Event, RunApproved, sample};
+
+    #[test]
+    fn a_run_waits_from_the_request_until_the_first_approval() {
+        let request = || {
+            Event::ApprovalRequested(ApprovalRequested {
+                effect: Effect::Destroy,
+                because: "the policy".to_owned(),
+            })
+        };
+        let approved = Event::RunApproved(RunApproved {
+            user: "bob".to_owned(),
+            host: "host".to_owned(),
+            reason: None,
+        });
+        let said = |events: Vec<Event>| {
+            waiting(RunId(7), &sample::stream(events))
+                .map(|(_, request)| request.because.clone())
+                .map_err(|error| (error.exit().code(), error.message))
+        };
+        assert_eq!(
+            said(vec![sample::started(&["a"])]),
+            Err((64, "run 7 waits for no approval".to_owned()))
+        );
+        assert_eq!(
+            said(vec![sample::started(&["a"]), request()]),
+            Ok("the policy".to_owned())
+        );
+        assert_eq!(
+            said(vec![sample::started(&["a"]), request(), approved]),
+            Err((
+                64,
+                "run 7 was approved by bob at 1970-01-01 00:00:00Z".to_owned()
+            ))
+        );
+    }
+}

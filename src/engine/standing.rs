@@ -1,0 +1,196 @@
+//! Standing approvals: what a runbook may destroy without being asked, and how much of that was used up.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::base::text::thousands;
+use crate::base::{CommandPath, StepKey};
+use crate::event::Preview;
+use crate::model::Approval;
+
+use super::attempt::Failure;
+use super::frame::{Frame, Turn};
+use super::ledger::Ledger;
+use super::run::Run;
+use super::{ActionError, Outputs};
+
+/// What was done under standing approvals.
+#[derive(Default)]
+pub(super) struct Standing {
+    /// The rows that were changed under the approval of each runbook.
+    used: BTreeMap<CommandPath, u64>,
+    /// The limits of the steps that run under one.
+    grants: BTreeMap<StepKey, Grant>,
+    /// Only one step is counted and run at a time: what is left for it must still be left when it acts.
+    turn: Arc<Mutex<()>>,
+}
+
+/// What a step may use up.
+struct Grant {
+    /// The runbooks whose approvals cover it, with the most rows of each.
+    limits: Vec<(CommandPath, u64)>,
+    /// How many rows it was counted to change.
+    counted: u64,
+}
+
+/// The leave to run a step; ends with the value.
+pub(super) struct Leave<'a> {
+    limited: Option<(&'a RefCell<Ledger>, StepKey, OwnedMutexGuard<()>)>,
+}
+
+impl Leave<'_> {
+    /// Without limits.
+    pub(super) const FREE: Self = Self { limited: None };
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if let Some((ledger, key, _)) = &self.limited {
+            ledger.borrow_mut().standing.grants.remove(key);
+        }
+    }
+}
+
+impl Standing {
+    fn left(&self, limits: &[(CommandPath, u64)]) -> Option<u64> {
+        let left = |(path, rows): &(CommandPath, u64)| rows.saturating_sub(self.used_by(path));
+        limits.iter().map(left).min()
+    }
+
+    fn used_by(&self, path: &CommandPath) -> u64 {
+        self.used.get(path).copied().unwrap_or_default()
+    }
+
+    /// The most rows that a step may change now, where a limit stands.
+    pub(super) fn most_rows(&self, key: &StepKey) -> Option<u64> {
+        self.left(&self.grants.get(key)?.limits)
+    }
+
+    /// Uses up what a step changed: what it says, else what was counted. One that failed changed nothing; of one that was
+    /// cut off nobody knows.
+    pub(super) fn charge(&mut self, key: &StepKey, done: &Result<Outputs, Failure>) {
+        let Some(grant) = self.grants.get(key) else {
+            return;
+        };
+        let rows = match done {
+            Ok(outputs) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Action(_) | Failure::Evaluation(_)) => 0,
+            Err(_) => grant.counted,
+        };
+        for (path, _) in &grant.limits {
+            let used = self.used.entry(path.clone()).or_default();
+            *used = used.saturating_add(rows);
+        }
+    }
+}
+
+/// The standing approvals that cover a step, with their runbooks, the nearest first.
+fn covering<'f>(frame: &'f Frame<'f>, key: &StepKey) -> Vec<(&'f CommandPath, &'f Approval)> {
+    let mut covering = Vec::new();
+    let (mut frame, mut key) = (frame, key.clone());
+    loop {
+        if let (Some(approval), Some(step)) = (&frame.runbook.approved, frame.step_of(&key))
+            && approval.covers(&step.name)
+        {
+            covering.push((&frame.runbook.path, approval));
+        }
+        let (Some(outer), Some(caller)) = (frame.outer, &frame.caller) else {
+            return covering;
+        };
+        (frame, key) = (outer, caller.clone());
+    }
+}
+
+impl Run<'_> {
+    /// The leave that standing approvals give; none where there is none, and a person must be asked.
+    ///
+    /// The nearest one answers, and the limits of those around it hold too: a runbook within an approved one cannot do more
+    /// than that allows.
+    pub(super) async fn standing_leave(
+        &self,
+        turn: Turn<'_>,
+    ) -> Result<Option<Leave<'_>>, Failure> {
+        let covering = covering(turn.frame, turn.key);
+        if covering.is_empty() {
+            return Ok(None);
+        }
+        let limits: Vec<(CommandPath, u64)> = covering
+            .into_iter()
+            .filter_map(|(path, approval)| Some((path.clone(), approval.rows?)))
+            .collect();
+        if limits.is_empty() {
+            return Ok(Some(Leave::FREE));
+        }
+        let waiting = Arc::clone(&self.ledger.borrow().standing.turn);
+        let held = tokio::select! {
+            biased;
+            stop = turn.frame.stop.wait() => return Err(Failure::Stopped(stop)),
+            held = waiting.lock_owned() => held,
+        };
+        let preview = self.preview_call(turn, &turn.step.call).await;
+        let mut ledger = self.ledger.borrow_mut();
+        let counted = counted(preview)?;
+        if let Some(refused) = ledger.standing.refuse(&limits, &counted) {
+            return Err(Failure::Action(refused));
+        }
+        let grant = Grant {
+            limits,
+            counted: counted.1,
+        };
+        ledger.standing.grants.insert(turn.key.clone(), grant);
+        Ok(Some(Leave {
+            limited: Some((&self.ledger, turn.key.clone(), held)),
+        }))
+    }
+}
+
+/// How many rows the step would change, by what is sent.
+fn counted(preview: Result<Preview, Failure>) -> Result<(String, u64), Failure> {
+    let why = match preview {
+        Ok(Preview {
+            sent,
+            rows: Some(rows),
+        }) => return Ok((sent, rows)),
+        Ok(_) => String::new(),
+        Err(Failure::Action(error)) => format!(" ({})", error.message),
+        Err(failure) => return Err(failure),
+    };
+    Err(Failure::Action(
+        ActionError::refused(format!(
+            "its rows cannot be counted beforehand{why}, and its standing approval has a limit"
+        ))
+        .help("a standing approval without `rows` has no limit; `approved.steps` names what it is given for"),
+    ))
+}
+
+impl Standing {
+    /// Why so many rows are too many, if they are.
+    fn refuse(
+        &self,
+        limits: &[(CommandPath, u64)],
+        (sent, rows): &(String, u64),
+    ) -> Option<ActionError> {
+        let (path, limit) = limits
+            .iter()
+            .find(|(path, limit)| *rows > limit.saturating_sub(self.used_by(path)))?;
+        let word = match sent.split_whitespace().next() {
+            Some(first) if first.eq_ignore_ascii_case("delete") => "delete",
+            Some(_) | None => "change",
+        };
+        let before = match self.used_by(path) {
+            0 => String::new(),
+            used => format!(" after {}", thousands(used)),
+        };
+        Some(
+            ActionError::refused(format!(
+                "would {word} {} rows{before}; approved are {}",
+                thousands(*rows),
+                thousands(*limit)
+            ))
+            .help(format!("the limit is `approved.rows` of {}", path.typed())),
+        )
+    }
+}

@@ -1,0 +1,192 @@
+//! Whether the list of runs says what their events say.
+
+use std::cmp::Ordering;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+
+use crate::event::Event;
+
+use super::row;
+use super::verify::Verified;
+
+/// What the list says of a run, column by column.
+const COLUMNS: [&str; 8] = [
+    "runbook",
+    "started_at",
+    "verdict",
+    "exit",
+    "took_ms",
+    "user",
+    "reason",
+    "dry",
+];
+
+/// The columns of a run in the list.
+type Columns = [Value; 8];
+
+/// Goes through the list and the events side by side, both in the order of their runs.
+pub(super) fn verify(connection: &Connection, verified: &mut Verified) -> rusqlite::Result<()> {
+    let mut events = connection.prepare(
+        "SELECT run, version, at,
+            CASE WHEN type IN ('run-started', 'run-resumed', 'run-finished') THEN body END
+         FROM events WHERE run > 0 ORDER BY run, seq",
+    )?;
+    let mut list = connection.prepare(&format!(
+        "SELECT run, {} FROM runs WHERE runbook IS NOT NULL ORDER BY run",
+        COLUMNS.join(", ")
+    ))?;
+    let mut events = events.query([])?;
+    let mut list = list.query([])?;
+    let mut told = Told::next_of(&mut events, None)?;
+    let mut listed = listed_of(list.next()?)?;
+    loop {
+        let order = match (&told, &listed) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(run), Some((number, _))) => run.number.cmp(number),
+        };
+        match (&told, &listed) {
+            (Some(run), Some((_, columns))) if order == Ordering::Equal => {
+                verified.runs += 1;
+                compare(run, columns, verified);
+            }
+            // A run that never began has nothing to be listed with.
+            (Some(run), _) if order == Ordering::Less && run.columns.is_some() => {
+                let number = run.number;
+                verified.wrong(format!(
+                    "run {number} has events, and is not in the list of runs"
+                ));
+            }
+            (_, Some((number, _))) if order == Ordering::Greater => {
+                verified.wrong(format!(
+                    "run {number} is in the list of runs, and has no events"
+                ));
+            }
+            _ => {}
+        }
+        if order != Ordering::Greater {
+            told = Told::next_of(&mut events, told.and_then(|run| run.next))?;
+        }
+        if order != Ordering::Less {
+            listed = listed_of(list.next()?)?;
+        }
+    }
+}
+
+fn compare(run: &Told, listed: &Columns, verified: &mut Verified) {
+    let number = run.number;
+    let Some(told) = &run.columns else {
+        verified.wrong(format!(
+            "run {number} is in the list of runs, and never began"
+        ));
+        return;
+    };
+    for (name, (told, listed)) in COLUMNS.iter().zip(told.iter().zip(listed)) {
+        if told != listed {
+            verified.wrong(format!(
+                "the list of runs has another {name} of run {number} than its events"
+            ));
+        }
+    }
+}
+
+fn listed_of(row: Option<&Row<'_>>) -> rusqlite::Result<Option<(i64, Columns)>> {
+    let Some(row) = row else { return Ok(None) };
+    let mut columns: Columns = std::array::from_fn(|_| Value::Null);
+    for (index, column) in columns.iter_mut().enumerate() {
+        *column = row.get(index + 1)?;
+    }
+    Ok(Some((row.get(0)?, columns)))
+}
+
+/// What the events of a run say.
+struct Told {
+    number: i64,
+    /// None until it began.
+    columns: Option<Columns>,
+    /// The first event of the next run, read already.
+    next: Option<Read>,
+}
+
+/// One event, as far as the list goes.
+struct Read {
+    run: i64,
+    at: String,
+    event: Option<Event>,
+}
+
+impl Told {
+    /// The next run, which begins with an event that was read already.
+    fn next_of(
+        events: &mut rusqlite::Rows<'_>,
+        first: Option<Read>,
+    ) -> rusqlite::Result<Option<Self>> {
+        let first = match first {
+            Some(first) => first,
+            None => match read(events)? {
+                Some(first) => first,
+                None => return Ok(None),
+            },
+        };
+        let mut told = Self {
+            number: first.run,
+            columns: None,
+            next: None,
+        };
+        told.hear(first);
+        while let Some(event) = read(events)? {
+            if event.run != told.number {
+                told.next = Some(event);
+                break;
+            }
+            told.hear(event);
+        }
+        Ok(Some(told))
+    }
+
+    /// Folds an event in, as the list does when it is written.
+    fn hear(&mut self, read: Read) {
+        let text = |text: &str| Value::Text(text.to_owned());
+        match (&mut self.columns, read.event) {
+            (columns, Some(Event::RunStarted(start))) => {
+                *columns = Some([
+                    text(&start.runbook),
+                    Value::Text(read.at),
+                    Value::Null,
+                    Value::Null,
+                    Value::Null,
+                    text(&start.user),
+                    text(""),
+                    Value::Integer(start.dry.into()),
+                ]);
+            }
+            (Some(columns), Some(Event::RunResumed(_))) => {
+                for column in &mut columns[2..5] {
+                    *column = Value::Null;
+                }
+                columns[6] = text("");
+            }
+            (Some(columns), Some(Event::RunFinished(end))) => {
+                columns[2] = text(end.verdict.as_str());
+                columns[3] = Value::Integer(end.exit.into());
+                columns[4] = Value::Real(end.took_ms);
+                columns[6] = text(&end.reason);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read(events: &mut rusqlite::Rows<'_>) -> rusqlite::Result<Option<Read>> {
+    let Some(row) = events.next()? else {
+        return Ok(None);
+    };
+    let (version, body): (u32, Option<String>) = (row.get(1)?, row.get(3)?);
+    Ok(Some(Read {
+        run: row.get(0)?,
+        at: row.get(2)?,
+        event: body.and_then(|body| row::event(version, &body).ok()),
+    }))
+}
