@@ -158,8 +158,11 @@ fn keeps_quiet(text: &str) {
     assert!(!text.contains(SECRET), "{text:?}");
 }
 
-/// What a statement may do was known before it was filled in.
+/// What a statement may do was known before it was filled in. Names may turn out to be the same: the engine looks again.
 fn known_before(text: &str, landed: &str) {
+    if text.contains("identifier") {
+        return;
+    }
     for dialect in Dialect::ALL {
         let planned = sql_skeleton(&template(text)).map_or(Effect::Destroy, |skeleton| {
             effect(&skeleton, dialect).effect
@@ -266,8 +269,8 @@ fn in_sql(text: &str, parts: &[&str], value: &str) {
         hostile.parameters,
         vec![Value::from(value); parts.len() - 1]
     );
-    // `[?1]` is a name for SQLite and an item of an array for PostgreSQL.
-    if text.contains('[') {
+    // `[?1]` is a name for SQLite and an item of an array for PostgreSQL, and only the latter quotes with `$$`.
+    if text.contains(['[', '$']) {
         return;
     }
     if let Ok(tokens) = Tokenizer::new(&SQLiteDialect {}, &hostile.text).tokenize() {

@@ -12,7 +12,7 @@ use crate::base::text::count;
 use crate::base::{CommandPath, Liveness, RunId, StepKey};
 use crate::engine::{
     Acquired, Approval, History, Journal as _, LockHolder, Locks as _, Machine as _, Outlook,
-    Prompt, RunRow, Settlement,
+    Prompt, RunRow, Settlement, Sink,
 };
 use crate::event::{Envelope, Resumption, RunStarted};
 use crate::model::Runbook;
@@ -20,6 +20,7 @@ use crate::plan::Plan;
 use crate::store::SqliteJournal;
 
 use super::changed::refuse_changes;
+use super::heartbeat::Heartbeat;
 use super::inputs;
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
@@ -153,7 +154,17 @@ impl App {
                 options,
                 caller: self,
             };
-            app.work_on(&task, ground).await
+            let runbook = app.runbook_of(history.start())?;
+            let heartbeat = match what {
+                Resumption::Resume => app.heartbeat(&runbook, &config, stopped, machine).await,
+                // That its work was taken back is no sign that it is done.
+                Resumption::Undo => None,
+            };
+            let work = app.work_on(&runbook, &task, ground, heartbeat.as_ref());
+            match &heartbeat {
+                Some(heartbeat) => heartbeat.beside(&app, work).await,
+                None => work.await,
+            }
         })
     }
 
@@ -241,21 +252,26 @@ impl App {
         }
     }
 
-    async fn work_on(&self, task: &Task<'_>, ground: Ground<'_>) -> Result<ExitCode, AppError> {
-        let runbook = self.runbook_of(task.history.start())?;
-        let children = self.checked_children(&runbook)?;
+    async fn work_on(
+        &self,
+        runbook: &Arc<Runbook>,
+        task: &Task<'_>,
+        ground: Ground<'_>,
+        heartbeat: Option<&Heartbeat>,
+    ) -> Result<ExitCode, AppError> {
+        let children = self.checked_children(runbook)?;
         let prepared = tokio::select! {
             biased;
             stop = ground.stopped.wait() => return Ok(self.stopped(stop)),
             prepared = async {
-                let values = self.values(&runbook, task, ground).await?;
-                let plan = Plan::new(Arc::clone(&runbook), values, children, ground.config);
+                let values = self.values(runbook, task, ground).await?;
+                let plan = Plan::new(Arc::clone(runbook), values, children, ground.config);
                 let secrets = secrets::resolve(
                     &plan.secrets,
                     ground.config,
                     self.environment(),
                     ground.machine,
-                    BTreeMap::new(),
+                    heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone()),
                 )
                 .await?;
                 Ok::<_, AppError>((plan, secrets))
@@ -292,17 +308,20 @@ impl App {
                 return Ok(ExitCode::Ok);
             }
             self.tell(&heading(task, &outlook));
+            let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+            let sink: &mut dyn Sink = match &mut listening {
+                Some(listener) => listener,
+                None => &mut outlets,
+            };
             let ended = match task.what {
                 Resumption::Resume => {
                     engine
-                        .resume(plan, task.history, &wishes, &mut outlets, ground.stopped)
+                        .resume(plan, task.history, &wishes, sink, ground.stopped)
                         .await
                 }
                 Resumption::Undo => {
                     let of = (plan, task.history);
-                    engine
-                        .undo(of, from, &wishes, &mut outlets, ground.stopped)
-                        .await
+                    engine.undo(of, from, &wishes, sink, ground.stopped).await
                 }
             };
             self.close(ended, outlets, task.options)

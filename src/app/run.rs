@@ -28,6 +28,14 @@ use super::stoppable::StoppablePrompt;
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
 
+/// What accompanies a run from before its beginning until after its end.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    stopped: &'a StopSignal,
+    machine: &'a ThisMachine,
+    heartbeat: Option<&'a Heartbeat>,
+}
+
 impl App {
     /// Runs a runbook. `given` holds what the caller gave for its inputs, as texts by their names.
     ///
@@ -41,22 +49,18 @@ impl App {
     ) -> Result<ExitCode, AppError> {
         let config = self.config()?;
         self.within_signals(ThisMachine::new_token(), async |stopped, machine| {
+            secrets::learn(&config, self.environment());
             let heartbeat = match options.dry {
                 // A rehearsal is no sign of life.
                 true => None,
-                false => {
-                    self.heartbeat(runbook, &config, stopped, machine, None)
-                        .await
-                }
+                false => self.heartbeat(runbook, &config, stopped, machine).await,
             };
-            let run = self.run_within(
-                runbook,
-                given,
-                &config,
-                options,
-                (stopped, machine),
-                heartbeat.as_ref(),
-            );
+            let around = Around {
+                stopped,
+                machine,
+                heartbeat: heartbeat.as_ref(),
+            };
+            let run = self.run_within(runbook, given, &config, options, around);
             match &heartbeat {
                 Some(heartbeat) => heartbeat.beside(self, run).await,
                 None => run.await,
@@ -95,20 +99,18 @@ impl App {
         exit
     }
 
-    /// The heartbeat of a run, if it has one. `token` is that of a run that goes on.
+    /// The heartbeat of a run, if it has one.
     pub(super) async fn heartbeat(
         &self,
         runbook: &Runbook,
         config: &Config,
         stopped: &StopSignal,
         machine: &ThisMachine,
-        token: Option<&str>,
     ) -> Option<Heartbeat> {
-        secrets::learn(config, self.environment());
         tokio::select! {
             biased;
             _ = stopped.wait() => None,
-            heartbeat = Heartbeat::of(self, runbook, config, machine, token) => heartbeat,
+            heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
         }
     }
 
@@ -118,15 +120,18 @@ impl App {
         given: Given,
         config: &Config,
         options: &RunOptions,
-        (stopped, machine): (&StopSignal, &ThisMachine),
-        heartbeat: Option<&Heartbeat>,
+        around: Around<'_>,
     ) -> Result<ExitCode, AppError> {
-        secrets::learn(config, self.environment());
+        let Around {
+            stopped,
+            machine,
+            heartbeat,
+        } = around;
         let prompt = self.stoppable_prompt(stopped);
         let prepared = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt, machine, heartbeat) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, around) => prepared?,
         };
         let journal = self.journal_of(config)?;
         let mut outlets = Outlets::open(self)?;
@@ -237,15 +242,17 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
-        machine: &ThisMachine,
-        heartbeat: Option<&Heartbeat>,
+        around: Around<'_>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = self.checked_children(runbook)?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let found = heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
-        let environment = self.environment();
-        let secrets = secrets::resolve(&plan.secrets, config, environment, machine, found).await?;
+        let found = around
+            .heartbeat
+            .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let machine = around.machine;
+        let secrets =
+            secrets::resolve(&plan.secrets, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
     }
 
@@ -313,7 +320,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 pub(super) fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::Refused(refusal) => {
+        RunError::Gate(refusal) => {
             let help = refusal.help();
             let said = match &refusal {
                 Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::event::Preview;
-use crate::expr::{EvalError, Scope, unknown_argument};
-use crate::model::{Call, Expression, Node};
+use crate::expr::{Argument, EvalError, Scope, unknown_argument};
+use crate::model::{Call, EffectRule, Expression, Node};
+use crate::plan::{effect_of_call, effect_of_sql};
 
 use super::frame::{Past, Turn};
 use super::nested::Nested;
@@ -99,6 +100,7 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
+        self.held_to_plan(turn, call)?;
         let done = self
             .acting(turn, call, judged, |action, invocation, context| {
                 action.run(invocation, context)
@@ -106,6 +108,35 @@ impl Run<'_> {
             .await;
         self.ledger.borrow_mut().standing.charge(turn.key, &done);
         done
+    }
+
+    /// Refuses SQL that may do more with its values than was known before them: names that turn out to be the same make a
+    /// condition hold for every row.
+    fn held_to_plan(&self, turn: Turn<'_>, call: &Call) -> Result<(), Failure> {
+        if call.verb.effect != EffectRule::OfSql {
+            return Ok(());
+        }
+        let invocation = self
+            .invocation(call, turn.scope)
+            .map_err(Failure::Evaluation)?;
+        let Argument::Sql(sql) = &invocation.object else {
+            return Ok(());
+        };
+        let config = self.engine.config;
+        let planned = match std::ptr::eq(call, &turn.step.call) {
+            true => turn.effect,
+            false => effect_of_call(call, config, &self.plan.children),
+        };
+        let filled = effect_of_sql(&sql.text, call, config);
+        if filled <= planned {
+            return Ok(());
+        }
+        Err(Failure::Action(
+            ActionError::refused(format!(
+                "with its values the statement may {filled}, and was known to {planned}"
+            ))
+            .help(format!("if that is meant, state it: effect = \"{filled}\"")),
+        ))
     }
 
     /// Asks the action of a call what it would do, within the same limits.

@@ -46,7 +46,7 @@ impl Engine<'_> {
         if let Some((step, effect)) = plan.first_change(self.config)
             && options.read_only
         {
-            return Err(RunError::Refused(Refusal::ReadOnly { step, effect }));
+            return Err(RunError::Gate(Refusal::ReadOnly { step, effect }));
         }
         self.keep_changed(plan, &options.changed)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;

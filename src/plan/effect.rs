@@ -90,7 +90,8 @@ impl<'a> Walk<'a> {
 }
 
 /// What SQL may do on the database that a call names; where a template names it, on any that there is.
-fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
+#[must_use]
+pub fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
     let named = match call.option("on") {
         Some(Node::Text(template)) => config.database(&template.text),
         _ => None,

@@ -18,7 +18,7 @@ use crate::event::PlannedStep;
 use crate::model::Runbook;
 
 pub use demands::Asked;
-pub use effect::{effect_of_call, effect_of_runbook, effect_of_step};
+pub use effect::{effect_of_call, effect_of_runbook, effect_of_sql, effect_of_step};
 
 /// A runbook with its inputs resolved and its effects known.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ mod tap;
 mod testing;
 mod wording;
 
+pub use json_text::{line as json_line, pretty as json_pretty};
 use std::io;
 
 use crate::event::Envelope;

@@ -139,6 +139,18 @@ impl Project {
     }
 }
 
+/// The next connection, which must come.
+pub(crate) fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
+    let (sender, connection) = std::sync::mpsc::channel();
+    let listener = listener.try_clone().unwrap();
+    std::thread::spawn(move || sender.send(listener.accept().unwrap().0));
+    let stream = connection
+        .recv_timeout(WATCHDOG)
+        .expect("somebody connects");
+    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+    stream
+}
+
 /// The exit code as a shell tells it: 128 + n for a signal.
 pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;

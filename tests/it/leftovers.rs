@@ -62,7 +62,7 @@ fn project_files() -> Vec<(String, String)> {
     let names = String::from_utf8(output.stdout).unwrap();
     names
         .split_terminator('\0')
-        .filter(|name| *name != "Cargo.lock")
+        .filter(|name| !name.ends_with("Cargo.lock") && !name.starts_with("fuzz/corpus/"))
         .filter_map(|name| {
             let text = std::fs::read_to_string(root.join(name)).ok()?;
             Some((name.to_owned(), text))

@@ -7,8 +7,7 @@ use std::process::{Child, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Project, exit_code};
-use crate::signals::accept;
+use crate::harness::{Project, accept, exit_code};
 
 /// A run that holds the lock `shared` until its connection is written to.
 struct Holder {

@@ -1,112 +1,199 @@
 //! Real signals: a run that is interrupted ends its processes, runs `finally` and tells the truth in its exit code.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use crate::harness::{Project, WATCHDOG, exit_code};
+use crate::harness::Project;
 use crate::terminal::Terminal;
+use crate::zoo::{self, Held, ONE_STEP, holding, journaled_exit};
 
-/// A step whose processes hold a connection open: the connection ends when, and only when, all of them are gone.
-struct Lifeline {
-    project: Project,
-    listener: TcpListener,
-}
-
-impl Lifeline {
-    fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let project = Project::new().runbook(
-            "t/x",
-            &format!(
-                r#"
-[[step]]
-name        = "hold"
-command.run = ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/{port}; echo started >&3; sleep 600 & sleep 600"]
-[[step]]
-name        = "after"
-assert.that = "true"
-[[finally]]
-name        = "tidy"
-command.run = ["touch", "tidied"]
-"#
-            ),
-        );
-        Self { project, listener }
-    }
-
-    /// Starts the run, waits until the step runs, sends the signal; the exit code once every process is gone.
-    fn interrupted_by(&self, signal: Signal) -> i32 {
-        let mut child = self
-            .project
-            .command(&["t", "x"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut connection = BufReader::new(accept(&self.listener));
-        let mut line = String::new();
-        connection.read_line(&mut line).unwrap();
-        assert_eq!(line, "started\n");
-        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
-        let status = child.wait().unwrap();
-        line.clear();
-        let end = connection.read_line(&mut line);
-        // A reset is an end as well; only silence means that a process is still there.
-        let alive = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
-        assert!(
-            !end.as_ref().is_err_and(alive),
-            "a process outlived its run"
-        );
-        exit_code(status)
-    }
-}
-
-/// The next connection, which must come.
-pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
-    let (sender, connection) = std::sync::mpsc::channel();
-    let listener = listener.try_clone().unwrap();
-    std::thread::spawn(move || sender.send(listener.accept().unwrap().0));
-    let stream = connection.recv_timeout(WATCHDOG).expect("the step starts");
-    stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-    stream
+/// Sends the signal while a step holds: nothing is left, `finally` ran, and journal and caller hear the same.
+#[track_caller]
+fn ends_in_order(project: &Project, names: &[&str], signal: Signal, code: i32) {
+    let mut held = Held::start(project, names);
+    held.signal(signal);
+    assert_eq!(held.end(), (code, 0));
+    assert!(project.path("tidied").exists());
+    assert!(!project.path("went-on").exists());
+    assert_eq!(journaled_exit(project), Some(code.into()));
 }
 
 #[test]
 fn an_interrupt_is_130_and_leaves_no_process_behind() {
-    let lifeline = Lifeline::new();
-    assert_eq!(lifeline.interrupted_by(Signal::SIGINT), 130);
-    assert!(lifeline.project.path("tidied").exists());
+    ends_in_order(&holding(ONE_STEP), &["one"], Signal::SIGINT, 130);
 }
 
 /// Ctrl-\\ reaches opsbook alone: its children are in groups of their own, and would live on.
 #[test]
 fn a_quit_is_an_interrupt_and_leaves_no_process_behind() {
-    let lifeline = Lifeline::new();
-    assert_eq!(lifeline.interrupted_by(Signal::SIGQUIT), 130);
-    assert!(lifeline.project.path("tidied").exists());
+    ends_in_order(&holding(ONE_STEP), &["one"], Signal::SIGQUIT, 130);
 }
 
 #[test]
 fn a_termination_is_143_and_leaves_no_process_behind() {
-    let lifeline = Lifeline::new();
-    assert_eq!(lifeline.interrupted_by(Signal::SIGTERM), 143);
-    assert!(lifeline.project.path("tidied").exists());
+    ends_in_order(&holding(ONE_STEP), &["one"], Signal::SIGTERM, 143);
+}
+
+#[test]
+fn a_hang_up_is_a_termination_and_leaves_no_process_behind() {
+    ends_in_order(&holding(ONE_STEP), &["one"], Signal::SIGHUP, 143);
+}
+
+#[test]
+fn what_is_deaf_to_a_termination_is_killed() {
+    ends_in_order(&zoo::deaf(), &["one"], Signal::SIGTERM, 143);
+}
+
+#[test]
+fn everything_that_runs_at_once_ends_at_once() {
+    let project = holding(
+        r#"
+[[step]]
+name        = "items"
+for_each    = { name = "['one', 'two']" }
+concurrency = 2
+command.run = ["sh", "hold.sh", "{{ name }}"]
+[[step]]
+name        = "beside"
+parallel    = true
+command.run = ["sh", "hold.sh", "three"]
+[[step]]
+name        = "below"
+parallel    = true
+runbook.run = "t/child"
+[[step]]
+name        = "after"
+command.run = ["touch", "went-on"]
+[[finally]]
+name        = "tidy"
+command.run = ["touch", "tidied"]
+"#,
+    )
+    .runbook(
+        "t/child",
+        r#"
+[[step]]
+name        = "hold"
+command.run = ["sh", "hold.sh", "four"]
+[[finally]]
+name        = "tidy"
+command.run = ["touch", "child-tidied"]
+"#,
+    );
+    ends_in_order(
+        &project,
+        &["one", "two", "three", "four"],
+        Signal::SIGINT,
+        130,
+    );
+    assert!(project.path("child-tidied").exists());
+}
+
+/// The later steps of a run must not meet what an earlier one was to have ended.
+#[test]
+fn a_step_whose_time_is_over_leaves_nothing_to_the_next() {
+    let project = holding(
+        r#"
+[[step]]
+name        = "hold"
+command.run = ["sh", "hold.sh", "one"]
+timeout     = "5s"
+on_failure  = "continue"
+[[step]]
+name        = "look"
+shell.run   = "cat one.ready; grep -lzx OPSBOOK_RUN=$OPSBOOK_RUN /proc/[0-9]*/environ | wc -l > left"
+"#,
+    );
+    project.run(&["t", "x"]).exits(2).step("look", "ok");
+    // The look itself: the shell, grep and wc.
+    assert!(project.read("left").trim().parse::<usize>().unwrap() <= 3);
+}
+
+#[test]
+fn a_run_whose_time_is_over_leaves_nothing() {
+    let project = holding(ONE_STEP);
+    let mut held = Held::start_as(
+        &project,
+        project.command(&["t", "x", "--timeout", "5s"]),
+        &["one"],
+    );
+    assert_eq!(held.end(), (2, 0));
+    assert!(project.path("tidied").exists());
+    assert_eq!(journaled_exit(&project), Some(2));
+}
+
+#[test]
+fn finally_is_not_cut_off_by_what_stopped_the_run() {
+    let project =
+        holding(&ONE_STEP.replace(r#"["touch", "tidied"]"#, r#"["sh", "hold.sh", "last"]"#));
+    let mut held = Held::start(&project, &["one"]);
+    held.signal(Signal::SIGTERM);
+    let _last = zoo::ready(&project, &["last"]);
+    std::fs::write(project.path("last.release"), "").unwrap();
+    let (code, _) = held.end();
+    assert_eq!(code, 143);
+    assert_eq!(journaled_exit(&project), Some(143));
+}
+
+/// The second signal ends opsbook at once. What it leaves is the keeper's; the journal stays open for `resume`.
+#[test]
+fn a_second_signal_ends_at_once_and_still_leaves_nothing() {
+    let project = holding(&ONE_STEP.replace(
+        r#"["touch", "tidied"]"#,
+        r#"["sh", "hold.sh", "last", "deaf"]"#,
+    ));
+    let mut held = Held::start(&project, &["one"]);
+    held.signal(Signal::SIGINT);
+    let _last = zoo::ready(&project, &["last"]);
+    held.signal(Signal::SIGINT);
+    let (code, _) = held.end();
+    assert_eq!(code, 130);
+    held.crowd.until_gone();
+    assert_eq!(journaled_exit(&project), None);
+}
+
+#[test]
+fn a_closed_terminal_ends_the_run_in_order() {
+    let project = holding(ONE_STEP);
+    let terminal = Terminal::start(&project, &["t", "x"]);
+    let crowd = zoo::ready(&project, &["one"]);
+    terminal.close();
+    zoo::until("finally runs", || project.path("tidied").exists());
+    crowd.until_gone();
+    zoo::until("the journal is closed", || {
+        journaled_exit(&project) == Some(143)
+    });
+}
+
+#[test]
+fn closed_standard_streams_are_no_hindrance() {
+    let project =
+        holding("[[step]]\nname = \"look\"\nshell.run = \"ls -l /proc/self/fd > fds; cat\"\n");
+    let inner = project.command(&["t", "x"]);
+    let status = Command::new("sh")
+        .args(["-c", "exec \"$0\" t x <&- >&- 2>&-"])
+        .arg(inner.get_program())
+        .current_dir(project.path(""))
+        .env_clear()
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(journaled_exit(&project), Some(0));
 }
 
 #[test]
 fn an_interrupted_run_says_so_in_the_list_of_runs() {
-    let lifeline = Lifeline::new();
-    lifeline.interrupted_by(Signal::SIGTERM);
-    lifeline
-        .project
-        .run(&["runs", "list"])
-        .exits(0)
-        .prints("t x");
+    let project = holding(ONE_STEP);
+    let mut held = Held::start(&project, &["one"]);
+    held.signal(Signal::SIGTERM);
+    held.end();
+    project.run(&["runs", "list"]).exits(0).prints("t x");
 }
 
 fn asking() -> Project {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -19,6 +20,13 @@ use super::stat::Stat;
 /// The variable that every process of a run carries; its value is the run's token.
 pub const RUN_VARIABLE: &str = "OPSBOOK_RUN";
 
+/// The variable that tells the processes of this opsbook from those of another one that resumes the same run.
+pub(super) const PROCESS_VARIABLE: &str = "OPSBOOK_PROCESS";
+
+/// This opsbook, among all that ever ran.
+pub(super) static OWN_PROCESS: LazyLock<String> =
+    LazyLock::new(|| format!("{:032x}", fastrand::u128(..)));
+
 /// The shortest and the longest pause between two looks.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
@@ -28,27 +36,34 @@ const GONE: Duration = Duration::from_secs(10);
 /// The largest environment that is looked through: what the system lets a program be started with, with room to spare.
 const LARGEST: u64 = 8 * 1024 * 1024;
 
-/// How often in a row nothing must be found: a process that is started during a look may be missed by it.
-const QUIET: u32 = 2;
+/// How often in a row nothing must be found: a look may miss a process that is started meanwhile, and one that is just about to
+/// become another program shows no environment for a moment.
+const QUIET: u32 = 3;
 
 /// Ends every process of the run with this token but this one: TERM, a grace time, KILL. Gives how many there were.
 pub async fn end_leftovers(token: &str, grace: Duration) -> usize {
     Leftovers::of(RUN_VARIABLE, token).end(grace).await
 }
 
-/// The processes that carry a mark.
+/// The processes that carry some marks.
 #[derive(Clone, Debug)]
 pub(super) struct Leftovers {
-    /// `NAME=VALUE`.
-    mark: Vec<u8>,
+    /// Each as `NAME=VALUE`.
+    marks: Vec<Vec<u8>>,
 }
 
 impl Leftovers {
     /// Those with this variable in their environment.
     pub(super) fn of(variable: &str, value: &str) -> Self {
         Self {
-            mark: format!("{variable}={value}").into_bytes(),
+            marks: vec![format!("{variable}={value}").into_bytes()],
         }
+    }
+
+    /// Those of them with this variable as well.
+    pub(super) fn and(mut self, variable: &str, value: &str) -> Self {
+        self.marks.push(format!("{variable}={value}").into_bytes());
+        self
     }
 
     /// Ends them: TERM, a grace time, KILL. Gives how many there were.
@@ -59,11 +74,7 @@ impl Leftovers {
         let mut quiet = 0;
         while quiet < QUIET && began.elapsed() < grace + GONE {
             let found = self.find();
-            if found.is_empty() {
-                quiet += 1;
-                continue;
-            }
-            quiet = 0;
+            quiet = if found.is_empty() { quiet + 1 } else { 0 };
             let late = began.elapsed() >= grace;
             for pid in found {
                 if late {
@@ -107,15 +118,18 @@ impl Leftovers {
             .collect()
     }
 
-    /// Whether the process with this folder below `/proc` carries the mark and runs.
+    /// Whether the process with this folder below `/proc` carries the marks and runs.
     fn is_carried_by(&self, folder: &Path) -> bool {
         let mut environment = Vec::new();
         let read = File::open(folder.join("environ"))
             .and_then(|file| file.take(LARGEST).read_to_end(&mut environment));
-        read.is_ok()
-            && environment
+        let carries = |mark: &Vec<u8>| {
+            environment
                 .split(|byte| *byte == 0)
-                .any(|entry| entry == self.mark)
+                .any(|entry| entry == mark)
+        };
+        read.is_ok()
+            && self.marks.iter().all(carries)
             && Stat::of(folder).is_ok_and(|stat| !stat.ended)
     }
 }

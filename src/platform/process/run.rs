@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant as Moment, sleep_until, timeout};
 
 use super::group::Group;
-use super::leftovers::Leftovers;
+use super::leftovers::{Leftovers, OWN_PROCESS, PROCESS_VARIABLE};
 use super::{Captured, ProcessError};
 
 /// How much is read at a time: what a pipe holds.
@@ -153,6 +153,7 @@ fn command(program: &Program, mark: &str) -> Command {
     command
         .args(&program.arguments)
         .envs(program.variables.iter().map(|(name, value)| (name, value)))
+        .env(PROCESS_VARIABLE, OWN_PROCESS.as_str())
         .env(PROGRAM_VARIABLE, mark)
         .stdin(if program.input.is_some() {
             Stdio::piped()

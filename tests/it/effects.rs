@@ -1,0 +1,41 @@
+//! Effects that only the values decide.
+
+use crate::harness::Project;
+
+/// Which names are compared decides whether a WHERE chooses rows: what turns out to be worse than was known is not sent.
+#[test]
+fn a_statement_does_no_more_with_its_values_than_was_known_before() {
+    let project = Project::new()
+        .config("[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\ncreate = \"setup.sql\"\n")
+        .file("setup.sql", "CREATE TABLE t (id, a); INSERT INTO t VALUES (1, 2), (3, 3);")
+        .runbook(
+            "clean",
+            "[input.column]\ntype = \"string\"\nposition = 1\n[[step]]\nname = \"delete\"\n\
+             sql.execute = \"DELETE FROM t WHERE {{ input.column | identifier }} = {{ 'a' | identifier }}\"\n",
+        )
+        .runbook(
+            "count",
+            "output = \"count\"\n[[step]]\nname = \"count\"\nsql.query = \"SELECT count(*) AS n FROM t\"\n",
+        );
+    let refused = project.run(&["clean", "a"]).exits(75);
+    assert!(
+        refused
+            .stdout
+            .contains("may destroy, and was known to write"),
+        "{}",
+        refused.stdout
+    );
+    let counted = project.run(&["count", "--format", "json"]).exits(0);
+    assert!(
+        counted.stdout.contains("\"n\":2") || counted.stdout.contains("\"n\": 2"),
+        "{}",
+        counted.stdout
+    );
+    project.run(&["clean", "id"]).exits(0);
+    let counted = project.run(&["count", "--format", "json"]).exits(0);
+    assert!(
+        counted.stdout.contains("\"n\":1") || counted.stdout.contains("\"n\": 1"),
+        "{}",
+        counted.stdout
+    );
+}
