@@ -419,4 +419,29 @@ fn an_undo_in_a_protected_environment_wants_the_name() {
         .exits(75)
         .says("--confirm \"t x\"");
     assert_eq!(project.read("log"), "one\ntwo\nthree\n");
+    project
+        .run(&["undo", "1", "--confirm", "t x"])
+        .exits(0)
+        .step("one", "undone");
+}
+
+#[test]
+fn a_run_that_was_stopped_names_the_command_that_goes_on() {
+    let held = Held::new("");
+    let child = held
+        .project
+        .command(&["t", "x"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _connection = held.accept();
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("TERMINATED"), "{shown}");
+    assert!(shown.contains("→ opsbook resume 1\n"), "{shown}");
+    std::fs::remove_file(held.project.path("hold")).unwrap();
+    held.resume(&["--done", "work"]).exits(0);
+    assert_eq!(held.log(), ["first", "work", "last 41"]);
 }
