@@ -57,11 +57,16 @@ impl App {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
             let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            let around = Around {
+                stopped: &stopped,
+                machine: &machine,
+                heartbeat: None,
+            };
             // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.told(runbook, given, &config, options, &stopped, &machine) => {
+                exit = self.told(runbook, given, &config, options, around) => {
                     machine.dismiss();
                     exit
                 }
@@ -79,8 +84,7 @@ impl App {
         given: Given,
         config: &Config,
         options: &RunOptions,
-        stopped: &StopSignal,
-        machine: &ThisMachine,
+        around: Around<'_>,
     ) -> Result<ExitCode, AppError> {
         secrets::learn(config, self.environment());
         // A rehearsal is no sign of life.
@@ -88,14 +92,13 @@ impl App {
             true => None,
             false => tokio::select! {
                 biased;
-                _ = stopped.wait() => None,
-                heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
+                _ = around.stopped.wait() => None,
+                heartbeat = Heartbeat::of(self, runbook, config, around.machine) => heartbeat,
             },
         };
         let around = Around {
-            stopped,
-            machine,
             heartbeat: heartbeat.as_ref(),
+            ..around
         };
         let run = self.run_within(runbook, given, config, options, around);
         match &heartbeat {
