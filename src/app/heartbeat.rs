@@ -261,6 +261,10 @@ impl Sink for Listener<'_> {
     fn progress(&mut self, progress: &Progress) {
         self.sink.progress(progress);
     }
+
+    fn waiting(&mut self, line: &str) {
+        self.sink.waiting(line);
+    }
 }
 
 impl Story {
