@@ -135,10 +135,9 @@ impl Action for Act {
         _context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(crate::event::Preview {
-                sent: invocation.in_words(),
-                rows: Self::rows(invocation, "counted"),
-            })
+            let rows = Self::rows(invocation, "counted");
+            let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            Ok(crate::event::Preview { sent, rows })
         })
     }
 
@@ -507,7 +506,7 @@ impl Bench {
         let from = from.map(StepKey::new);
         self.work(text, async |engine, plan, sink, stop| {
             engine
-                .undo(plan, &history, from.as_ref(), &self.options, sink, stop)
+                .undo((plan, &history), from.as_ref(), &self.options, sink, stop)
                 .await
         })
     }
@@ -517,7 +516,7 @@ impl Bench {
         let from = from.map(StepKey::new);
         self.work(text, async |engine, plan, sink, _| {
             engine
-                .preview_undo(plan, &history, from.as_ref(), &self.options, sink)
+                .preview_undo((plan, &history), from.as_ref(), &self.options, sink)
                 .await
         })
     }
