@@ -297,7 +297,7 @@ mod tests {
             bounded(&text, text.len() + 1, "7"),
             Some(format!("{text}\n"))
         );
-        for room in 100..140 {
+        for room in (100..140).chain([text.len() - 1, text.len()]) {
             let cut = bounded(&text, room, "7").unwrap();
             assert!(cut.len() <= room, "{room}");
             assert!(

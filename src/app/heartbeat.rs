@@ -42,6 +42,8 @@ pub(super) struct Heartbeat {
     masker: Masker,
     /// The secrets that its URL took, so that they are got once.
     pub(super) secrets: BTreeMap<String, Secret>,
+    /// What all pings of one run carry, also of one that is resumed: its token as a UUID.
+    rid: String,
     began: Notify,
     story: RefCell<Story>,
 }
@@ -49,8 +51,6 @@ pub(super) struct Heartbeat {
 /// What is known of the run so far.
 #[derive(Default)]
 struct Story {
-    /// The token of the run.
-    token: Option<String>,
     dry: bool,
     began: bool,
     head: String,
@@ -62,13 +62,12 @@ struct Story {
 
 impl Heartbeat {
     /// The heartbeat of a runbook, else that of the configuration; none where there is none. What keeps it from being told
-    /// is said and stops nothing. `token` is that of a run that goes on; a new one tells its own when it begins.
+    /// is said and stops nothing.
     pub(super) async fn of(
         app: &App,
         runbook: &Runbook,
         config: &Config,
         machine: &ThisMachine,
-        token: Option<&str>,
     ) -> Option<Self> {
         let heartbeat = runbook.heartbeat.as_ref().or(config.heartbeat.as_ref())?;
         let masker = app.environment().masker.clone();
@@ -97,10 +96,8 @@ impl Heartbeat {
                 masker,
                 secrets,
                 began: Notify::new(),
-                story: RefCell::new(Story {
-                    token: token.map(str::to_owned),
-                    ..Story::default()
-                }),
+                rid: uuid(machine.token()),
+                story: RefCell::default(),
             }),
             Err(reason) => {
                 app.tell_of_heartbeat(&reason);
@@ -185,18 +182,11 @@ impl Heartbeat {
     }
 
     async fn ping(&self, event: &str, body: String, limit: Duration) -> Result<(), String> {
-        let rid = {
-            let mut story = self.story.borrow_mut();
-            let token = story
-                .token
-                .get_or_insert_with(|| format!("{:032x}", fastrand::u128(..)));
-            uuid(token)
-        };
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push(event);
         }
-        url.query_pairs_mut().append_pair("rid", &rid);
+        url.query_pairs_mut().append_pair("rid", &self.rid);
         let mut request =
             Request::new("POST", url.as_str()).header("content-type", "text/plain; charset=utf-8");
         request.body = body.into_bytes();
@@ -271,6 +261,10 @@ impl Sink for Listener<'_> {
     fn progress(&mut self, progress: &Progress) {
         self.sink.progress(progress);
     }
+
+    fn waiting(&mut self, line: &str) {
+        self.sink.waiting(line);
+    }
 }
 
 impl Story {
@@ -279,7 +273,6 @@ impl Story {
             Event::RunStarted(start) => {
                 self.began = true;
                 self.dry = start.dry;
-                self.token = Some(start.token.clone());
                 self.head = format!(
                     "run {} of {} by {} on {}",
                     envelope.run, start.runbook, start.user, start.host

@@ -163,8 +163,8 @@ impl App {
     pub fn print_json(&self, value: &Value) -> Result<(), AppError> {
         self.refuse_format_of_runs()?;
         self.print_text(&match self.settings().format.is_lines() {
-            true => format!("{value}\n"),
-            false => format!("{value:#}\n"),
+            true => format!("{}\n", report::json_line(value)),
+            false => format!("{}\n", report::json_pretty(value)),
         })
     }
 
@@ -179,7 +179,7 @@ impl App {
             let lines: String = listing
                 .items
                 .iter()
-                .map(|item| format!("{item}\n"))
+                .map(|item| format!("{}\n", report::json_line(item)))
                 .collect();
             return self.print_text(&lines);
         }

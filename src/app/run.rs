@@ -27,6 +27,14 @@ use super::stoppable::StoppablePrompt;
 use super::toolbox::InstalledTools;
 use super::{App, AppError, RunOptions, secrets};
 
+/// What accompanies a run from before its beginning until after its end.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    stopped: &'a StopSignal,
+    machine: &'a ThisMachine,
+    heartbeat: Option<&'a Heartbeat>,
+}
+
 impl App {
     /// Runs a runbook. `given` holds what the caller gave for its inputs, as texts by their names.
     ///
@@ -81,18 +89,15 @@ impl App {
             false => tokio::select! {
                 biased;
                 _ = stopped.wait() => None,
-                heartbeat = Heartbeat::of(self, runbook, config, machine, None) => heartbeat,
+                heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
             },
         };
-        let run = self.run_within(
-            runbook,
-            given,
-            config,
-            options,
+        let around = Around {
             stopped,
             machine,
-            heartbeat.as_ref(),
-        );
+            heartbeat: heartbeat.as_ref(),
+        };
+        let run = self.run_within(runbook, given, config, options, around);
         match &heartbeat {
             Some(heartbeat) => heartbeat.beside(self, run).await,
             None => run.await,
@@ -105,10 +110,13 @@ impl App {
         given: Given,
         config: &Config,
         options: &RunOptions,
-        stopped: &StopSignal,
-        machine: &ThisMachine,
-        heartbeat: Option<&Heartbeat>,
+        around: Around<'_>,
     ) -> Result<ExitCode, AppError> {
+        let Around {
+            stopped,
+            machine,
+            heartbeat,
+        } = around;
         let environment = self.environment();
         let prompt = StoppablePrompt::new(
             self.terminal().prompt(),
@@ -118,7 +126,7 @@ impl App {
         let (plan, secrets) = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
-            prepared = self.prepare(runbook, given, config, &prompt, machine, heartbeat) => prepared?,
+            prepared = self.prepare(runbook, given, config, &prompt, around) => prepared?,
         };
         let secret_inputs = secret_inputs(&plan);
         github::mask(self, secrets.values().chain(&secret_inputs));
@@ -195,8 +203,7 @@ impl App {
         given: Given,
         config: &Config,
         prompt: &dyn Prompt,
-        machine: &ThisMachine,
-        heartbeat: Option<&Heartbeat>,
+        around: Around<'_>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
         let children = book::children(self.library(), runbook)?;
         let mut mistakes = book::check_references(runbook);
@@ -206,9 +213,12 @@ impl App {
         mistakes.into_result(())?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
-        let found = heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
-        let environment = self.environment();
-        let secrets = secrets::resolve(&plan.secrets, config, environment, machine, found).await?;
+        let found = around
+            .heartbeat
+            .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
+        let machine = around.machine;
+        let secrets =
+            secrets::resolve(&plan.secrets, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
     }
 }
@@ -237,7 +247,7 @@ fn texts(value: &Value) -> Vec<&str> {
 
 fn refusal(error: RunError) -> AppError {
     match error {
-        RunError::Refused(refusal) => {
+        RunError::Gate(refusal) => {
             let help = refusal.help();
             let said = match &refusal {
                 Refusal::UnknownWindow { .. } => AppError::config(refusal.to_string()),

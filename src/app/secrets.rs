@@ -171,14 +171,8 @@ mod tests {
         };
         let names = BTreeSet::from(["token".to_owned()]);
         let machine = ThisMachine::without_keeper();
-        let found = resolve(
-            &names,
-            &config,
-            &Environment::of(variables),
-            &machine,
-            BTreeMap::new(),
-        )
-        .await?;
+        let environment = Environment::of(variables);
+        let found = resolve(&names, &config, &environment, &machine, BTreeMap::new()).await?;
         Ok(found["token"].expose().to_owned())
     }
 

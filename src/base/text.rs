@@ -21,7 +21,8 @@ pub fn neutral(text: &str) -> String {
 
 /// Whether a character steers a terminal, reorders or breaks what is around it, or is not seen at all: two texts that look
 /// alike must be alike. Variation selectors of emoji stay: they only choose a picture.
-const fn is_unseen(character: char) -> bool {
+#[must_use]
+pub const fn is_unseen(character: char) -> bool {
     matches!(
         character,
         '\u{80}'..='\u{9f}'

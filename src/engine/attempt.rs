@@ -183,7 +183,12 @@ impl Run<'_> {
             .or(call.action.timeout.map(Duration::from_secs));
         let deadline = limit.map(|limit| Instant::now() + limit);
         let resolve = |template: &_| self.engine.resolve(template, scope);
-        let progress = |message: String| self.recorder.progress(key, &message);
+        let progress = |message: String| {
+            // A line of a sensitive output is not yet known to be one.
+            if !step.sensitive {
+                self.recorder.progress(key, &message);
+            }
+        };
         let context = ActionContext {
             step: key,
             config: self.engine.config,

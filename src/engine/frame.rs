@@ -71,11 +71,14 @@ impl Frame<'_> {
 
     /// The step of its own that a key belongs to, as a whole or as an item.
     pub(super) fn step_of(&self, key: &StepKey) -> Option<&Step> {
-        self.runbook.all_steps().find(|step| {
+        let belongs = |step: &&Step| {
             let whole = self.key(step);
             let rest = key.as_str().strip_prefix(whole.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
-        })
+        };
+        // The name of a step may end as the key of an item does.
+        let steps = self.runbook.all_steps().filter(belongs);
+        steps.max_by_key(|step| step.name.len())
     }
 
     /// What the failure of a step means.

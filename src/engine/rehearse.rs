@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::base::text::{count, fit, one_line, thousands};
+use crate::base::text::{count, one_line, thousands};
 use crate::base::{Masker, Status};
 use crate::event::{Event, Preview, StepStarted};
 use crate::expr::{KNOWN_AFTER_RUN, told_unknown};
@@ -20,10 +20,7 @@ use super::step::{Given, StepEnd};
 use super::{Dry, Durability, ErrorKind, Outputs};
 
 /// The longest preview that is kept, in bytes.
-const LONGEST_SENT: usize = 8 * 1024;
-
-/// The longest preview in the line for a person, in terminal cells.
-const LONGEST_DETAIL: usize = 480;
+const LONGEST_SENT: usize = 4 * 1024;
 
 /// What is known only after the run of what a step would have given.
 #[derive(Clone, Debug, Default)]
@@ -127,12 +124,12 @@ impl Run<'_> {
             items: None,
         };
         self.record(Event::StepStarted(started), Durability::Relaxed);
-        let mut detail = fit(&one_line(&preview.sent), LONGEST_DETAIL);
+        let mut detail = one_line(&preview.sent);
         if let Some(condition) = condition {
             detail = format!("{condition}: {detail}");
         }
         if let Some(rows) = preview.rows {
-            detail.push_str(&format!("   {}", rows_of(rows)));
+            detail.push_str(&format!("; touches {}", rows_of(rows)));
         }
         let given = Given {
             preview: Some(preview),

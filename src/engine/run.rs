@@ -126,7 +126,7 @@ pub struct RunEnd {
 pub enum RunError {
     /// Something must be so first, and is not.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Gate(#[from] Refusal),
     /// It may not have its lock.
     #[error(transparent)]
     Locked(LockError),

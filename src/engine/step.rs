@@ -289,6 +289,7 @@ impl Run<'_> {
             took_ms: Some(milliseconds(began)),
             attempts,
             artifact,
+            unknown,
             ..Given::default()
         };
         self.finish(turn, ending, given)

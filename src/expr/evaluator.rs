@@ -18,8 +18,6 @@ use crate::model::{Expression, Kind, Node, Template};
 #[derive(Clone)]
 pub struct Evaluator {
     machine: Machine,
-    /// Knows the secrets, also where one came back as an output of a step.
-    pub(super) masker: Masker,
 }
 
 impl Evaluator {
@@ -28,15 +26,20 @@ impl Evaluator {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             machine: Machine::new(clock),
-            masker: Masker::default(),
         }
     }
 
-    /// The same that knows the secrets, and lets none of them onto a command line whichever way it came.
+    /// The same that knows the secrets: it lets none of them onto a command line whichever way it came, and cuts none in two
+    /// where it shortens a value.
     #[must_use]
     pub fn knowing(mut self, masker: &Masker) -> Self {
-        self.masker = masker.clone();
+        self.machine.masker = masker.clone();
         self
+    }
+
+    /// What knows the secrets.
+    pub(super) const fn masker(&self) -> &Masker {
+        &self.machine.masker
     }
 
     /// Evaluates a node for its kind, each value escaped for where it lands.
@@ -194,6 +197,18 @@ mod tests {
         assert!(check_template(&template(&nested)).is_err());
         let chain = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(190));
         assert_eq!(text(&chain, &Scope::new()), Ok(String::new()));
+    }
+
+    #[test]
+    fn a_reason_cuts_no_secret_in_two() {
+        let secret = crate::base::Secret::new("hunter2-hunter2-hunter2".to_owned());
+        let knowing = evaluator().knowing(&crate::base::Masker::new([&secret]));
+        for before in 0..80 {
+            let text = format!("{}{} and more", "y".repeat(before), secret.expose());
+            let told = knowing.judge(&expression("x == 'a'"), &scope(&json!({ "x": text })));
+            let because = told.map(|judgement| judgement.because).unwrap_or_default();
+            assert!(!because.is_empty() && !because.contains("hun"), "{because}");
+        }
     }
 
     #[test]

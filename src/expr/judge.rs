@@ -176,6 +176,7 @@ impl Judge<'_> {
             written_out: whole.as_const().is_some(),
             value,
             range,
+            masker: self.machine.masker.clone(),
         })
     }
 

@@ -11,14 +11,18 @@ use super::error::Fault;
 use super::filters::{self, FILTERS, FUNCTIONS, TESTS};
 use super::names::{undefined_fault, unknown};
 use super::{Scope, names};
-use crate::base::Clock;
+use crate::base::{Clock, Masker};
 
 /// How many instructions one expression may take.
 const FUEL: u64 = 100_000;
 
 /// Evaluates expressions natively: without the rules for comparisons, which [`super::judge`] adds.
 #[derive(Clone)]
-pub(super) struct Machine(Arc<Environment<'static>>);
+pub(super) struct Machine {
+    environment: Arc<Environment<'static>>,
+    /// Knows the secrets, also where one came back as an output of a step.
+    pub(super) masker: Masker,
+}
 
 impl Machine {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
@@ -27,7 +31,10 @@ impl Machine {
         environment.set_fuel(Some(FUEL));
         environment.set_debug(true);
         filters::register(&mut environment, clock);
-        Self(Arc::new(environment))
+        Self {
+            environment: Arc::new(environment),
+            masker: Masker::default(),
+        }
     }
 
     /// The value of an expression; it may be undefined.
@@ -44,7 +51,7 @@ impl Machine {
         let mut nothing = String::new();
         let mut output = make_string_output(&mut nothing);
         let evaluated = eval(
-            &self.0,
+            &self.environment,
             &instructions,
             scope.to_value(),
             &blocks,

@@ -7,10 +7,14 @@ use minijinja::value::ValueKind;
 
 use super::compare::Comparison;
 use super::value::{is_secret, json_of};
+use crate::base::Masker;
 use crate::base::text::{fit, one_line};
 
 /// A longer value is cut in a reason.
 const WIDEST_VALUE: usize = 60;
+
+/// No more of a value is looked at, in bytes.
+const LOOKED_AT: usize = 8 * 1024;
 
 /// One side of a comparison.
 pub(super) struct Operand<'s> {
@@ -21,6 +25,8 @@ pub(super) struct Operand<'s> {
     pub(super) value: Value,
     /// Where it stands in the expression.
     pub(super) range: Range<usize>,
+    /// Knows the secrets: no mask knows what a cut leaves of one.
+    pub(super) masker: Masker,
 }
 
 /// Why a comparison holds, or does not.
@@ -42,7 +48,7 @@ pub(super) fn because(
     } else {
         (left, asked, right)
     };
-    let value = shown_beside(&subject.value, &measure.value);
+    let value = shown_beside(subject, measure);
     let against = if holds {
         named(measure)
     } else {
@@ -63,7 +69,7 @@ pub(super) fn state(operand: &Operand<'_>) -> String {
         return String::new();
     }
     let text = one_line(operand.text);
-    let value = shown(&operand.value);
+    let value = shown(operand);
     if text.contains(' ') {
         format!("`{text}` is {value}")
     } else {
@@ -90,10 +96,10 @@ fn membership(
         } else {
             "does not contain"
         };
-        return format!("{} {verb} {}", one_line(container.text), shown(&item.value));
+        return format!("{} {verb} {}", one_line(container.text), shown(item));
     }
     let text = one_line(item.text);
-    let value = shown(&item.value);
+    let value = shown(item);
     let list = expected(container);
     match (holds, asked) {
         (true, Comparison::In) => format!("{text} {value} in {list}"),
@@ -106,18 +112,18 @@ fn membership(
 /// `5`, or `doomed 5` where it is not written out.
 fn named(operand: &Operand<'_>) -> String {
     if operand.written_out {
-        shown(&operand.value)
+        shown(operand)
     } else {
-        format!("{} {}", one_line(operand.text), shown(&operand.value))
+        format!("{} {}", one_line(operand.text), shown(operand))
     }
 }
 
 /// `5`, or `5 (doomed)` where it is not written out.
 fn expected(operand: &Operand<'_>) -> String {
     if operand.written_out {
-        shown(&operand.value)
+        shown(operand)
     } else {
-        format!("{} ({})", shown(&operand.value), one_line(operand.text))
+        format!("{} ({})", shown(operand), one_line(operand.text))
     }
 }
 
@@ -145,8 +151,8 @@ const fn sign(asked: Comparison) -> &'static str {
 }
 
 /// A number is rounded as a person reads it, unless that would hide how it differs from the other.
-fn shown_beside(value: &Value, other: &Value) -> String {
-    let rounded = rounded(value);
+fn shown_beside(value: &Operand<'_>, other: &Operand<'_>) -> String {
+    let rounded = rounded(&value.value);
     match rounded {
         Some(rounded) if rounded != shown(other) => rounded,
         _ => shown(value),
@@ -167,7 +173,8 @@ fn rounded(value: &Value) -> Option<String> {
 }
 
 /// A value as a reason shows it: short, in one line, a text in quotes.
-fn shown(value: &Value) -> String {
+fn shown(operand: &Operand<'_>) -> String {
+    let Operand { value, masker, .. } = operand;
     if is_secret(value) {
         return "***".to_owned();
     }
@@ -175,5 +182,10 @@ fn shown(value: &Value) -> String {
         ValueKind::None => "null".to_owned(),
         _ => json_of(value).map_or_else(|_| "a value".to_owned(), |json| json.to_string()),
     };
-    fit(&one_line(&text), WIDEST_VALUE)
+    let near = &text[..text.floor_char_boundary(LOOKED_AT)];
+    let near = match near.len() < text.len() {
+        true => masker.before_cut(near),
+        false => near,
+    };
+    fit(&one_line(&masker.text(near)), WIDEST_VALUE)
 }

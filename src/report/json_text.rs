@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
+use crate::base::text::is_unseen;
+
 /// Writes a value on one line.
 pub(super) fn write_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let formatter = Harmless(CompactFormatter);
@@ -14,7 +16,7 @@ pub(super) fn write_line(out: &mut dyn Write, value: &impl Serialize) -> io::Res
 }
 
 /// A value on one line.
-pub(super) fn line(value: &impl Serialize) -> String {
+pub fn line(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     // A vector takes everything, and what is written is text.
     let _ = write_line(&mut bytes, value);
@@ -26,6 +28,13 @@ pub(super) fn write_pretty(out: &mut dyn Write, value: &impl Serialize) -> io::R
     let formatter = Harmless(PrettyFormatter::new());
     value.serialize(&mut Serializer::with_formatter(&mut *out, formatter))?;
     out.write_all(b"\n")
+}
+
+/// A value on many lines.
+pub fn pretty(value: &impl Serialize) -> String {
+    let mut bytes = Vec::new();
+    let _ = write_pretty(&mut bytes, value);
+    String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
 }
 
 struct Harmless<F>(F);
@@ -64,24 +73,16 @@ impl<F: Formatter> Formatter for Harmless<F> {
             .find(|(_, character)| steers(*character))
         {
             writer.write_all(&rest.as_bytes()[..at])?;
-            // All of them lie in the basic plane, where one escape holds one character.
-            write!(writer, "\\u{:04x}", u32::from(character))?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
             rest = &rest[at + character.len_utf8()..];
         }
         writer.write_all(rest.as_bytes())
     }
 }
 
-/// Whether a terminal may obey it or reorder text by it; JSON itself escapes the ones below the space.
+/// Whether a terminal may obey it, reorder text by it or show nothing; JSON itself escapes the ones below the space.
 const fn steers(character: char) -> bool {
-    matches!(
-        character,
-        '\u{7f}'..='\u{9f}'
-            | '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}'
-    )
+    character == '\u{7f}' || is_unseen(character)
 }

@@ -5,6 +5,8 @@ mod fold;
 mod json;
 mod json_text;
 mod jsonl;
+#[cfg(test)]
+mod judges;
 mod junit;
 mod markdown;
 mod measures;
@@ -19,6 +21,7 @@ mod tap;
 mod testing;
 mod wording;
 
+pub use json_text::{line as json_line, pretty as json_pretty};
 use std::io;
 
 use crate::event::Envelope;

@@ -108,6 +108,21 @@ pub fn effect_in_any(text: &str) -> Analysis {
 }
 
 fn analyse(text: &str, dialect: Dialect) -> Analysis {
+    let read_as = text.replace(only_space_elsewhere, "_");
+    let analysis = analyse_as_read(&read_as, dialect);
+    Analysis {
+        count: analysis.count.filter(|_| read_as == text),
+        ..analysis
+    }
+}
+
+/// Whether a character separates words for the parser and is part of a name for the engines: a space that does not break,
+/// and the others of Unicode.
+fn only_space_elsewhere(character: char) -> bool {
+    character.is_whitespace() && !matches!(character, ' ' | '\t' | '\n' | '\r' | '\u{c}')
+}
+
+fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
     let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
         Dialect::Sqlite => &SQLiteDialect {},
         Dialect::Postgres => &PostgreSqlDialect {},

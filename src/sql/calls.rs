@@ -107,7 +107,8 @@ fn is_call(tokens: &[&Token], index: usize, word: &Word) -> bool {
     let partitions = previous == "BY"
         && begins(tokens, &["CREATE", "TABLE"])
         && matches!(unquoted.as_str(), "RANGE" | "LIST" | "HASH");
-    let columns = word.quote_style.is_none() && names_columns(tokens, before, index);
+    let columns = word.quote_style.is_none()
+        && (names_columns(tokens, before, index) || names_derived_columns(tokens, before, index));
     !partitions && !columns
 }
 
@@ -165,6 +166,51 @@ fn names_columns(tokens: &[&Token], before: usize, index: usize) -> bool {
             )
         });
     after_with && plain && defined
+}
+
+/// Whether this is the name of a table in FROM with those of its columns, `AS` left out: `FROM (VALUES (1)) v(a)`,
+/// `FROM generate_series(1, 3) g(n)`. No call follows a parenthesis there.
+fn names_derived_columns(tokens: &[&Token], before: usize, index: usize) -> bool {
+    let plain = tokens[index + 2..]
+        .iter()
+        .take_while(|token| ***token != Token::RParen)
+        .all(|token| matches!(token, Token::Word(_) | Token::Comma));
+    let Some(close) = before
+        .checked_sub(1)
+        .filter(|close| *tokens[*close] == Token::RParen)
+    else {
+        return false;
+    };
+    let mut open = 0_usize;
+    let opening = tokens[..=close].iter().rposition(|token| {
+        match token {
+            Token::RParen => open += 1,
+            Token::LParen => open -= 1,
+            _ => {}
+        }
+        open == 0
+    });
+    let Some(mut start) = opening else {
+        return false;
+    };
+    // The name of a function, qualified or not.
+    let named = |at: usize| {
+        at >= 1
+            && matches!(tokens[at - 1], Token::Word(_))
+            && !NOT_CALLED.contains(&keyword(tokens[at - 1]).as_str())
+            && keyword(tokens[at - 1]) != "JOIN"
+    };
+    if named(start) {
+        start -= 1;
+        while start >= 1 && *tokens[start - 1] == Token::Period && named(start - 1) {
+            start -= 2;
+        }
+    }
+    plain
+        && start.checked_sub(1).is_some_and(|lead| {
+            *tokens[lead] == Token::Comma
+                || matches!(keyword(tokens[lead]).as_str(), "FROM" | "JOIN" | "LATERAL")
+        })
 }
 
 /// Row locks and statements that stand deeper inside a query than the syntax tree is read.

@@ -3,6 +3,7 @@
 
 mod analysis;
 mod calls;
+mod condition;
 mod functions;
 mod parameters;
 mod pragma;

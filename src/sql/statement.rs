@@ -2,10 +2,11 @@
 
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, CopySource, CopyTarget, Delete, Expr,
-    FromTable, Merge, MergeAction, MergeClauseKind, Query, SelectInto, Set, SetExpr, Statement,
-    TableFactor, TableWithJoins, Update, With,
+    FromTable, Insert, Merge, MergeAction, MergeClauseKind, ObjectName, Query, SelectInto, Set,
+    SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, With,
 };
 
+use super::condition::Target;
 use crate::base::Effect;
 
 /// Settings of a session that change how long or how a query is answered, and nothing else.
@@ -18,6 +19,15 @@ const HARMLESS_SETTINGS: [&str; 8] = [
     "statement_timeout",
     "timezone",
     "work_mem",
+];
+
+/// Tables of SQLite that hold its schema or its pages.
+const CATALOGS: [&str; 5] = [
+    "sqlite_dbpage",
+    "sqlite_master",
+    "sqlite_schema",
+    "sqlite_temp_master",
+    "sqlite_temp_schema",
 ];
 
 /// An effect and what decided it.
@@ -96,17 +106,7 @@ pub(super) fn reading(statement: &Statement) -> Reading {
         | Statement::ShowTables { .. }
         | Statement::ShowColumns { .. }
         | Statement::ShowCreate { .. } => Reading::read("SHOW"),
-        Statement::Insert(insert) => {
-            let own = if insert.overwrite {
-                Reading::destroy("INSERT OVERWRITE")
-            } else {
-                Reading::write("INSERT")
-            };
-            insert
-                .source
-                .as_deref()
-                .map_or(own.clone(), |query| own.worse(query_reading(query)))
-        }
+        Statement::Insert(insert) => insert_reading(insert),
         Statement::Update(update) => update_reading(update),
         Statement::Delete(delete) => delete_reading(delete),
         Statement::Merge(merge) => merge_reading(merge),
@@ -221,33 +221,72 @@ fn body_reading(body: &SetExpr) -> Reading {
 }
 
 fn update_reading(update: &Update) -> Reading {
-    let alone = update.from.is_none() && update.limit.is_none();
-    let count = alone
-        .then(|| count(&update.table, update.selection.as_ref()))
-        .flatten();
-    changes("UPDATE", update.selection.as_ref(), count)
+    let alone = update.from.is_none();
+    changes(
+        "UPDATE",
+        &update.table,
+        update.selection.as_ref(),
+        alone,
+        alone && update.limit.is_none(),
+    )
 }
 
 fn delete_reading(delete: &Delete) -> Reading {
     let (FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables)) = &delete.from;
-    let alone = delete.using.is_none() && delete.limit.is_none();
-    let count = match tables.as_slice() {
-        [table] if alone => count(table, delete.selection.as_ref()),
-        _ => None,
+    let [table] = tables.as_slice() else {
+        return Reading::destroy("DELETE from several tables");
     };
-    changes("DELETE", delete.selection.as_ref(), count)
+    let alone = delete.using.is_none();
+    changes(
+        "DELETE",
+        table,
+        delete.selection.as_ref(),
+        alone,
+        alone && delete.limit.is_none(),
+    )
 }
 
-/// What a change of the rows that meet a condition may do.
-fn changes(word: &str, condition: Option<&Expr>, count: Option<String>) -> Reading {
-    let reading = match condition {
-        None => Reading::destroy(format!("{word} without WHERE")),
-        Some(condition) if always(condition) => {
+/// What a change of the rows of a table may do that meet a condition. `alone` says that no other table takes part.
+fn changes(
+    word: &str,
+    table: &TableWithJoins,
+    condition: Option<&Expr>,
+    alone: bool,
+    countable: bool,
+) -> Reading {
+    let target = Target::of(table, alone);
+    let reading = match (condition, &target) {
+        (None, _) => Reading::destroy(format!("{word} without WHERE")),
+        (Some(_), None) => Reading::destroy(format!("{word} of what is no plain table")),
+        (Some(_), Some(_)) if is_catalog(table) => {
+            Reading::destroy(format!("{word} of a table of the database itself"))
+        }
+        (Some(condition), Some(target)) if target.is_whole(condition) => {
             Reading::destroy(format!("{word} whose WHERE is the same for every row"))
         }
-        Some(_) => Reading::write(format!("{word} with WHERE")),
+        (Some(_), Some(_)) => Reading::write(format!("{word} with WHERE")),
     };
+    let count = countable.then(|| count(table, condition)).flatten();
     Reading { count, ..reading }
+}
+
+/// Whether it is a table that the database keeps its own schema in: a change there can make the rest unreadable.
+fn is_catalog(table: &TableWithJoins) -> bool {
+    matches!(&table.relation, TableFactor::Table { name, .. } if is_catalog_name(name))
+}
+
+fn is_catalog_name(name: &ObjectName) -> bool {
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .filter_map(|part| part.as_ident())
+        .map(|part| part.value.to_lowercase())
+        .collect();
+    let own_schema = |part: &String| part == "pg_catalog" || part == "information_schema";
+    parts.iter().any(own_schema)
+        || parts
+            .last()
+            .is_some_and(|table| table.starts_with("pg_") || CATALOGS.contains(&table.as_str()))
 }
 
 /// The query that counts the rows of a plain table that meet a condition.
@@ -260,29 +299,33 @@ fn count(table: &TableWithJoins, condition: Option<&Expr>) -> Option<String> {
     })
 }
 
-/// Whether a condition cannot tell one row from another: it names no column, or compares one with itself.
-fn always(condition: &Expr) -> bool {
-    match condition {
-        Expr::Value(_) => true,
-        Expr::Nested(inner)
-        | Expr::UnaryOp { expr: inner, .. }
-        | Expr::Cast { expr: inner, .. }
-        | Expr::IsTrue(inner)
-        | Expr::IsNotTrue(inner)
-        | Expr::IsFalse(inner)
-        | Expr::IsNotFalse(inner)
-        | Expr::IsNull(inner)
-        | Expr::IsNotNull(inner) => always(inner),
-        Expr::BinaryOp { left, right, .. } => (always(left) && always(right)) || left == right,
-        Expr::InList { expr, list, .. } => always(expr) && list.iter().all(always),
-        Expr::Between {
-            expr, low, high, ..
-        } => [expr, low, high].into_iter().all(|part| always(part)),
-        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
-            always(expr) && always(pattern)
+fn insert_reading(insert: &Insert) -> Reading {
+    let own = match &insert.table {
+        _ if insert.overwrite => Reading::destroy("INSERT OVERWRITE"),
+        TableObject::TableName(name) if is_catalog_name(name) => {
+            Reading::destroy("INSERT into a table of the database itself")
         }
-        _ => false,
-    }
+        // SQLite's full text tables take commands so: `INSERT INTO notes(notes) VALUES ('delete-all')`.
+        TableObject::TableName(name)
+            if insert
+                .columns
+                .iter()
+                .any(|column| last_of(column) == last_of(name)) =>
+        {
+            Reading::destroy(
+                "INSERT into a column named as its table: a command to a full text index",
+            )
+        }
+        _ => Reading::write("INSERT"),
+    };
+    insert
+        .source
+        .as_deref()
+        .map_or(own.clone(), |query| own.worse(query_reading(query)))
+}
+
+fn last_of(name: &ObjectName) -> Option<String> {
+    Some(name.0.last()?.as_ident()?.value.to_lowercase())
 }
 
 fn merge_reading(merge: &Merge) -> Reading {
@@ -290,7 +333,16 @@ fn merge_reading(merge: &Merge) -> Reading {
         matches!(clause.action, MergeAction::Delete { .. })
             || clause.clause_kind == MergeClauseKind::NotMatchedBySource
     });
-    if deletes || always(&merge.on) {
+    let joined = |condition: &Expr| {
+        // Its condition is about two tables: which rows of the target it tells apart, their names say.
+        let relation = TableWithJoins {
+            relation: merge.table.clone(),
+            joins: Vec::new(),
+        };
+        Target::of(&relation, false)
+            .is_none_or(|target| target.is_whole(condition) || is_catalog(&relation))
+    };
+    if deletes || joined(&merge.on) {
         Reading::destroy("MERGE that can touch every row")
     } else {
         Reading::write("MERGE")

@@ -86,7 +86,7 @@ fn a_dry_run_reads_for_real_and_shows_the_rest() {
     step effect status took detail
     count read ok [TOOK] doomed = 18
     backup write would run – touch 'a backup of audit_logs'
-    delete write would run – DELETE FROM "audit_logs" WHERE created_at < '2026-08-22' AND note = 'it''s' 18 rows
+    delete write would run – DELETE FROM "audit_logs" WHERE created_at < '2026-08-22' AND note = 'it''s'; touches 18 rows
     verify read not run – would run if steps.delete.changed > 0 (known after run)
 
     DRY RUN nothing was changed; 4 steps: 1 ok, 2 would run, 1 not run [TOOK] run [N]
@@ -344,7 +344,7 @@ command.stdin = "{{ secret.token }}"
     }
     let table = project.run(&["x", "--dry-run"]).stdout;
     for line in [
-        "UPDATE audit_logs SET note = '***' WHERE id = 1   1 row",
+        "UPDATE audit_logs SET note = '***' WHERE id = 1; touches 1 row",
         "TOKEN='***' tool --file 'a b' # standard input: ***",
     ] {
         let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -438,7 +438,8 @@ database.vacuum = "main"
         .join(" ");
     for told in [
         "each destroy would run – 1 item",
-        "each[0]/drop destroy would run – DELETE FROM \"audit_logs\" 20 rows",
+        "each[0]/drop destroy would run – DELETE FROM",
+        "DELETE FROM \"audit_logs\"; touches 20 rows",
         "sql.execute, for each table of steps.each.items (known after run)",
         "VACUUM; PRAGMA wal_checkpoint(TRUNCATE) on main (sqlite, main.db)",
         "DRY RUN nothing was changed; 4 steps: 1 ok, 3 would run",

@@ -556,8 +556,9 @@ command.run = ["echo", "{{ steps.ask.answer }}"]
 on_failure = "continue"
 [[step]]
 name = "login"
-shell.run = "echo '{\"token\": \"tok-4711-4711\"}'"
+shell.run = "printf '{\"token\": \"tok-%s-%s\"}\\n' 4711 4711; test -e again || { touch again; exit 1; }"
 sensitive = true
+retry = { attempts = 2, delay = "300ms" }
 [[step]]
 name = "echoed"
 shell.run = "echo {{ steps.login.json.token }}"

@@ -16,6 +16,7 @@ pub(crate) struct Terminal {
     keyboard: ChildStdin,
     output: Receiver<Vec<u8>>,
     seen: String,
+    raw: Vec<u8>,
     pid_file: PathBuf,
 }
 
@@ -61,6 +62,7 @@ impl Terminal {
             keyboard,
             output,
             seen: String::new(),
+            raw: Vec::new(),
             pid_file,
         }
     }
@@ -70,7 +72,7 @@ impl Terminal {
     pub(crate) fn wait_for(&mut self, text: &str) {
         while !self.seen.contains(text) {
             match self.output.recv_timeout(WATCHDOG) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.take(&bytes),
                 Err(_) => panic!("the terminal never shows {text:?}:\n{}", self.seen),
             }
         }
@@ -99,12 +101,24 @@ impl Terminal {
         self.child.wait().unwrap();
     }
 
+    fn take(&mut self, bytes: &[u8]) {
+        self.seen.push_str(&String::from_utf8_lossy(bytes));
+        self.raw.extend_from_slice(bytes);
+    }
+
     /// The exit code and all that was shown.
     #[track_caller]
-    pub(crate) fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(self) -> (i32, String) {
+        let (code, seen, _) = self.end_with_bytes();
+        (code, seen)
+    }
+
+    /// The same with the bytes that the terminal was sent.
+    #[track_caller]
+    pub(crate) fn end_with_bytes(mut self) -> (i32, String, Vec<u8>) {
         loop {
             match self.output.recv_timeout(WATCHDOG) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.take(&bytes),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     let _ = self.child.kill();
@@ -113,7 +127,7 @@ impl Terminal {
             }
         }
         drop(self.keyboard);
-        (exit_code(self.child.wait().unwrap()), self.seen)
+        (exit_code(self.child.wait().unwrap()), self.seen, self.raw)
     }
 }
 

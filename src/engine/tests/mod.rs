@@ -132,7 +132,7 @@ impl Action for Act {
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
             Ok(crate::event::Preview {
-                sent: "DELETE it".to_owned(),
+                sent: invocation.in_words(),
                 rows: Self::rows(invocation, "counted"),
             })
         })

@@ -40,7 +40,7 @@ fn read_only_refuses_an_undo_that_changes_something() {
         ..Bench::default()
     };
     let text = "title = 'x'\n[[step]]\nname = 'a'\nact.look = {}\nundo = { act.destroy = {} }\n";
-    let Err(RunError::Refused(Refusal::ReadOnly { step, effect })) = bench.try_run(text) else {
+    let Err(RunError::Gate(Refusal::ReadOnly { step, effect })) = bench.try_run(text) else {
         panic!("it ran")
     };
     assert_eq!((step.as_str(), effect), ("a", Effect::Destroy));
@@ -58,7 +58,7 @@ fn read_only_refuses_before_the_first_step() {
     };
     let text =
         "title = 'x'\n[[step]]\nname = 'a'\nact.look = {}\n[[step]]\nname = 'b'\nact.change = {}\n";
-    let Err(RunError::Refused(Refusal::ReadOnly { step, effect })) = bench.try_run(text) else {
+    let Err(RunError::Gate(Refusal::ReadOnly { step, effect })) = bench.try_run(text) else {
         panic!("it ran")
     };
     assert_eq!((step.as_str(), effect), ("b", Effect::Write));

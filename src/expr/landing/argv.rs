@@ -27,7 +27,7 @@ pub(super) fn land(
     for item in items {
         let only_operands = arguments.iter().any(|argument| argument == "--");
         let argument = scalar(evaluator, item, scope, |pieces| {
-            one(pieces, only_operands, &evaluator.masker)
+            one(pieces, only_operands, evaluator.masker())
         })?;
         arguments.push(argument);
     }
