@@ -33,13 +33,13 @@ impl Run<'_> {
             (Some(own), _) => own,
             (None, _) => format!("Step {} destroys what it works on.", turn.key),
         };
-        self.agreed(&question, object.as_deref(), &frame.stop)
+        self.consent(&question, object.as_deref(), &frame.stop)
             .await?;
         Ok(Leave::FREE)
     }
 
     /// Asks whether to do what is described; what destroys an object in a protected environment only on that object's name.
-    pub(super) async fn agreed(
+    pub(super) async fn consent(
         &self,
         question: &str,
         object: Option<&str>,

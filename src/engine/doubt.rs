@@ -109,7 +109,7 @@ impl Run<'_> {
     /// Finishes a step that took effect, as somebody says who looked.
     pub(super) fn end_as_done(&self, turn: Turn<'_>) -> StepEnd {
         self.ledger.borrow_mut().changed = true;
-        if turn.step.undo.is_some() && turn.step.for_each.is_none() {
+        if turn.step.undo.is_some() && !self.is_whole(turn) {
             self.ledger.borrow_mut().can_undo(Undoable {
                 key: turn.key.clone(),
                 step: turn.step.clone(),

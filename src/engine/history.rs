@@ -170,6 +170,10 @@ impl History {
         match &envelope.event {
             Event::RunResumed(resumed) => {
                 self.over = false;
+                if !resumed.changed.is_empty() {
+                    // What was approved is not what goes on.
+                    self.approval = Approval::NotAsked;
+                }
                 self.loose.clear();
                 self.leg = Leg {
                     number: self.leg.number + 1,

@@ -77,7 +77,6 @@ impl NestedRunner for Nested<'_, '_> {
                 referred: &referred,
                 caller: Some(step.clone()),
                 past: self.past,
-                outer: Some(self.frame),
                 agreed: self.frame.agreed,
                 stop: halted,
             };

@@ -234,7 +234,7 @@ impl Run<'_> {
         });
     }
 
-    fn is_whole(&self, turn: Turn<'_>) -> bool {
+    pub(super) fn is_whole(&self, turn: Turn<'_>) -> bool {
         turn.step.for_each.is_some() && *turn.key == turn.frame.key(turn.step)
     }
 

@@ -10,7 +10,7 @@ mod resume;
 mod safety;
 mod undo;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ thread_local! {
     /// Stops the run of this test.
     static PULL: RefCell<Option<tokio::sync::watch::Sender<Option<Stop>>>> =
         const { RefCell::new(None) };
+    /// What a person chooses.
+    static CHOICE: Cell<Option<usize>> = const { Cell::new(None) };
     /// What happens when the run of this test waits for a lock.
     static WAITING: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
@@ -59,7 +61,9 @@ struct Act;
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "fail",
-        kind: Kind::Choice(&["target", "own", "refused", "config", "hang", "stop", ""]),
+        kind: Kind::Choice(&[
+            "target", "own", "refused", "config", "hang", "stop", "pull", "",
+        ]),
         required: false,
         help: "how to fail",
     },
@@ -160,11 +164,15 @@ impl Action for Act {
                 Some("refused") => return Err(ActionError::refused("nobody to ask")),
                 Some("config") => return Err(ActionError::config("it is wrong")),
                 Some("hang") => std::future::pending::<()>().await,
-                Some("stop") => {
+                Some(word @ ("stop" | "pull")) => {
                     PULL.with_borrow(|pull| {
                         pull.as_ref().unwrap().send_replace(Some(Stop::Interrupted))
                     });
-                    std::future::pending::<()>().await;
+                    if word == "stop" {
+                        std::future::pending::<()>().await;
+                    }
+                    // The stop is heard before this ends.
+                    tokio::task::yield_now().await;
                 }
                 _ if count < usize::try_from(until).unwrap() => {
                     return Err(ActionError::target("not yet"));
@@ -173,8 +181,12 @@ impl Action for Act {
             }
             let mut outputs = Outputs::new("done");
             outputs.rows_changed = changes;
+            let change = format!("change {}", context.step);
+            outputs
+                .values
+                .insert("changed".to_owned(), world().contains(&change).into());
             if let Argument::Json(Value::Object(values)) = &invocation.object {
-                outputs.values = values.clone();
+                outputs.values.extend(values.clone());
             }
             Ok(outputs)
         })
@@ -242,6 +254,9 @@ const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
 #[derive(Default)]
 struct TestJournal {
     kept: RefCell<Vec<(Envelope, Durability)>>,
+    /// How much had been done to the world when each event was written.
+    worlds: RefCell<Vec<usize>>,
+    sources: RefCell<BTreeMap<String, String>>,
     breaks_at: Option<usize>,
     locks: Rc<MemoryJournal>,
 }
@@ -259,7 +274,12 @@ impl Journal for TestJournal {
                 reason: "disk full".to_owned(),
             });
         }
-        kept.extend(events.iter().map(|event| (event.clone(), durability)));
+        for event in events {
+            let last = kept.last().map(|(last, _)| last.seq + 1);
+            assert_eq!(event.seq, last.unwrap_or(0), "numbers have no gaps");
+            kept.push((event.clone(), durability));
+            self.worlds.borrow_mut().push(world().len());
+        }
         Ok(())
     }
 
@@ -276,7 +296,10 @@ impl Journal for TestJournal {
         Ok(Vec::new())
     }
 
-    fn keep_source(&self, _digest: &str, _text: &str) -> Result<(), JournalError> {
+    fn keep_source(&self, digest: &str, text: &str) -> Result<(), JournalError> {
+        assert!(self.kept.borrow().is_empty(), "sources come first");
+        let mut sources = self.sources.borrow_mut();
+        sources.insert(digest.to_owned(), text.to_owned());
         Ok(())
     }
 
@@ -345,7 +368,7 @@ impl Prompt for Answer {
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {
-        Box::pin(async { Err(PromptError::NoTerminal) })
+        Box::pin(async { CHOICE.get().ok_or(PromptError::NoTerminal) })
     }
 }
 
@@ -387,9 +410,9 @@ struct Bench {
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
     config: Config,
-    liveness: Liveness,
     inputs: Map<String, Value>,
     protected: bool,
+    liveness: Liveness,
 }
 
 impl Default for Bench {
@@ -403,9 +426,9 @@ impl Default for Bench {
             others: Vec::new(),
             secrets: BTreeMap::new(),
             config: Config::default(),
-            liveness: Liveness::Unknown,
             inputs: Map::new(),
             protected: false,
+            liveness: Liveness::Unknown,
         }
     }
 }
@@ -452,15 +475,6 @@ fn parse(path: &str, text: &str) -> Arc<Runbook> {
 }
 
 impl Bench {
-    fn plan(&self, runbook: Arc<Runbook>) -> Plan {
-        let others: BTreeMap<_, _> = self
-            .others
-            .iter()
-            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
-            .collect();
-        Plan::new(runbook, self.inputs.clone(), others, &self.config)
-    }
-
     fn run(&self, text: &str) -> Ended {
         let outcome = self.try_run(text);
         outcome.unwrap_or_else(|error| panic!("{error}"))
@@ -498,8 +512,28 @@ impl Bench {
         })
     }
 
+    fn preview(&self, text: &str, from: Option<&str>) -> Result<Vec<UndoStep>, RunError> {
+        let history = self.history();
+        let from = from.map(StepKey::new);
+        self.work(text, async |engine, plan, sink, _| {
+            engine
+                .preview_undo(plan, &history, from.as_ref(), &self.options, sink)
+                .await
+        })
+    }
+
     fn history(&self) -> History {
         History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
+    }
+
+    fn plan(&self, text: &str) -> Plan {
+        let runbook = parse("test/main", text);
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        Plan::new(runbook, self.inputs.clone(), others, &self.config)
     }
 
     /// Has an engine do something with the plan of a text.
@@ -511,12 +545,11 @@ impl Bench {
     where
         T: Tell,
     {
-        let runbook = parse("test/main", text);
         let config = Config {
             protected: self.protected || self.config.protected,
             ..self.config.clone()
         };
-        let plan = self.plan(runbook);
+        let plan = self.plan(text);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
