@@ -135,10 +135,12 @@ impl Action for Act {
         _context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(crate::event::Preview {
-                sent: invocation.in_words(),
-                rows: Self::rows(invocation, "counted"),
-            })
+            let rows = Self::rows(invocation, "counted");
+            let sent = match rows {
+                Some(_) => "DELETE it".to_owned(),
+                None => invocation.in_words(),
+            };
+            Ok(crate::event::Preview { sent, rows })
         })
     }
 
