@@ -135,10 +135,9 @@ impl Action for Act {
         _context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(crate::event::Preview {
-                sent: invocation.in_words(),
-                rows: Self::rows(invocation, "counted"),
-            })
+            let rows = Self::rows(invocation, "counted");
+            let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            Ok(crate::event::Preview { sent, rows })
         })
     }
 
