@@ -73,7 +73,8 @@ fn difference(file: &str, was: &str, now: &str) -> String {
         .map(|line| format!("{}\n", neutral(line)))
         .collect();
     if let Some(more @ 1..) = lines.len().checked_sub(MOST_LINES) {
-        shown.push_str(&format!("… {} more\n", count(more, "line")));
+        let noun = if more == 1 { "line" } else { "lines" };
+        shown.push_str(&format!("… {more} more {noun}\n"));
     }
     shown
 }
@@ -91,7 +92,8 @@ mod tests {
         );
         let long = difference("a.toml", "", &"line\n".repeat(500));
         assert_eq!(long.lines().count(), MOST_LINES + 1);
-        assert!(long.ends_with("… 423 more lines\n"), "{long}");
+        let left = 500 + 3 - MOST_LINES;
+        assert!(long.ends_with(&format!("… {left} more lines\n")), "{long}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const UNDOES: &str =
 /// What the gate says of a runbook at noon UTC on Saturday, 21 November 2026.
 fn gate(bench: &Bench, text: &str) -> Result<Option<ApprovalRequested>, String> {
     let now: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-    let plan = bench.plan(parse("test/main", text));
+    let plan = bench.plan(text);
     pass(&plan, &bench.config, &bench.options, now).map_err(|refusal| refusal.to_string())
 }
 
@@ -356,20 +356,21 @@ fn alone(text: &str, others: Vec<(&'static str, &'static str)>) -> Ended {
 fn a_standing_approval_answers_within_its_limit_and_sums_over_the_run() {
     let text = |limit: u64| {
         format!(
-            "title = 'x'\napproved = {{ rows = {limit} }}\n{}{}",
-            rows("a", 60),
-            rows("b", 40)
+            "title = 'x'\napproved = {{ rows = {limit} }}\n{}{}{}",
+            rows("a", 50),
+            rows("b", 10),
+            rows("c", 40)
         )
     };
     let within = alone(&text(100), Vec::new());
     assert_eq!(within.end.exit, ExitCode::Ok, "{}", within.end.reason);
-    assert_eq!(world(), ["destroy a", "destroy b"]);
+    assert_eq!(world(), ["destroy a", "destroy b", "destroy c"]);
 
     let beyond = alone(&text(99), Vec::new());
-    assert_eq!(world(), ["destroy a"]);
-    assert_eq!(beyond.status("b"), Status::NotRun);
+    assert_eq!(world(), ["destroy a", "destroy b"]);
+    assert_eq!(beyond.status("c"), Status::NotRun);
     assert_eq!(
-        beyond.detail("b"),
+        beyond.detail("c"),
         "would delete 40 rows after 60; approved are 99"
     );
 
