@@ -1,5 +1,6 @@
 //! Journals as any version of opsbook, or anybody else, may have written them.
 
+use opsbook::engine::History;
 use opsbook::event::{Envelope, Summary};
 use opsbook::report::{FORMATS, Style, write};
 
@@ -19,6 +20,8 @@ pub fn check(data: &[u8]) {
     steps.sort();
     steps.dedup();
     assert_eq!(steps.len(), summary.steps.len(), "one line a step");
+    // What a resume would know of it.
+    let _ = History::of(&stream);
     for format in FORMATS {
         for width in [20, 100] {
             let style = Style {

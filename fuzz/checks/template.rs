@@ -229,10 +229,9 @@ fn holes(script: &str, wanted: usize) -> Result<(), String> {
             (Some('"'), '\u{1}') => found += 1,
             (_, '\u{1}') => return Err(format!("a value outside of double quotes: {quote:?}")),
             (Some('\''), '\'') | (Some('"'), '"') => quote = None,
-            (None | Some('"'), '\\') => {
-                if characters.next() == Some('\u{1}') {
-                    return Err("a value behind a backslash".to_owned());
-                }
+            // What the backslash escapes is passed over.
+            (None | Some('"'), '\\') if characters.next() == Some('\u{1}') => {
+                return Err("a value behind a backslash".to_owned());
             }
             (None, '\'' | '"') => quote = Some(character),
             (None, '#') if begins_word => {

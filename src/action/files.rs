@@ -113,6 +113,10 @@ impl Action for Files {
             if invocation.object_list().is_empty() {
                 return Err(ActionError::config("there is no pattern to look for"));
             }
+            let mut patterns = invocation.object_list().iter();
+            if patterns.any(|pattern| pattern.contains('\0')) {
+                return Err(ActionError::target("the name of a file cannot hold NUL"));
+            }
             let now = SystemTime::now();
             let search = search(invocation, context, now)?;
             let found = files::find(search).await.map_err(|error| match &error {

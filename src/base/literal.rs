@@ -182,10 +182,7 @@ mod tests {
             ("password = \"hunter2\"", "hunter2"),
             ("auth.bearer_token = 'hunter2'", "hunter2"),
             ("http.headers = { x-api-key = \"hunter2\" }", "hunter2"),
-            (
-                "authorization = \"Bearer hunter2hunter2\"",
-                "hunter2hunter2",
-            ),
+            ("x = \"Bearer hunter2hunter2\"", "hunter2hunter2"),
             ("x = \"ghp_hunter2hunter2\"", "ghp_hunter2hunter2"),
             ("token=hunter2hunter2 is wrong", "hunter2hunter2"),
             ("auth.bearre = \"hunter2\"", "hunter2"),

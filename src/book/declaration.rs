@@ -14,7 +14,7 @@ use super::names::variable;
 use super::reader::TableReader;
 
 /// Options that every run has: an input that is an option cannot have such a name.
-const OPTIONS_OF_EVERY_RUN: [&str; 22] = [
+const OPTIONS_OF_EVERY_RUN: [&str; 24] = [
     "dry-run",
     "read-only",
     "yes",
@@ -24,6 +24,8 @@ const OPTIONS_OF_EVERY_RUN: [&str; 22] = [
     "watch",
     "timeout",
     "incident",
+    "outside-window",
+    "wait",
     "from",
     "config",
     "env",

@@ -10,7 +10,7 @@ pub(super) const TABLE: &str = "environment";
 pub(super) const DEFAULT: &str = "default_environment";
 
 /// The keys that an environment can lay over the base.
-pub(super) const OVERLAYS: [&str; 12] = [
+pub(super) const OVERLAYS: [&str; 13] = [
     "project",
     "store",
     "runbooks",
@@ -23,6 +23,7 @@ pub(super) const OVERLAYS: [&str; 12] = [
     "window",
     "policy",
     "heartbeat",
+    "journal",
 ];
 
 /// Whether a destroy asks for typed names.

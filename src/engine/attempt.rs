@@ -100,7 +100,10 @@ impl Run<'_> {
         call: &Call,
         judged: bool,
     ) -> Result<Outputs, Failure> {
-        self.held_to_plan(turn, call)?;
+        // The step's own call was held to it before it began.
+        if !std::ptr::eq(call, &turn.step.call) {
+            self.held_to_plan(turn, call)?;
+        }
         let done = self
             .acting(turn, call, judged, |action, invocation, context| {
                 action.run(invocation, context)
@@ -112,7 +115,7 @@ impl Run<'_> {
 
     /// Refuses SQL that may do more with its values than was known before them: names that turn out to be the same make a
     /// condition hold for every row.
-    fn held_to_plan(&self, turn: Turn<'_>, call: &Call) -> Result<(), Failure> {
+    pub(super) fn held_to_plan(&self, turn: Turn<'_>, call: &Call) -> Result<(), Failure> {
         if call.verb.effect != EffectRule::OfSql {
             return Ok(());
         }
@@ -180,7 +183,12 @@ impl Run<'_> {
             .or(call.action.timeout.map(Duration::from_secs));
         let deadline = limit.map(|limit| Instant::now() + limit);
         let resolve = |template: &_| self.engine.resolve(template, scope);
-        let progress = |message: String| self.recorder.progress(key, &message);
+        let progress = |message: String| {
+            // A line of a sensitive output is not yet known to be one.
+            if !step.sensitive {
+                self.recorder.progress(key, &message);
+            }
+        };
         let context = ActionContext {
             step: key,
             config: self.engine.config,

@@ -15,6 +15,7 @@ impl Run<'_> {
     /// approval answers for a destroy, and its limits hold whatever else was said.
     pub(super) async fn confirmed(&self, turn: Turn<'_>) -> Result<Leave<'_>, Failure> {
         let Turn { frame, step, .. } = turn;
+        self.held_to_plan(turn, &step.call)?;
         let destroys = destroys_itself(turn);
         if self.options.dry || frame.agreed || !(destroys || step.confirm.is_some()) {
             return Ok(Leave::FREE);
@@ -32,13 +33,13 @@ impl Run<'_> {
             (Some(own), _) => own,
             (None, _) => format!("Step {} destroys what it works on.", turn.key),
         };
-        self.agreed(&question, object.as_deref(), &frame.stop)
+        self.consent(&question, object.as_deref(), &frame.stop)
             .await?;
         Ok(Leave::FREE)
     }
 
     /// Asks whether to do what is described; what destroys an object in a protected environment only on that object's name.
-    pub(super) async fn agreed(
+    pub(super) async fn consent(
         &self,
         question: &str,
         object: Option<&str>,

@@ -33,8 +33,6 @@ pub(super) struct Frame<'a> {
     pub(super) caller: Option<StepKey>,
     /// What earlier legs of the run mean for its steps.
     pub(super) past: Past,
-    /// The runbook whose step runs it.
-    pub(super) outer: Option<&'a Frame<'a>>,
     /// Whether all that its steps do was agreed to already: it takes back what was done.
     pub(super) agreed: bool,
     /// What its steps stop for. Those of `finally` have one that never says so.
@@ -67,18 +65,6 @@ impl Frame<'_> {
             Some(caller) => caller.within(&step.name),
             None => StepKey::new(&step.name),
         }
-    }
-
-    /// The step of its own that a key belongs to, as a whole or as an item.
-    pub(super) fn step_of(&self, key: &StepKey) -> Option<&Step> {
-        let belongs = |step: &&Step| {
-            let whole = self.key(step);
-            let rest = key.as_str().strip_prefix(whole.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
-        };
-        // The name of a step may end as the key of an item does.
-        let steps = self.runbook.all_steps().filter(belongs);
-        steps.max_by_key(|step| step.name.len())
     }
 
     /// What the failure of a step means.

@@ -8,7 +8,7 @@ use crate::config::{Config, Opening};
 use crate::event::ApprovalRequested;
 use crate::plan::{Asked, Plan};
 
-use super::RunOptions;
+use super::{Approval, History, RunOptions};
 
 /// Why a run is not let through. Nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +141,28 @@ pub(super) fn pass(
         effect,
         because: format!("{policy} asks for a second person where a runbook may {effect}"),
     }))
+}
+
+/// Lets a run go on: what must be so before it begins must be so again, with the reason and the incident that it began with
+/// unless there are newer ones. An approval is for what was approved: files that have changed since need another.
+///
+/// # Errors
+/// As [`pass`].
+pub(super) fn pass_again(
+    plan: &Plan,
+    config: &Config,
+    options: &RunOptions,
+    history: &History,
+    now: DateTime<Utc>,
+) -> Result<Option<ApprovalRequested>, Refusal> {
+    let start = history.start();
+    let options = RunOptions {
+        reason: options.reason.clone().or_else(|| start.reason.clone()),
+        incident: options.incident.clone().or_else(|| start.incident.clone()),
+        ..options.clone()
+    };
+    let approved = history.approval() == Approval::Given && options.changed.is_empty();
+    Ok(pass(plan, config, &options, now)?.filter(|_| !approved))
 }
 
 /// A freeze refuses what is not run for an incident.

@@ -174,6 +174,10 @@ impl History {
         match &envelope.event {
             Event::RunResumed(resumed) => {
                 self.over = false;
+                if !resumed.changed.is_empty() {
+                    // What was approved is not what goes on.
+                    self.approval = Approval::NotAsked;
+                }
                 for source in &resumed.changed {
                     self.sources
                         .retain(|before| before.runbook != source.runbook);

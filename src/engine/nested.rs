@@ -77,7 +77,6 @@ impl NestedRunner for Nested<'_, '_> {
                 referred: &referred,
                 caller: Some(step.clone()),
                 past: self.past,
-                outer: Some(self.frame),
                 agreed: self.frame.agreed,
                 stop: halted,
             };
@@ -90,9 +89,7 @@ impl NestedRunner for Nested<'_, '_> {
                         tell: &mut |line| self.run.recorder.progress(step, line),
                         stop: &frame.stop,
                     };
-                    if self.past != Past::IsAll {
-                        self.run.lock_child(child, &scope, patience).await?;
-                    }
+                    self.run.lock_child(child, &scope, patience).await?;
                     Ok::<_, ActionError>(self.run.whole(&frame, scope).await)
                 } => whole?,
             };

@@ -65,7 +65,11 @@ impl Run<'_> {
             let retried = StepRetried {
                 step: key.clone(),
                 attempt: attempts,
-                reason: why(&failure),
+                // Why it failed may quote what it gave.
+                reason: match step.sensitive {
+                    true => "what it gave is sensitive and not told".to_owned(),
+                    false => why(&failure),
+                },
                 delay_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
             };
             self.record(Event::StepRetried(retried), Durability::Relaxed);

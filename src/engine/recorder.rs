@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Masker, RunId, StepKey};
 use crate::event::{
-    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunFinished, RunResumed,
-    StepFinished, StepTable, VERSION,
+    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunApproved, RunFinished,
+    RunResumed, StepFinished, StepTable, VERSION,
 };
 
 use super::{Durability, Journal, JournalError, Progress, Sink};
@@ -107,13 +107,13 @@ fn masked(masker: &Masker, event: Event) -> Event {
     match event {
         Event::RunStarted(mut start) => {
             for (name, value) in std::mem::take(&mut start.inputs) {
-                let masked = masker.json(value.clone());
-                if masked != value && !start.withheld.contains(&name) {
+                if masker.finds_in_json(&value) && !start.withheld.contains(&name) {
                     start.withheld.push(name.clone());
                 }
-                start.inputs.insert(name, masked);
+                start.inputs.insert(name, masker.json(value));
             }
             start.reason = start.reason.map(|reason| masker.text(&reason));
+            start.incident = start.incident.map(|incident| masker.text(&incident));
             Event::RunStarted(start)
         }
         Event::StepRetried(mut retry) => {
@@ -138,8 +138,11 @@ fn masked(masker: &Masker, event: Event) -> Event {
             because: masker.text(&request.because),
             ..request
         }),
+        Event::RunApproved(approved) => Event::RunApproved(RunApproved {
+            reason: approved.reason.map(|reason| masker.text(&reason)),
+            ..approved
+        }),
         other @ (Event::StepStarted(_)
-        | Event::RunApproved(_)
         | Event::LockTakenOver(_)
         | Event::JournalPruned(_)
         | Event::Other(_)) => other,
@@ -148,12 +151,20 @@ fn masked(masker: &Masker, event: Event) -> Event {
 
 /// The end of a step without secrets. Where that changed what the step gave, it says so.
 fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
-    let outputs = masked_map(masker, end.outputs.clone());
-    let saved = masked_map(masker, end.saved.clone());
+    // An answer may be millions of values: it is looked through, and no copy of it is compared.
+    let hides = |map: &Map<String, Value>| {
+        map.iter()
+            .any(|(key, value)| masker.finds_in(key) || masker.finds_in_json(value))
+    };
+    let (in_outputs, in_saved) = (hides(&end.outputs), hides(&end.saved));
+    let masked = |map, hides| match hides {
+        true => masked_map(masker, map),
+        false => map,
+    };
     StepFinished {
-        withheld: end.withheld || outputs != end.outputs || saved != end.saved,
-        outputs,
-        saved,
+        withheld: end.withheld || in_outputs || in_saved,
+        outputs: masked(end.outputs, in_outputs),
+        saved: masked(end.saved, in_saved),
         detail: masker.text(&end.detail),
         help: end.help.map(|help| masker.text(&help)),
         table: end.table.map(|table| StepTable {

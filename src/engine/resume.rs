@@ -12,6 +12,7 @@ use super::history::{History, Undo};
 use super::recall::{Footing, Recalled, runs_a_runbook};
 use super::recorder::Recorder;
 use super::run::Run;
+use super::standing::Standing;
 use super::{Approval, Durability, Engine, RunEnd, RunError, RunOptions, Sink, StopSignal, gate};
 
 /// What a resume of a run finds.
@@ -40,21 +41,21 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        // What was said of the run when it was begun still holds.
-        let start = history.start();
-        let said = RunOptions {
-            reason: options.reason.clone().or_else(|| start.reason.clone()),
-            incident: options.incident.clone().or_else(|| start.incident.clone()),
-            ..options.clone()
-        };
-        let request = gate::pass(plan, self.config, &said, self.clock.now())?;
-        if let Some(request) = request.filter(|_| history.approval() != Approval::Given) {
-            return Err(RunError::NotApproved {
-                run: history.run(),
-                because: request.because,
-            });
-        }
+        let request = gate::pass_again(plan, self.config, options, history, self.clock.now())?;
         refuse_what_is_withheld(plan, history)?;
+        if let Some(request) = request {
+            // It was asked for already, unless what is run is no longer what was approved.
+            if history.approval() == Approval::Waiting && options.changed.is_empty() {
+                return Err(RunError::NotApproved {
+                    run: history.run(),
+                    because: request.because,
+                });
+            }
+            self.keep_changed(plan, &options.changed)?;
+            let run = self.leg(Resumption::Resume, plan, history, options, sink);
+            run.begin(run.resumed(), Durability::Durable)?;
+            return Ok(run.wait_for_approval(request)?);
+        }
         self.keep_changed(plan, &options.changed)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);
@@ -87,7 +88,11 @@ impl Engine<'_> {
         let mut run = Run::new(self, plan, options, recorder);
         run.what = Some(what);
         run.history = Some(history);
-        run.ledger.borrow_mut().changed = history.has_changed();
+        {
+            let mut ledger = run.ledger.borrow_mut();
+            ledger.changed = history.has_changed();
+            ledger.standing = Standing::of_history(plan, history);
+        }
         run
     }
 }

@@ -338,7 +338,6 @@ impl<'a> Run<'a> {
             referred,
             caller: None,
             past,
-            outer: None,
             agreed: false,
             stop: self.stop.clone(),
         }

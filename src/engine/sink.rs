@@ -12,7 +12,7 @@ pub trait Sink {
     fn progress(&mut self, progress: &Progress);
 
     /// What the run waits for before it begins, in one line. Never kept.
-    fn waiting(&mut self, _line: &str) {}
+    fn waiting(&mut self, line: &str);
 }
 
 /// A sign of life of a running step.

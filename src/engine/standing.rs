@@ -4,16 +4,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::text::thousands;
-use crate::base::{CommandPath, StepKey};
+use crate::base::{CommandPath, Effect, StepKey};
 use crate::event::Preview;
-use crate::model::Approval;
+use crate::plan::Plan;
 
 use super::attempt::Failure;
-use super::frame::{Frame, Turn};
+use super::frame::Turn;
+use super::history::History;
 use super::ledger::Ledger;
+use super::recall::runs_a_runbook;
+use super::resume::{Located, locate};
 use super::run::Run;
 use super::{ActionError, Outputs};
 
@@ -80,28 +84,70 @@ impl Standing {
             Err(Failure::Action(_) | Failure::Evaluation(_)) => 0,
             Err(_) => grant.counted,
         };
-        for (path, _) in &grant.limits {
+        let limits = grant.limits.clone();
+        self.use_up(&limits, rows);
+    }
+
+    fn use_up(&mut self, limits: &[(CommandPath, u64)], rows: u64) {
+        for (path, _) in limits {
             let used = self.used.entry(path.clone()).or_default();
             *used = used.saturating_add(rows);
         }
     }
+
+    /// What the earlier legs of a run have used up. A step whose outputs the journal does not hold may have used all of it.
+    pub(super) fn of_history(plan: &Plan, history: &History) -> Self {
+        let mut standing = Self::default();
+        for (key, known) in history.steps() {
+            let Some((_, end)) = &known.end else { continue };
+            let itself = locate(plan, key).is_some_and(|located| {
+                let is_whole = located.step.for_each.is_some() && !located.is_item;
+                !is_whole && !runs_a_runbook(located.step)
+            });
+            if !itself || known.effect != Some(Effect::Destroy) {
+                continue;
+            }
+            let rows = match end.outputs.get("changed").and_then(Value::as_u64) {
+                Some(rows) => rows,
+                None if end.withheld && !end.failed => u64::MAX,
+                None => 0,
+            };
+            standing.use_up(&limits_of(covering(plan, key)), rows);
+        }
+        standing
+    }
 }
 
-/// The standing approvals that cover a step, with their runbooks, the nearest first.
-fn covering<'f>(frame: &'f Frame<'f>, key: &StepKey) -> Vec<(&'f CommandPath, &'f Approval)> {
-    let mut covering = Vec::new();
-    let (mut frame, mut key) = (frame, key.clone());
+/// The runbooks whose standing approvals cover a step, the nearest first, with the limits that they have.
+fn covering(plan: &Plan, key: &StepKey) -> Vec<(CommandPath, Option<u64>)> {
+    let (mut covering, mut key) = (Vec::new(), key.clone());
     loop {
-        if let (Some(approval), Some(step)) = (&frame.runbook.approved, frame.step_of(&key))
-            && approval.covers(&step.name)
-        {
-            covering.push((&frame.runbook.path, approval));
-        }
-        let (Some(outer), Some(caller)) = (frame.outer, &frame.caller) else {
+        let Some(Located {
+            runbook,
+            step,
+            before,
+            ..
+        }) = locate(plan, &key)
+        else {
             return covering;
         };
-        (frame, key) = (outer, caller.clone());
+        let approval = runbook.approved.as_ref();
+        if let Some(approval) = approval.filter(|approval| approval.covers(&step.name)) {
+            covering.push((runbook.path.clone(), approval.rows));
+        }
+        let Some(caller) = before.strip_suffix('/') else {
+            return covering;
+        };
+        key = StepKey::new(caller);
     }
+}
+
+/// The limits of those that have one.
+fn limits_of(covering: Vec<(CommandPath, Option<u64>)>) -> Vec<(CommandPath, u64)> {
+    let limited = covering.into_iter();
+    limited
+        .filter_map(|(path, rows)| Some((path, rows?)))
+        .collect()
 }
 
 impl Run<'_> {
@@ -113,14 +159,11 @@ impl Run<'_> {
         &self,
         turn: Turn<'_>,
     ) -> Result<Option<Leave<'_>>, Failure> {
-        let covering = covering(turn.frame, turn.key);
+        let covering = covering(self.plan, turn.key);
         if covering.is_empty() {
             return Ok(None);
         }
-        let limits: Vec<(CommandPath, u64)> = covering
-            .into_iter()
-            .filter_map(|(path, approval)| Some((path.clone(), approval.rows?)))
-            .collect();
+        let limits = limits_of(covering);
         if limits.is_empty() {
             return Ok(Some(Leave::FREE));
         }

@@ -231,7 +231,7 @@ fn shown_value(value: &Value) -> String {
 }
 
 /// Foreign text as text: in one line, and with nothing in it that Markdown or HTML would act on.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::new();
     for character in one_line(text).chars() {
         match character {

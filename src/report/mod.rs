@@ -5,6 +5,8 @@ mod fold;
 mod json;
 mod json_text;
 mod jsonl;
+#[cfg(test)]
+mod judges;
 mod junit;
 mod markdown;
 mod measures;

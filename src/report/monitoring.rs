@@ -185,6 +185,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn two_values_of_one_name_are_told_apart() {
+        let mut end = sample::step_finished("a", Status::Ok);
+        end.saved.insert("b".to_owned(), json!(1));
+        let stream = sample::stream(vec![
+            sample::started(&["a", "a.b", "time"]),
+            Event::StepFinished(end),
+            sample::finished("a.b", Status::Ok),
+            sample::finished("time", Status::Ok),
+            sample::run_finished(Verdict::Ok, 0, ""),
+        ]);
+        assert_eq!(
+            told(&stream),
+            "OK - 3 steps: 3 ok | 'time'=2s;;;0 'a'=0.012s;;;0 'a.b'=1;;; 'a.b_2'=0.012s;;;0 'time_2'=0.012s;;;0\n"
+        );
+    }
+
     proptest! {
         /// What the readers of performance data split by finds each value once, whatever steps and values are called.
         #[test]

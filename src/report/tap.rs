@@ -122,9 +122,14 @@ fn diagnostics(point: &Point<'_>) -> Vec<(&'static str, Value)> {
         .collect()
 }
 
-/// Text in which nothing begins a directive. It takes one line already.
+/// Text in which nothing begins a directive, nor in the end a subtest in braces, which parsers know that are older than the
+/// specification. It takes one line already.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('#', "\\#")
+    let text = text.replace('\\', "\\\\").replace('#', "\\#");
+    match text.trim_end().ends_with('{') {
+        true => format!("{text}…"),
+        false => text,
+    }
 }
 
 /// Why the run did not come to its end, if it did not.

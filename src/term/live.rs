@@ -134,6 +134,9 @@ impl Sink for Live {
     fn progress(&mut self, progress: &Progress) {
         self.board().say(&progress.step, &progress.message);
     }
+
+    // Nothing moves before a run begins: who owns the terminal says the line.
+    fn waiting(&mut self, _line: &str) {}
 }
 
 impl Drop for Live {

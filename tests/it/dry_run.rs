@@ -438,7 +438,8 @@ database.vacuum = "main"
         .join(" ");
     for told in [
         "each destroy would run – 1 item",
-        "each[0]/drop destroy would run – DELETE FROM \"audit_logs\"; touches 20 rows",
+        "each[0]/drop destroy would run – DELETE FROM",
+        "DELETE FROM \"audit_logs\"; touches 20 rows",
         "sql.execute, for each table of steps.each.items (known after run)",
         "VACUUM; PRAGMA wal_checkpoint(TRUNCATE) on main (sqlite, main.db)",
         "DRY RUN nothing was changed; 4 steps: 1 ok, 3 would run",

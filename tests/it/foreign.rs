@@ -234,3 +234,69 @@ fn some_hundred_mebibytes_of_output_take_little_memory() {
     assert_eq!(child.wait().unwrap().code(), Some(0), "{printed}");
     assert!(peak > 1024 && peak < 64 * 1024, "{peak} KiB");
 }
+
+#[test]
+fn data_that_fits_nowhere_fails_its_step_and_the_run_goes_on() {
+    let values = r#"
+[[step]]
+name = "data"
+set.values = { line = "'a\nb: c'", nul = "'a\u0000b'", glob = "'a['", port = "'99999999'", climb = "'../../x'", dash = "'-rf'" }
+"#;
+    let bad = [
+        (
+            "http.get = \"http://127.0.0.1:1/\"\nhttp.headers = { x = \"{{ steps.data.line }}\" }",
+            "line break",
+        ),
+        (
+            "http.get = \"http://127.0.0.1:1/\"\nhttp.headers = { x = \"{{ steps.data.nul }}\" }",
+            "NUL",
+        ),
+        (
+            "http.get = \"http://127.0.0.1:{{ steps.data.port }}/\"",
+            "URL",
+        ),
+        ("files.find = \"{{ steps.data.glob }}\"", "a["),
+        ("files.find = \"{{ steps.data.nul }}\"", ""),
+        ("command.run = [\"echo\", \"{{ steps.data.nul }}\"]", "NUL"),
+        (
+            "command.run = [\"echo\", \"{{ steps.data.dash }}\"]",
+            "dash",
+        ),
+        (
+            "command.run = [\"true\"]\ncommand.cwd = \"x/{{ steps.data.climb }}\"",
+            "leads out",
+        ),
+        (
+            "command.run = [\"true\"]\ncommand.env = { A = \"{{ steps.data.nul }}\" }",
+            "nul byte",
+        ),
+        (
+            "command.run = [\"true\"]\nartifact = { output = \"stdout\", path = \"{{ steps.data.nul }}\" }",
+            "NUL",
+        ),
+        ("shell.run = \"echo {{ steps.data.nul }}\"", "NUL"),
+        ("probe.tcp = \"{{ steps.data.nul }}\"", "host:port"),
+    ];
+    let steps: String = bad
+        .iter()
+        .enumerate()
+        .map(|(index, (action, _))| {
+            format!("[[step]]\nname = \"s{index}\"\n{action}\nseverity = \"P3\"\non_failure = \"continue\"\n")
+        })
+        .collect();
+    let last = "[[step]]\nname = \"last\"\nassert.that = \"true\"\n";
+    let project = Project::new().runbook("t/x", &format!("{values}{steps}{last}"));
+    let output = project.run(&["t", "x", "--yes", "--format", "json"]);
+    let report = output.json();
+    for (step, (action, told)) in report["steps"].as_array().unwrap()[1..].iter().zip(bad) {
+        assert_eq!(step["status"], "warning", "{action}: {step}");
+        assert_eq!(step["failed"], true, "{action}: {step}");
+        assert!(
+            step["detail"].as_str().unwrap().contains(told),
+            "{action}: {step}"
+        );
+    }
+    let steps = report["steps"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap()["status"], "ok");
+    output.exits(1);
+}

@@ -106,6 +106,35 @@ fn a_run_that_may_not_begin_is_told_too() {
 }
 
 #[test]
+fn the_loser_of_a_lock_is_neither_a_success_nor_a_failure() {
+    let server = watch();
+    let project = told(
+        &server,
+        "[[step]]\nname = \"a\"\nshell.run = \"touch began; sleep 600\"\n",
+    );
+    let mut winner = project
+        .command(&["t", "x"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(asked(&server.next_request()).0, "/check/start");
+    let started = std::time::Instant::now();
+    while !project.path("began").exists() {
+        assert!(started.elapsed() < crate::harness::WATCHDOG);
+        std::thread::yield_now();
+    }
+    project.run(&["t", "x"]).exits(75);
+    let loser = server.next_request();
+    assert_eq!(asked(&loser).0, "/check/log");
+    assert!(loser.body.contains("exit 75"), "{}", loser.body);
+    let pid = nix::unistd::Pid::from_raw(winner.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(asked(&server.next_request()).0, "/check/130");
+    winner.wait().unwrap();
+}
+
+#[test]
 fn a_dry_run_is_no_sign_of_life() {
     let server = watch();
     told(&server, WELL).run(&["t", "x", "--dry-run"]).exits(0);

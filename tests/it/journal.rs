@@ -281,7 +281,8 @@ fn a_disk_that_does_not_keep_a_step_s_beginning_keeps_the_step_from_beginning() 
             assert_eq!(done, (true, true));
             break;
         }
-        ended.exits(3).says("journal");
+        let shown = ended.exits(3).shown();
+        assert!(shown.contains("/journal.db"), "{shown}");
         seen.push(done);
     }
     assert!(seen.is_sorted(), "a later failure stops less: {seen:?}");

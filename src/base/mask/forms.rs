@@ -14,7 +14,7 @@ pub(super) fn of(secret: &str) -> Vec<String> {
     let password = password_of(secret);
     let parts = std::iter::once(secret).chain(lines);
     for part in parts.chain(password.as_deref()) {
-        if part.trim().len() < SHORTEST {
+        if part.len() < SHORTEST {
             continue;
         }
         forms.extend([
@@ -32,7 +32,7 @@ pub(super) fn of(secret: &str) -> Vec<String> {
         forms.push(digits);
         forms.extend(base64_forms(part.as_bytes()));
     }
-    forms.retain(|form| form.trim().len() >= SHORTEST);
+    forms.retain(|form| form.len() >= SHORTEST);
     forms.sort_unstable();
     forms.dedup();
     forms

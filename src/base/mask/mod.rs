@@ -86,6 +86,13 @@ impl Masker {
         !self.known().places(text).is_empty()
     }
 
+    /// The same for every string inside a JSON value, keys included.
+    #[must_use]
+    pub fn finds_in_json(&self, value: &Value) -> bool {
+        let known = self.known();
+        known.automaton.is_some() && known.finds_in_json(value)
+    }
+
     /// The same as [`Masker::text`] for every string inside a JSON value, keys included.
     #[must_use]
     pub fn json(&self, value: Value) -> Value {
@@ -140,6 +147,17 @@ impl Known {
         }
         masked.push_str(&text[from..]);
         Some(masked)
+    }
+
+    fn finds_in_json(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => !self.places(text).is_empty(),
+            Value::Array(items) => items.iter().any(|item| self.finds_in_json(item)),
+            Value::Object(entries) => entries
+                .iter()
+                .any(|(key, item)| !self.places(key).is_empty() || self.finds_in_json(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
     }
 
     fn json(&self, value: Value) -> Value {

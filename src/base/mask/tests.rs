@@ -1,3 +1,5 @@
+//! A secret is found in every form, and no cut leaves a part of one.
+
 use base64::Engine as _;
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_oneof, proptest};
 

@@ -21,7 +21,7 @@ const UNDOES: &str =
 /// What the gate says of a runbook at noon UTC on Saturday, 21 November 2026.
 fn gate(bench: &Bench, text: &str) -> Result<Option<ApprovalRequested>, String> {
     let now: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-    let plan = bench.plan(parse("test/main", text));
+    let plan = bench.plan(text);
     pass(&plan, &bench.config, &bench.options, now).map_err(|refusal| refusal.to_string())
 }
 
@@ -356,20 +356,21 @@ fn alone(text: &str, others: Vec<(&'static str, &'static str)>) -> Ended {
 fn a_standing_approval_answers_within_its_limit_and_sums_over_the_run() {
     let text = |limit: u64| {
         format!(
-            "title = 'x'\napproved = {{ rows = {limit} }}\n{}{}",
-            rows("a", 60),
-            rows("b", 40)
+            "title = 'x'\napproved = {{ rows = {limit} }}\n{}{}{}",
+            rows("a", 50),
+            rows("b", 10),
+            rows("c", 40)
         )
     };
     let within = alone(&text(100), Vec::new());
     assert_eq!(within.end.exit, ExitCode::Ok, "{}", within.end.reason);
-    assert_eq!(world(), ["destroy a", "destroy b"]);
+    assert_eq!(world(), ["destroy a", "destroy b", "destroy c"]);
 
     let beyond = alone(&text(99), Vec::new());
-    assert_eq!(world(), ["destroy a"]);
-    assert_eq!(beyond.status("b"), Status::NotRun);
+    assert_eq!(world(), ["destroy a", "destroy b"]);
+    assert_eq!(beyond.status("c"), Status::NotRun);
     assert_eq!(
-        beyond.detail("b"),
+        beyond.detail("c"),
         "would delete 40 rows after 60; approved are 99"
     );
 
@@ -490,4 +491,103 @@ fn items_that_run_together_share_the_limit() {
         .filter(|detail| detail != "done")
         .collect();
     assert_eq!(refused, ["would delete 30 rows after 90; approved are 100"]);
+}
+
+/// Says that a second person agreed, as `opsbook approve` does.
+fn approve(bench: &Bench) {
+    let approved = Event::RunApproved(crate::event::RunApproved {
+        user: "bob".to_owned(),
+        host: "host".to_owned(),
+        reason: None,
+    });
+    let kept = bench.journal.events(RunId(1)).unwrap();
+    let last = kept.last().unwrap();
+    let envelope = Envelope {
+        seq: last.seq + 1,
+        event: approved,
+        ..last.clone()
+    };
+    bench
+        .journal
+        .append(&[envelope], Durability::Durable)
+        .unwrap();
+}
+
+#[test]
+fn what_was_approved_goes_on_and_what_was_not_does_not() {
+    let mut bench = with("[policy.write]\napproval = true\n", RunOptions::default());
+    assert_eq!(bench.run(WRITES).end.exit, ExitCode::NotNow);
+    let refused = bench.try_resume(WRITES).err().unwrap();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("run 1 waits for approval: ")
+    );
+    approve(&bench);
+
+    // What changed since needs an approval of its own.
+    bench.options.changed = vec![crate::event::Source {
+        runbook: None,
+        file: "opsbook.toml".to_owned(),
+        digest: String::new(),
+    }];
+    assert_eq!(bench.resume(WRITES).end.exit, ExitCode::NotNow);
+    bench.options.changed = Vec::new();
+    let refused = bench.try_resume(WRITES).err().unwrap();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("run 1 waits for approval: ")
+    );
+    assert!(world().is_empty());
+
+    approve(&bench);
+    let ended = bench.resume(WRITES);
+    assert_eq!(ended.end.exit, ExitCode::Ok, "{}", ended.end.reason);
+    assert_eq!(world(), ["change a"]);
+}
+
+#[test]
+fn a_run_that_goes_on_needs_what_it_needed_when_it_began() {
+    let reason = RunOptions {
+        reason: said("because"),
+        ..RunOptions::default()
+    };
+    let broken = format!("{WRITES}[[step]]\nname = 'b'\nact.change = {{}}\nact.fail = 'target'\n");
+    let policy = "[policy.write]\nreason = true\n";
+    let mut bench = with(policy, reason);
+    assert_eq!(bench.run(&broken).end.exit, ExitCode::Critical);
+    // Its reason still holds; a freeze that has begun since does, too.
+    bench.options = RunOptions::default();
+    assert_eq!(bench.resume(&broken).end.exit, ExitCode::Critical);
+    let frozen = format!(
+        "{policy}[[policy.freeze]]\ntitle = 'Sale'\nfrom = 2000-01-01\nuntil = 2999-01-01\n"
+    );
+    bench.config = config(&frozen);
+    let refused = bench.try_resume(&broken).err().unwrap();
+    assert!(
+        matches!(refused, RunError::Gate(Refusal::Frozen { .. })),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_rows_of_earlier_legs_count() {
+    let text = |fail: &str| {
+        format!(
+            "title = 'x'\napproved = {{ rows = 100 }}\n{}act.changes = 60\n[[step]]\nname = 'between'\nact.look = {{}}\nact.fail = '{fail}'\n{}",
+            rows("a", 60).replace("act.destroy = {}", "act.destroy = { changed = 60 }"),
+            rows("b", 41),
+        )
+    };
+    let bench = Bench {
+        config: protected(),
+        ..Bench::default()
+    };
+    assert_eq!(bench.run(&text("target")).end.exit, ExitCode::Critical);
+    let ended = bench.resume(&text(""));
+    assert_eq!(
+        ended.detail("b"),
+        "would delete 41 rows after 60; approved are 100"
+    );
 }

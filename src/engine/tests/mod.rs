@@ -136,10 +136,7 @@ impl Action for Act {
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
             let rows = Self::rows(invocation, "counted");
-            let sent = match rows {
-                Some(_) => "DELETE it".to_owned(),
-                None => invocation.in_words(),
-            };
+            let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
             Ok(crate::event::Preview { sent, rows })
         })
     }
@@ -182,11 +179,11 @@ impl Action for Act {
                 _ => {}
             }
             let mut outputs = Outputs::new("done");
+            outputs.rows_changed = changes;
             let change = format!("change {}", context.step);
             outputs
                 .values
                 .insert("changed".to_owned(), world().contains(&change).into());
-            outputs.rows_changed = changes;
             if let Argument::Json(Value::Object(values)) = &invocation.object {
                 outputs.values.extend(values.clone());
             }
@@ -412,9 +409,9 @@ struct Bench {
     others: Vec<(&'static str, &'static str)>,
     secrets: BTreeMap<String, Secret>,
     config: Config,
-    liveness: Liveness,
     inputs: Map<String, Value>,
     protected: bool,
+    liveness: Liveness,
 }
 
 impl Default for Bench {
@@ -428,9 +425,9 @@ impl Default for Bench {
             others: Vec::new(),
             secrets: BTreeMap::new(),
             config: Config::default(),
-            liveness: Liveness::Unknown,
             inputs: Map::new(),
             protected: false,
+            liveness: Liveness::Unknown,
         }
     }
 }
@@ -477,15 +474,6 @@ fn parse(path: &str, text: &str) -> Arc<Runbook> {
 }
 
 impl Bench {
-    fn plan(&self, runbook: Arc<Runbook>) -> Plan {
-        let others: BTreeMap<_, _> = self
-            .others
-            .iter()
-            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
-            .collect();
-        Plan::new(runbook, self.inputs.clone(), others, &self.config)
-    }
-
     fn run(&self, text: &str) -> Ended {
         let outcome = self.try_run(text);
         outcome.unwrap_or_else(|error| panic!("{error}"))
@@ -537,6 +525,16 @@ impl Bench {
         History::of(&self.journal.events(RunId(1)).unwrap()).unwrap()
     }
 
+    fn plan(&self, text: &str) -> Plan {
+        let runbook = parse("test/main", text);
+        let others: BTreeMap<_, _> = self
+            .others
+            .iter()
+            .map(|(path, text)| (CommandPath::parse(path).unwrap(), parse(path, text)))
+            .collect();
+        Plan::new(runbook, self.inputs.clone(), others, &self.config)
+    }
+
     /// Has an engine do something with the plan of a text.
     fn work<T>(
         &self,
@@ -550,7 +548,7 @@ impl Bench {
             protected: self.protected || self.config.protected,
             ..self.config.clone()
         };
-        let plan = self.plan(parse("test/main", text));
+        let plan = self.plan(text);
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {

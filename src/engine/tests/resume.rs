@@ -171,7 +171,7 @@ fn resumed(ended: &Ended) -> &RunResumed {
 
 /// What resume says is in doubt, by trying: it is told before any step runs.
 fn doubts(bench: &Bench, text: &str) -> Vec<StepKey> {
-    let plan = bench.plan(parse("test/main", text));
+    let plan = bench.plan(text);
     let outlook = bench.history().outlook(&plan);
     [outlook.in_doubt, outlook.undo_in_doubt].concat()
 }
@@ -714,7 +714,7 @@ fn cut_off_anywhere_what_must_be_taken_back_is_taken_back_once() {
     for cut in cuts {
         let bench = cut.again(fresh());
         let history = bench.history();
-        let outlook = history.outlook(&bench.plan(parse("test/main", UNDOES)));
+        let outlook = history.outlook(&bench.plan(UNDOES));
         let mut settled = looked(&outlook.in_doubt);
         let said_done = |step: &str| settled.contains(&(StepKey::new(step), Settlement::Done));
         // What a person says was done has no outputs, and is as expected.

@@ -80,7 +80,8 @@ async fn input_that_nobody_reads_is_no_failure() {
 #[tokio::test]
 async fn a_dropped_run_leaves_no_orphan() {
     let group = RefCell::new(None);
-    let program = script("trap '' TERM; sleep 1000 & sleep 1000 & echo $$; wait");
+    // Without their environment it is their group alone that tells whose they are.
+    let program = script("trap '' TERM; env -i sleep 1000 & env -i sleep 1000 & echo $$; wait");
     {
         let read = |line: &str| *group.borrow_mut() = line.parse::<i32>().ok();
         let mut running = std::pin::pin!(run(&program, &read, pending()));

@@ -424,8 +424,10 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     ];
     insta::assert_snapshot!(barred(80, events), @r#"
     | step    effect   status     took  detail
-    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204
-    |                                   rows
+    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204 ro…
+    |
+    | delete
+    |   DELETE FROM "logs" WHERE age > 90; 18,204 rows
     |
     | DRY RUN  nothing was changed; 1 step: 1 would run              2.00 s   run 412
     "#);

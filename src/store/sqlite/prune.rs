@@ -125,6 +125,8 @@ impl Batch {
 
     /// Takes them out and tells the chain.
     fn take_out(&self, transaction: &Connection, wish: &Prune) -> rusqlite::Result<ChainHash> {
+        // The last event may be one of those that go.
+        let before = chain::head(transaction)?;
         let pruned = JournalPruned {
             before: wish.before,
             runs: self.runs.len() as u64,
@@ -160,7 +162,7 @@ impl Batch {
         };
         let told = Pending::new(&told)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        told.write(transaction, chain::head(transaction)?)
+        told.write(transaction, before)
     }
 
     /// The positions as stretches, each with the hash of its last.

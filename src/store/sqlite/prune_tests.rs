@@ -119,6 +119,23 @@ fn old_runs_are_taken_out_and_the_chain_goes_on_over_the_gaps() {
 }
 
 #[test]
+fn all_runs_may_be_taken_out() {
+    let folder = TempDir::new().unwrap();
+    let journal = open(folder.path());
+    for number in 1..=3 {
+        run_of(&journal, number, Effect::Write, false, ended(0));
+    }
+    let earlier = journal.verify(None).unwrap().head;
+    assert_eq!(journal.prune(&wish(9)).unwrap().runs, 3);
+    let verified = journal.verify(earlier.as_ref()).unwrap();
+    assert_eq!(verified.wrong, Vec::<String>::new());
+    assert_eq!(
+        (verified.events, verified.pruned, verified.sources),
+        (1, 6, 0)
+    );
+}
+
+#[test]
 fn what_is_taken_out_without_a_word_is_still_found_beside_a_prune() {
     let folder = TempDir::new().unwrap();
     let journal = open(folder.path());

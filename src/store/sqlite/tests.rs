@@ -41,7 +41,9 @@ fn the_file_and_the_folders_it_needs_are_their_owners_alone() {
     let journal = SqliteJournal::open(&path).unwrap();
     journal.begin().unwrap();
     assert_eq!(mode(&path), 0o600);
-    assert_eq!(mode(&path.with_file_name("journal.db-wal")), 0o600);
+    for beside in ["journal.db-wal", "journal.db-shm"] {
+        assert_eq!(mode(&path.with_file_name(beside)), 0o600, "{beside}");
+    }
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     assert_eq!(mode(&folder.path().join("state")), 0o700);
     assert_eq!(
@@ -49,10 +51,21 @@ fn the_file_and_the_folders_it_needs_are_their_owners_alone() {
         0o755,
         "a folder of others is left alone"
     );
-    drop(journal);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    SqliteJournal::open(&path).unwrap();
-    assert_eq!(mode(&path), 0o600);
+    let all = ["", "-wal", "-shm"].map(|suffix| {
+        folder
+            .path()
+            .join(format!("state/opsbook/journal.db{suffix}"))
+    });
+    for file in &all {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let other = SqliteJournal::open(&path).unwrap();
+    assert_eq!(
+        all.each_ref().map(|file| mode(file)),
+        [0o600; 3],
+        "open to others before"
+    );
+    drop((journal, other));
 }
 
 #[test]
