@@ -185,11 +185,11 @@ fn not_run(error: ProcessError) -> ActionError {
         ProcessError::NoFolder { .. } => Some("correct `cwd` or make the folder".to_owned()),
         ProcessError::TooLong(_) => Some("hand long values over as `stdin`".to_owned()),
         ProcessError::Start { source, .. } | ProcessError::Follow { source, .. } => {
-            let error = ActionError::own(one_line(&format!("{error}: {source}")));
+            let message = one_line(&format!("{error}: {source}"));
             return if source.kind() == std::io::ErrorKind::InvalidInput {
-                error.help("an argument or a variable holds a NUL character")
+                ActionError::target(message).help("an argument or a variable holds a NUL character")
             } else {
-                error
+                ActionError::own(message)
             };
         }
     };

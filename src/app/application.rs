@@ -53,6 +53,20 @@ impl App {
         }
     }
 
+    /// The program in another place: what was begun here, the log, goes on.
+    pub(super) fn elsewhere(
+        &self,
+        environment: Environment,
+        project: Project,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            terminal: self.terminal.clone(),
+            settings,
+            ..Self::of(environment, project)
+        }
+    }
+
     /// Takes the settings in, and begins the log that they ask for.
     pub fn set(&mut self, settings: Settings) {
         self.settings = settings;

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Unknown,
     /// Nobody's yet: nothing was done.
     NotNow,
+    /// A person's, who must look before anything else is done.
+    Stuck,
     /// Ours.
     Bug,
     /// The person's at the terminal, who pressed Ctrl-C.
@@ -58,6 +60,12 @@ impl AppError {
         Self::of(ErrorKind::NotNow, message)
     }
 
+    /// A person must look before anything else is done.
+    #[must_use]
+    pub fn stuck(message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Stuck, message)
+    }
+
     /// Opsbook is wrong.
     #[must_use]
     pub fn bug(message: impl Into<String>) -> Self {
@@ -93,6 +101,7 @@ impl AppError {
             ErrorKind::Config => ExitCode::Config,
             ErrorKind::Unknown => ExitCode::Unknown,
             ErrorKind::NotNow => ExitCode::NotNow,
+            ErrorKind::Stuck => ExitCode::Stuck,
             ErrorKind::Bug => ExitCode::Bug,
             ErrorKind::Interrupted => ExitCode::Interrupted,
         }

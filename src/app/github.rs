@@ -48,6 +48,12 @@ pub(super) fn mask<'a>(app: &App, secrets: impl IntoIterator<Item = &'a Secret>)
     }
 }
 
+/// The annotation of what kept opsbook from doing what it was asked; none where GitHub does not listen.
+pub(super) fn refusal(message: &str, environment: &Environment) -> Option<String> {
+    let title = [("title", "opsbook".to_owned())];
+    listens(environment).then(|| command("error", &title, message.trim_end()))
+}
+
 fn stderr_is_a_file() -> bool {
     fstat(std::io::stderr()).map_or(true, |stat| {
         SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::base::exit::ExitCode;
-use crate::base::text::one_line;
+use crate::base::text::{beginning, one_line};
 use crate::base::{Masker, Secret, Span, Verdict};
 use crate::config::{Config, scope_values};
 use crate::engine::{Progress, Sink};
@@ -224,9 +224,8 @@ impl Heartbeat {
         if story.left_out > 0 {
             lines.push(format!("… and {} more", story.left_out));
         }
-        let mut body = self.masker.text(&lines.join("\n"));
-        body.truncate(body.floor_char_boundary(LARGEST_BODY));
-        body
+        let body = self.masker.text(&lines.join("\n"));
+        beginning(&body, LARGEST_BODY).to_owned()
     }
 }
 

@@ -15,17 +15,56 @@ use super::{App, AppError};
 /// What the caller gave, as texts by the name of the input.
 pub(super) type Given = BTreeMap<String, Vec<String>>;
 
+/// Comes to a value for every input of a run that goes on: the same, but for how they are given.
+///
+/// # Errors
+/// When one is wrong or missing: what to type.
+pub(super) async fn gather_again(
+    runbook: &Runbook,
+    given: Given,
+    config: &Config,
+    app: &App,
+    prompt: &dyn Prompt,
+) -> Result<Map<String, Value>, AppError> {
+    let typed = |input: &Input| match input.kind {
+        InputType::Secret => format!("--input {}=@FILE", input.name),
+        _ => format!("--input {}=VALUE", input.name),
+    };
+    finished(
+        resolved(runbook, given, config, app, prompt).await?,
+        |missing| {
+            let input = runbook
+                .inputs
+                .iter()
+                .find(|input| input.name == missing.name);
+            input.map_or_else(|| missing.typed.clone(), typed)
+        },
+    )
+}
+
 /// Comes to a value for every input.
 ///
 /// # Errors
 /// When one is wrong or missing: what to type.
 pub(super) async fn gather(
     runbook: &Runbook,
-    mut given: Given,
+    given: Given,
     config: &Config,
     app: &App,
     prompt: &dyn Prompt,
 ) -> Result<Map<String, Value>, AppError> {
+    let resolved = resolved(runbook, given, config, app, prompt).await?;
+    finished(resolved, |missing| how_to_give(runbook, missing))
+}
+
+/// What the inputs come to, once a person was asked for those that are missing.
+async fn resolved(
+    runbook: &Runbook,
+    mut given: Given,
+    config: &Config,
+    app: &App,
+    prompt: &dyn Prompt,
+) -> Result<Resolved, AppError> {
     let environment = app.environment();
     let names = config.names();
     let variable = |name: &str| environment.variable(name).map(str::to_owned);
@@ -47,7 +86,7 @@ pub(super) async fn gather(
         }
         resolved = resolve(&given);
     }
-    finished(runbook, resolved)
+    Ok(resolved)
 }
 
 /// What to ask a person for, where the author foresaw it. A secret can come by no other way.
@@ -90,7 +129,10 @@ async fn ask(
     }
 }
 
-fn finished(runbook: &Runbook, resolved: Resolved) -> Result<Map<String, Value>, AppError> {
+fn finished(
+    resolved: Resolved,
+    typed: impl Fn(&MissingInput) -> String,
+) -> Result<Map<String, Value>, AppError> {
     if !resolved.mistakes.is_empty() {
         let mistakes: Vec<String> = resolved.mistakes.iter().map(ToString::to_string).collect();
         return Err(AppError::usage(mistakes.join("\n  ")));
@@ -103,11 +145,7 @@ fn finished(runbook: &Runbook, resolved: Resolved) -> Result<Map<String, Value>,
     } else {
         "are"
     };
-    let typed: Vec<String> = resolved
-        .missing
-        .iter()
-        .map(|missing| how_to_give(runbook, missing))
-        .collect();
+    let typed: Vec<String> = resolved.missing.iter().map(typed).collect();
     let message = format!("{} {verb} missing", count(typed.len(), "input"));
     Err(AppError::usage(message).hint(format!("add {}", typed.join(" "))))
 }

@@ -1,9 +1,11 @@
 //! Wires everything below into one program: environment, settings, project, journal, a run from its words to its exit
 //! code. Knows nothing of clap.
 
+mod again;
 mod application;
 mod approve;
 mod bug;
+mod changed;
 mod environment;
 mod error;
 mod github;
@@ -25,9 +27,10 @@ mod signals;
 mod stoppable;
 mod toolbox;
 
-pub use crate::engine::RunRow;
+pub use crate::engine::{RunRow, Settlement};
 pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};
 pub use crate::store::{ChainHash, Exported, Verified};
+pub use again::Again;
 pub use application::App;
 pub use bug::guard;
 pub use environment::Environment;

@@ -27,6 +27,8 @@ pub(super) struct Outlets {
     live: Option<Live>,
     printed: Box<dyn Report>,
     output: Output<StdoutLock<'static>>,
+    /// Whether it is told line by line.
+    streams: bool,
     /// Whether a run that ended well is not worth printing: `-q`, and nobody asked for a machine's format by name.
     silent_if_well: bool,
     well: bool,
@@ -88,6 +90,7 @@ impl Outlets {
                 .is_for_people()
                 .then(|| app.terminal().live()),
             printed: (settings.format.0.make)(app.style()),
+            streams: settings.format.is_lines(),
             output: app.terminal().output(),
             silent_if_well: settings.quiet && settings.format.is_for_people(),
             well: false,
@@ -122,6 +125,24 @@ impl Outlets {
             github.finish();
         }
         self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Outlets {
+    /// Tells what happened before to the reports that tell of the whole run. A stream tells only what happens now.
+    pub(super) fn remember(&mut self, envelope: &Envelope) {
+        if !self.streams {
+            let printed = self.printed.event(envelope, &mut self.output);
+            self.note(printed.map_err(|error| unprintable(&error)));
+        }
+        for index in 0..self.files.len() {
+            let file = &mut self.files[index];
+            let written = file
+                .report
+                .event(envelope, &mut file.file)
+                .map_err(|error| unwritable(&file.path, &error));
+            self.note(written);
+        }
     }
 }
 

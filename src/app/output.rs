@@ -10,7 +10,7 @@ use crate::event::{Envelope, StepTable};
 use crate::report::{self, Style};
 use crate::term::{self, Terminal};
 
-use super::{App, AppError, Environment};
+use super::{App, AppError, Environment, github};
 
 /// The shortest value of a variable that is taken for a secret by the variable's name.
 const SHORTEST_SUSPECT: usize = 8;
@@ -82,6 +82,10 @@ pub fn tell_error(error: &AppError, environment: &Environment) {
     let terminal = Terminal::new(environment.facts, settings);
     let told = term::message(error, terminal.error_colour());
     terminal.error(&without_secrets(&told, environment));
+    let plain = without_secrets(&term::message(error, false), environment);
+    if let Some(annotation) = github::refusal(&plain, environment) {
+        terminal.error(&annotation);
+    }
 }
 
 /// A message on its way out. What went wrong may have done so before any secret was known: then what looks like one, by its

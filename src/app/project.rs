@@ -58,6 +58,26 @@ impl Project {
         })
     }
 
+    /// The project as it was when a run was begun with this configuration, or without any.
+    ///
+    /// # Errors
+    /// When the configuration is not there any more.
+    pub(super) fn of_run(
+        config: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Self, AppError> {
+        match config {
+            Some(config) => Self::find(Some(config.to_owned()), environment),
+            None => Ok(Self {
+                config: None,
+                runbooks: PathBuf::from("runbooks"),
+                user_runbooks: environment
+                    .config_folder()
+                    .map(|folder| folder.join("runbooks")),
+            }),
+        }
+    }
+
     /// The runbooks of the project and of the user.
     pub(super) fn library(&self) -> Library {
         Library::new(

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
-use crate::base::{Secret, Verdict};
-use crate::book;
+use crate::base::{Secret, StepKey, Verdict};
+use crate::book::{self, Children};
 use crate::config::Config;
 use crate::engine::{
     self, Engine, LockError, Origin, Prompt, Refusal, RunEnd, RunError, Sink, Stop, StopSignal,
@@ -16,6 +16,7 @@ use crate::engine::{
 use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
+use crate::store::SqliteJournal;
 
 use super::github;
 use super::heartbeat::Heartbeat;
@@ -47,6 +48,32 @@ impl App {
         options: &RunOptions,
     ) -> Result<ExitCode, AppError> {
         let config = self.config()?;
+        self.within_signals(ThisMachine::new_token(), async |stopped, machine| {
+            secrets::learn(&config, self.environment());
+            let heartbeat = match options.dry {
+                // A rehearsal is no sign of life.
+                true => None,
+                false => self.heartbeat(runbook, &config, stopped, machine).await,
+            };
+            let around = Around {
+                stopped,
+                machine,
+                heartbeat: heartbeat.as_ref(),
+            };
+            let run = self.run_within(runbook, given, &config, options, around);
+            match &heartbeat {
+                Some(heartbeat) => heartbeat.beside(self, run).await,
+                None => run.await,
+            }
+        })
+    }
+
+    /// Does the work of a run in a runtime of its own. The first signal pulls the stop, the second gives the run up.
+    pub(super) fn within_signals(
+        &self,
+        token: String,
+        work: impl AsyncFnOnce(&StopSignal, &ThisMachine) -> Result<ExitCode, AppError>,
+    ) -> Result<ExitCode, AppError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -56,12 +83,12 @@ impl App {
         let exit = runtime.block_on(async {
             let signals = Signals::hear()?;
             let (stop, stopped) = StopSignal::new();
-            let machine = ThisMachine::of(self.environment(), ThisMachine::new_token());
+            let machine = ThisMachine::of(self.environment(), token);
             // Given up by a second signal, the run says no farewell to its keeper, which then ends what is left of it.
             tokio::select! {
                 biased;
                 exit = signals.pass_on(stop) => Ok(exit),
-                exit = self.told(runbook, given, &config, options, &stopped, &machine) => {
+                exit = work(&stopped, &machine) => {
                     machine.dismiss();
                     exit
                 }
@@ -72,35 +99,18 @@ impl App {
         exit
     }
 
-    /// Runs it and tells its heartbeat, if it has one.
-    async fn told(
+    /// The heartbeat of a run, if it has one.
+    pub(super) async fn heartbeat(
         &self,
-        runbook: &Arc<Runbook>,
-        given: Given,
+        runbook: &Runbook,
         config: &Config,
-        options: &RunOptions,
         stopped: &StopSignal,
         machine: &ThisMachine,
-    ) -> Result<ExitCode, AppError> {
-        secrets::learn(config, self.environment());
-        // A rehearsal is no sign of life.
-        let heartbeat = match options.dry {
-            true => None,
-            false => tokio::select! {
-                biased;
-                _ = stopped.wait() => None,
-                heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
-            },
-        };
-        let around = Around {
-            stopped,
-            machine,
-            heartbeat: heartbeat.as_ref(),
-        };
-        let run = self.run_within(runbook, given, config, options, around);
-        match &heartbeat {
-            Some(heartbeat) => heartbeat.beside(self, run).await,
-            None => run.await,
+    ) -> Option<Heartbeat> {
+        tokio::select! {
+            biased;
+            _ = stopped.wait() => None,
+            heartbeat = Heartbeat::of(self, runbook, config, machine) => heartbeat,
         }
     }
 
@@ -117,24 +127,60 @@ impl App {
             machine,
             heartbeat,
         } = around;
-        let environment = self.environment();
-        let prompt = StoppablePrompt::new(
-            self.terminal().prompt(),
-            stopped.clone(),
-            &environment.masker,
-        );
-        let (plan, secrets) = tokio::select! {
+        let prompt = self.stoppable_prompt(stopped);
+        let prepared = tokio::select! {
             biased;
             stop = stopped.wait() => return Ok(self.stopped(stop)),
             prepared = self.prepare(runbook, given, config, &prompt, around) => prepared?,
         };
+        let journal = self.journal_of(config)?;
+        let mut outlets = Outlets::open(self)?;
+        let ground = Ground {
+            config,
+            journal: &journal,
+            machine,
+            prompt: &prompt,
+            stopped,
+        };
+        let ended = self
+            .with_engine(prepared, ground, async |engine, plan| {
+                let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
+                let sink: &mut dyn Sink = match &mut listening {
+                    Some(listener) => listener,
+                    None => &mut outlets,
+                };
+                engine.run(plan, &wishes(options), sink, stopped).await
+            })
+            .await;
+        self.close(ended, outlets, options)
+    }
+
+    /// Asks at the terminal until the run must stop.
+    pub(super) fn stoppable_prompt(&self, stopped: &StopSignal) -> StoppablePrompt {
+        let prompt = self.terminal().prompt();
+        StoppablePrompt::new(prompt, stopped.clone(), &self.environment().masker)
+    }
+
+    /// Has an engine do something with a plan.
+    pub(super) async fn with_engine<T>(
+        &self,
+        (plan, secrets): (Plan, BTreeMap<String, Secret>),
+        ground: Ground<'_>,
+        work: impl AsyncFnOnce(&Engine<'_>, &Plan) -> T,
+    ) -> T {
+        let Ground {
+            config,
+            journal,
+            machine,
+            prompt,
+            ..
+        } = ground;
+        let environment = self.environment();
         let secret_inputs = secret_inputs(&plan);
         github::mask(self, secrets.values().chain(&secret_inputs));
         let masker = &environment.masker;
         masker.learn(secrets.values().chain(&secret_inputs));
-        tracing::debug!(runbook = %runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
-        let journal = self.journal_of(config)?;
-        let mut outlets = Outlets::open(self)?;
+        tracing::debug!(runbook = %plan.runbook.path, effect = %plan.effect, steps = plan.steps.len(), "planned");
         let engine = Engine {
             actions: ACTIONS,
             evaluator: &Evaluator::new(Arc::clone(&environment.clock)).knowing(masker),
@@ -144,10 +190,10 @@ impl App {
             variables: vec![machine.variable()],
             secrets,
             masker,
-            journal: &journal,
-            locks: &journal,
+            journal,
+            locks: journal,
             machine,
-            prompt: &prompt,
+            prompt,
             toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {
@@ -163,24 +209,17 @@ impl App {
                     .map(|source| environment.absolute(source.path()).display().to_string()),
             },
         };
-        let wishes = engine::RunOptions {
-            yes: options.yes,
-            dry: options.dry,
-            read_only: options.read_only,
-            confirm: options.confirm.clone(),
-            reason: options.reason.clone(),
-            incident: options.incident.clone(),
-            outside_window: options.outside_window,
-            timeout: options.timeout,
-            wait: options.wait,
-            ..engine::RunOptions::default()
-        };
-        let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
-        let sink: &mut dyn Sink = match &mut listening {
-            Some(listener) => listener,
-            None => &mut outlets,
-        };
-        let end = match engine.run(&plan, &wishes, sink, stopped).await {
+        work(&engine, &plan).await
+    }
+
+    /// Writes what is left of the reports, and gives the exit code of a run.
+    pub(super) fn close(
+        &self,
+        ended: Result<RunEnd, RunError>,
+        outlets: Outlets,
+        options: &RunOptions,
+    ) -> Result<ExitCode, AppError> {
+        let end = match ended {
             Ok(end) => end,
             Err(RunError::Locked(LockError::Stopped(stop))) => return Ok(self.stopped(stop)),
             Err(error) => return Err(refusal(error)),
@@ -191,7 +230,7 @@ impl App {
     }
 
     /// Tells that a run was given up before it began.
-    fn stopped(&self, stop: Stop) -> ExitCode {
+    pub(super) fn stopped(&self, stop: Stop) -> ExitCode {
         self.tell(&format!("opsbook: {}; nothing was done", stop.as_str()));
         signals::exit_of(stop)
     }
@@ -205,12 +244,7 @@ impl App {
         prompt: &dyn Prompt,
         around: Around<'_>,
     ) -> Result<(Plan, BTreeMap<String, Secret>), AppError> {
-        let children = book::children(self.library(), runbook)?;
-        let mut mistakes = book::check_references(runbook);
-        for child in children.values() {
-            mistakes.extend(book::check_references(child));
-        }
-        mistakes.into_result(())?;
+        let children = self.checked_children(runbook)?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
         let found = around
@@ -220,6 +254,45 @@ impl App {
         let secrets =
             secrets::resolve(&plan.secrets, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
+    }
+
+    /// The runbooks that a runbook runs, all of whose names are known.
+    ///
+    /// # Errors
+    /// Their mistakes.
+    pub(super) fn checked_children(&self, runbook: &Arc<Runbook>) -> Result<Children, AppError> {
+        let children = book::children(self.library(), runbook)?;
+        let mut mistakes = book::check_references(runbook);
+        for child in children.values() {
+            mistakes.extend(book::check_references(child));
+        }
+        mistakes.into_result(children).map_err(AppError::from)
+    }
+}
+
+/// What an engine stands on beside the plan.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) journal: &'a SqliteJournal,
+    pub(super) machine: &'a ThisMachine,
+    pub(super) prompt: &'a StoppablePrompt,
+    pub(super) stopped: &'a StopSignal,
+}
+
+/// What the caller wants, as the engine has it.
+pub(super) fn wishes(options: &RunOptions) -> engine::RunOptions {
+    engine::RunOptions {
+        yes: options.yes,
+        dry: options.dry,
+        read_only: options.read_only,
+        confirm: options.confirm.clone(),
+        reason: options.reason.clone(),
+        incident: options.incident.clone(),
+        outside_window: options.outside_window,
+        timeout: options.timeout,
+        wait: options.wait,
+        ..engine::RunOptions::default()
     }
 }
 
@@ -245,7 +318,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-fn refusal(error: RunError) -> AppError {
+pub(super) fn refusal(error: RunError) -> AppError {
     match error {
         RunError::Gate(refusal) => {
             let help = refusal.help();
@@ -257,7 +330,30 @@ fn refusal(error: RunError) -> AppError {
         }
         RunError::Locked(error) => not_locked(error),
         RunError::Journal(error) => AppError::from(error),
-        other => AppError::not_now(other.to_string()),
+        RunError::NotApproved { run, .. } => AppError::not_now(error.to_string()).hint(format!(
+            "nothing was done; a second person gives it with `opsbook approve {run}`"
+        )),
+        RunError::Withheld { .. } => AppError::stuck(error.to_string())
+            .hint("nothing was done; a person must finish by hand what this run began"),
+        RunError::InDoubt(steps) => {
+            let message = RunError::InDoubt(steps.clone()).to_string();
+            let first = steps.first().map_or("STEP", StepKey::as_str);
+            AppError::stuck(message).hint(format!(
+                "nothing was done; look, then give --done {first} if it took effect, or --again {first} if it did not"
+            ))
+        }
+        RunError::NothingToUndo => AppError::usage(error.to_string())
+            .hint("none of the steps that it did, and has not taken back, has an `undo`"),
+        RunError::UnknownStep(_) => {
+            AppError::usage(error.to_string()).hint("`opsbook runs show` lists its steps")
+        }
+        RunError::NotAgreed { reason, help } => {
+            let refused = AppError::not_now(reason).hint("nothing was done");
+            match help {
+                Some(help) => refused.hint(help),
+                None => refused,
+            }
+        }
     }
 }
 

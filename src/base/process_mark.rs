@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// What tells a process from every other that ever had its number: numbers are given again, starts are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessMark {
-    /// The machine since its last start, and the set of process numbers within it: on Linux the boot id and the PID
-    /// namespace. Empty where the system tells neither.
+    /// The machine, its last start, and the set of process numbers within it: on Linux `NAME@IDENTITY/BOOT-ID/PID-NAMESPACE`,
+    /// where a part that the system does not tell is empty.
     pub machine: String,
     /// The process's number.
     pub pid: u32,

@@ -46,6 +46,16 @@ pub fn one_line(text: &str) -> String {
         .join(" ")
 }
 
+/// The first characters of a text, at most so many bytes.
+#[must_use]
+pub fn beginning(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// How many terminal cells the text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {

@@ -11,6 +11,7 @@ mod list;
 mod locks;
 mod man;
 mod options;
+mod resume;
 mod run;
 mod runs;
 mod scan;
@@ -20,6 +21,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod undo;
 mod usage;
 mod verbs;
 

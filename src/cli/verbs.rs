@@ -5,7 +5,9 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use crate::app::{App, AppError};
 use crate::base::exit::ExitCode;
 
-use super::{approve, completions, init, lint, list, locks, man, options, runs, schema, show};
+use super::{
+    approve, completions, init, lint, list, locks, man, options, resume, runs, schema, show, undo,
+};
 
 /// A verb of ours.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) const ALL: &[Verb] = &[
     show::VERB,
     lint::VERB,
     runs::VERB,
+    resume::VERB,
+    undo::VERB,
     approve::VERB,
     locks::VERB,
     init::VERB,

@@ -88,6 +88,16 @@ impl Engine<'_> {
         (source, text)
     }
 
+    /// Has the journal keep the texts of files that have changed since a run began.
+    pub(super) fn keep_changed(&self, plan: &Plan, changed: &[Source]) -> Result<(), JournalError> {
+        for (source, text) in self.sources(plan) {
+            if changed.contains(&source) {
+                self.journal.keep_source(&source.digest, &text)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has the journal keep the texts that a plan rests on.
     pub(super) fn keep_sources(&self, plan: &Plan) -> Result<Vec<Source>, JournalError> {
         let mut kept = Vec::new();

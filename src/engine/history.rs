@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::base::{Effect, ProcessMark, RunId, Status, StepKey};
 use crate::event::{
-    Envelope, Event, FindingRaised, Resumption, RunFinished, RunStarted, StepFinished, StepStarted,
+    Envelope, Event, FindingRaised, Resumption, RunFinished, RunStarted, Source, StepFinished,
+    StepStarted,
 };
 
 /// What is known of a run from its events.
@@ -25,6 +26,8 @@ pub struct History {
     /// Whether nobody works on it since.
     over: bool,
     approval: Approval,
+    /// The files that it rests on, as its last leg found or accepted them.
+    sources: Vec<Source>,
     steps: BTreeMap<StepKey, Known>,
     /// The findings that no step has claimed yet.
     loose: Vec<FindingRaised>,
@@ -159,6 +162,7 @@ impl History {
             finished: None,
             over: false,
             approval: Approval::default(),
+            sources: start.sources.clone(),
             steps: BTreeMap::new(),
             loose: Vec::new(),
         }
@@ -173,6 +177,11 @@ impl History {
                 if !resumed.changed.is_empty() {
                     // What was approved is not what goes on.
                     self.approval = Approval::NotAsked;
+                }
+                for source in &resumed.changed {
+                    self.sources
+                        .retain(|before| before.runbook != source.runbook);
+                    self.sources.push(source.clone());
                 }
                 self.loose.clear();
                 self.leg = Leg {
@@ -302,6 +311,12 @@ impl History {
     #[must_use]
     pub const fn approval(&self) -> Approval {
         self.approval
+    }
+
+    /// The files that it rests on, as its last leg found or accepted them.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// The number of the next event.

@@ -24,6 +24,8 @@ pub struct Outlook {
     pub in_doubt: Vec<StepKey>,
     /// The steps of which nobody knows whether they were taken back.
     pub undo_in_doubt: Vec<StepKey>,
+    /// The steps that were begun with a list: with another list now they are in doubt as a whole.
+    pub lists: Vec<StepKey>,
 }
 
 impl Engine<'_> {
@@ -49,10 +51,12 @@ impl Engine<'_> {
                     because: request.because,
                 });
             }
+            self.keep_changed(plan, &options.changed)?;
             let run = self.leg(Resumption::Resume, plan, history, options, sink);
             run.begin(run.resumed(), Durability::Durable)?;
             return Ok(run.wait_for_approval(request)?);
         }
+        self.keep_changed(plan, &options.changed)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);
         let durability = match plan.effect.changes() {
@@ -196,7 +200,11 @@ impl History {
             };
             let is_undo_in_doubt =
                 matches!(known.undo, Some((at, Undo::InDoubt)) if !self.ended_after(at));
-            match self.recall(key, located.footing()) {
+            let recalled = self.recall(key, located.footing());
+            if known.items.is_some() && matches!(recalled, Recalled::Nothing) {
+                outlook.lists.push(key.clone());
+            }
+            match recalled {
                 Recalled::InDoubt(_) => outlook.in_doubt.push(key.clone()),
                 _ if is_undo_in_doubt => outlook.undo_in_doubt.push(key.clone()),
                 Recalled::Kept(..) if located.before.is_empty() && !located.is_item => {

@@ -315,7 +315,8 @@ impl<'a> Run<'a> {
 
     /// Tells of a lock that was taken from a dead run.
     pub(super) fn tell_of(&self, taken_over: Option<LockTakenOver>) {
-        if let Some(event) = taken_over {
+        // That a run has its lock back from its own dead leg is no news.
+        if let Some(event) = taken_over.filter(|from| from.from != self.recorder.run()) {
             self.record(Event::LockTakenOver(event), Durability::Relaxed);
         }
     }

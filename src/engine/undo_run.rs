@@ -13,7 +13,9 @@ use super::resume::{locate, needed, uses_of_call};
 use super::run::{Run, Whole};
 use super::sequence::Worst;
 use super::undo::UndoEnd;
-use super::{Durability, Engine, PromptError, RunEnd, RunError, RunOptions, Sink, StopSignal};
+use super::{
+    Durability, Engine, PromptError, Refusal, RunEnd, RunError, RunOptions, Sink, StopSignal,
+};
 
 /// What the undo of one step would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +37,18 @@ impl Engine<'_> {
     /// When it is refused before anything is done. Whatever happens later is part of how it ends.
     pub async fn undo(
         &self,
-        plan: &Plan,
-        history: &History,
+        (plan, history): (&Plan, &History),
         from: Option<&StepKey>,
         options: &RunOptions,
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
+        if let Some((step, effect)) = plan.first_change(self.config)
+            && options.read_only
+        {
+            return Err(RunError::Gate(Refusal::ReadOnly { step, effect }));
+        }
+        self.keep_changed(plan, &options.changed)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Undo, plan, history, options, sink);
         let referred = Referred::of(&plan.runbook);
@@ -65,8 +72,7 @@ impl Engine<'_> {
     /// As for the undo itself.
     pub async fn preview_undo(
         &self,
-        plan: &Plan,
-        history: &History,
+        (plan, history): (&Plan, &History),
         from: Option<&StepKey>,
         options: &RunOptions,
         sink: &mut dyn Sink,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
 
-use super::{Envelope, Event, RunStarted, StepFinished, StepPlace, StepTable};
+use super::{Envelope, Event, Resumption, RunStarted, StepFinished, StepPlace, StepTable};
 
 /// What a run amounts to so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Summary {
     pub reason: String,
     /// How long it took, in milliseconds.
     pub took_ms: f64,
+    /// What was last done with it, where that was more than to begin it.
+    pub resumed: Option<Resumption>,
     /// Where the line of a step stands in `steps`: a run may have thousands, and each event looks its step up.
     places: HashMap<StepKey, usize>,
 }
@@ -127,7 +129,8 @@ impl Summary {
                 self.reason.clone_from(&end.reason);
                 self.took_ms = end.took_ms;
             }
-            Event::RunResumed(_) => {
+            Event::RunResumed(resumed) => {
+                self.resumed = Some(resumed.what);
                 self.verdict = None;
                 self.exit = None;
                 self.reason.clear();

@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 use super::compare::Comparison;
 use super::value::{is_secret, json_of};
 use crate::base::Masker;
-use crate::base::text::{fit, one_line};
+use crate::base::text::{beginning, fit, one_line};
 
 /// A longer value is cut in a reason.
 const WIDEST_VALUE: usize = 60;
@@ -182,7 +182,7 @@ fn shown(operand: &Operand<'_>) -> String {
         ValueKind::None => "null".to_owned(),
         _ => json_of(value).map_or_else(|_| "a value".to_owned(), |json| json.to_string()),
     };
-    let near = &text[..text.floor_char_boundary(LOOKED_AT)];
+    let near = beginning(&text, LOOKED_AT);
     let near = match near.len() < text.len() {
         true => masker.before_cut(near),
         false => near,

@@ -1,6 +1,6 @@
 //! What happened to a run beside its steps: it was resumed, approved, or took a lock from a dead one. One line each.
 
-use crate::base::text::one_line;
+use crate::base::text::{count, one_line};
 use crate::event::{Envelope, Event, Resumption, RunResumed};
 
 /// The notes of a run, oldest first.
@@ -22,6 +22,13 @@ impl Notes {
             Event::LockTakenOver(lock) => format!(
                 "the lock {} was taken over from run {}, which is dead ({}@{}, process {})",
                 lock.lock, lock.from, lock.user, lock.host, lock.pid
+            ),
+            Event::JournalPruned(pruned) => format!(
+                "the journal was pruned of {} that had ended before {} by {}@{}",
+                count(usize::try_from(pruned.runs).unwrap_or(usize::MAX), "run"),
+                pruned.before.format("%Y-%m-%d %H:%M:%SZ"),
+                pruned.user,
+                pruned.host
             ),
             _ => return,
         };

@@ -111,7 +111,7 @@ fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
 impl Sink for Live {
     fn event(&mut self, envelope: &Envelope) {
         match &envelope.event {
-            Event::RunStarted(_) => {
+            Event::RunStarted(_) | Event::RunResumed(_) => {
                 self.tick();
                 self.board().begin(Instant::now());
             }
@@ -122,8 +122,7 @@ impl Sink for Live {
             Event::StepRetried(retry) => self.retried(retry),
             Event::StepFinished(end) => self.ended(end),
             Event::RunFinished(_) => self.stop(),
-            Event::RunResumed(_)
-            | Event::ApprovalRequested(_)
+            Event::ApprovalRequested(_)
             | Event::RunApproved(_)
             | Event::LockTakenOver(_)
             | Event::JournalPruned(_)

@@ -307,6 +307,7 @@ parallel    = true
 [[step]]
 name        = "wait"
 assert.that = "true"
+undo        = { command.run = ["rm", "made"] }
 repeat      = { every = "5s", times = 4 }
 [[finally]]
 name        = "tidy"
@@ -326,6 +327,7 @@ fn show_tells_everything_that_decides_whether_a_step_runs() {
         "together with the step above",
         "for each word of ['a', 'b'], 2 at a time",
         "every 5s, 4 times",
+        "undone by command.run, which may write",
         "always, at the end",
         "one of fast, slow",
         "matches [a-z]+; at most 8 characters",
@@ -348,6 +350,8 @@ fn show_tells_everything_that_decides_whether_a_step_runs() {
     assert_eq!(look["for_each"]["variable"], "word");
     assert_eq!(look["parallel"], true);
     assert_eq!(json["steps"][2]["repeat"]["times"], 4);
+    assert_eq!(json["steps"][2]["undo"]["effect"], "write");
+    assert_eq!(json["steps"][1]["undo"], serde_json::Value::Null);
     assert_eq!(json["inputs"][1]["pattern"], "[a-z]+");
     assert_eq!(json["inputs"][3]["max"], 3);
 }

@@ -268,7 +268,7 @@ set.values = { line = "'a\nb: c'", nul = "'a\u0000b'", glob = "'a['", port = "'9
         ),
         (
             "command.run = [\"true\"]\ncommand.env = { A = \"{{ steps.data.nul }}\" }",
-            "NUL",
+            "nul byte",
         ),
         (
             "command.run = [\"true\"]\nartifact = { output = \"stdout\", path = \"{{ steps.data.nul }}\" }",

@@ -427,6 +427,24 @@ fn there_is_nothing_to_approve_where_nothing_waits() {
         .says("there is no run 7");
 }
 
+#[test]
+fn what_was_approved_goes_on_with_resume() {
+    let shared = Shared::new(DESTROYS);
+    let project = &shared.project;
+    project.run(&["t", "x", "--yes"]).exits(75);
+    project
+        .run(&["resume", "1", "--yes"])
+        .exits(75)
+        .says("waits for approval");
+    assert!(!project.path("made").exists());
+    shared.second_person(&["approve", "1", "--yes"]).exits(0);
+    project
+        .run(&["resume", "1", "--yes"])
+        .exits(0)
+        .step("wipe", "ok");
+    assert!(project.path("made").exists());
+}
+
 /// A folder that is not shared keeps the store to its owner, and one that is to its group.
 #[test]
 fn only_a_folder_with_setgid_shares_the_store() {

@@ -124,6 +124,15 @@ fn a_summary_that_is_full_stays_below_what_github_takes() {
 }
 
 #[test]
+fn what_kept_a_run_from_beginning_is_an_annotation_too() {
+    project()
+        .run(&["t", "x", "--report", "json=nowhere/x.json"])
+        .exits(3)
+        .says("\n::error title=opsbook::opsbook: the report ")
+        .says("its folder does not exist");
+}
+
+#[test]
 fn nothing_is_said_to_github_where_it_does_not_listen() {
     for value in ["", "false"] {
         let project = project().variable("GITHUB_ACTIONS", value);

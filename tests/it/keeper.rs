@@ -173,6 +173,53 @@ fn a_daemon_of_a_finished_step_outlives_a_stop_but_no_kill() {
     }
 }
 
+/// The way out for a service that must survive whatever becomes of the run that started it.
+#[test]
+fn a_daemon_without_the_token_outlives_even_a_kill() {
+    let script =
+        "setsid --fork sh -c 'echo $$ > daemon.token; mv daemon.token daemon; exec sleep 1000'";
+    let project = holding(&format!(
+        "[[step]]\nname = \"daemon\"\nshell.run = \"{script}\"\nshell.env = {{ OPSBOOK_RUN = \"\" }}\n{ONE_STEP}"
+    ));
+    let mut held = Held::start(&project, &["one"]);
+    zoo::until("the daemon runs", || project.path("daemon").exists());
+    let daemon = Pid::from_raw(project.read("daemon").trim().parse().unwrap());
+    held.signal(Signal::SIGKILL);
+    held.end();
+    held.crowd.until_gone();
+    kill(daemon, Signal::SIGKILL).expect("the daemon is there");
+}
+
+#[test]
+fn a_stopped_keeper_does_not_hold_its_run_up() {
+    let project = holding(ONE_STEP);
+    let mut held = Held::start(&project, &["one"]);
+    for keeper in keepers(held.pid()) {
+        kill(keeper, Signal::SIGSTOP).unwrap();
+    }
+    std::fs::write(project.path("one.release"), "").unwrap();
+    assert_eq!(held.end().0, 0);
+}
+
+/// An action that starts programs must say so, or its runs would have no keeper.
+#[test]
+fn every_action_that_starts_programs_says_so() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/action");
+    let mut starters = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        if text.contains("Program::new(") {
+            starters += 1;
+            let says_so = text.contains("fn starts_processes(&self)");
+            assert!(says_so, "{}", path.display());
+        }
+    }
+    assert!(starters >= 2);
+}
+
 /// Before anything is started there is nothing to keep.
 #[test]
 fn what_starts_no_process_has_no_keeper() {

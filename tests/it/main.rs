@@ -36,6 +36,7 @@ mod lint;
 mod locks;
 mod maintenance;
 mod reports;
+mod resume;
 mod safety_page;
 mod schema;
 mod secrets;

@@ -555,6 +555,10 @@ name = "argument"
 command.run = ["echo", "{{ steps.ask.answer }}"]
 on_failure = "continue"
 [[step]]
+name = "question"
+command.run = ["true"]
+confirm = "Really {{ steps.ask.answer }}?"
+[[step]]
 name = "login"
 shell.run = "printf '{\"token\": \"tok-%s-%s\"}\\n' 4711 4711; test -e again || { touch again; exit 1; }"
 sensitive = true
@@ -567,6 +571,8 @@ shell.run = "echo {{ steps.login.json.token }}"
     let mut terminal = Terminal::start(&project, &["t", "x", "-v"]);
     terminal.wait_for("password?");
     terminal.press("hunter2-hunter2\r");
+    terminal.wait_for("Really ***?");
+    terminal.press("y\r");
     let (code, seen) = terminal.end();
     assert_eq!(code, 2, "{seen}");
     assert!(seen.contains("***"), "{seen}");

@@ -15,7 +15,7 @@ use crate::base::{CommandPath, nearest};
 use crate::book::Children;
 use crate::config::Config;
 use crate::model::{Approval, Runbook};
-use crate::plan::{Asked, effect_of_runbook, effect_of_step};
+use crate::plan::{Asked, effect_of_call, effect_of_runbook, effect_of_step};
 
 use super::selection::{self, is_file};
 use super::verbs::{self, Verb};
@@ -189,7 +189,11 @@ fn inputs(runbook: &Runbook) -> Listing {
 fn steps(runbook: &Runbook, config: &Config, children: &Children) -> Listing {
     let mut listing = Listing::new(&["step", "action", "effect", "runs"], "");
     for step in runbook.all_steps() {
-        let mut phrases = step::phrases(step, runbook).into_iter();
+        let undone = step.undo.as_ref().map(|undo| {
+            let effect = effect_of_call(undo, config, children);
+            format!("undone by {}, which may {effect}", undo.name())
+        });
+        let mut phrases = step::phrases(step, runbook).into_iter().chain(undone);
         let cells = vec![
             step.name.clone(),
             step.call.name(),
@@ -242,6 +246,10 @@ fn description(runbook: &Runbook, config: &Config, children: &Children) -> Value
         told["name"] = step.name.as_str().into();
         told["action"] = step.call.name().into();
         told["effect"] = effect_of_step(step, config, children).as_str().into();
+        told["undo"] = json!(step.undo.as_ref().map(|undo| json!({
+            "action": undo.name(),
+            "effect": effect_of_call(undo, config, children).as_str(),
+        })));
         told
     };
     let asked = Asked::of(runbook, config, children);

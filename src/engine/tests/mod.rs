@@ -506,7 +506,7 @@ impl Bench {
         let from = from.map(StepKey::new);
         self.work(text, async |engine, plan, sink, stop| {
             engine
-                .undo(plan, &history, from.as_ref(), &self.options, sink, stop)
+                .undo((plan, &history), from.as_ref(), &self.options, sink, stop)
                 .await
         })
     }
@@ -516,7 +516,7 @@ impl Bench {
         let from = from.map(StepKey::new);
         self.work(text, async |engine, plan, sink, _| {
             engine
-                .preview_undo(plan, &history, from.as_ref(), &self.options, sink)
+                .preview_undo((plan, &history), from.as_ref(), &self.options, sink)
                 .await
         })
     }

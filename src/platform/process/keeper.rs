@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 
 use super::leftovers::{Leftovers, OWN_PROCESS, PROCESS_VARIABLE, RUN_VARIABLE};
 
@@ -62,9 +63,10 @@ impl Keeper {
             mut child,
             mut line,
         } = self;
-        // One that somebody killed hears nothing, and is collected as well.
+        // One that somebody killed hears nothing, and is collected as well; one that was stopped must go on to hear it.
         let _ = line.write_all(FAREWELL);
         drop(line);
+        let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGCONT);
         let _ = child.wait();
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::base::Tone;
+use crate::base::exit::ExitCode;
 use crate::base::text::{one_line, took, width};
-use crate::event::{FindingLine, Summary};
+use crate::event::{FindingLine, Resumption, Summary};
 use crate::report::Style;
 use crate::report::wording::{label, rest, tells_more};
 
@@ -119,7 +120,25 @@ pub(super) fn verdict(summary: &Summary, style: Style) -> String {
         };
         let _ = writeln!(text, "{}", format!("{start}{line}").trim_end());
     }
+    if let Some(command) = next_command(summary) {
+        let command = Tone::Strong.paint(&command, style.colour);
+        let _ = writeln!(text, "{}→ {command}", " ".repeat(indent));
+    }
     text
+}
+
+/// The command that goes on with a run that was stopped or cut off. Where it is stuck its steps name it.
+fn next_command(summary: &Summary) -> Option<String> {
+    let run = summary.run?;
+    let stopped = [ExitCode::Interrupted, ExitCode::Terminated]
+        .into_iter()
+        .any(|exit| summary.exit == Some(exit.code()));
+    let is_dry = summary.start.as_ref().is_some_and(|start| start.dry);
+    let verb = match summary.resumed {
+        Some(Resumption::Undo) => "undo",
+        Some(Resumption::Resume) | None => "resume",
+    };
+    ((stopped || summary.verdict.is_none()) && !is_dry).then(|| format!("opsbook {verb} {run}"))
 }
 
 fn right(summary: &Summary) -> String {
