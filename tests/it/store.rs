@@ -166,3 +166,21 @@ fn a_file_that_is_named_as_the_store_by_mistake_is_left_as_it_is() {
         0o644
     );
 }
+
+/// Nothing of a run goes on while it waits for its turn to write, so it does not wait for long.
+#[test]
+fn a_store_that_another_program_holds_is_named_before_anything_is_done() {
+    let project = Project::new().runbook("t/x", TOUCH);
+    project.run(&["t", "x"]).exits(0);
+    std::fs::remove_file(project.path("made")).unwrap();
+    let other = rusqlite::Connection::open(database_in(&project.state())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    project.run(&["runs", "list"]).exits(0);
+    project
+        .run(&["t", "x"])
+        .exits(3)
+        .says("another process has been writing to it for more than 5 s");
+    assert!(!project.path("made").exists());
+    other.execute_batch("ROLLBACK").unwrap();
+    project.run(&["t", "x"]).exits(0);
+}

@@ -21,7 +21,7 @@ const UNDOES: &str =
 /// What the gate says of a runbook at noon UTC on Saturday, 21 November 2026.
 fn gate(bench: &Bench, text: &str) -> Result<Option<ApprovalRequested>, String> {
     let now: DateTime<Utc> = "2026-11-21T12:00:00Z".parse().unwrap();
-    let plan = bench.plan(parse("test/main", text));
+    let plan = bench.plan(text);
     pass(&plan, &bench.config, &bench.options, now).map_err(|refusal| refusal.to_string())
 }
 

@@ -8,7 +8,6 @@ use rusqlite::{Connection, Row};
 use crate::event::Event;
 
 use super::row;
-use super::verify::Verified;
 
 /// What the list says of a run, column by column.
 const COLUMNS: [&str; 8] = [
@@ -25,8 +24,12 @@ const COLUMNS: [&str; 8] = [
 /// The columns of a run in the list.
 type Columns = [Value; 8];
 
-/// Goes through the list and the events side by side, both in the order of their runs.
-pub(super) fn verify(connection: &Connection, verified: &mut Verified) -> rusqlite::Result<()> {
+/// Goes through the list and the events side by side, both in the order of their runs, and tells what is wrong; how many runs
+/// are in both.
+pub(super) fn compare(
+    connection: &Connection,
+    wrong: &mut dyn FnMut(String),
+) -> rusqlite::Result<u64> {
     let mut events = connection.prepare(
         "SELECT run, version, at,
             CASE WHEN type IN ('run-started', 'run-resumed', 'run-finished') THEN body END
@@ -36,31 +39,32 @@ pub(super) fn verify(connection: &Connection, verified: &mut Verified) -> rusqli
         "SELECT run, {} FROM runs WHERE runbook IS NOT NULL ORDER BY run",
         COLUMNS.join(", ")
     ))?;
+    let mut runs = 0;
     let mut events = events.query([])?;
     let mut list = list.query([])?;
     let mut told = Told::next_of(&mut events, None)?;
     let mut listed = listed_of(list.next()?)?;
     loop {
         let order = match (&told, &listed) {
-            (None, None) => return Ok(()),
+            (None, None) => return Ok(runs),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (Some(run), Some((number, _))) => run.number.cmp(number),
         };
         match (&told, &listed) {
             (Some(run), Some((_, columns))) if order == Ordering::Equal => {
-                verified.runs += 1;
-                compare(run, columns, verified);
+                runs += 1;
+                compare_run(run, columns, wrong);
             }
             // A run that never began has nothing to be listed with.
             (Some(run), _) if order == Ordering::Less && run.columns.is_some() => {
                 let number = run.number;
-                verified.wrong(format!(
+                wrong(format!(
                     "run {number} has events, and is not in the list of runs"
                 ));
             }
             (_, Some((number, _))) if order == Ordering::Greater => {
-                verified.wrong(format!(
+                wrong(format!(
                     "run {number} is in the list of runs, and has no events"
                 ));
             }
@@ -75,20 +79,20 @@ pub(super) fn verify(connection: &Connection, verified: &mut Verified) -> rusqli
     }
 }
 
-fn compare(run: &Told, listed: &Columns, verified: &mut Verified) {
+fn compare_run(run: &Told, listed: &Columns, wrong: &mut dyn FnMut(String)) {
     let number = run.number;
     if run.unclear {
         return;
     }
     let Some(told) = &run.columns else {
-        verified.wrong(format!(
+        wrong(format!(
             "run {number} is in the list of runs, and never began"
         ));
         return;
     };
     for (name, (told, listed)) in COLUMNS.iter().zip(told.iter().zip(listed)) {
         if told != listed {
-            verified.wrong(format!(
+            wrong(format!(
                 "the list of runs has another {name} of run {number} than its events"
             ));
         }

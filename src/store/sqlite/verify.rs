@@ -39,7 +39,7 @@ impl Verified {
         self.wrong.is_empty()
     }
 
-    pub(super) fn wrong(&mut self, what: String) {
+    fn wrong(&mut self, what: String) {
         if self.wrong.len() < MOST_TOLD {
             self.wrong.push(what);
         } else {
@@ -82,7 +82,8 @@ pub(super) fn verify(
     verified.take("the file", outcome)?;
     let outcome = events(&moment, earlier, &mut verified);
     verified.take("the events", outcome)?;
-    let outcome = listed::verify(&moment, &mut verified);
+    let outcome = listed::compare(&moment, &mut |what| verified.wrong(what));
+    let outcome = outcome.map(|runs| verified.runs = runs);
     verified.take("the list of runs", outcome)?;
     let outcome = sources(&moment, &mut verified);
     verified.take("the sources", outcome)?;
