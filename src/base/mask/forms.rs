@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::base::text::{neutral, one_line};
 
@@ -27,6 +28,7 @@ pub(super) fn of(secret: &str) -> Vec<String> {
             part.replace('\'', r#"'"'"'"#),
             part.replace('\'', "''"),
         ]);
+        forms.extend(escaped(part));
         let digits: String = part.bytes().map(|byte| format!("{byte:02x}")).collect();
         forms.push(digits.to_ascii_uppercase());
         forms.push(digits);
@@ -36,6 +38,22 @@ pub(super) fn of(secret: &str) -> Vec<String> {
     forms.sort_unstable();
     forms.dedup();
     forms
+}
+
+/// The secret as it is escaped as a whole, in URLs, forms and JSON (once and twice). Undoing the escapes leads back to it,
+/// unless a `%` or a backslash that stands before it by chance takes its first letters along.
+fn escaped(secret: &str) -> [String; 4] {
+    let json = |text: &str| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let once = json(secret);
+    [
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        json(&once),
+        once,
+    ]
 }
 
 /// The password in `postgres://user:password@host/db`: a program may tell of it alone.

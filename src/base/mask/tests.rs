@@ -59,6 +59,17 @@ fn masks_a_secret_in_json_inside_of_json() {
 }
 
 #[test]
+fn a_sign_before_an_escaped_secret_does_not_hide_it() {
+    let masker = Masker::new(&[Secret::new("bf\"h 12".to_owned())]);
+    for before in ["100%", "C:\\"] {
+        for escaped in ["bf%22h%2012", "bf%22h+12", "bf\\\"h 12"] {
+            let masked = masker.text(&format!("{before}{escaped};"));
+            assert_eq!(masked, format!("{before}***;"));
+        }
+    }
+}
+
+#[test]
 fn a_cut_leaves_no_part_of_a_secret() {
     let masker = Masker::new(&[Secret::new("hunter2pässword".to_owned())]);
     for end in (4..=12).filter(|end| "hunter2pässword".is_char_boundary(*end)) {
