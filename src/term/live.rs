@@ -115,6 +115,8 @@ impl Sink for Live {
                 self.tick();
                 self.board().begin(Instant::now());
             }
+            // A list is shown by its items.
+            Event::StepStarted(start) if start.items.is_some() => {}
             Event::StepStarted(start) => {
                 self.tick();
                 self.board().start(&start.step, Instant::now());
