@@ -252,7 +252,12 @@ mod tests {
                 .run(&Command, "run", list([program]), &[])
                 .await
                 .unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Own);
+            // What data did wrong is the step's own failure.
+            let kind = match program.contains('\0') {
+                true => ErrorKind::Target,
+                false => ErrorKind::Own,
+            };
+            assert_eq!(error.kind, kind, "{program:?}");
             assert!(error.message.contains(said), "{}", error.message);
             assert!(error.help.is_some());
         }

@@ -29,6 +29,7 @@ mod github;
 mod heartbeat;
 mod journal;
 mod keeper;
+mod kills;
 mod language;
 mod layers;
 mod leftovers;
