@@ -155,6 +155,7 @@ fn a_mask_is_never_written_where_it_would_stay() {
     assert_eq!(status.code(), Some(2));
     let log = project.read("log");
     assert!(!log.contains(SECRET) && log.contains("::error "), "{log}");
+    assert!(!log.contains("::add-mask"), "{log}");
     let (_, shown) = Terminal::start(&project, &["t", "x"]).end();
     assert!(!shown.contains("::") && !shown.contains(SECRET), "{shown}");
 }
