@@ -1,5 +1,7 @@
 //! What statements may do, one line each, hostile ones included.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 
 use crate::base::Effect::{self, Destroy, Read, Write};

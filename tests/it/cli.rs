@@ -94,7 +94,16 @@ fn a_shell_completes_the_values_of_options() {
     for (words, values) in [
         (
             &["list", "--format", ""][..],
-            &["table", "json", "jsonl"][..],
+            &[
+                "table",
+                "json",
+                "jsonl",
+                "junit",
+                "tap",
+                "markdown",
+                "monitoring",
+                "prometheus",
+            ][..],
         ),
         (&["list", "--format", "jsonl"], &["jsonl"]),
         (&["list", "--report", "js"], &["json=", "jsonl="]),

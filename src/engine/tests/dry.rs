@@ -76,10 +76,8 @@ fn reads_are_done_and_changes_are_shown() {
     assert!(start.dry);
 }
 
-#[test]
-fn what_depends_on_a_change_is_known_after_the_run() {
-    let ended = dry().run(
-        r#"
+/// Steps that depend on a change in every way that there is.
+const UNKNOWN: &str = r#"
         title = "x"
         [[step]]
         name = "make"
@@ -130,8 +128,11 @@ fn what_depends_on_a_change_is_known_after_the_run() {
         when = "steps.judge.n == 5"
         severity = "P3"
         cause = "five"
-        "#,
-    );
+        "#;
+
+#[test]
+fn what_depends_on_a_change_is_known_after_the_run() {
+    let ended = dry().run(UNKNOWN);
     assert_eq!(world(), ["look judge"]);
     for (step, detail) in [
         ("make", r#"change {"id":1}"#),

@@ -17,8 +17,9 @@ use super::leftovers::{Leftovers, OWN_PROCESS, PROCESS_VARIABLE, RUN_VARIABLE};
 /// The name that a keeper is started under.
 pub const KEEPER: &str = "opsbook-keeper";
 
-/// How long what a dead run left behind may take to end after TERM, before KILL.
-pub const GRACE: Duration = Duration::from_secs(5);
+/// How long what a dead run left behind may take to end after TERM, before KILL: an opsbook among it gives its own processes
+/// five seconds, and then runs its `finally`.
+pub const GRACE: Duration = Duration::from_secs(15);
 
 /// What follows the line with the marks when there is nothing to be ended.
 const FAREWELL: &[u8] = b"farewell\n";

@@ -538,7 +538,10 @@ fn without_remedies(stream: Vec<Envelope>) -> Vec<Event> {
 proptest! {
     #[test]
     fn no_line_is_wider_than_asked(stream in sample::any_stream(), cells in 20_usize..160) {
-        let text = screen(false, cells, without_remedies(stream));
+        let mut events = without_remedies(stream);
+        // One that was cut off tells the command that goes on with it.
+        events.push(sample::run_finished(Verdict::Ok, 0, ""));
+        let text = screen(false, cells, events);
         for line in text.lines() {
             prop_assert!(width(line) <= cells, "{} > {cells}: {line:?}", width(line));
         }
