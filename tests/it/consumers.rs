@@ -1,6 +1,6 @@
 //! The reports as those see them that they are made for: validators, parsers and collectors that are not ours.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -111,20 +111,14 @@ struct Answer {
 
 #[track_caller]
 fn ask(command: &mut Command, text: &str) -> Answer {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    // Not a pipe: programs of older Node.js cannot wait for one to be filled.
+    let mut input = tempfile::tempfile().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    input.rewind().unwrap();
+    let output = command
+        .stdin(input)
+        .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}; run: sudo scripts/test"));
-    let mut stdin = child.stdin.take().unwrap();
-    let text = text.to_owned();
-    let writer = std::thread::spawn(move || {
-        // Whoever refuses a text need not read all of it.
-        let _ = stdin.write_all(text.as_bytes());
-    });
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
     Answer {
         accepted: output.status.success(),
         said: format!(
