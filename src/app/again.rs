@@ -63,6 +63,9 @@ impl App {
             None => newest(&journal, self)?,
         };
         let history = self.history(&journal, run)?;
+        if again.run.is_none() {
+            refuse_to_do_again(&history)?;
+        }
         refuse_to_resume(&history)?;
         self.refuse_alive(&history, options)?;
         self.again(Resumption::Resume, history.start(), run, again, options)
@@ -124,7 +127,12 @@ impl App {
     ) -> Result<ExitCode, AppError> {
         let app = self.in_place_of(start)?;
         let config = app.config()?;
-        app.within_signals(start.token.clone(), async |stopped, machine| {
+        let token = match start.token.is_empty() {
+            // The journal of a version that marked no processes.
+            true => ThisMachine::new_token(),
+            false => start.token.clone(),
+        };
+        app.within_signals(token, async |stopped, machine| {
             let journal = app.journal_of(&config)?;
             let shows = what == Resumption::Undo && options.dry;
             let _lock = match shows {
@@ -134,7 +142,13 @@ impl App {
             // Only now nobody else can add to them.
             let events = journal.events(run)?;
             let history = app.history(&journal, run)?;
-            if !shows {
+            // Another one may have gone on with it while this one came here.
+            match what {
+                Resumption::Resume => refuse_to_resume(&history)?,
+                Resumption::Undo => refuse_dry(&history)?,
+            }
+            // What a leg that ended in order has left running is meant to run on.
+            if !shows && history.end().is_none() {
                 app.end_leftovers(&history, machine).await;
             }
             secrets::learn(&config, app.environment());
@@ -238,7 +252,7 @@ impl App {
     }
 
     async fn end_leftovers(&self, history: &History, machine: &ThisMachine) {
-        let ended = machine.end_leftovers(&history.start().token).await;
+        let ended = machine.end_leftovers(machine.token()).await;
         if ended > 0 {
             self.tell(&format!(
                 "opsbook: ended {} that run {} had left behind",
@@ -506,6 +520,20 @@ fn refuse_to_resume(history: &History) -> Result<(), AppError> {
         ))
         .hint(format!("go on with `opsbook undo {run}`"))),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses to begin again with what somebody was about to take back, unless the caller names that very run.
+fn refuse_to_do_again(history: &History) -> Result<(), AppError> {
+    let run = history.run();
+    match (history.leg().what, history.end()) {
+        (Some(Resumption::Undo), Some(_)) => Err(AppError::usage(format!(
+            "the newest run that has stopped, {run}, was being taken back"
+        ))
+        .hint(format!(
+            "go on with `opsbook undo {run}`; `opsbook resume {run}` does again what was taken back"
+        ))),
+        _ => Ok(()),
     }
 }
 
