@@ -4,7 +4,7 @@ use crate::base::RunId;
 use crate::engine::{Durability, Journal as _};
 use crate::event::{Envelope, Event, RunApproved, RunResumed, RunStarted, VERSION};
 
-use super::{App, AppError};
+use super::{App, AppError, secrets};
 
 impl App {
     /// The events of a run that waits for an approval which this user may give.
@@ -32,7 +32,10 @@ impl App {
     pub fn approve(&self, run: RunId, reason: Option<String>, yes: bool) -> Result<(), AppError> {
         let events = self.awaiting_approval(run)?;
         self.agreed(&format!("Approve run {run}?"), yes)?;
-        let environment = self.environment();
+        let (config, environment) = (self.config()?, self.environment());
+        // What a person types may hold a secret as well.
+        secrets::learn(&config, environment);
+        let reason = reason.map(|reason| environment.masker.text(&reason));
         let next = events.last().map_or(0, |last| last.seq + 1);
         let approved = Envelope {
             version: VERSION,
@@ -45,7 +48,7 @@ impl App {
                 reason,
             }),
         };
-        let journal = self.journal_of(&self.config()?)?;
+        let journal = self.journal_of(&config)?;
         if let Err(error) = journal.append(&[approved], Durability::Durable) {
             // Somebody else was faster: the place of the event is taken.
             waiting(run, &self.events_of(run)?)?;
