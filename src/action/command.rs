@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::Effect;
+use crate::base::text::shell_word;
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, PreviewFuture};
 use crate::model::{ActionSpec, EffectRule, Kind, VerbSpec};
 use crate::platform::process::Program;
@@ -46,7 +47,7 @@ impl Action for Command {
             let words: Vec<String> = invocation
                 .object_list()
                 .iter()
-                .map(|word| process::quoted(&context.masker.text(word)))
+                .map(|word| shell_word(&context.masker.text(word)))
                 .collect();
             Ok(process::preview(&words.join(" "), &[], invocation, context))
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::text::{fit, one_line, thousands};
+use crate::base::text::{fit, one_line, shell_word, thousands};
 use crate::base::{Masker, Span};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::event::Preview;
@@ -128,7 +128,7 @@ pub(super) fn preview(
     let mut sent = String::new();
     if let Some(folder) = invocation.path("cwd") {
         let folder = context.masker.text(&folder.display().to_string());
-        sent.push_str(&format!("cd {} && ", quoted(&folder)));
+        sent.push_str(&format!("cd {} && ", shell_word(&folder)));
     }
     for (name, value) in invocation
         .map("env")
@@ -136,7 +136,10 @@ pub(super) fn preview(
         .iter()
         .chain(variables)
     {
-        sent.push_str(&format!("{name}={} ", quoted(&context.masker.text(value))));
+        sent.push_str(&format!(
+            "{name}={} ",
+            shell_word(&context.masker.text(value))
+        ));
     }
     sent.push_str(words);
     if let Some(input) = invocation.text("stdin") {
@@ -144,16 +147,6 @@ pub(super) fn preview(
         sent.push_str(&format!("  # standard input: {shown}"));
     }
     Preview { sent, rows: None }
-}
-
-/// A word as a shell needs it to be one.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// The exit codes that mean success; none where the step judges every code by its `expect`.

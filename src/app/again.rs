@@ -1,5 +1,5 @@
-//! A run that had stopped goes on, or what it did is taken back: finds it, sees that nobody else works on it, and stands
-//! where it was begun.
+//! A run that had stopped goes on, or what it did is taken back: sees that nobody else works on it, stands where it was
+//! begun, and hands it to the engine.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,26 +11,25 @@ use crate::base::exit::ExitCode;
 use crate::base::text::count;
 use crate::base::{CommandPath, Liveness, RunId, StepKey};
 use crate::engine::{
-    Acquired, Approval, History, Journal as _, LockHolder, Locks as _, Machine as _, Outlook,
-    Prompt, RunRow, Settlement, Sink,
+    Acquired, History, Journal as _, LockHolder, Locks as _, Machine as _, Outlook, Prompt,
+    Settlement, Sink,
 };
 use crate::event::{Envelope, Resumption, RunStarted};
 use crate::model::Runbook;
 use crate::plan::Plan;
 use crate::store::SqliteJournal;
 
+use super::application::no_such_run;
 use super::changed::refuse_changes;
 use super::heartbeat::Heartbeat;
 use super::inputs;
 use super::machine::ThisMachine;
 use super::outlets::Outlets;
 use super::project::Project;
+use super::resumable::{newest, refuse_dry, refuse_needless, refuse_to_do_again, refuse_to_resume};
 use super::run::{Ground, refusal, wishes};
 use super::settings::ReportRequest;
 use super::{App, AppError, Listing, RunOptions, SecretArgument, Settings, secrets};
-
-/// So many of the newest runs are looked at for one that can go on.
-const MOST_RUNS: usize = 500;
 
 /// What a caller says of a run that is to go on, or to be taken back.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +62,9 @@ impl App {
             None => newest(&journal, self)?,
         };
         let history = self.history(&journal, run)?;
+        if again.run.is_none() {
+            refuse_to_do_again(&history)?;
+        }
         refuse_to_resume(&history)?;
         self.refuse_alive(&history, options)?;
         self.again(Resumption::Resume, history.start(), run, again, options)
@@ -82,9 +84,7 @@ impl App {
     }
 
     fn history(&self, journal: &SqliteJournal, run: RunId) -> Result<History, AppError> {
-        History::of(&journal.events(run)?).ok_or_else(|| {
-            AppError::usage(format!("there is no run {run}")).hint("`opsbook runs list` shows them")
-        })
+        History::of(&journal.events(run)?).ok_or_else(|| no_such_run(run))
     }
 
     /// Refuses a run that a process still works on.
@@ -124,7 +124,12 @@ impl App {
     ) -> Result<ExitCode, AppError> {
         let app = self.in_place_of(start)?;
         let config = app.config()?;
-        app.within_signals(start.token.clone(), async |stopped, machine| {
+        let token = match start.token.is_empty() {
+            // The journal of a version that marked no processes.
+            true => ThisMachine::new_token(),
+            false => start.token.clone(),
+        };
+        app.within_signals(token, async |stopped, machine| {
             let journal = app.journal_of(&config)?;
             let shows = what == Resumption::Undo && options.dry;
             let _lock = match shows {
@@ -134,7 +139,13 @@ impl App {
             // Only now nobody else can add to them.
             let events = journal.events(run)?;
             let history = app.history(&journal, run)?;
-            if !shows {
+            // Another one may have gone on with it while this one came here.
+            match what {
+                Resumption::Resume => refuse_to_resume(&history)?,
+                Resumption::Undo => refuse_dry(&history)?,
+            }
+            // What a leg that ended in order has left running is meant to run on.
+            if !shows && history.end().is_none() {
                 app.end_leftovers(&history, machine).await;
             }
             secrets::learn(&config, app.environment());
@@ -238,7 +249,7 @@ impl App {
     }
 
     async fn end_leftovers(&self, history: &History, machine: &ThisMachine) {
-        let ended = machine.end_leftovers(&history.start().token).await;
+        let ended = machine.end_leftovers(machine.token()).await;
         if ended > 0 {
             self.tell(&format!(
                 "opsbook: ended {} that run {} had left behind",
@@ -442,92 +453,6 @@ impl Drop for RunLock<'_> {
         // Where the store fails, the lock is taken over once this process is gone.
         let _ = self.journal.release(self.holder.run, &self.holder.process);
     }
-}
-
-/// The newest run that can go on without being named.
-fn newest(journal: &SqliteJournal, app: &App) -> Result<RunId, AppError> {
-    let machine = ThisMachine::of(app.environment(), String::new());
-    let can_go_on = |row: &RunRow| -> Result<bool, AppError> {
-        let stopped = |exit: ExitCode| row.exit == Some(exit.code());
-        if row.dry {
-            return Ok(false);
-        }
-        if [ExitCode::Stuck, ExitCode::Interrupted, ExitCode::Terminated]
-            .into_iter()
-            .any(stopped)
-        {
-            return Ok(true);
-        }
-        if row.exit.is_some() && !stopped(ExitCode::NotNow) {
-            return Ok(false);
-        }
-        let history = History::of(&journal.events(row.run)?);
-        Ok(history.is_some_and(|history| match history.end() {
-            Some(_) => history.approval() == Approval::Given,
-            None => machine.liveness(&history.leg().process) != Liveness::Alive,
-        }))
-    };
-    for row in journal.runs(MOST_RUNS, None)? {
-        if can_go_on(&row)? {
-            return Ok(row.run);
-        }
-    }
-    Err(
-        AppError::usage("there is nothing to resume: no run was cut off, stopped or stuck")
-            .hint("a run that failed is resumed by its number; `opsbook runs list` shows it"),
-    )
-}
-
-fn refuse_dry(history: &History) -> Result<(), AppError> {
-    match history.start().dry {
-        true => Err(AppError::usage(format!(
-            "run {} was a dry run: it did nothing",
-            history.run()
-        ))),
-        false => Ok(()),
-    }
-}
-
-fn refuse_to_resume(history: &History) -> Result<(), AppError> {
-    refuse_dry(history)?;
-    let run = history.run();
-    match history.end() {
-        Some(end) if end.exit == ExitCode::Ok.code() => Err(AppError::usage(format!(
-            "run {run} has ended, and all was well: there is nothing to resume"
-        ))),
-        Some(_) if history.approval() == Approval::Waiting => Err(AppError::not_now(format!(
-            "run {run} waits for approval"
-        ))
-        .hint(format!(
-            "nothing was done; a second person gives it with `opsbook approve {run}`"
-        ))),
-        None if history.leg().what == Some(Resumption::Undo) => Err(AppError::usage(format!(
-            "run {run} was being taken back when it was cut off"
-        ))
-        .hint(format!("go on with `opsbook undo {run}`"))),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Refuses what a caller says of steps of which everything is known: it may be meant for another.
-fn refuse_needless(outlook: &Outlook, settled: &[(StepKey, Settlement)]) -> Result<(), AppError> {
-    let in_doubt: Vec<&StepKey> = outlook
-        .in_doubt
-        .iter()
-        .chain(&outlook.undo_in_doubt)
-        .chain(&outlook.lists)
-        .collect();
-    for (step, _) in settled {
-        if !in_doubt.contains(&step) {
-            let names: Vec<&str> = in_doubt.iter().map(|step| step.as_str()).collect();
-            let hint = match names.is_empty() {
-                true => "no step is".to_owned(),
-                false => format!("in doubt: {}", names.join(", ")),
-            };
-            return Err(AppError::usage(format!("step {step} is not in doubt")).hint(hint));
-        }
-    }
-    Ok(())
 }
 
 /// What goes on, in one line.

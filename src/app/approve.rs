@@ -2,20 +2,21 @@
 
 use crate::base::RunId;
 use crate::engine::{Durability, Journal as _};
-use crate::event::{ApprovalRequested, Envelope, Event, RunApproved, RunStarted, VERSION};
+use crate::event::{Envelope, Event, RunApproved, RunResumed, RunStarted, VERSION};
 
-use super::{App, AppError};
+use super::{App, AppError, secrets};
 
 impl App {
     /// The events of a run that waits for an approval which this user may give.
     ///
     /// # Errors
-    /// When there is no such run, it waits for none, or it is the user's own.
+    /// When there is no such run, it waits for none, or it is the user's own: begun by them, or gone on with by them with
+    /// files that have changed since.
     pub fn awaiting_approval(&self, run: RunId) -> Result<Vec<Envelope>, AppError> {
         let events = self.events_of(run)?;
-        let (started, _) = waiting(run, &events)?;
+        let asker = waiting(run, &events)?;
         let user = &self.environment().user;
-        if started.user == *user {
+        if asker == user {
             return Err(AppError::not_now(format!(
                 "run {run} is {user}'s own: another account must approve it"
             ))
@@ -31,7 +32,10 @@ impl App {
     pub fn approve(&self, run: RunId, reason: Option<String>, yes: bool) -> Result<(), AppError> {
         let events = self.awaiting_approval(run)?;
         self.agreed(&format!("Approve run {run}?"), yes)?;
-        let environment = self.environment();
+        let (config, environment) = (self.config()?, self.environment());
+        // What a person types may hold a secret as well.
+        secrets::learn(&config, environment);
+        let reason = reason.map(|reason| environment.masker.text(&reason));
         let next = events.last().map_or(0, |last| last.seq + 1);
         let approved = Envelope {
             version: VERSION,
@@ -44,7 +48,7 @@ impl App {
                 reason,
             }),
         };
-        let journal = self.journal_of(&self.config()?)?;
+        let journal = self.journal_of(&config)?;
         if let Err(error) = journal.append(&[approved], Durability::Durable) {
             // Somebody else was faster: the place of the event is taken.
             waiting(run, &self.events_of(run)?)?;
@@ -57,16 +61,14 @@ impl App {
     }
 }
 
-/// How a run began and what it waits for.
-fn waiting(run: RunId, events: &[Envelope]) -> Result<(&RunStarted, &ApprovalRequested), AppError> {
-    let started = events.iter().find_map(|envelope| match &envelope.event {
-        Event::RunStarted(started) => Some(started),
-        _ => None,
-    });
-    let (mut requested, mut approved) = (None, None);
+/// Who wants what a run waits for: who began it, or who went on with it as it is now.
+fn waiting(run: RunId, events: &[Envelope]) -> Result<&str, AppError> {
+    let (mut user, mut asker, mut approved) = (None, None, None);
     for envelope in events {
         match &envelope.event {
-            Event::ApprovalRequested(request) => (requested, approved) = (Some(request), None),
+            Event::RunStarted(RunStarted { user: who, .. })
+            | Event::RunResumed(RunResumed { user: who, .. }) => user = Some(who.as_str()),
+            Event::ApprovalRequested(_) => (asker, approved) = (user, None),
             Event::RunApproved(approval) => approved = Some((&approval.user, envelope.at)),
             _ => {}
         }
@@ -78,18 +80,19 @@ fn waiting(run: RunId, events: &[Envelope]) -> Result<(&RunStarted, &ApprovalReq
                 .hint(format!("it goes on with: opsbook resume {run}")),
         );
     }
-    let none = || {
+    asker.ok_or_else(|| {
         AppError::usage(format!("run {run} waits for no approval"))
             .hint(format!("`opsbook runs show {run}` tells how it stands"))
-    };
-    started.zip(requested).ok_or_else(none)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::waiting;
-    use crate::base::{Effect, RunId};
-    use crate::event::{ApprovalRequested, Event, RunApproved, sample};
+    use crate::base::{Effect, ProcessMark, RunId};
+    use crate::event::{
+        ApprovalRequested, Event, Resumption, RunApproved, RunResumed, RunStarted, sample,
+    };
 
     #[test]
     fn a_run_waits_from_the_request_until_the_first_approval() {
@@ -108,24 +111,40 @@ mod tests {
         };
         let said = |events: Vec<Event>| {
             waiting(RunId(7), &sample::stream(events))
-                .map(|(_, request)| request.because.clone())
+                .map(str::to_owned)
                 .map_err(|error| (error.exit().code(), error.message))
         };
         assert_eq!(
             said(vec![sample::started(&["a"])]),
             Err((64, "run 7 waits for no approval".to_owned()))
         );
-        assert_eq!(
-            said(vec![sample::started(&["a"]), request()]),
-            Ok("the policy".to_owned())
-        );
-        let approved_once = vec![sample::started(&["a"]), request(), approved()];
+        let began = Event::RunStarted(RunStarted {
+            user: "alice".to_owned(),
+            ..sample::run_started(&["a"])
+        });
+        let approved_once = vec![began.clone(), request(), approved()];
+        assert_eq!(said(vec![began, request()]), Ok("alice".to_owned()));
         assert_eq!(
             said(approved_once.clone()).map_err(|(code, said)| (code, said.contains("by bob at"))),
             Err((64, true))
         );
-        // What was approved has changed since, and was asked for again.
-        let again = approved_once.into_iter().chain([request()]).collect();
-        assert_eq!(said(again), Ok("the policy".to_owned()));
+        // What was approved has changed since: whoever goes on with that now may not approve it.
+        let resumed = Event::RunResumed(RunResumed {
+            what: Resumption::Resume,
+            user: "carol".to_owned(),
+            host: "host".to_owned(),
+            pid: 1,
+            process: ProcessMark::default(),
+            opsbook: "0.1.0".to_owned(),
+            in_doubt: Vec::new(),
+            changed: Vec::new(),
+            reason: None,
+            incident: None,
+        });
+        let again = approved_once
+            .into_iter()
+            .chain([resumed, request()])
+            .collect();
+        assert_eq!(said(again), Ok("carol".to_owned()));
     }
 }

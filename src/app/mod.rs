@@ -19,6 +19,7 @@ mod outlets;
 mod output;
 mod project;
 mod question;
+mod resumable;
 mod run;
 mod secret_argument;
 mod secrets;

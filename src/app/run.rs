@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::action::ACTIONS;
 use crate::base::exit::ExitCode;
+use crate::base::text::shell_word;
 use crate::base::{Secret, StepKey, Verdict};
 use crate::book::{self, Children};
 use crate::config::Config;
@@ -337,7 +338,7 @@ pub(super) fn refusal(error: RunError) -> AppError {
             .hint("nothing was done; a person must finish by hand what this run began"),
         RunError::InDoubt(steps) => {
             let message = RunError::InDoubt(steps.clone()).to_string();
-            let first = steps.first().map_or("STEP", StepKey::as_str);
+            let first = shell_word(steps.first().map_or("STEP", StepKey::as_str));
             AppError::stuck(message).hint(format!(
                 "nothing was done; look, then give --done {first} if it took effect, or --again {first} if it did not"
             ))

@@ -139,9 +139,28 @@ pub fn took(milliseconds: f64) -> String {
     )
 }
 
+/// A word as a person types it in a shell: as it is where that is safe, else in quotes.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{fit, neutral, one_line, thousands, took, width};
+    use super::{fit, neutral, one_line, shell_word, thousands, took, width};
+
+    #[test]
+    fn a_word_is_one_word_in_a_shell() {
+        assert_eq!(shell_word("db/prune"), "db/prune");
+        assert_eq!(shell_word("each[3]"), "'each[3]'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn foreign_text_cannot_steer_a_terminal() {

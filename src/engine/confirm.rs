@@ -1,6 +1,7 @@
 //! What a person must agree to before a step: its own question, or what it destroys; in a protected environment by name.
 
 use crate::base::Effect;
+use crate::base::text::shell_word;
 use crate::expr::Argument;
 use crate::model::{EffectRule, Kind};
 
@@ -85,7 +86,7 @@ impl Run<'_> {
                 "that is not the name",
             ))),
             Err(error) => {
-                let flag = format!("--confirm {}", quoted(name));
+                let flag = format!("--confirm {}", shell_word(name));
                 Err(unanswered(question, &error, &flag))
             }
         }
@@ -119,14 +120,4 @@ fn unanswered(question: &str, error: &PromptError, flag: &str) -> Failure {
     Failure::Action(ActionError::refused(format!(
         "needs {flag}: {error}: {question}"
     )))
-}
-
-/// A name as a shell takes it.
-fn quoted(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    if name.bytes().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', r"'\''"))
-    }
 }

@@ -1,6 +1,7 @@
 //! Steps of which nobody knows whether they took effect: the caller says so, or a person is asked. Nothing is done twice
 //! because nobody answered.
 
+use crate::base::text::shell_word;
 use crate::base::{Status, StepKey};
 
 use super::attempt::Failure;
@@ -139,7 +140,7 @@ impl Run<'_> {
     /// What a person does about a step in doubt.
     pub(super) fn how_to_settle(&self, key: &StepKey) -> String {
         let run = self.recorder.run();
-        let step = typed(key);
+        let step = shell_word(key.as_str());
         format!(
             "look whether it took effect, then: opsbook resume {run} --done {step}, or --again {step} if it did not"
         )
@@ -148,7 +149,7 @@ impl Run<'_> {
     /// The same for its undo.
     pub(super) fn how_to_settle_undo(&self, key: &StepKey) -> String {
         let run = self.recorder.run();
-        let step = typed(key);
+        let step = shell_word(key.as_str());
         format!(
             "look whether it is taken back, then: opsbook undo {run} --done {step}, or --again {step} if it is not"
         )
@@ -187,13 +188,4 @@ impl Run<'_> {
                 .any(|(_, known)| known.may_have_changed())
         })
     }
-}
-
-/// The key of a step as it is typed in a shell: brackets would be a pattern there.
-fn typed(key: &StepKey) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
-    if key.as_str().chars().all(plain) {
-        return key.to_string();
-    }
-    format!("'{}'", key.as_str().replace('\'', r"'\''"))
 }

@@ -111,32 +111,10 @@ pub(super) fn pass(
     if options.dry {
         return Ok(None);
     }
-    if options.read_only
-        && let Some((step, effect)) = plan.first_change(config)
-    {
-        return Err(Refusal::ReadOnly { step, effect });
-    }
-    let asked = Asked::of(&plan.runbook, config, &plan.children);
-    let (effect, policy) = (asked.effect, config.policy_in_words());
-    if asked.demands.deny {
-        return Err(Refusal::Denied { policy, effect });
-    }
-    thaw(config, options, effect, now)?;
+    let asked = allowed(plan, config, options, now)?;
     windows(plan, config, options, now)?;
-    let missing: Vec<&'static str> = [
-        (asked.demands.reason, &options.reason, "--reason TEXT"),
-        (asked.demands.incident, &options.incident, "--incident ID"),
-    ]
-    .into_iter()
-    .filter_map(|(asked, given, option)| (asked && given.is_none()).then_some(option))
-    .collect();
-    if !missing.is_empty() {
-        return Err(Refusal::Missing {
-            policy,
-            effect,
-            missing,
-        });
-    }
+    complete(&asked, config, options)?;
+    let (effect, policy) = (asked.effect, config.policy_in_words());
     Ok(asked.demands.approval.then(|| ApprovalRequested {
         effect,
         because: format!("{policy} asks for a second person where a runbook may {effect}"),
@@ -155,14 +133,78 @@ pub(super) fn pass_again(
     history: &History,
     now: DateTime<Utc>,
 ) -> Result<Option<ApprovalRequested>, Refusal> {
+    let options = as_begun(options, history);
+    let approved = history.approval() == Approval::Given && options.changed.is_empty();
+    Ok(pass(plan, config, &options, now)?.filter(|_| !approved))
+}
+
+/// Lets a run be taken back. What may be changed, when and what for holds for this too. No window and no second person is
+/// waited for: what should not have been done must not have to stay.
+///
+/// # Errors
+/// As [`pass`].
+pub(super) fn pass_back(
+    plan: &Plan,
+    config: &Config,
+    options: &RunOptions,
+    history: &History,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let options = as_begun(options, history);
+    let asked = allowed(plan, config, &options, now)?;
+    complete(&asked, config, &options)
+}
+
+/// The wishes with the reason and the incident that a run began with, unless there are newer ones.
+fn as_begun(options: &RunOptions, history: &History) -> RunOptions {
     let start = history.start();
-    let options = RunOptions {
+    RunOptions {
         reason: options.reason.clone().or_else(|| start.reason.clone()),
         incident: options.incident.clone().or_else(|| start.incident.clone()),
         ..options.clone()
-    };
-    let approved = history.approval() == Approval::Given && options.changed.is_empty();
-    Ok(pass(plan, config, &options, now)?.filter(|_| !approved))
+    }
+}
+
+/// Refuses what the caller, the policy or a freeze does not let happen at all.
+fn allowed(
+    plan: &Plan,
+    config: &Config,
+    options: &RunOptions,
+    now: DateTime<Utc>,
+) -> Result<Asked, Refusal> {
+    if options.read_only
+        && let Some((step, effect)) = plan.first_change(config)
+    {
+        return Err(Refusal::ReadOnly { step, effect });
+    }
+    let asked = Asked::of(&plan.runbook, config, &plan.children);
+    if asked.demands.deny {
+        return Err(Refusal::Denied {
+            policy: config.policy_in_words(),
+            effect: asked.effect,
+        });
+    }
+    thaw(config, options, asked.effect, now)?;
+    Ok(asked)
+}
+
+/// Refuses what the policy wants to be given and was not.
+fn complete(asked: &Asked, config: &Config, options: &RunOptions) -> Result<(), Refusal> {
+    let missing: Vec<&'static str> = [
+        (asked.demands.reason, &options.reason, "--reason TEXT"),
+        (asked.demands.incident, &options.incident, "--incident ID"),
+    ]
+    .into_iter()
+    .filter_map(|(asked, given, option)| (asked && given.is_none()).then_some(option))
+    .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::Missing {
+            policy: config.policy_in_words(),
+            effect: asked.effect,
+            missing,
+        }),
+    }
 }
 
 /// A freeze refuses what is not run for an incident.

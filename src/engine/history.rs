@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::base::{Effect, ProcessMark, RunId, Status, StepKey};
 use crate::event::{
@@ -29,6 +30,8 @@ pub struct History {
     /// The files that it rests on, as its last leg found or accepted them.
     sources: Vec<Source>,
     steps: BTreeMap<StepKey, Known>,
+    /// The rows that each step has changed, however often it was run. Where that is not told, it may be all there are.
+    rows: BTreeMap<StepKey, u64>,
     /// The findings that no step has claimed yet.
     loose: Vec<FindingRaised>,
 }
@@ -164,6 +167,7 @@ impl History {
             approval: Approval::default(),
             sources: start.sources.clone(),
             steps: BTreeMap::new(),
+            rows: BTreeMap::new(),
             loose: Vec::new(),
         }
     }
@@ -234,6 +238,10 @@ impl History {
 
     fn step_finished(&mut self, at: u64, end: &StepFinished) {
         let leg = self.leg.number;
+        if let Some(rows) = rows_changed(end) {
+            let all = self.rows.entry(end.step.clone()).or_default();
+            *all = all.saturating_add(rows);
+        }
         // A finding of a sub-runbook is told right before the step that ran it ends.
         let findings = std::mem::take(&mut self.loose);
         let known = self.known(&end.step, end.effect);
@@ -344,6 +352,11 @@ impl History {
         self.steps.iter()
     }
 
+    /// The rows that each step has changed in all legs; `u64::MAX` where that is not told.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&StepKey, u64)> {
+        self.rows.iter().map(|(key, rows)| (key, *rows))
+    }
+
     /// What is known of the items of a step and of the steps of the runbook that it runs, however deep.
     pub(super) fn within<'a>(
         &'a self,
@@ -354,5 +367,16 @@ impl History {
             .range(step.clone()..)
             .take_while(move |(key, _)| key.as_str().starts_with(owner))
             .filter(move |(key, _)| key.as_str()[owner.len()..].starts_with(['[', '/']))
+    }
+}
+
+/// The rows that a step changed this time, as far as it could; none where it changed nothing.
+fn rows_changed(end: &StepFinished) -> Option<u64> {
+    if end.effect != Effect::Destroy {
+        return None;
+    }
+    match end.outputs.get("changed").and_then(Value::as_u64) {
+        Some(rows) => Some(rows),
+        None => (end.withheld && !end.failed).then_some(u64::MAX),
     }
 }

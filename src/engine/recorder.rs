@@ -132,6 +132,7 @@ fn masked(masker: &Masker, event: Event) -> Event {
         }),
         Event::RunResumed(resumed) => Event::RunResumed(RunResumed {
             reason: resumed.reason.map(|reason| masker.text(&reason)),
+            incident: resumed.incident.map(|incident| masker.text(&incident)),
             ..resumed
         }),
         Event::ApprovalRequested(request) => Event::ApprovalRequested(ApprovalRequested {

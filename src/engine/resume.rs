@@ -117,6 +117,7 @@ impl Run<'_> {
             in_doubt,
             changed: self.options.changed.clone(),
             reason: self.options.reason.clone(),
+            incident: self.options.incident.clone(),
         })
     }
 }

@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::text::thousands;
-use crate::base::{CommandPath, Effect, StepKey};
+use crate::base::{CommandPath, StepKey};
 use crate::event::Preview;
 use crate::plan::Plan;
 
@@ -98,21 +97,14 @@ impl Standing {
     /// What the earlier legs of a run have used up. A step whose outputs the journal does not hold may have used all of it.
     pub(super) fn of_history(plan: &Plan, history: &History) -> Self {
         let mut standing = Self::default();
-        for (key, known) in history.steps() {
-            let Some((_, end)) = &known.end else { continue };
+        for (key, rows) in history.rows() {
             let itself = locate(plan, key).is_some_and(|located| {
                 let is_whole = located.step.for_each.is_some() && !located.is_item;
                 !is_whole && !runs_a_runbook(located.step)
             });
-            if !itself || known.effect != Some(Effect::Destroy) {
-                continue;
+            if itself {
+                standing.use_up(&limits_of(covering(plan, key)), rows);
             }
-            let rows = match end.outputs.get("changed").and_then(Value::as_u64) {
-                Some(rows) => rows,
-                None if end.withheld && !end.failed => u64::MAX,
-                None => 0,
-            };
-            standing.use_up(&limits_of(covering(plan, key)), rows);
         }
         standing
     }

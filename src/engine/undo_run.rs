@@ -14,7 +14,7 @@ use super::run::{Run, Whole};
 use super::sequence::Worst;
 use super::undo::UndoEnd;
 use super::{
-    Durability, Engine, PromptError, Refusal, RunEnd, RunError, RunOptions, Sink, StopSignal,
+    Durability, Engine, PromptError, RunEnd, RunError, RunOptions, Sink, StopSignal, gate,
 };
 
 /// What the undo of one step would do.
@@ -43,11 +43,7 @@ impl Engine<'_> {
         sink: &mut dyn Sink,
         stop: &StopSignal,
     ) -> Result<RunEnd, RunError> {
-        if let Some((step, effect)) = plan.first_change(self.config)
-            && options.read_only
-        {
-            return Err(RunError::Gate(Refusal::ReadOnly { step, effect }));
-        }
+        gate::pass_back(plan, self.config, options, history, self.clock.now())?;
         self.keep_changed(plan, &options.changed)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Undo, plan, history, options, sink);

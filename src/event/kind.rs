@@ -126,6 +126,9 @@ pub struct RunResumed {
     /// Why, as the caller said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The incident that it is done for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 /// What is done with a run that had stopped.

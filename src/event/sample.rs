@@ -342,9 +342,9 @@ fn any_run_resumed() -> impl Strategy<Value = Event> {
         (any_text(), any_text(), any::<u32>(), any_mark()),
         prop::collection::vec(any_key(), 0..3),
         prop::collection::vec(any_source(), 0..3),
-        of(any_text()),
+        (of(any_text()), of(any_text())),
     )
-        .prop_map(|(what, who, in_doubt, changed, reason)| {
+        .prop_map(|(what, who, in_doubt, changed, (reason, incident))| {
             Event::RunResumed(RunResumed {
                 what,
                 user: who.0,
@@ -355,6 +355,7 @@ fn any_run_resumed() -> impl Strategy<Value = Event> {
                 in_doubt,
                 changed,
                 reason,
+                incident,
             })
         })
 }

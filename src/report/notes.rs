@@ -46,10 +46,11 @@ fn of_resumption(resumed: &RunResumed) -> String {
         Resumption::Resume => "resumed",
         Resumption::Undo => "taken back",
     };
-    let mut note = because(
-        format!("{what} by {}@{}", resumed.user, resumed.host),
-        resumed.reason.as_deref(),
-    );
+    let mut by = format!("{what} by {}@{}", resumed.user, resumed.host);
+    if let Some(incident) = &resumed.incident {
+        by.push_str(&format!(" for {incident}"));
+    }
+    let mut note = because(by, resumed.reason.as_deref());
     if !resumed.in_doubt.is_empty() {
         let steps: Vec<&str> = resumed.in_doubt.iter().map(|step| step.as_str()).collect();
         note.push_str(&format!("; in doubt: {}", steps.join(", ")));
@@ -97,6 +98,7 @@ mod tests {
                 digest: String::new(),
             }],
             reason: Some("power\nloss".to_owned()),
+            incident: Some("INC-7".to_owned()),
         };
         let mut notes = Notes::default();
         for envelope in sample::stream(vec![
@@ -127,7 +129,7 @@ mod tests {
                 "a second person must approve: policy.destroy",
                 "approved by bob@desk",
                 "the lock db/prune was taken over from run 411, which is dead (cron@batch, process 12)",
-                "resumed by alice@host.example.com: power loss; in doubt: delete; changed since: opsbook.toml",
+                "resumed by alice@host.example.com for INC-7: power loss; in doubt: delete; changed since: opsbook.toml",
             ]
         );
     }

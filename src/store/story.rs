@@ -138,6 +138,7 @@ fn a_run_that_goes_on_has_not_ended(journal: &impl Journal) {
         in_doubt: Vec::new(),
         changed: Vec::new(),
         reason: None,
+        incident: None,
     });
     let mut events: Vec<Event> = whole_run(run).into_iter().map(|kept| kept.event).collect();
     events.extend([resumed, sample::run_finished(Verdict::Ok, 0, "1 step ok")]);

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use crate::harness::{Output, Project, WATCHDOG};
 use crate::terminal::Terminal;
+use crate::zoo;
 
 /// A project whose run holds still in the step `work`, with its effect done, until it is killed.
 struct Held {
@@ -397,6 +398,8 @@ fn an_undo_that_fails_is_4_and_can_be_tried_again() {
         .step("two", "UNDO FAILED")
         .step("one", "undone")
         .prints("opsbook undo 1");
+    // Whoever takes something back does not want it done again by a command that names no run.
+    project.run(&["resume"]).exits(64).says("opsbook undo 1");
     std::fs::remove_file(project.path("broken")).unwrap();
     project
         .run(&["undo", "1", "--yes"])
@@ -406,6 +409,24 @@ fn an_undo_that_fails_is_4_and_can_be_tried_again() {
         project.read("log"),
         "one\ntwo\nthree\nundo two\nundo one old\nundo two\n"
     );
+}
+
+/// A run that came to its end left nothing behind that it did not mean to leave.
+#[test]
+fn a_daemon_of_a_run_that_has_ended_outlives_its_undo() {
+    let script =
+        "setsid --fork sh -c 'echo $$ > daemon.new; mv daemon.new daemon; exec sleep 1000'";
+    let project = Project::new().runbook(
+        "t/x",
+        &format!("[[step]]\nname = \"start\"\nshell.run = \"{script}\"\nundo = {{ command.run = [\"touch\", \"undone\"] }}\n"),
+    );
+    project.run(&["t", "x"]).exits(0);
+    zoo::until("the daemon runs", || project.path("daemon").exists());
+    let daemon = Pid::from_raw(project.read("daemon").trim().parse().unwrap());
+    let output = project.run(&["undo", "1", "--yes"]);
+    kill(daemon, Signal::SIGKILL).expect("the daemon is there");
+    output.exits(0).never_shows("left behind");
+    assert!(project.path("undone").exists());
 }
 
 #[test]

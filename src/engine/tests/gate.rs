@@ -572,6 +572,56 @@ fn a_run_that_goes_on_needs_what_it_needed_when_it_began() {
 }
 
 #[test]
+fn what_takes_a_run_back_is_held_to_the_policy_but_waits_for_nobody() {
+    let freeze = "[[policy.freeze]]\ntitle = 'Sale'\nfrom = 2000-01-01\nuntil = 2999-01-01\n";
+    let refused = |policy: &str, options: RunOptions| {
+        WORLD.with_borrow_mut(Vec::clear);
+        let mut bench = Bench {
+            answer: Answer(Some(Ok(true))),
+            ..Bench::default()
+        };
+        assert_eq!(bench.run(UNDOES).end.exit, ExitCode::Ok);
+        (bench.config, bench.options) = (config(policy), options);
+        let refused = bench.undo(UNDOES, None).err();
+        assert_eq!(world().len(), if refused.is_some() { 1 } else { 2 });
+        refused.map(|refused| refused.to_string())
+    };
+    let incident = || RunOptions {
+        incident: said("INC-7"),
+        ..RunOptions::default()
+    };
+    let frozen = refused(freeze, RunOptions::default()).unwrap();
+    assert!(frozen.ends_with("Sale"), "{frozen}");
+    assert_eq!(refused(freeze, incident()), None);
+    let denied = refused("[policy.destroy]\ndeny = true\n", incident()).unwrap();
+    assert!(denied.contains("denies"), "{denied}");
+    let missing = refused("[policy.destroy]\nreason = true\n", incident()).unwrap();
+    assert!(missing.contains("--reason"), "{missing}");
+    let second = "[policy.destroy]\napproval = true\n";
+    assert_eq!(refused(second, RunOptions::default()), None);
+}
+
+#[test]
+fn the_rows_of_a_step_count_however_often_it_is_run_again() {
+    let bench = Bench {
+        config: protected(),
+        ..Bench::default()
+    };
+    let deletes = rows("a", 60).replace("act.destroy = {}", "act.destroy = { changed = 60 }");
+    let text = format!(
+        "title = 'x'\napproved = {{ rows = 100 }}\n{deletes}act.changes = 60\nexpect = 'false'\n"
+    );
+    assert_eq!(bench.run(&text).end.exit, ExitCode::Critical);
+    for _ in 0..2 {
+        let ended = bench.resume(&text);
+        assert_eq!(
+            ended.detail("a"),
+            "would delete 60 rows after 60; approved are 100"
+        );
+    }
+}
+
+#[test]
 fn the_rows_of_earlier_legs_count() {
     let text = |fail: &str| {
         format!(

@@ -380,6 +380,7 @@ fn a_run_that_went_on_tells_who_resumed_it_and_what_is_stuck() {
             in_doubt: vec![StepKey::new("delete")],
             changed: Vec::new(),
             reason: Some("wrong table".to_owned()),
+            incident: None,
         }),
         Event::StepFinished(shown),
         sample::run_finished(Verdict::Unknown, 4, "delete: the backup is gone"),

@@ -42,6 +42,7 @@ fn streams() -> Vec<Vec<Envelope>> {
         in_doubt: Vec::new(),
         changed: vec![source()],
         reason: None,
+        incident: None,
     });
     let end = |verdict, exit| sample::run_finished(verdict, exit, "a: why");
     let (began, ended) = (sample::step_started("a"), sample::finished("a", Status::Ok));
