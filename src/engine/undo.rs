@@ -158,9 +158,8 @@ impl Run<'_> {
             }
             Err(failure) => {
                 let detail = format!("the undo failed: {}", why(&failure));
-                let run = self.recorder.run();
                 Ended {
-                    help: Some(format!("opsbook undo {run} tries again")),
+                    help: Some(self.how_to_undo_again(turn.key)),
                     took_ms,
                     ..Ended::without_doing(Status::UndoFailed, detail)
                 }
