@@ -155,13 +155,6 @@ impl Run<'_> {
         )
     }
 
-    /// What a person does about an undo that failed.
-    pub(super) fn how_to_undo_again(&self, key: &StepKey) -> String {
-        let run = self.recorder.run();
-        let step = typed(key);
-        format!("opsbook undo {run} tries again; with --done {step} if it is taken back by now")
-    }
-
     /// Whether nobody knows if the step, or something that it consists of, took effect. Once it was begun its condition
     /// was met, whatever has become of that.
     pub(super) fn holds_doubt(&self, turn: Turn<'_>) -> bool {

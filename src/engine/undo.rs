@@ -158,8 +158,9 @@ impl Run<'_> {
             }
             Err(failure) => {
                 let detail = format!("the undo failed: {}", why(&failure));
+                let run = self.recorder.run();
                 Ended {
-                    help: Some(self.how_to_undo_again(turn.key)),
+                    help: Some(format!("opsbook undo {run} tries again")),
                     took_ms,
                     ..Ended::without_doing(Status::UndoFailed, detail)
                 }
