@@ -60,16 +60,14 @@ pub(super) fn with_what_there_is(root: Command, selection: &Selection, app: &App
                     verb.mut_arg(argument, |argument| argument.add(paths))
                 });
             }
-            verbs::that_take_a_run(verb)
+            let lines = verbs::that_take_a_run(verb);
+            if lines.is_empty() {
+                return root;
+            }
+            let runs = runs(app);
+            lines
                 .iter()
-                .fold(root, |root, below| {
-                    let runs = runs(app);
-                    root.mut_subcommand(verb.name, |verb| {
-                        verb.mut_subcommand(below, |below| {
-                            below.mut_arg("run", |argument| argument.add(runs))
-                        })
-                    })
-                })
+                .fold(root, |root, words| with_runs(root, words, &runs))
         }
         _ => root,
     }
@@ -93,6 +91,16 @@ fn runbooks_and_files(app: &App) -> ArgValueCompleter {
         offered.extend(files.complete(typed));
         offered
     })
+}
+
+/// Offers these runs to the command that these words lead to.
+fn with_runs(command: Command, words: &[&'static str], runs: &ArgValueCandidates) -> Command {
+    match words {
+        [first, below @ ..] => {
+            command.mut_subcommand(first, |command| with_runs(command, below, runs))
+        }
+        [] => command.mut_arg("run", |argument| argument.add(runs.clone())),
+    }
 }
 
 /// The newest runs first.

@@ -56,13 +56,17 @@ pub(super) fn paths_of(verb: &Verb) -> Option<&'static str> {
         .find_map(|(name, argument)| (verb.name == name).then_some(argument))
 }
 
-/// The words below a verb that take the number of a run.
-pub(super) fn that_take_a_run(verb: &Verb) -> &'static [&'static str] {
-    if verb.name == runs::VERB.name {
-        runs::OF_ONE_RUN
-    } else {
-        &[]
+/// The lines of words that take the number of a run: a verb, or a verb and one below it.
+pub(super) fn that_take_a_run(verb: &Verb) -> Vec<Vec<&'static str>> {
+    let alone = [resume::VERB.name, undo::VERB.name, approve::VERB.name];
+    if alone.contains(&verb.name) {
+        return vec![vec![verb.name]];
     }
+    if verb.name == runs::VERB.name {
+        let below = runs::OF_ONE_RUN.iter();
+        return below.map(|below| vec![verb.name, below]).collect();
+    }
+    Vec::new()
 }
 
 /// `run`, without what is run.

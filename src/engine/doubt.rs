@@ -31,13 +31,13 @@ impl Run<'_> {
     /// What is true of a step in doubt: as its caller said, else as a person says now. None where nobody can tell.
     pub(super) async fn settle(&self, turn: Turn<'_>, because: &str) -> Option<Settlement> {
         let question = format!(
-            "Step {} is in doubt: {because}. Look whether it took effect. What is true?",
+            "Step {} is in doubt: {because}.\nLook whether it took effect. What is true?",
             turn.key
         );
         let options = [
+            "Nobody knows: stop here",
             "It took effect: it counts as done",
             "It did not: it is run",
-            "Nobody knows: stop here",
         ];
         self.ask(turn.key, &question, options).await
     }
@@ -45,13 +45,13 @@ impl Run<'_> {
     /// The same for the undo of a step.
     pub(super) async fn settle_undo(&self, key: &StepKey) -> Option<Settlement> {
         let question = format!(
-            "The undo of step {key} is in doubt: it was begun, and nobody wrote down how it ended. Look whether the step is \
-             taken back. What is true?"
+            "The undo of step {key} is in doubt: it was begun, and nobody wrote down how it ended.\n\
+             Look whether the step is taken back. What is true?"
         );
         let options = [
+            "Nobody knows: leave it",
             "It is taken back",
             "It is not: its undo is run",
-            "Nobody knows: leave it",
         ];
         self.ask(key, &question, options).await
     }
@@ -59,18 +59,19 @@ impl Run<'_> {
     /// The same before an undo of the run: a step that took effect is taken back too.
     pub(super) async fn settle_before_undo(&self, key: &StepKey) -> Option<Settlement> {
         let question = format!(
-            "Step {key} is in doubt: nobody knows whether it took effect. Look. What is true?"
+            "Step {key} is in doubt: nobody knows whether it took effect.\nLook. What is true?"
         );
         let options = [
+            "Nobody knows: stop here",
             "It took effect: it is taken back too",
             "It did not: there is nothing to take back",
-            "Nobody knows: stop here",
         ];
         let settlement = self.ask(key, &question, options).await?;
         self.settled.borrow_mut().push((key.clone(), settlement));
         Some(settlement)
     }
 
+    /// The first option, which Enter alone chooses, does nothing; the second says done, the third not done.
     async fn ask(&self, key: &StepKey, question: &str, options: [&str; 3]) -> Option<Settlement> {
         if let Some(settled) = self.settled(key) {
             return Some(settled);
@@ -82,8 +83,8 @@ impl Run<'_> {
             answer = self.engine.prompt.choose(question, &options) => answer,
         };
         match answer {
-            Ok(0) => Some(Settlement::Done),
-            Ok(1) => Some(Settlement::Again),
+            Ok(1) => Some(Settlement::Done),
+            Ok(2) => Some(Settlement::Again),
             Ok(_) | Err(_) => None,
         }
     }

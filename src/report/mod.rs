@@ -27,7 +27,7 @@ use std::io;
 use crate::event::Envelope;
 
 pub(crate) use points::{Point, points};
-pub use table::rows_of;
+pub use table::{rows_of, wrapped};
 
 /// The JSON Schema of what the format `json` writes.
 pub const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");

@@ -25,6 +25,8 @@ pub(super) fn is_bad(line: &StepLine) -> bool {
     line.status().verdict() != Verdict::Ok || (line.started && line.end.is_none())
 }
 
+const DRY_RUN: &str = "DRY RUN";
+
 /// The words for how the run ended, as large as the verdict, and their tone.
 pub(super) fn label(summary: &Summary) -> (&'static str, Tone) {
     let Some(verdict) = summary.verdict else {
@@ -47,7 +49,7 @@ pub(super) fn label(summary: &Summary) -> (&'static str, Tone) {
         return ("INVALID", Tone::Bad);
     }
     if verdict == Verdict::Ok && is_dry(summary) {
-        return ("DRY RUN", Tone::Good);
+        return (DRY_RUN, Tone::Good);
     }
     (Status::from(verdict).label(), verdict.into())
 }
@@ -61,6 +63,9 @@ pub(super) fn is_dry(summary: &Summary) -> bool {
 pub(super) fn tells_more(summary: &Summary) -> bool {
     let reason = one_line(&summary.reason);
     if reason.is_empty() || (summary.verdict == Some(Verdict::Ok) && summary.exit == Some(0)) {
+        return false;
+    }
+    if reason.eq_ignore_ascii_case(label(summary).0) {
         return false;
     }
     let told = |text: &str| {
@@ -82,7 +87,11 @@ pub(super) fn rest(summary: &Summary) -> String {
     let dry = is_dry(summary);
     let mut parts = Vec::new();
     if dry {
-        parts.push("nothing was changed".to_owned());
+        let said = match label(summary).0 {
+            DRY_RUN => "nothing was changed",
+            _ => "dry run, nothing was changed",
+        };
+        parts.push(said.to_owned());
     }
     let Some(_) = summary.verdict else {
         parts.push("the run did not come to its end".to_owned());

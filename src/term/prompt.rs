@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dialoguer::console::Term;
 use dialoguer::theme::Theme;
-use dialoguer::{Confirm, Input, Password, Select};
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use dialoguer::{Input, Password, Select};
+use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::sync::{Mutex, oneshot};
 
-use crate::base::text::one_line;
+use crate::base::text::{one_line, width};
 use crate::engine::{Prompt, PromptError, PromptFuture};
+use crate::report::wrapped;
 
 use super::screen::{Screen, Still};
 
@@ -57,9 +58,56 @@ impl Theme for Plain {
     }
 }
 
-/// The lines of what a person is to read, each harmless: all but the last go before the question.
-fn lines(question: &str) -> (Vec<String>, String) {
+/// A question that is answered with yes or no, and what stands for the answer that Enter alone gives.
+struct YesOrNo;
+
+impl Theme for YesOrNo {
+    fn format_input_prompt(
+        &self,
+        f: &mut dyn fmt::Write,
+        prompt: &str,
+        _default: Option<&str>,
+    ) -> fmt::Result {
+        write!(f, "{} [y/N] ", Plain::lead(prompt))
+    }
+
+    fn format_input_prompt_selection(
+        &self,
+        f: &mut dyn fmt::Write,
+        prompt: &str,
+        selected: &str,
+    ) -> fmt::Result {
+        let answer = match yes_or_no(selected) {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => selected,
+        };
+        write!(f, "{} {answer}", Plain::lead(prompt))
+    }
+}
+
+/// What a whole line says; none where it says neither. A `y` in "not today" is no yes.
+fn yes_or_no(typed: &str) -> Option<bool> {
+    match typed.trim().to_lowercase().as_str() {
+        "y" | "yes" => Some(true),
+        "" | "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// The room that is left behind a question for its answer.
+const ROOM_FOR_ANSWER: usize = 12;
+
+/// The lines of what a person is to read, each harmless: all but the last go before the question. The last one fits into
+/// a line of so many cells with its answer, for only what is one line can be drawn anew.
+fn lines(question: &str, cells: usize) -> (Vec<String>, String) {
     let mut lines: Vec<String> = question.trim_end().lines().map(one_line).collect();
+    let last = lines.pop().unwrap_or_default();
+    let room = cells.saturating_sub(ROOM_FOR_ANSWER).max(ROOM_FOR_ANSWER);
+    if width(&last) <= room {
+        return (lines, last);
+    }
+    lines.extend(wrapped(&last, room));
     let last = lines.pop().unwrap_or_default();
     (lines, last)
 }
@@ -100,7 +148,7 @@ impl TerminalPrompt {
             return Err(PromptError::Interrupted);
         }
         let mut asking = Asking::new(self);
-        let (before, last) = lines(text);
+        let (before, last) = lines(text, usize::from(Term::stderr().size().1));
         let (answer, answered) = oneshot::channel();
         std::thread::Builder::new()
             .name("prompt".to_owned())
@@ -133,6 +181,8 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     fn new(prompt: &'a TerminalPrompt) -> Self {
+        // What was typed before the question was there is no answer to it.
+        let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
         Self {
             prompt,
             modes: tcgetattr(io::stdin()).ok(),
@@ -176,12 +226,16 @@ fn leave_line() {
 impl Prompt for TerminalPrompt {
     fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
         Box::pin(self.ask(question, move |term, question| {
-            Confirm::with_theme(&Plain)
-                .with_prompt(question)
-                .default(false)
-                // A stray key must not answer.
-                .wait_for_newline(true)
-                .interact_on(term)
+            loop {
+                let typed: String = Input::with_theme(&YesOrNo)
+                    .with_prompt(&question)
+                    .allow_empty(true)
+                    .interact_text_on(term)?;
+                if let Some(answer) = yes_or_no(&typed) {
+                    return Ok(answer);
+                }
+                term.write_line("That is neither yes nor no.")?;
+            }
         }))
     }
 
@@ -230,7 +284,7 @@ impl Prompt for TerminalPrompt {
 mod tests {
     use dialoguer::theme::Theme as _;
 
-    use super::{Plain, lines};
+    use super::{Plain, lines, yes_or_no};
     use crate::engine::{Prompt, PromptError};
     use crate::term::{Facts, Settings, Stream, Terminal, Variables};
 
@@ -260,10 +314,30 @@ mod tests {
 
     #[test]
     fn the_lines_of_an_instruction_stay_lines() {
-        let (before, last) = lines("1. Call Bob\n2. Wait\u{1b}[2J\nDone?\n");
+        let (before, last) = lines("1. Call Bob\n2. Wait\u{1b}[2J\nDone?\n", 80);
         assert_eq!(before, ["1. Call Bob", "2. Wait␛[2J"]);
         assert_eq!(last, "Done?");
-        assert_eq!(lines(""), (Vec::new(), String::new()));
+        assert_eq!(lines("", 80), (Vec::new(), String::new()));
+    }
+
+    #[test]
+    fn a_long_question_leaves_room_for_its_answer() {
+        let (before, last) = lines("one\nDelete what is older than a year?", 32);
+        assert_eq!(before, ["one", "Delete what is older"]);
+        assert_eq!(last, "than a year?");
+    }
+
+    #[test]
+    fn only_a_whole_line_says_yes() {
+        for yes in ["y", "Y", " yes "] {
+            assert_eq!(yes_or_no(yes), Some(true), "{yes}");
+        }
+        for no in ["", "n", "No"] {
+            assert_eq!(yes_or_no(no), Some(false), "{no}");
+        }
+        for neither in ["not today", "maybe", "no way", "yy"] {
+            assert_eq!(yes_or_no(neither), None, "{neither}");
+        }
     }
 
     #[test]

@@ -126,16 +126,23 @@ fn a_shell_completes_the_newest_runs_of_the_store_that_is_meant() {
         project.run(&["greet", "person", "ada"]).exits(0);
     }
     let newest: Vec<String> = (2..=21).rev().map(|run| run.to_string()).collect();
-    for verb in ["show", "replay"] {
+    let lines: [&[&str]; 5] = [
+        &["runs", "show"],
+        &["runs", "replay"],
+        &["resume"],
+        &["undo"],
+        &["approve"],
+    ];
+    for words in lines {
         let numbers = |typed| -> Vec<String> {
-            let mut offered = offered(&project, &["runs", verb, typed]);
+            let mut offered = offered(&project, &[words, &[typed]].concat());
             offered.retain(|word| !word.starts_with('-'));
             offered
         };
-        assert_eq!(numbers(""), newest, "{verb}");
-        assert_eq!(numbers("20"), ["20"], "{verb}");
-        let elsewhere = ["--store", "other.db", "runs", verb, "2"];
-        assert!(offered(&project, &elsewhere).is_empty(), "{verb}");
+        assert_eq!(numbers(""), newest, "{words:?}");
+        assert_eq!(numbers("20"), ["20"], "{words:?}");
+        let elsewhere = [&["--store", "other.db"], words, &["2"]].concat();
+        assert!(offered(&project, &elsewhere).is_empty(), "{words:?}");
     }
     let broken = project
         .file("broken.db", "no database")

@@ -137,6 +137,8 @@ fn a_question_at_a_terminal_is_asked_and_no_means_no() {
     let project = judged("command.run = [\"touch\", \"made\"]\nconfirm = \"Really make it?\"");
     let mut terminal = Terminal::start(&project, &["t", "x"]);
     terminal.wait_for("Really make it?");
+    terminal.press("not today\r");
+    terminal.wait_for("neither yes nor no");
     terminal.press("n\r");
     let (code, shown) = terminal.end();
     assert_eq!(code, 75, "{shown}");

@@ -136,11 +136,23 @@ fn a_person_at_the_terminal_decides() {
     let held = Held::killed("");
     let mut terminal = Terminal::start(&held.project, &["resume"]);
     terminal.wait_for("It took effect");
-    terminal.press("\r");
+    terminal.press("\x1b[B\r");
     let (code, shown) = terminal.end();
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("Step work is in doubt"), "{shown}");
     assert_eq!(held.log(), ["first", "work", "last 41"]);
+}
+
+/// A stray Enter neither calls a change done nor does it again.
+#[test]
+fn enter_alone_settles_nothing() {
+    let held = Held::killed("");
+    let mut terminal = Terminal::start(&held.project, &["resume"]);
+    terminal.wait_for("It took effect");
+    terminal.press("\r");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 4, "{shown}");
+    assert_eq!(held.log(), ["first", "work"]);
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::base::text::one_line;
 use crate::base::{Tone, Verdict};
 use crate::event::{Envelope, Event, StepLine, StepTable, Summary};
 
+pub use wrap::wrap as wrapped;
+
 use super::notes::Notes;
 use super::said::Said;
 use super::{Format, Report, Style, fold};

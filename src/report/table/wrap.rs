@@ -5,7 +5,8 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::base::text::width;
 
 /// Breaks a text into lines of at most `cells` cells: between words where it can, inside them where it must.
-pub(super) fn wrap(text: &str, cells: usize) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
