@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dialoguer::console::Term;
 use dialoguer::theme::Theme;
-use dialoguer::{Input, Password, Select};
-use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
+use dialoguer::{Input, Select};
+use nix::sys::termios::{FlushArg, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::base::text::{one_line, width};
@@ -110,6 +110,19 @@ fn lines(question: &str, cells: usize) -> (Vec<String>, String) {
     lines.extend(wrapped(&last, room));
     let last = lines.pop().unwrap_or_default();
     (lines, last)
+}
+
+/// Reads a line that nobody sees. The echo is off before the question is there: what is typed or pasted at once must be
+/// neither shown nor lost. Who asks puts the modes of the terminal back.
+fn read_hidden(term: &Term, question: &str) -> io::Result<String> {
+    let mut modes = tcgetattr(io::stdin())?;
+    modes.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(io::stdin(), SetArg::TCSANOW, &modes)?;
+    term.write_str(&format!("{} ", Plain::lead(question)))?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    term.write_line("[hidden]")?;
+    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Asks a person at the terminal, one question at a time.
@@ -248,10 +261,7 @@ impl Prompt for TerminalPrompt {
         let default = default.map(str::to_owned);
         Box::pin(self.ask(question, move |term, question| {
             if hidden {
-                let answer = Password::with_theme(&Plain)
-                    .with_prompt(question)
-                    .allow_empty_password(true)
-                    .interact_on(term)?;
+                let answer = read_hidden(term, &question)?;
                 return Ok(match default {
                     Some(default) if answer.is_empty() => default,
                     Some(_) | None => answer,
@@ -307,9 +317,8 @@ mod tests {
         let mut shown = String::new();
         let _ = Plain.format_select_prompt(&mut shown, "Which region?");
         let _ = Plain.format_input_prompt(&mut shown, " What?", Some("none"));
-        let _ = Plain.format_password_prompt(&mut shown, "Password");
         let _ = Plain.format_input_prompt_selection(&mut shown, "Name", "Ada");
-        assert_eq!(shown, "Which region? What? [none] Password: Name: Ada");
+        assert_eq!(shown, "Which region? What? [none] Name: Ada");
     }
 
     #[test]
