@@ -3,9 +3,12 @@
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, StdoutLock, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tempfile::NamedTempFile;
 
 use crate::base::Verdict;
@@ -20,6 +23,9 @@ use super::github::GitHub;
 use super::output::unprintable;
 use super::settings::ReportRequest;
 use super::{App, AppError, LogFormat};
+
+/// How long a pipe may take to find its reader.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a run is told.
 pub(super) struct Outlets {
@@ -196,6 +202,7 @@ impl ReportFile {
         // The error of a temporary file names that one, which nobody asked for.
         let file = Target::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => unwritable(&path, "its folder does not exist"),
+            io::ErrorKind::Other => unwritable(&path, error),
             kind => unwritable(&path, kind),
         })?;
         Ok(Self {
@@ -245,10 +252,7 @@ impl Target {
 
     fn open(path: &Path) -> io::Result<Self> {
         if Self::is_straight(path) {
-            return OpenOptions::new()
-                .append(true)
-                .open(path)
-                .map(Self::Straight);
+            return open_straight(path).map(Self::Straight);
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         tempfile::Builder::new()
@@ -265,6 +269,36 @@ impl Target {
                 file.as_file().sync_all()?;
                 file.persist(path).map(|_| ()).map_err(|error| error.error)
             }
+        }
+    }
+}
+
+/// Opens what is there already. A pipe that nobody reads from would hold up the run, and every signal to it, for ever.
+fn open_straight(path: &Path) -> io::Result<File> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let opened = OpenOptions::new()
+            .append(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(path);
+        match opened {
+            Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+                if Instant::now() >= deadline {
+                    return Err(io::Error::other("nobody reads from it"));
+                }
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "nothing runs before the reports are open"
+                )]
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(file) => {
+                // What is written must wait for a slow reader.
+                let flags = OFlag::from_bits_truncate(fcntl(&file, FcntlArg::F_GETFL)?);
+                fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+                return Ok(file);
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -330,6 +364,16 @@ mod tests {
         assert!(reader.join().unwrap().starts_with('{'));
         assert!(std::fs::metadata(&path).unwrap().file_type().is_fifo());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_from_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let json = FORMATS.iter().find(|format| format.name == "json").unwrap();
+        let refused = ReportFile::open(path, (json.make)(Style::default())).err();
+        assert!(refused.unwrap().message.ends_with("nobody reads from it"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use crate::base::Effect;
 use crate::base::text::shell_word;
 use crate::expr::Argument;
-use crate::model::{EffectRule, Kind};
+use crate::model::{Call, EffectRule, Kind, OnFailure, Step};
+use crate::plan::effect_of_call;
 
 use super::attempt::Failure;
 use super::frame::Turn;
@@ -18,20 +19,36 @@ impl Run<'_> {
         let Turn { frame, step, .. } = turn;
         self.held_to_plan(turn, &step.call)?;
         let destroys = destroys_itself(turn);
-        if self.options.dry || frame.agreed || !(destroys || step.confirm.is_some()) {
+        let undo = match destroys {
+            true => None,
+            false => self.destroys_when_taken_back(turn),
+        };
+        let asks = destroys || undo.is_some() || step.confirm.is_some();
+        if self.options.dry || frame.agreed || !asks {
             return Ok(Leave::FREE);
         }
         if destroys && let Some(leave) = self.standing_leave(turn).await? {
             return Ok(leave);
         }
-        let object = match destroys {
-            true => Some(self.object(turn)?),
-            false => None,
+        let undo = undo.filter(|_| !self.is_approved_without_limit(turn));
+        let object = match (destroys, undo) {
+            (true, _) => Some(self.object(turn, &step.call)?),
+            // What it works on may be known only when the step is done.
+            (false, Some(undo)) => match self.object(turn, undo) {
+                Ok(object) => Some(object),
+                Err(_) => Some(self.object(turn, &step.call)?),
+            },
+            (false, None) if step.confirm.is_none() => return Ok(Leave::FREE),
+            (false, None) => None,
         };
         let own = step.confirm.as_ref();
         let own = own.map(|question| self.engine.evaluator.text(question, turn.scope));
         let question = match (own.transpose().map_err(Failure::Evaluation)?, &object) {
             (Some(own), _) => own,
+            (None, _) if undo.is_some() => format!(
+                "A failure of this run takes step {} back, and that destroys.",
+                turn.key
+            ),
             (None, _) => format!("Step {} destroys what it works on.", turn.key),
         };
         self.consent(&question, object.as_deref(), &frame.stop)
@@ -92,10 +109,24 @@ impl Run<'_> {
         }
     }
 
-    /// What the step destroys, by the name that a person knows it by: what it is `on`, else the service, database or queue
+    /// The undo of a step that a failure of this run may have done, if it destroys: nobody is asked in the middle of it.
+    fn destroys_when_taken_back<'a>(&self, turn: Turn<'a>) -> Option<&'a Call> {
+        let (config, children) = (self.engine.config, &self.plan.children);
+        let undo = turn.step.undo.as_ref()?;
+        let destroys = effect_of_call(undo, config, children) == Effect::Destroy;
+        let runbooks = || std::iter::once(&self.plan.runbook).chain(children.values());
+        let takes_back = move || {
+            runbooks().any(|runbook| {
+                let of_step = |step: &Step| step.on_failure == Some(OnFailure::Undo);
+                runbook.on_failure == OnFailure::Undo || runbook.steps.iter().any(of_step)
+            })
+        };
+        (destroys && takes_back()).then_some(undo)
+    }
+
+    /// What a call destroys, by the name that a person knows it by: what it is `on`, else the service, database or queue
     /// that is its object, else the step itself.
-    fn object(&self, turn: Turn<'_>) -> Result<String, Failure> {
-        let call = &turn.step.call;
+    fn object(&self, turn: Turn<'_>, call: &Call) -> Result<String, Failure> {
         let invocation = self
             .invocation(call, turn.scope)
             .map_err(Failure::Evaluation)?;

@@ -143,6 +143,12 @@ fn limits_of(covering: Vec<(CommandPath, Option<u64>)>) -> Vec<(CommandPath, u64
 }
 
 impl Run<'_> {
+    /// Whether a standing approval answers for whatever a step destroys, however many rows that are.
+    pub(super) fn is_approved_without_limit(&self, turn: Turn<'_>) -> bool {
+        let covering = covering(self.plan, turn.key);
+        !covering.is_empty() && limits_of(covering).is_empty()
+    }
+
     /// The leave that standing approvals give; none where there is none, and a person must be asked.
     ///
     /// The nearest one answers, and the limits of those around it hold too: a runbook within an approved one cannot do more

@@ -299,37 +299,60 @@ fn a_runbook_that_is_run_asks_for_itself_and_its_caller_does_not() {
     );
 }
 
-#[test]
-fn what_takes_a_failed_run_back_never_asks() {
+/// A run that fails and takes back what it did, which destroys.
+const TAKEN_BACK: &str = r#"
+    title = "x"
+    on_failure = "undo"
+    [[step]]
+    name = "a"
+    act.change = {}
+    undo = { act.destroy = {} }
+    [[step]]
+    name = "b"
+    act.change = {}
+    undo = { runbook.run = "test/other" }
+    [[step]]
+    name = "c"
+    act.look = {}
+    act.fail = "target"
+"#;
+
+fn taken_back(confirm: &[&str]) -> Ended {
     let bench = Bench {
         answer: Answer(Some(Ok(true))),
         others: vec![("test/other", DESTROYS)],
         config: protected(),
+        options: RunOptions {
+            confirm: confirm.iter().map(|name| (*name).to_owned()).collect(),
+            ..RunOptions::default()
+        },
         ..Bench::default()
     };
-    let ended = bench.run(
-        r#"
-        title = "x"
-        on_failure = "undo"
-        [[step]]
-        name = "a"
-        act.change = {}
-        undo = { act.destroy = {} }
-        [[step]]
-        name = "b"
-        act.change = {}
-        undo = { runbook.run = "test/other" }
-        [[step]]
-        name = "c"
-        act.look = {}
-        act.fail = "target"
-        "#,
-    );
+    bench.run(TAKEN_BACK)
+}
+
+#[test]
+fn what_takes_a_failed_run_back_never_asks() {
+    let ended = taken_back(&["a", "b"]);
     assert_eq!(ended.end.exit, ExitCode::Critical, "{}", ended.end.reason);
     assert!(ASKED.with_borrow(Vec::is_empty));
     assert_eq!(
         world(),
         ["change a", "change b", "look c", "destroy b/a", "destroy a"]
+    );
+}
+
+/// Nobody is asked in the middle of an undo, so it must be before the step that it takes back.
+#[test]
+fn a_step_whose_undo_destroys_is_agreed_to_before_it_begins() {
+    let ended = taken_back(&[]);
+    assert_eq!(ended.end.exit, ExitCode::NotNow, "{}", ended.end.reason);
+    assert!(world().is_empty());
+    assert!(
+        ended
+            .end
+            .reason
+            .contains("takes step a back, and that destroys")
     );
 }
 

@@ -665,6 +665,17 @@ fn a_list_that_was_only_read_starts_afresh_when_it_has_changed() {
     );
 }
 
+/// A caller who agreed to everything beforehand.
+fn agreeing() -> Bench {
+    Bench {
+        options: RunOptions {
+            yes: true,
+            ..RunOptions::default()
+        },
+        ..Bench::default()
+    }
+}
+
 const UNDOES: &str = r#"
     title = "x"
     on_failure = "undo"
@@ -705,7 +716,7 @@ const UNDONE_STEPS: [&str; 5] = ["a", "each[0]", "each[1]", "child/inner", "odd"
 fn cut_off_anywhere_what_must_be_taken_back_is_taken_back_once() {
     let fresh = || Bench {
         others: vec![UNDONE],
-        ..Bench::default()
+        ..agreeing()
     };
     let bench = fresh();
     assert_eq!(bench.run(UNDOES).end.exit, ExitCode::Critical);
@@ -731,7 +742,7 @@ fn cut_off_anywhere_what_must_be_taken_back_is_taken_back_once() {
         let bench = Bench {
             options: RunOptions {
                 settled,
-                ..RunOptions::default()
+                ..agreeing().options
             },
             ..bench
         };
@@ -770,12 +781,12 @@ fn an_undo_in_doubt_that_nobody_settles_is_stuck_and_not_run_twice() {
         act.look = {}
         act.fail = "target"
     "#;
-    let bench = Bench::default();
+    let bench = agreeing();
     bench.run(text);
     let cut = every_cut(&bench.journal).into_iter().rfind(|cut| {
         matches!(&cut.events.last().unwrap().0.event, Event::StepStarted(start) if start.undo && start.step.as_str() == "b")
     });
-    let bench = cut.unwrap().again(Bench::default());
+    let bench = cut.unwrap().again(agreeing());
     let ended = bench.resume(text);
     assert_eq!(ended.end.exit, ExitCode::Stuck);
     assert_eq!(
