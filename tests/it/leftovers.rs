@@ -19,8 +19,12 @@ const FORBIDDEN: &[(&str, &str)] = &[
 /// The folders of this machine that would betray where a text was written: this checkout and the home of who runs this.
 fn machine_folders() -> Vec<String> {
     let home = std::env::var("HOME").unwrap_or_default();
-    [env!("CARGO_MANIFEST_DIR").to_owned(), home]
+    // A checkout right below the root has a name that says nothing: `/src`.
+    let checkout = Some(env!("CARGO_MANIFEST_DIR")).filter(|path| path.matches('/').count() > 1);
+    checkout
+        .map(str::to_owned)
         .into_iter()
+        .chain([home])
         .filter(|folder| folder.len() > 1)
         .map(|folder| format!("{}/", folder.trim_end_matches('/')))
         .collect()
