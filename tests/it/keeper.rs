@@ -118,12 +118,15 @@ fn a_keeper_knows_nothing_and_is_gone_with_its_run() {
         panic!("one run has one keeper: {keepers:?}");
     };
     let folder = format!("/proc/{keeper}");
+    // It is there before it has come to itself.
+    zoo::until("the keeper has its name", || {
+        let name = std::fs::read_to_string(format!("{folder}/comm"));
+        name.is_ok_and(|name| name == "opsbook-keeper\n")
+    });
     let environment = std::fs::read(format!("{folder}/environ")).unwrap();
     assert_eq!(environment, b"");
     let cwd = std::fs::read_link(format!("{folder}/cwd")).unwrap();
     assert_eq!(cwd.to_str(), Some("/"));
-    let name = std::fs::read_to_string(format!("{folder}/comm")).unwrap();
-    assert_eq!(name, "opsbook-keeper\n");
     // It hears no request to end: it ends with its run.
     for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
         kill(*keeper, signal).unwrap();
