@@ -99,6 +99,12 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// Bytes in hexadecimal, in small letters: `ab01`.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A whole number with separators: `18,204`.
 #[must_use]
 pub fn thousands(number: u64) -> String {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::SourceFile;
+use crate::base::text::hexadecimal;
 use crate::event::{RunStarted, Source};
 use crate::model::InputType;
 use crate::plan::Plan;
@@ -79,11 +80,10 @@ impl Engine<'_> {
 
     fn source(&self, runbook: Option<String>, file: &SourceFile) -> (Source, String) {
         let text = self.masker.text(file.text());
-        let digest = Sha256::digest(&text);
         let source = Source {
             runbook,
             file: file.path().display().to_string(),
-            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: hexadecimal(&Sha256::digest(&text)),
         };
         (source, text)
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::base::text::hexadecimal;
 use crate::base::{Span, Status, text};
 use crate::event::{Event, StepStarted};
 use crate::model::ForEach;
@@ -186,6 +187,5 @@ pub(super) fn digest_of(items: &[Value]) -> String {
         hash.update(item.to_string());
         hash.update([b'\n']);
     }
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::base::{RunId, Verdict};
+use crate::base::{Effect, RunId, Verdict};
 use crate::event::Envelope;
 
 /// How sure the journal must be before it answers.
@@ -14,6 +14,29 @@ pub enum Durability {
     Written,
     /// Survives `kill -9` and loss of power from the moment the call returns.
     Durable,
+}
+
+impl Durability {
+    /// Of the event that says that something with this effect begins: what may change something is on the disk before.
+    #[must_use]
+    pub const fn before(effect: Effect) -> Self {
+        if effect.changes() {
+            Self::Durable
+        } else {
+            Self::Relaxed
+        }
+    }
+
+    /// Of the event that says how it ended: what a change did must not be forgotten with the process, or it would be in
+    /// doubt.
+    #[must_use]
+    pub const fn after(effect: Effect) -> Self {
+        if effect.changes() {
+            Self::Written
+        } else {
+            Self::Relaxed
+        }
+    }
 }
 
 /// Keeps the events of runs.

@@ -59,10 +59,7 @@ impl Engine<'_> {
         self.keep_changed(plan, &options.changed)?;
         let (_locked, taken_over) = self.hold(history.run(), plan, options, sink, stop).await?;
         let run = self.leg(Resumption::Resume, plan, history, options, sink);
-        let durability = match plan.effect.changes() {
-            true => Durability::Durable,
-            false => Durability::Relaxed,
-        };
+        let durability = Durability::before(plan.effect);
         run.begin(run.resumed(), durability)?;
         run.tell_of(taken_over);
         Ok(run.to_its_end(stop).await)

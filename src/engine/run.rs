@@ -229,10 +229,7 @@ impl Engine<'_> {
         let sources = self.keep_sources(plan)?;
         let recorder = Recorder::new(number, 0, self.masker, self.clock, self.journal, sink);
         let run = Run::new(self, plan, options, recorder);
-        let durability = match plan.effect.changes() {
-            true => Durability::Durable,
-            false => Durability::Relaxed,
-        };
+        let durability = Durability::before(plan.effect);
         let start = self.start_of(plan, options, sources);
         run.begin(Event::RunStarted(start), durability)?;
         if let Some(request) = request {

@@ -179,11 +179,7 @@ impl Run<'_> {
             undo: false,
             items: None,
         };
-        let durability = if effect.changes() {
-            Durability::Durable
-        } else {
-            Durability::Relaxed
-        };
+        let durability = Durability::before(effect);
         // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
         let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
         self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
@@ -422,7 +418,10 @@ impl Run<'_> {
             finished.saved.clone_from(&given.saved);
         }
         self.ledger.borrow_mut().note_end(ending.status);
-        self.record(Event::StepFinished(finished), kept(turn.effect));
+        self.record(
+            Event::StepFinished(finished),
+            Durability::after(turn.effect),
+        );
         StepEnd {
             status: ending.status,
             severity: ending.severity,
@@ -487,16 +486,6 @@ fn secrets_in<'a>(values: impl Iterator<Item = &'a Value>, typed: bool) -> Vec<S
     let mut found = Vec::new();
     values.for_each(|value| collect(value, typed, &mut found));
     found
-}
-
-/// How sure the journal must be of the end of a step: what one that may change something did must not be forgotten with
-/// the process, or it would be in doubt.
-const fn kept(effect: Effect) -> Durability {
-    if effect.changes() {
-        Durability::Written
-    } else {
-        Durability::Relaxed
-    }
 }
 
 pub(super) fn milliseconds(began: Instant) -> f64 {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::base::text::hexadecimal;
 use crate::base::{Effect, StepKey};
 use crate::book::Children;
 use crate::config::Config;
@@ -96,9 +97,6 @@ impl Plan {
             hash.update(runbook.source.text());
             hash.update([0]);
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hexadecimal(&hash.finalize())
     }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
+use crate::base::text::hexadecimal;
+
 use super::Dialect;
 
 /// The statement with its values in place of `?1`, `?2`, …, each a literal of the dialect. A text that is no SQL, and a
@@ -59,7 +61,7 @@ fn literal(value: &Value, dialect: Dialect) -> String {
             let Some(bytes) = bytes else {
                 return quoted(&value.to_string());
             };
-            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits = hexadecimal(&bytes);
             match dialect {
                 Dialect::Sqlite => format!("x'{digits}'"),
                 Dialect::Postgres => format!("'\\x{digits}'"),

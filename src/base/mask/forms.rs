@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::base::text::{neutral, one_line};
+use crate::base::text::{hexadecimal, neutral, one_line};
 
 use super::SHORTEST;
 
@@ -29,7 +29,7 @@ pub(super) fn of(secret: &str) -> Vec<String> {
             part.replace('\'', "''"),
         ]);
         forms.extend(escaped(part));
-        let digits: String = part.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let digits = hexadecimal(part.as_bytes());
         forms.push(digits.to_ascii_uppercase());
         forms.push(digits);
         forms.extend(base64_forms(part.as_bytes()));

@@ -7,6 +7,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::base::text::hexadecimal;
+
 /// The format that brought it.
 pub(super) const SINCE: i64 = 2;
 
@@ -58,14 +60,12 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<ChainHash> {
 
 /// The SHA-256 of a text, in hexadecimal.
 pub(super) fn sha256(text: &str) -> String {
-    ChainHash(Sha256::digest(text).into()).to_string()
+    hexadecimal(&Sha256::digest(text))
 }
 
 impl fmt::Display for ChainHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(&hexadecimal(&self.0))
     }
 }
 
