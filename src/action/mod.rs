@@ -1,5 +1,6 @@
 //! The actions: one file each, and one line each in the registry.
 
+mod api;
 mod ask;
 mod assert;
 mod command;
@@ -8,6 +9,7 @@ mod files;
 mod http;
 mod manual;
 mod measured;
+mod metrics;
 mod person;
 mod probe;
 mod process;
@@ -30,6 +32,7 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &metrics::Metrics,
     &command::Command,
     &shell::Shell,
     &files::Files,

@@ -9,6 +9,7 @@ mod init;
 mod journal;
 mod lint;
 mod load;
+mod metrics;
 mod policy;
 mod schema;
 mod scope;
@@ -19,8 +20,8 @@ mod wrangler;
 
 pub use cron::Cron;
 pub use estate::{
-    Auth, Config, Database, DatabaseKind, Demands, Freeze, Kv, ObjectStore, Policy, Queue,
-    QueueKind, Retention, SecretSource, Service,
+    Auth, Config, Database, DatabaseKind, Demands, Freeze, Kv, Metrics, MetricsKind, ObjectStore,
+    Policy, Queue, QueueKind, Retention, SecretSource, Service,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};
