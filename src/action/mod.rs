@@ -17,6 +17,7 @@ mod runbook;
 mod set;
 mod shell;
 mod sql;
+mod status_page;
 #[cfg(test)]
 mod testing;
 mod wait;
@@ -33,6 +34,7 @@ const REGISTRY: &[&dyn Action] = &[
     &sql::Sql,
     &database::Database,
     &metrics::Metrics,
+    &status_page::StatusPage,
     &command::Command,
     &shell::Shell,
     &files::Files,
