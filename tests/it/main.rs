@@ -36,6 +36,7 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod metrics;
 mod reports;
 mod resume;
 mod safety_page;

@@ -181,6 +181,14 @@ async fn what_is_no_page_is_told_as_what_it_is() {
         assert_eq!(error.kind, ErrorKind::Target);
         assert!(error.message.starts_with(words), "{error}");
     }
+    let server = serve(|_| {
+        let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"status\": {";
+        (cut.to_vec(), Then::Close)
+    })
+    .await;
+    let error = ask(&World::new(), &server, &[]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Target);
+    assert!(error.message.contains("middle of the body"), "{error}");
     for address in ["status.example.com", "ftp://status.example.com"] {
         let error = World::new()
             .run(&StatusPage, "get", text(address), &[])
