@@ -25,7 +25,7 @@ pub(super) fn request(
     let table = written_out(query, "parameters")?.trim_matches('/');
     if !TABLES.contains(&table) {
         let error = ActionError::config(format!("Sentry is not asked for {table:?} here"));
-        return Err(match nearest(table, TABLES.into_iter()) {
+        return Err(match nearest(table, TABLES) {
             Some(near) => error.help(format!("did you mean {near:?}?")),
             None => error.help(format!("write {}", TABLES.join(" or "))),
         });

@@ -265,6 +265,21 @@ async fn a_call_that_means_nothing_is_refused_before_it_is_sent() {
         assert_eq!(error.kind, ErrorKind::Config, "{error}");
         assert!(error.message.contains(words), "{error}");
     }
+    assert_eq!(server.seen(), Vec::<String>::new());
+
+    let error = ask(&World::new(), "up", Vec::new()).await.unwrap_err();
+    assert!(error.message.contains("no metrics to ask"), "{error}");
+    let mut world = estate(&server.url(""), MetricsKind::Prometheus);
+    let mut second = world.config.metrics[0].clone();
+    second.name = "second".to_owned();
+    world.config.metrics.push(second);
+    let error = ask(&world, "up", Vec::new()).await.unwrap_err();
+    assert!(error.help.unwrap().contains("main, second"));
+}
+
+#[tokio::test]
+async fn a_value_is_part_of_no_other_query_than_promql() {
+    let server = always("200 OK", "{}").await;
     for kind in [MetricsKind::Cloudflare, sentry()] {
         let world = estate(&server.url(""), kind);
         let spliced = Argument::Query(QueryText {
@@ -279,15 +294,6 @@ async fn a_call_that_means_nothing_is_refused_before_it_is_sent() {
         assert_eq!(error.unwrap_err().message, "a value is part of the query");
     }
     assert_eq!(server.seen(), Vec::<String>::new());
-
-    let error = ask(&World::new(), "up", Vec::new()).await.unwrap_err();
-    assert!(error.message.contains("no metrics to ask"), "{error}");
-    let mut world = estate(&server.url(""), MetricsKind::Prometheus);
-    let mut second = world.config.metrics[0].clone();
-    second.name = "second".to_owned();
-    world.config.metrics.push(second);
-    let error = ask(&world, "up", Vec::new()).await.unwrap_err();
-    assert!(error.help.unwrap().contains("main, second"));
 }
 
 #[tokio::test]
