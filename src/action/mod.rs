@@ -5,6 +5,7 @@ mod assert;
 mod command;
 mod database;
 mod files;
+mod health;
 mod http;
 mod manual;
 mod measured;
@@ -30,6 +31,7 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &health::Health,
     &command::Command,
     &shell::Shell,
     &files::Files,

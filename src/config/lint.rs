@@ -81,7 +81,7 @@ fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
         lint.extend(lint_value("auth", template, estate));
     }
     for check in &service.checks {
-        lint.extend(lint_check(check, estate));
+        lint.extend(lint_check(&check.step, estate));
     }
 }
 
