@@ -230,8 +230,10 @@ pub enum DatabaseKind {
     },
     /// A PostgreSQL server.
     Postgres {
-        /// `postgres://…`
+        /// `postgres://…`; the variable `DATABASE_URL` unless given.
         url: Option<Template>,
+        /// The password, where the URL has none.
+        password: Option<Template>,
     },
     /// Cloudflare D1.
     D1 {
@@ -239,6 +241,10 @@ pub enum DatabaseKind {
         name: String,
         /// The database's id.
         id: Option<String>,
+        /// The account that it belongs to; the variable `CLOUDFLARE_ACCOUNT_ID` unless given.
+        account: Option<Template>,
+        /// What proves who asks; the variable `CLOUDFLARE_API_TOKEN` unless given.
+        token: Option<Template>,
     },
 }
 
@@ -251,6 +257,22 @@ impl DatabaseKind {
             Self::Postgres { .. } => "postgres",
             Self::D1 { .. } => "d1",
         }
+    }
+
+    /// The templates in it, each with its key: a secret may stand in them.
+    pub fn templates(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let found = match self {
+            Self::Sqlite { .. } => [None, None],
+            Self::Postgres { url, password } => [
+                url.as_ref().map(|url| ("url", url)),
+                password.as_ref().map(|password| ("password", password)),
+            ],
+            Self::D1 { account, token, .. } => [
+                account.as_ref().map(|account| ("account", account)),
+                token.as_ref().map(|token| ("token", token)),
+            ],
+        };
+        found.into_iter().flatten()
     }
 }
 

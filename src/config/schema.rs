@@ -287,9 +287,24 @@ static DATABASE: TableShape = TableShape {
         ),
         Key::new("id", Shape::Text, "d1: its id at Cloudflare"),
         Key::new(
+            "account",
+            Shape::Text,
+            "d1: the account that it belongs to; CLOUDFLARE_ACCOUNT_ID unless given",
+        ),
+        Key::new(
+            "token",
+            Shape::Text,
+            "d1: what proves who asks, as {{ secret.cloudflare }}; CLOUDFLARE_API_TOKEN unless given",
+        ),
+        Key::new(
             "url",
             Shape::Text,
-            "postgres: where it is, as {{ secret.database_url }}",
+            "postgres: where it is, as {{ secret.database_url }}; DATABASE_URL unless given",
+        ),
+        Key::new(
+            "password",
+            Shape::Text,
+            "postgres: the password where the URL has none, as {{ secret.database_password }}; PGPASSWORD unless given",
         ),
         Key::new("path", Shape::Text, "sqlite: the file"),
         Key::new(

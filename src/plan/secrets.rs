@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::book::Children;
-use crate::config::{Auth, Config, DatabaseKind, Service};
+use crate::config::{Auth, Config, Service};
 use crate::expr::{names_in_expression, names_in_template};
 use crate::model::{Call, Expression, Node, Runbook, Step, Template};
 
@@ -96,10 +96,10 @@ fn of_service(service: &Service, found: &mut BTreeSet<String>) {
 
 fn of_databases(on: Option<&Node>, config: &Config, found: &mut BTreeSet<String>) {
     for database in &config.databases {
-        if on.is_none_or(|on| may_name(on, &database.name))
-            && let DatabaseKind::Postgres { url: Some(url) } = &database.kind
-        {
-            of_template(url, found);
+        if on.is_none_or(|on| may_name(on, &database.name)) {
+            for (_, template) in database.kind.templates() {
+                of_template(template, found);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod harness;
 mod http_server;
+mod postgres_cluster;
 mod terminal;
 mod zoo;
 
@@ -36,6 +37,7 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod postgres;
 mod reports;
 mod resume;
 mod safety_page;
