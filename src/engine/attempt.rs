@@ -214,6 +214,7 @@ impl Run<'_> {
             progress: &progress,
             cancel: cancelled,
             judged,
+            thresholds: step.warn.is_some() || step.critical.is_some(),
             may_change: !self.options.dry && !self.options.read_only,
             most_rows: self.ledger.borrow().standing.most_rows(key),
         };
