@@ -6,6 +6,7 @@ mod assert;
 mod command;
 mod database;
 mod files;
+mod health;
 mod http;
 mod manual;
 mod measured;
@@ -33,6 +34,7 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &health::Health,
     &metrics::Metrics,
     &status_page::StatusPage,
     &command::Command,

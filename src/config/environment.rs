@@ -10,7 +10,7 @@ pub(super) const TABLE: &str = "environment";
 pub(super) const DEFAULT: &str = "default_environment";
 
 /// The keys that an environment can lay over the base.
-pub(super) const OVERLAYS: [&str; 14] = [
+pub(super) const OVERLAYS: [&str; 15] = [
     "project",
     "store",
     "runbooks",
@@ -25,6 +25,7 @@ pub(super) const OVERLAYS: [&str; 14] = [
     "policy",
     "heartbeat",
     "journal",
+    "health",
 ];
 
 /// Whether a destroy asks for typed names.

@@ -6,7 +6,7 @@ use crate::expr::names_in_template;
 use crate::model::Template;
 use crate::sql::Dialect;
 
-use super::estate::{Auth, Config, DatabaseKind, Service};
+use super::estate::{Auth, Config, Service};
 
 /// What lint of runbooks needs to know of the configuration.
 #[must_use]
@@ -53,8 +53,12 @@ pub fn lint(config: &Config) -> Lint {
         look_at_access(&what, auth, &metrics.headers, &estate, &mut lint);
     }
     for database in &config.databases {
-        if let DatabaseKind::Postgres { url: Some(url) } = &database.kind {
-            lint.extend(lint_value("url", url, &estate));
+        for (key, template) in database.kind.templates() {
+            lint.extend(lint_value(key, template, &estate));
+            if matches!(key, "password" | "token") && !uses_secret(template) {
+                let owner = format!("database {:?}", database.name);
+                lint.mistakes.push(written_out(template, &owner));
+            }
         }
     }
     lint.mistakes.sort();
@@ -66,7 +70,7 @@ fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
     let what = format!("service {:?}", service.name);
     look_at_access(&what, service.auth.as_ref(), &service.headers, estate, lint);
     for check in &service.checks {
-        lint.extend(lint_check(check, estate));
+        lint.extend(lint_check(&check.step, estate));
     }
 }
 
@@ -86,14 +90,7 @@ fn look_at_access(
     if let Some(template) = secret
         && !uses_secret(template)
     {
-        // The line is not shown: what stands there is a secret.
-        lint.mistakes.push(
-            Diagnostic::new(format!(
-                "{}: the secret of {what} is written out",
-                template.place
-            ))
-            .help("take it from `{{ secret.NAME }}`, with its source under [secret]"),
-        );
+        lint.mistakes.push(written_out(template, what));
     }
     for (name, value) in headers {
         lint.extend(lint_value(name, value, estate));
@@ -101,6 +98,13 @@ fn look_at_access(
     for template in open.into_iter().chain(secret) {
         lint.extend(lint_value("auth", template, estate));
     }
+}
+
+/// The line is not shown: what stands there is a secret.
+fn written_out(template: &Template, owner: &str) -> Diagnostic {
+    let place = &template.place;
+    Diagnostic::new(format!("{place}: the secret of {owner} is written out"))
+        .help("take it from `{{ secret.NAME }}`, with its source under [secret]")
 }
 
 fn uses_secret(template: &Template) -> bool {

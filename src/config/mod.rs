@@ -1,10 +1,12 @@
 //! `opsbook.toml`: what the estate consists of, which environment is meant and where its secrets come from.
 
+mod check;
 mod cron;
 mod database;
 mod environment;
 mod estate;
 mod find;
+mod health;
 mod init;
 mod journal;
 mod lint;
@@ -20,8 +22,8 @@ mod wrangler;
 
 pub use cron::Cron;
 pub use estate::{
-    Auth, Config, Database, DatabaseKind, Demands, Freeze, Kv, Metrics, MetricsKind, ObjectStore,
-    Policy, Queue, QueueKind, Retention, SecretSource, Service,
+    Auth, Check, Config, Database, DatabaseKind, Demands, Freeze, Health, Kv, Metrics, MetricsKind,
+    Need, ObjectStore, Objective, Policy, Queue, QueueKind, Retention, SecretSource, Service,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};

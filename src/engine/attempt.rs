@@ -207,6 +207,8 @@ impl Run<'_> {
                 },
                 cancelled: cancelled.clone(),
             },
+            samples: self.engine.samples,
+            now: self.engine.clock.now(),
             resolve: &resolve,
             masker: self.engine.masker,
             progress: &progress,

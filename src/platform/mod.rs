@@ -7,6 +7,7 @@ pub mod dns;
 pub mod files;
 pub mod http;
 pub mod memory;
+pub mod postgres;
 pub mod process;
 pub mod rows;
 pub mod sqlite;

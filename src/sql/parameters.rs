@@ -22,6 +22,13 @@ pub fn with_literals(text: &str, parameters: &[Value], dialect: Dialect) -> Stri
     })
 }
 
+/// The statement of PostgreSQL with `$1`, `$2`, … in place of `?1`, `?2`, …: as its protocol has them. A text that is no
+/// SQL stays as it is, for the server to say so.
+#[must_use]
+pub fn with_dollars(text: &str) -> String {
+    replaced(text, Dialect::Postgres, |number| Some(format!("${number}")))
+}
+
 /// A part of a statement with the parameters that occur in it counted from one, and their values in that order.
 #[must_use]
 pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, Vec<Value>) {
@@ -168,6 +175,14 @@ mod tests {
             told.replace("e = 1", "e = TRUE")
         );
         assert_eq!(with_literals("SELECT '?1", &values, Sqlite), "SELECT '?1");
+    }
+
+    #[test]
+    fn postgres_has_dollars_for_its_parameters() {
+        assert_eq!(
+            super::with_dollars("SELECT '?1', \"?2\", ?1::text, a ? 'k' -- ?3\nWHERE b = ?12"),
+            "SELECT '?1', \"?2\", $1::text, a ? 'k' -- ?3\nWHERE b = $12"
+        );
     }
 
     #[test]

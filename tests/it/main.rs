@@ -10,6 +10,7 @@
 
 mod harness;
 mod http_server;
+mod postgres_cluster;
 mod terminal;
 mod zoo;
 
@@ -37,6 +38,7 @@ mod lint;
 mod locks;
 mod maintenance;
 mod metrics;
+mod postgres;
 mod reports;
 mod resume;
 mod safety_page;

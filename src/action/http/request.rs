@@ -220,6 +220,7 @@ mod tests {
                 auth: None,
                 headers: Vec::new(),
                 timeout: None,
+                objective: crate::config::Objective::default(),
                 checks: Vec::new(),
             };
             if let Ok(url) = url(&object, Some(&service)) {
