@@ -498,3 +498,29 @@ fn an_answer_that_is_no_status_page_is_no_all_clear() {
             .prints(words);
     }
 }
+
+#[test]
+fn a_check_of_a_service_may_ask_both() {
+    let server = HttpServer::scripted(|_, request| match request.path.as_str() {
+        "/api/v2/summary.json" => Answer::Json(200, SUMMARY),
+        _ => Answer::Json(
+            200,
+            r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"7.5"]}]}}"#,
+        ),
+    });
+    let url = server.url();
+    project(
+        "prometheus",
+        &server,
+        &format!(
+            "[[service.api.check]]\nname = \"errors\"\nmetrics.query = \"sum(errors)\"\nwarn = \"value | range_check('5')\"\n\
+             [[service.api.check]]\nname = \"vendor\"\nstatus_page.get = \"{url}\"\nstatus_page.components = \"D1\"\n"
+        ),
+    )
+    .run(&["health"])
+    .exits(2)
+    .prints("value 7.5 outside 0:5")
+    .prints("D1 major outage")
+    .prints("1 warning, 1 critical")
+    .never_shows("hunter2");
+}
