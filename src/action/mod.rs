@@ -11,6 +11,7 @@ mod measured;
 mod person;
 mod probe;
 mod process;
+mod redis;
 mod runbook;
 mod set;
 mod shell;
@@ -30,6 +31,7 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &redis::Redis,
     &command::Command,
     &shell::Shell,
     &files::Files,

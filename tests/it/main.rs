@@ -11,6 +11,7 @@
 mod harness;
 mod http_server;
 mod postgres_cluster;
+mod redis_server;
 mod terminal;
 mod zoo;
 
@@ -38,6 +39,7 @@ mod lint;
 mod locks;
 mod maintenance;
 mod postgres;
+mod redis;
 mod reports;
 mod resume;
 mod safety_page;
