@@ -8,6 +8,7 @@ pub mod files;
 pub mod http;
 pub mod memory;
 pub mod process;
+pub mod revocation;
 pub mod rows;
 pub mod sqlite;
 pub mod tcp;

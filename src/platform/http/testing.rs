@@ -3,14 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+pub(crate) use super::super::tls::testing::{Authority, Identity};
 
 /// An address that nobody listens at: it was a listener's a moment ago.
 pub(crate) async fn closed() -> SocketAddr {
@@ -175,100 +174,6 @@ pub(crate) async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> String
             _ => return text,
         }
     }
-}
-
-/// A certificate with its key.
-pub(crate) struct Identity {
-    certificate: CertificateDer<'static>,
-    key: Vec<u8>,
-}
-
-impl Identity {
-    pub(crate) fn acceptor(self, applications: &[&[u8]]) -> TlsAcceptor {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![self.certificate],
-                PrivateKeyDer::try_from(self.key).unwrap(),
-            )
-            .unwrap();
-        config.alpn_protocols = applications.iter().map(|name| name.to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// A certificate for `localhost` that vouches for itself.
-    pub(crate) fn self_signed() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters("localhost").self_signed(&key).unwrap();
-        Self {
-            certificate: certificate.der().clone(),
-            key: key.serialize_der(),
-        }
-    }
-}
-
-/// An authority that only the test trusts.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    folder: tempfile::TempDir,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut parameters = CertificateParams::default();
-        parameters.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        parameters
-            .distinguished_name
-            .push(DnType::CommonName, "Authority of a test");
-        let certificate = parameters.self_signed(&key).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("authority.pem"), certificate.pem()).unwrap();
-        Self {
-            issuer: Issuer::new(parameters, key),
-            folder,
-        }
-    }
-
-    /// Its certificate as a PEM file.
-    pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("authority.pem")
-    }
-
-    /// A certificate for a name, valid for years.
-    pub(crate) fn identity(&self, name: &str) -> Identity {
-        self.sign(&parameters(name))
-    }
-
-    /// A certificate for `localhost` that expired on 2024-03-01.
-    pub(crate) fn expired(&self) -> Identity {
-        let mut parameters = parameters("localhost");
-        parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(2024, 3, 1);
-        self.sign(&parameters)
-    }
-
-    fn sign(&self, parameters: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
-        Identity {
-            certificate: certificate.der().clone(),
-            key: key.serialize_der(),
-        }
-    }
-}
-
-fn parameters(name: &str) -> CertificateParams {
-    let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    parameters.distinguished_name = rcgen::DistinguishedName::new();
-    let subject = format!("Server {name} of a test");
-    parameters
-        .distinguished_name
-        .push(DnType::CommonName, subject);
-    parameters
 }
 
 /// A proxy that opens one tunnel to `server`, whatever it is asked for, and tells the head of that request.

@@ -493,7 +493,7 @@ async fn says_what_is_wrong_with_a_certificate() {
     let (error, told) = problem(&authority, Authority::new().identity("localhost")).await;
     assert_eq!(
         told.to_string(),
-        "the certificate of localhost is signed by an unknown issuer, CN=Authority of a test"
+        "the certificate of localhost is signed by an unknown issuer, CN=Authority of a test, whose certificate the server does not send"
     );
     assert!(matches!(error.cause, HttpCause::Tls(_)));
 }
