@@ -4,9 +4,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use super::super::tls::testing::{Authority, Identity};
@@ -15,6 +16,39 @@ pub(crate) use super::super::tls::testing::{Authority, Identity};
 pub(crate) async fn closed() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
+}
+
+/// An address that swallows whoever knocks, for as long as this lives: nothing there accepts, and the queue of those who wait is
+/// full, so that the system lets every further attempt go unanswered. None where the machine has no such address.
+pub(crate) struct BlackHole {
+    pub(crate) address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<std::net::TcpStream>,
+}
+
+impl BlackHole {
+    pub(crate) fn at(address: &str) -> Option<Self> {
+        let address: SocketAddr = address.parse().unwrap();
+        let socket = if address.is_ipv6() {
+            TcpSocket::new_v6()
+        } else {
+            TcpSocket::new_v4()
+        };
+        let socket = socket.ok()?;
+        socket.bind(address).ok()?;
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50));
+        while let Ok(stream) = knock() {
+            waiting.push(stream);
+        }
+        Some(Self {
+            address,
+            _listener: listener,
+            _waiting: waiting,
+        })
+    }
 }
 
 /// What a server does once it has sent its answer.
@@ -28,6 +62,8 @@ pub(crate) enum Then {
     Babble,
     /// Keeps the connection and sends nothing more.
     Hang,
+    /// Goes on sending letters for ever, one at a time.
+    Drip,
 }
 
 /// A server that is running.
@@ -137,6 +173,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     match then {
         Then::Babble => while stream.write_all(&[b'x'; 4096]).await.is_ok() {},
         Then::Hang => std::future::pending().await,
+        Then::Drip => {
+            let mut beat = tokio::time::interval(Duration::from_millis(5));
+            while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {
+                beat.tick().await;
+            }
+        }
         Then::Close | Then::Reset => {}
     }
     then

@@ -57,6 +57,18 @@ pub enum TlsProblem {
         /// The day, as `2026-01-31`; `an unknown day` when the certificate cannot be read.
         on: String,
     },
+    /// It is valid by the server's clock and not by this machine's: one of them is wrong.
+    #[error(
+        "{problem}; by the server's clock it is valid: that says {server} UTC, this machine's {own} UTC"
+    )]
+    Clocks {
+        /// What is wrong by this machine's clock.
+        problem: Box<TlsProblem>,
+        /// What the server's clock says: `2026-01-31 12:00`.
+        server: String,
+        /// What this machine's clock says.
+        own: String,
+    },
     /// It belongs to another server.
     #[error("the certificate is not for {name} but for {names}")]
     WrongName {
@@ -137,6 +149,9 @@ impl TlsProblem {
             ),
             Self::NotYetValid { .. } => {
                 Some("set the clock right, or wait until the certificate is valid")
+            }
+            Self::Clocks { .. } => {
+                Some("compare both clocks with the right time (timedatectl) and set the wrong one")
             }
             Self::WrongName { .. } => Some(
                 "ask for one of these names, or let the server have a certificate that names this one",
