@@ -10,6 +10,7 @@ pub mod memory;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+pub mod revocation;
 pub mod rows;
 pub mod sqlite;
 pub mod tcp;

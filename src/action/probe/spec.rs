@@ -26,6 +26,12 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     required: false,
                     help: "A PEM file of authorities to trust beside the system's",
                 },
+                OptionSpec {
+                    name: "revocation",
+                    kind: Kind::Boolean,
+                    required: false,
+                    help: "Whether to fetch the lists of revoked certificates that the certificates name; true unless said",
+                },
             ],
             TLS,
         ),
@@ -85,6 +91,22 @@ const TLS: &[OutputSpec] = &[
     output(
         "problem",
         "What is wrong with the certificate, null if nothing is",
+    ),
+    output(
+        "chain",
+        "How many certificates lead to an authority, the server's own included",
+    ),
+    output(
+        "chain_expires_in",
+        "Whole days until the first certificate of that chain expires",
+    ),
+    output(
+        "revoked",
+        "Whether the issuer revoked a certificate of that chain; null when that cannot be told",
+    ),
+    output(
+        "revocation",
+        "Why it cannot be told, or when and why it was revoked; null when none was",
     ),
 ];
 
