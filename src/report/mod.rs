@@ -65,6 +65,8 @@ pub struct Style {
     pub colour: bool,
     /// How many terminal cells a line may take.
     pub width: usize,
+    /// Whether every line is shown, however many of them are well.
+    pub whole: bool,
 }
 
 impl Default for Style {
@@ -72,6 +74,7 @@ impl Default for Style {
         Self {
             colour: false,
             width: 80,
+            whole: false,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::Map;
 
-use crate::base::StepKey;
+use crate::base::{StepKey, text};
 use crate::config::{Check, Service};
 use crate::event::{CheckOf, StepFinished};
 use crate::expr::Scope;
@@ -43,6 +43,7 @@ impl Run<'_> {
         stop: StopSignal,
     ) -> Result<Outputs, ActionError> {
         let asked = self.asked(request)?;
+        self.ledger.borrow_mut().runners.insert(step.clone());
         let config = self.engine.config;
         let series: Vec<Series> = asked
             .iter()
@@ -73,6 +74,8 @@ impl Run<'_> {
             queue.done(index);
             for known in needs.take(index, end) {
                 told.tell(known, &scope);
+                let far = format!("{} of {}", told.number(), text::count(asked.len(), "check"));
+                self.recorder.progress(step, &far);
             }
         }
         told.outputs()

@@ -1,6 +1,7 @@
 //! The format `table`: what a person reads when the run is over. The bad line stands out, the reason is beside it, the
 //! next command and the verdict are last.
 
+mod checks;
 mod closing;
 mod grid;
 mod rows;
@@ -101,15 +102,22 @@ impl Table {
         if self.summary.steps.is_empty() {
             return Vec::new();
         }
-        let shown = fold::shown(&self.summary);
+        let folded = fold::folded(&self.summary, self.style.whole);
         let dry = self.summary.start.as_ref().is_some_and(|start| start.dry);
-        let fitted = steps::table(&shown, dry, self.style);
-        let room = match &fitted.widths {
-            Some(widths) if fitted.cut => widths.last().copied(),
-            Some(_) | None => None,
+        let (mut table, room) = match folded.of_checks {
+            true => checks::table(&folded.lines, dry, self.style),
+            false => steps::table(&folded.lines, dry, self.style),
         };
-        let remarks = steps::remarks(&shown, &self.said, dry, room, self.style);
-        vec![fitted.text, remarks]
+        if let Some(words) = &folded.left_out {
+            let more = if folded.lines.is_empty() {
+                ""
+            } else {
+                "… and "
+            };
+            table.push_str(&remark(&format!("{more}{words}; -v shows all"), self.style));
+        }
+        let remarks = steps::remarks(&folded.lines, &self.said, dry, room, self.style);
+        vec![table, remarks]
     }
 }
 
