@@ -121,6 +121,36 @@ impl Table {
     }
 }
 
+/// How a run ended and what that rests on, as lines.
+pub(super) fn verdict_lines(summary: &Summary, style: Style) -> Vec<String> {
+    lines_of(&closing::verdict(summary, style))
+}
+
+/// The findings of a run, as lines.
+pub(super) fn finding_lines(summary: &Summary, style: Style) -> Vec<String> {
+    match summary.findings.is_empty() {
+        true => Vec::new(),
+        false => lines_of(&closing::findings(summary, style)),
+    }
+}
+
+/// All of a run but how it ended, as lines.
+pub(super) fn body_lines(summary: &Summary, style: Style) -> Vec<String> {
+    let table = Table {
+        style,
+        summary: summary.clone(),
+        said: Said::default(),
+        notes: Notes::default(),
+    };
+    let blocks: Vec<String> = table.blocks().collect();
+    let body = blocks.split_last().map_or(&[][..], |(_, body)| body);
+    lines_of(&body.join("\n"))
+}
+
+fn lines_of(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
 /// The table that a step shows, under its name.
 fn shown_block(line: &StepLine, style: Style) -> Option<String> {
     let table = line.end.as_ref()?.table.as_ref()?;
