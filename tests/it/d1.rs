@@ -216,9 +216,9 @@ fn what_goes_wrong_is_told_apart() {
     let (code, detail) = failed(project(&api, &id), &format!("{ask}\ntimeout = \"300ms\""));
     assert_eq!(code, 2, "{detail}");
     assert!(detail.contains("no answer within"), "{detail}");
-    let (code, detail) = failed(project(&api, &id), "sql.query = \"SELECT n FROM nothing\"");
+    let (code, detail) = failed(project(&api, &id), "sql.query = \"SELECT n FROM nowhere\"");
     assert_eq!(code, 2, "{detail}");
-    assert!(detail.contains("no such table: nothing"), "{detail}");
+    assert!(detail.contains("no such table: nowhere"), "{detail}");
 }
 
 /// Once unless the step says more, so that a limit of requests is not used up by asking again.
