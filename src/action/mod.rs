@@ -1,13 +1,16 @@
 //! The actions: one file each, and one line each in the registry.
 
+mod api;
 mod ask;
 mod assert;
 mod command;
 mod database;
 mod files;
+mod health;
 mod http;
 mod manual;
 mod measured;
+mod metrics;
 mod person;
 mod probe;
 mod process;
@@ -16,6 +19,7 @@ mod runbook;
 mod set;
 mod shell;
 mod sql;
+mod status_page;
 #[cfg(test)]
 mod testing;
 mod wait;
@@ -31,6 +35,9 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &health::Health,
+    &metrics::Metrics,
+    &status_page::StatusPage,
     &redis::Redis,
     &command::Command,
     &shell::Shell,

@@ -193,6 +193,7 @@ impl App {
             masker,
             journal,
             locks: journal,
+            samples: journal,
             machine,
             prompt,
             toolbox: &InstalledTools::of(environment, machine),

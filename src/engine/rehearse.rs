@@ -122,6 +122,7 @@ impl Run<'_> {
             effect: turn.effect,
             undo: false,
             items: None,
+            check: None,
         };
         self.record(Event::StepStarted(started), Durability::Relaxed);
         let mut detail = one_line(&preview.sent);
@@ -193,6 +194,7 @@ impl Run<'_> {
             effect: turn.effect,
             undo: false,
             items: None,
+            check: None,
         };
         self.record(Event::StepStarted(started), Durability::Relaxed);
         let look = self.try_again(turn).await;

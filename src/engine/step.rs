@@ -178,6 +178,7 @@ impl Run<'_> {
             effect,
             undo: false,
             items: None,
+            check: turn.frame.check.map(|check| check.of.clone()),
         };
         let durability = Durability::before(effect);
         // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
@@ -408,6 +409,7 @@ impl Run<'_> {
             stopped: given.stopped,
             withheld: sensitive,
             preview: given.preview,
+            check: frame.check.map(|check| check.of.clone()),
         };
         let seen = frame
             .referred
@@ -417,11 +419,16 @@ impl Run<'_> {
             finished.outputs = outputs;
             finished.saved.clone_from(&given.saved);
         }
-        self.ledger.borrow_mut().note_end(ending.status);
-        self.record(
-            Event::StepFinished(finished),
-            Durability::after(turn.effect),
-        );
+        match frame.check {
+            Some(check) => check.end.set(Some(Box::new(finished))),
+            None => {
+                self.ledger.borrow_mut().note_end(ending.status);
+                self.record(
+                    Event::StepFinished(finished),
+                    Durability::after(turn.effect),
+                );
+            }
+        }
         StepEnd {
             status: ending.status,
             severity: ending.severity,

@@ -95,6 +95,7 @@ pub(crate) fn step_started(step: &str) -> Event {
         effect: Effect::Read,
         undo: false,
         items: None,
+        check: None,
     })
 }
 
@@ -125,6 +126,7 @@ pub(crate) fn step_finished(step: &str, status: Status) -> StepFinished {
         stopped: false,
         withheld: false,
         preview: None,
+        check: None,
     }
 }
 
@@ -316,6 +318,7 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
                 stopped: flags.1,
                 withheld: flags.2,
                 preview: preview.map(|(sent, rows)| Preview { sent, rows }),
+                check: None,
             })
         })
 }
@@ -409,6 +412,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
                     effect,
                     undo,
                     items,
+                    check: None,
                 })
             }),
         (any_key(), any::<u32>(), any_text(), any::<u64>()).prop_map(

@@ -118,7 +118,7 @@ fn of_step(line: &StepLine, dry: bool) -> Point<'_> {
         Status::Warning | Status::Critical => Outcome::Failed,
         Status::Unknown | Status::InDoubt | Status::UndoFailed => Outcome::Errored,
         Status::NotRun if is_bad(line) => Outcome::Errored,
-        Status::Skipped | Status::NotRun | Status::Undone => Outcome::Skipped,
+        Status::Affected | Status::Skipped | Status::NotRun | Status::Undone => Outcome::Skipped,
     };
     let end = line.end.as_ref();
     Point {
@@ -205,7 +205,8 @@ mod tests {
         assert_eq!(
             outcomes,
             [
-                Passed, Failed, Failed, Errored, Skipped, Skipped, Skipped, Errored, Errored
+                Passed, Failed, Failed, Errored, Skipped, Skipped, Skipped, Skipped, Errored,
+                Errored
             ]
         );
     }

@@ -56,7 +56,7 @@ fn json_holds_everything_under_stable_names() {
         "step": "count", "action": "sql.query", "effect": "read", "status": "critical", "started": false,
         "severity": "P1", "failed": true, "took_ms": 12.0, "detail": "", "help": "look", "attempts": 1,
         "outputs": {"n": 18204}, "saved": {}, "table": {"columns": ["n"], "rows": [[18204]]},
-        "sensitive": false, "artifact": null, "preview": null, "place": null,
+        "sensitive": false, "artifact": null, "preview": null, "check": null, "place": null,
     });
     assert_eq!(value["steps"][0], step);
     assert_eq!(value["steps"][1]["status"], "not-run");

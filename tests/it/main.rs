@@ -40,6 +40,7 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod metrics;
 mod postgres;
 mod redis;
 mod reports;

@@ -44,6 +44,7 @@ fn estate(url: &str) -> World {
         auth: Some(Auth::Bearer(template("hidden"))),
         headers: vec![("x-team".to_owned(), template("ops"))],
         timeout: None,
+        objective: crate::config::Objective::default(),
         checks: Vec::new(),
     });
     world

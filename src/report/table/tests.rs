@@ -183,6 +183,7 @@ fn prune() -> Vec<Event> {
             effect,
             undo: false,
             items: None,
+            check: None,
         })
     };
     vec![
