@@ -84,5 +84,9 @@ fn failure(error: &HttpError) -> ActionError {
         Blame::Target | Blame::Request => ActionError::target(message),
         Blame::Own => ActionError::own(message),
     };
+    let failure = match error.remedy() {
+        Some(remedy) => failure.help(remedy),
+        None => failure,
+    };
     failure.outputs(outputs::of_failure(error))
 }

@@ -147,6 +147,16 @@ pub enum HttpCause {
         /// Whether that is the size that the head of the response promises.
         promised: bool,
     },
+    /// The body is larger than what is taken once it is unpacked.
+    #[error("the body is over the limit of {limit}: {packed} of {encoding} unpack to more")]
+    Bomb {
+        /// What is taken.
+        limit: Size,
+        /// What was sent.
+        packed: Size,
+        /// `gzip` or `deflate`.
+        encoding: &'static str,
+    },
     /// The body cannot be unpacked.
     #[error("the {encoding} body cannot be unpacked: {reason}")]
     Encoding {

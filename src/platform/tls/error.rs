@@ -165,10 +165,10 @@ impl TlsProblem {
             Self::IncompleteChain { .. } => Some(
                 "let the server send its whole chain (fullchain.pem); where that issuer is one's own authority, name its file with `ca`",
             ),
-            Self::Invalid { .. }
-            | Self::Handshake { .. }
-            | Self::Name { .. }
-            | Self::Authorities { .. } => None,
+            Self::Handshake { .. } => {
+                Some("is it the right port, and does it speak TLS without anything before it?")
+            }
+            Self::Invalid { .. } | Self::Name { .. } | Self::Authorities { .. } => None,
         }
     }
 }
