@@ -5,7 +5,9 @@ mod assert;
 mod command;
 mod database;
 mod files;
+mod headers;
 mod health;
+mod health_bench;
 mod http;
 mod manual;
 mod measured;
@@ -32,6 +34,7 @@ const REGISTRY: &[&dyn Action] = &[
     &sql::Sql,
     &database::Database,
     &health::Health,
+    &headers::Headers,
     &command::Command,
     &shell::Shell,
     &files::Files,
