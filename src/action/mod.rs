@@ -6,7 +6,9 @@ mod assert;
 mod command;
 mod database;
 mod files;
+mod headers;
 mod health;
+mod health_bench;
 mod http;
 mod manual;
 mod measured;
@@ -39,6 +41,7 @@ const REGISTRY: &[&dyn Action] = &[
     &metrics::Metrics,
     &status_page::StatusPage,
     &redis::Redis,
+    &headers::Headers,
     &command::Command,
     &shell::Shell,
     &files::Files,

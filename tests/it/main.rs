@@ -30,6 +30,7 @@ mod exits;
 mod foreign;
 mod gate;
 mod github;
+mod health;
 mod heartbeat;
 mod journal;
 mod keeper;
