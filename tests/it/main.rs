@@ -53,3 +53,4 @@ mod servers;
 mod signals;
 mod sql_effects;
 mod store;
+mod watch;
