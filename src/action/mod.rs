@@ -3,10 +3,12 @@
 mod api;
 mod ask;
 mod assert;
+mod baseline;
 mod command;
 mod database;
 mod files;
 mod health;
+mod health_report;
 mod http;
 mod manual;
 mod measured;
@@ -36,6 +38,7 @@ const REGISTRY: &[&dyn Action] = &[
     &sql::Sql,
     &database::Database,
     &health::Health,
+    &baseline::Baselines,
     &metrics::Metrics,
     &status_page::StatusPage,
     &redis::Redis,
