@@ -6,7 +6,7 @@ use crate::base::Effect;
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, CheckRequest, Invocation};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
 
-use super::health_bench;
+use super::{health_bench, health_report};
 
 /// `health.check`.
 pub(super) struct Health;
@@ -14,7 +14,7 @@ pub(super) struct Health;
 static SPEC: ActionSpec = ActionSpec {
     name: "health",
     summary: "Run the checks of the configuration",
-    verbs: &[CHECK, health_bench::VERB],
+    verbs: &[CHECK, health_bench::VERB, health_report::VERB],
     options: &[],
     outputs: &[],
     timeout: None,
@@ -72,6 +72,7 @@ impl Action for Health {
                     context.nested.check(&request, context.step).await
                 }
                 "bench" => health_bench::bench(invocation, context).await,
+                "report" => health_report::run(invocation, context),
                 other => Err(ActionError::config(format!("health has no verb {other:?}"))),
             }
         })
