@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Masker, RunId, StepKey};
 use crate::event::{
-    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunApproved, RunFinished,
+    ApprovalRequested, Envelope, Event, FindingRaised, Measure, Preview, RunApproved, RunFinished,
     RunResumed, StepFinished, StepTable, VERSION,
 };
 
@@ -186,8 +186,23 @@ fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
             sent: masker.text(&preview.sent),
             ..preview
         }),
+        measures: end
+            .measures
+            .into_iter()
+            .filter(|measure| !hides_in_measure(masker, measure))
+            .collect(),
         ..end
     }
+}
+
+/// Whether a number or its limits are a secret: half of it says nothing.
+fn hides_in_measure(masker: &Masker, measure: &Measure) -> bool {
+    let value = measure.value.map(|value| value.to_string());
+    [&value, &measure.warn, &measure.critical]
+        .into_iter()
+        .flatten()
+        .chain([&measure.name])
+        .any(|text| masker.finds_in(text))
 }
 
 fn masked_map(masker: &Masker, map: Map<String, Value>) -> Map<String, Value> {

@@ -12,6 +12,7 @@ mod markdown;
 mod measures;
 mod monitoring;
 mod notes;
+mod performance;
 mod points;
 mod prometheus;
 mod said;
