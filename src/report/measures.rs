@@ -63,10 +63,10 @@ impl Saved {
             .map(|(name, number)| (name.as_str(), plain(number)))
     }
 
-    /// The numbers of the steps that count: of each how long it took, then what it saved.
-    pub(super) fn measures<'a>(&'a self, summary: &'a Summary) -> Vec<Measure<'a>> {
+    /// The numbers of the steps that count and are no checks: of each how long it took, then what it saved.
+    pub(super) fn measures_of_steps<'a>(&'a self, summary: &'a Summary) -> Vec<Measure<'a>> {
         let mut measures = Vec::new();
-        for line in summary.counted() {
+        for line in summary.counted().filter(|line| line.check.is_none()) {
             let step = line.step.as_str();
             let took = line.end.as_ref().and_then(|end| end.took_ms);
             measures.extend(took.map(|ms| Measure {
@@ -138,7 +138,7 @@ mod tests {
         ]);
         let summary = Summary::of(&stream);
         let told: Vec<String> = saved
-            .measures(&summary)
+            .measures_of_steps(&summary)
             .iter()
             .map(|measure| format!("{} {:?} {}", measure.step, measure.name, measure.text))
             .collect();

@@ -37,6 +37,7 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod monitoring;
 mod postgres;
 mod reports;
 mod resume;
