@@ -42,6 +42,8 @@ pub struct Config {
     pub kvs: Vec<Kv>,
     /// `[object.*]`
     pub objects: Vec<ObjectStore>,
+    /// `[metrics.*]`
+    pub metrics: Vec<Metrics>,
     /// `[window.*]`
     pub windows: Vec<Window>,
     /// `retention` of `[journal]`: the age from which on `runs prune` takes runs out.
@@ -205,6 +207,51 @@ pub enum Auth {
     },
 }
 
+/// `[metrics.NAME]`: a system that measures and can be asked.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Its name.
+    pub name: String,
+    /// What answers.
+    pub kind: MetricsKind,
+    /// Prometheus and Sentry: the base of its URLs, without the last slash. Cloudflare: where its GraphQL is.
+    pub url: String,
+    /// How a request proves who sends it.
+    pub auth: Option<Auth>,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// How long a request may take unless a step says otherwise.
+    pub timeout: Option<Span>,
+}
+
+/// What answers questions about metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricsKind {
+    /// Prometheus, or what answers like it: queries are PromQL.
+    Prometheus,
+    /// Cloudflare's analytics: queries are GraphQL.
+    Cloudflare,
+    /// Sentry: queries are its tables of events and their counts.
+    Sentry {
+        /// The name of the organization in URLs.
+        organization: String,
+        /// The number of the project that is looked at; all that the token may see unless given.
+        project: Option<String>,
+    },
+}
+
+impl MetricsKind {
+    /// The word in `kind`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Prometheus => "prometheus",
+            Self::Cloudflare => "cloudflare",
+            Self::Sentry { .. } => "sentry",
+        }
+    }
+}
+
 /// `[database.NAME]`
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -360,6 +407,11 @@ impl Config {
                 .windows
                 .iter()
                 .map(|window| window.name.clone())
+                .collect(),
+            metrics: self
+                .metrics
+                .iter()
+                .map(|metrics| metrics.name.clone())
                 .collect(),
         }
     }

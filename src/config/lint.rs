@@ -21,6 +21,7 @@ pub fn lint_estate(config: &Config) -> LintEstate {
             queues: names(&config.queues, |queue| &queue.name),
             deploys: Vec::new(),
             windows: names(&config.windows, |window| &window.name),
+            metrics: names(&config.metrics, |metrics| &metrics.name),
         },
         secrets: names(&config.secrets, |(name, _)| name),
         dialects: config
@@ -46,6 +47,11 @@ pub fn lint(config: &Config) -> Lint {
     for service in &config.services {
         look_at_service(service, &estate, &mut lint);
     }
+    for metrics in &config.metrics {
+        let what = format!("metrics {:?}", metrics.name);
+        let auth = metrics.auth.as_ref();
+        look_at_access(&what, auth, &metrics.headers, &estate, &mut lint);
+    }
     for database in &config.databases {
         for (key, template) in database.kind.templates() {
             lint.extend(lint_value(key, template, &estate));
@@ -61,7 +67,22 @@ pub fn lint(config: &Config) -> Lint {
 }
 
 fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
-    let (open, secret) = match &service.auth {
+    let what = format!("service {:?}", service.name);
+    look_at_access(&what, service.auth.as_ref(), &service.headers, estate, lint);
+    for check in &service.checks {
+        lint.extend(lint_check(&check.step, estate));
+    }
+}
+
+/// How requests prove who sends them.
+fn look_at_access(
+    what: &str,
+    auth: Option<&Auth>,
+    headers: &[(String, Template)],
+    estate: &LintEstate,
+    lint: &mut Lint,
+) {
+    let (open, secret) = match auth {
         Some(Auth::Bearer(token)) => (None, Some(token)),
         Some(Auth::Basic { user, password }) => (Some(user), Some(password)),
         None => (None, None),
@@ -69,17 +90,13 @@ fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
     if let Some(template) = secret
         && !uses_secret(template)
     {
-        let owner = format!("service {:?}", service.name);
-        lint.mistakes.push(written_out(template, &owner));
+        lint.mistakes.push(written_out(template, what));
     }
-    for (name, value) in &service.headers {
+    for (name, value) in headers {
         lint.extend(lint_value(name, value, estate));
     }
     for template in open.into_iter().chain(secret) {
         lint.extend(lint_value("auth", template, estate));
-    }
-    for check in &service.checks {
-        lint.extend(lint_check(&check.step, estate));
     }
 }
 
@@ -124,6 +141,10 @@ mod tests {
             look("[database.main]\nkind = \"postgres\"\nurl = \"postgres://ops:hunter2@db.example.com/x\"\n")
                 .starts_with("opsbook.toml:3:8: a password in a URL is written out")
         );
+        assert!(
+            look("[metrics.main]\nkind = \"cloudflare\"\nauth.bearer = \"hunter2\"\n")
+                .starts_with("opsbook.toml:3:16: the secret of metrics \"main\" is written out")
+        );
     }
 
     #[test]
@@ -139,6 +160,12 @@ mod tests {
                 "[secret]\nmonitor = { env = \"M\" }\n[service.api]\nauth.bearer = \"{{ secret.monitor }}\"\n"
             ),
             ""
+        );
+        assert!(
+            look(
+                "[metrics.main]\nkind = \"cloudflare\"\nauth.bearer = \"{{ secret.analytics }}\"\n"
+            )
+            .contains("unknown secret \"analytics\"")
         );
     }
 }

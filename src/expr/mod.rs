@@ -19,7 +19,7 @@ mod thresholds;
 mod unknown;
 mod value;
 
-pub use argument::{Argument, Judgement, ShellText, SqlText};
+pub use argument::{Argument, Judgement, QueryText, ShellText, SqlText};
 pub use error::EvalError;
 pub use evaluator::Evaluator;
 pub use filters::{FILTERS, FUNCTIONS, TESTS};

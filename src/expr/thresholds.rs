@@ -6,6 +6,7 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, UnaryOpKind};
 use minijinja::value::ValueKind;
 
 use super::compare::Comparison;
+use super::filters::AlertRange;
 use super::machine::Machine;
 use super::names::extent;
 use super::{Scope, judge};
@@ -209,10 +210,7 @@ fn number(value: &Value) -> Option<f64> {
 /// A range in the syntax of the monitoring plugins. What is none has made the condition err already.
 fn written(value: &Value) -> Option<String> {
     let range = value.as_str()?.trim();
-    let bounds = range.strip_prefix('@').unwrap_or(range);
-    let (low, high) = bounds.split_once(':').unwrap_or(("", bounds));
-    let is_bound = |text: &str| text.is_empty() || text.parse().is_ok_and(f64::is_finite);
-    let is_range = !bounds.is_empty() && (low == "~" || is_bound(low)) && is_bound(high);
+    let is_range = range.parse::<AlertRange>().is_ok();
     is_range.then(|| range.to_owned())
 }
 

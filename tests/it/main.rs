@@ -11,6 +11,7 @@
 mod harness;
 mod http_server;
 mod postgres_cluster;
+mod redis_server;
 mod terminal;
 mod zoo;
 
@@ -37,8 +38,10 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod metrics;
 mod monitoring;
 mod postgres;
+mod redis;
 mod reports;
 mod resume;
 mod safety_page;
