@@ -40,6 +40,7 @@ mod locks;
 mod maintenance;
 mod metrics;
 mod monitoring;
+mod monitoring_page;
 mod postgres;
 mod redis;
 mod reports;

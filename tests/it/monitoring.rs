@@ -10,20 +10,20 @@ use tempfile::TempDir;
 
 use crate::harness::{WATCHDOG, exit_code};
 use crate::http_server::{Answer, HttpServer};
+use crate::monitoring_page::blocks_of;
 
 /// Nagios refuses to work as root.
 const USER: &str = "nobody";
 
-/// One service of Nagios for each service of the estate, one for several of them, and one that cannot begin: its name,
-/// the services, and the limit of the run.
-const CHECKS: [(&str, &str, &str); 7] = [
-    ("web", "web", "50s"),
-    ("queue", "queue", "50s"),
-    ("api", "api", "50s"),
-    ("auth", "auth", "50s"),
-    ("all", "web queue api auth", "50s"),
-    ("late", "hole", "1s"),
-    ("typo", "wbe", "50s"),
+/// One service of Nagios for each service of the estate, one for several, one whose time is over, and one that cannot begin.
+const CHECKS: [(&str, &str); 7] = [
+    ("web", "web"),
+    ("queue", "queue"),
+    ("api", "api"),
+    ("auth", "auth"),
+    ("several", "web queue api auth"),
+    ("late", "hole"),
+    ("typo", "wbe"),
 ];
 
 fn estate(url: &str) -> String {
@@ -87,7 +87,26 @@ fn server() -> HttpServer {
     })
 }
 
+/// The definitions of the page, for each of the services, with what they lean on.
 fn objects(program: &Path, folder: &Path) -> String {
+    let page = blocks_of("nagios").concat();
+    let (command, service) = page.split_at(page.find("define service").unwrap());
+    let command = command
+        .replace("/usr/local/bin/opsbook", &program.display().to_string())
+        .replace("/etc/opsbook", &folder.display().to_string())
+        .replace("/var/lib/opsbook", &folder.display().to_string());
+    let limited = command
+        .replace("opsbook-health", "opsbook-late")
+        .replace("--timeout 50s", "--timeout 1s");
+    let services = CHECKS.map(|(name, services)| {
+        let own = match name {
+            "late" => "opsbook-late",
+            _ => "opsbook-health",
+        };
+        service
+            .replace("opsbook-health!api", &format!("{own}!{services}"))
+            .replace("  api\n", &format!("  {name}\n"))
+    });
     let days = [
         "sunday",
         "monday",
@@ -98,26 +117,17 @@ fn objects(program: &Path, folder: &Path) -> String {
         "saturday",
     ];
     let days = days.map(|day| format!("  {day} 00:00-24:00\n")).concat();
-    let mut text = format!(
-        "define timeperiod{{\n  timeperiod_name always\n  alias always\n{days}}}\n\
-         define command{{\n  command_name opsbook-health\n  command_line {} --config {folder}/opsbook.toml \
-         --store {folder}/opsbook.db health $ARG1$ --format monitoring --timeout $ARG2$\n}}\n\
-         define contact{{\n  contact_name operator\n  host_notification_period always\n  service_notification_period always\n  \
+    let usual = "  check_period always\n  notification_period always\n  contacts operator\n";
+    format!(
+        "{command}{limited}{}\
+         define timeperiod {{\n  timeperiod_name always\n  alias always\n{days}}}\n\
+         define contact {{\n  contact_name operator\n  host_notification_period always\n  service_notification_period always\n  \
          host_notification_options n\n  service_notification_options n\n  host_notification_commands opsbook-health\n  \
          service_notification_commands opsbook-health\n}}\n\
-         define host{{\n  host_name estate\n  address 127.0.0.1\n  max_check_attempts 1\n  check_period always\n  \
-         contacts operator\n  notification_period always\n}}\n",
-        program.display(),
-        folder = folder.display(),
-    );
-    for (name, services, limit) in CHECKS {
-        text.push_str(&format!(
-            "define service{{\n  host_name estate\n  service_description {name}\n  \
-             check_command opsbook-health!{services}!{limit}\n  max_check_attempts 1\n  check_interval 60\n  \
-             retry_interval 60\n  check_period always\n  contacts operator\n  notification_period always\n}}\n"
-        ));
-    }
-    text
+         define host {{\n  host_name web-1\n  address 127.0.0.1\n  max_check_attempts 1\n{usual}}}\n\
+         define service {{\n  name generic-service\n  register 0\n  check_interval 60\n  retry_interval 60\n{usual}}}\n",
+        services.concat()
+    )
 }
 
 /// Nothing of the machine's own Nagios is read or written, and nothing is asked of the network.
@@ -270,7 +280,7 @@ fn nagios_core_reads_state_text_and_performance_data() {
     let mut nagios = Nagios::watching(&server.url());
     let services = nagios.services();
     let of = |service: &str, key: &str| timeless(&services[service][key]);
-    let states = CHECKS.map(|(service, ..)| of(service, "current_state"));
+    let states = CHECKS.map(|(service, _)| of(service, "current_state"));
     assert_eq!(states, ["0", "1", "2", "3", "2", "2", "2"], "{services:#?}");
 
     assert_eq!(of("web", "plugin_output"), "OK - 1 check: 1 ok");
@@ -308,7 +318,7 @@ fn nagios_core_reads_state_text_and_performance_data() {
         lines
             .last()
             .unwrap()
-            .starts_with("api readiness: affected needs api liveness"),
+            .starts_with("api readiness: affected needs api/liveness"),
         "{long}"
     );
 
