@@ -257,7 +257,9 @@ fn ends_of(text: &str, masker: &Masker) -> String {
 mod tests {
     use serde_json::{Map, json};
 
-    use super::{LONGEST_TEXT, Masker, bounded};
+    use super::{LONGEST_TEXT, Masker, Measure, StepFinished, bounded, masked_end};
+    use crate::base::{Secret, Status};
+    use crate::event::sample;
 
     #[test]
     fn a_long_text_keeps_its_ends_and_says_what_is_missing() {
@@ -274,5 +276,26 @@ mod tests {
         );
         assert!(text.len() < LONGEST_TEXT + 100);
         assert_eq!(kept["code"], 0);
+    }
+
+    #[test]
+    fn a_number_that_is_a_secret_is_not_told_to_monitoring() {
+        let masker = Masker::new([&Secret::new("731842".to_owned())]);
+        let measure = |name: &str, value: f64, warn: &str| Measure {
+            name: name.to_owned(),
+            value: Some(value),
+            warn: Some(warn.to_owned()),
+            critical: None,
+        };
+        let end = StepFinished {
+            measures: vec![
+                measure("json.pin", 731_842.0, "~:5"),
+                measure("json.tries", 3.0, "~:731842"),
+                measure("json.left", 4.0, "~:5"),
+            ],
+            ..sample::step_finished("a", Status::Ok)
+        };
+        let told = masked_end(&masker, end).measures;
+        assert_eq!(told, [measure("json.left", 4.0, "~:5")]);
     }
 }

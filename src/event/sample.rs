@@ -154,6 +154,18 @@ pub(crate) fn finished(step: &str, status: Status) -> Event {
     Event::StepFinished(step_finished(step, status))
 }
 
+/// The end of a check that the step `checks` ran.
+pub(crate) fn check(service: &str, name: &str, index: usize, status: Status) -> StepFinished {
+    let mut end = step_finished(&format!("checks/{service}/{name}"), status);
+    end.check = Some(CheckOf {
+        service: service.to_owned(),
+        name: name.to_owned(),
+        index,
+        look: None,
+    });
+    end
+}
+
 /// The end of a run that took two seconds.
 pub(crate) fn run_finished(verdict: Verdict, exit: u8, reason: &str) -> Event {
     Event::RunFinished(RunFinished {
