@@ -19,6 +19,7 @@ mod ledger;
 mod lock;
 mod locks;
 mod machine;
+mod measured;
 mod names;
 mod nested;
 mod observe;

@@ -42,6 +42,8 @@ mod lint;
 mod locks;
 mod maintenance;
 mod metrics;
+mod monitoring;
+mod monitoring_page;
 mod postgres;
 mod redis;
 mod reports;
