@@ -1,20 +1,25 @@
 //! The actions: one file each, and one line each in the registry.
 
+mod api;
 mod ask;
 mod assert;
 mod command;
 mod database;
 mod files;
+mod health;
 mod http;
 mod manual;
 mod measured;
+mod metrics;
 mod person;
 mod probe;
 mod process;
+mod redis;
 mod runbook;
 mod set;
 mod shell;
 mod sql;
+mod status_page;
 #[cfg(test)]
 mod testing;
 mod wait;
@@ -30,6 +35,10 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &health::Health,
+    &metrics::Metrics,
+    &status_page::StatusPage,
+    &redis::Redis,
     &command::Command,
     &shell::Shell,
     &files::Files,

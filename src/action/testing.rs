@@ -5,13 +5,14 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::base::{Place, SourceFile, StepKey};
 use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, NestedRunner, Outputs, Prompt,
-    PromptError, PromptFuture,
+    Action, ActionContext, ActionError, ActionFuture, CheckRequest, CheckState, Invocation,
+    JournalError, Look, LookFuture, NestedRunner, Outputs, Prompt, PromptError, PromptFuture,
+    Sample, SampleStore, Series,
 };
 use crate::event::Preview;
 use crate::expr::{Argument, SqlText};
@@ -28,6 +29,7 @@ pub(super) struct World {
     /// Takes secrets out.
     pub(super) masker: crate::base::Masker,
     pub(super) judged: bool,
+    pub(super) thresholds: bool,
     pub(super) may_change: bool,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
@@ -89,6 +91,38 @@ impl NestedRunner for Nested {
         self.0.borrow_mut().push((path.to_owned(), inputs.clone()));
         Box::pin(async { Ok(Outputs::new("ran")) })
     }
+
+    fn check<'a>(&'a self, request: &'a CheckRequest, _: &'a StepKey) -> ActionFuture<'a> {
+        let services = json!({ "services": request.services, "now": request.now });
+        let asked = services.as_object().cloned().unwrap_or_default();
+        self.0.borrow_mut().push(("check".to_owned(), asked));
+        Box::pin(async { Ok(Outputs::new("checked")) })
+    }
+
+    fn look<'a>(&'a self, service: &'a str, check: &'a str, _: &'a StepKey) -> LookFuture<'a> {
+        let asked = json!({ "service": service, "check": check });
+        let asked = asked.as_object().cloned().unwrap_or_default();
+        self.0.borrow_mut().push(("look".to_owned(), asked));
+        Box::pin(async {
+            Ok(Look {
+                outputs: Outputs::new("looked"),
+                failure: None,
+            })
+        })
+    }
+}
+
+/// Keeps no samples.
+pub(super) struct NoSamples;
+
+impl SampleStore for NoSamples {
+    fn states(&self, series: &[Series]) -> Result<Vec<Option<CheckState>>, JournalError> {
+        Ok(vec![None; series.len()])
+    }
+
+    fn keep_samples(&self, _: &[(Series, Sample, CheckState)]) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 impl World {
@@ -102,6 +136,7 @@ impl World {
             told: RefCell::default(),
             masker: crate::base::Masker::default(),
             judged: false,
+            thresholds: false,
             may_change: true,
             deadline: None,
             environment: Vec::new(),
@@ -154,11 +189,14 @@ impl World {
             variables: &self.variables,
             prompt: &self.person,
             nested: &self.nested,
+            samples: &NoSamples,
+            now: chrono::Utc::now(),
             resolve: &|template| Ok(template.text.clone()),
             masker: &self.masker,
             progress: &|line| self.told.borrow_mut().push(line),
             cancel,
             judged: self.judged,
+            thresholds: self.thresholds,
             may_change: self.may_change,
             most_rows: None,
         })

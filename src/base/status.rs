@@ -16,6 +16,8 @@ pub enum Status {
     Critical,
     /// It could not be told: opsbook's own trouble, not the target's.
     Unknown,
+    /// Its check is bad because something that it needs is: that is told, and is what counts.
+    Affected,
     /// Its condition said that it is not needed here.
     Skipped,
     /// The run ended before it was reached.
@@ -30,11 +32,12 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of the reference page.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Warning,
         Self::Critical,
         Self::Unknown,
+        Self::Affected,
         Self::Skipped,
         Self::NotRun,
         Self::Undone,
@@ -50,6 +53,7 @@ impl Status {
             Self::Warning => "warning",
             Self::Critical => "critical",
             Self::Unknown => "unknown",
+            Self::Affected => "affected",
             Self::Skipped => "skipped",
             Self::NotRun => "not-run",
             Self::Undone => "undone",
@@ -66,6 +70,7 @@ impl Status {
             Self::Warning => "WARNING",
             Self::Critical => "CRITICAL",
             Self::Unknown => "UNKNOWN",
+            Self::Affected => "affected",
             Self::Skipped => "skipped",
             Self::NotRun => "not run",
             Self::Undone => "undone",
@@ -78,7 +83,7 @@ impl Status {
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Ok | Self::Skipped | Self::NotRun | Self::Undone => Verdict::Ok,
+            Self::Ok | Self::Affected | Self::Skipped | Self::NotRun | Self::Undone => Verdict::Ok,
             Self::Warning => Verdict::Warning,
             Self::Critical => Verdict::Critical,
             Self::Unknown | Self::InDoubt | Self::UndoFailed => Verdict::Unknown,

@@ -57,7 +57,7 @@ impl From<Status> for Tone {
             Status::Warning => Self::Warning,
             Status::Critical => Self::Bad,
             Status::Unknown | Status::InDoubt | Status::UndoFailed => Self::Unknown,
-            Status::Skipped | Status::NotRun | Status::Undone => Self::Faint,
+            Status::Affected | Status::Skipped | Status::NotRun | Status::Undone => Self::Faint,
         }
     }
 }

@@ -34,12 +34,16 @@ pub struct Config {
     pub services: Vec<Service>,
     /// `[database.*]`
     pub databases: Vec<Database>,
+    /// `[health]`
+    pub health: Health,
     /// `[queue.*]`
     pub queues: Vec<Queue>,
     /// `[kv.*]`
     pub kvs: Vec<Kv>,
     /// `[object.*]`
     pub objects: Vec<ObjectStore>,
+    /// `[metrics.*]`
+    pub metrics: Vec<Metrics>,
     /// `[window.*]`
     pub windows: Vec<Window>,
     /// `retention` of `[journal]`: the age from which on `runs prune` takes runs out.
@@ -111,8 +115,82 @@ pub struct Service {
     pub headers: Vec<(String, Template)>,
     /// How long a request may take unless a step says otherwise.
     pub timeout: Option<Span>,
-    /// `[[service.NAME.check]]`: read-only steps.
-    pub checks: Vec<Step>,
+    /// What its answers are held to over time, unless a check says otherwise.
+    pub objective: Objective,
+    /// `[[service.NAME.check]]`
+    pub checks: Vec<Check>,
+}
+
+/// `[[service.NAME.check]]`: a step that only reads, and what its verdict depends on beside its own look.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The step: it has no list of items, no question and nothing to take back.
+    pub step: Step,
+    /// What must be well for it to be well: the service's own needs first.
+    pub needs: Vec<Need>,
+    /// How many looks in a row must be bad before its verdict is, at least 1.
+    pub failures: u32,
+    /// How many looks in a row must be good before its verdict is again, at least 1.
+    pub successes: u32,
+    /// How long it must have been bad without a good look before its verdict is.
+    pub sustained: Option<Span>,
+    /// What it is held to over time: the service's objective where it sets no part of its own.
+    pub objective: Objective,
+    /// What is wrong when its verdict is bad, in words.
+    pub cause: Option<Template>,
+    /// The command to run then, without the leading `opsbook`.
+    pub remedy: Option<Template>,
+}
+
+impl Check {
+    /// Its name, unique within its service.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.step.name
+    }
+}
+
+/// `needs`: a service, or one check of it: `database`, `cache/ping`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The service.
+    pub service: String,
+    /// One check of it; all of them unless given.
+    pub check: Option<String>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// `objective`: what a service is held to over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Objective {
+    /// The share of good looks, in percent.
+    pub availability: Option<f64>,
+    /// The time that 95 of 100 answers take at most.
+    pub p95: Option<Span>,
+    /// The time over which it is held to that.
+    pub window: Option<Span>,
+}
+
+/// `[health]`: how checks are run and how long their samples are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// How many checks run at the same time, at least 1.
+    pub concurrency: usize,
+    /// How many of them work on one host, at least 1.
+    pub per_host: usize,
+    /// How long samples are kept one by one; older ones are rolled up by the hour.
+    pub keep: Span,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            concurrency: 64,
+            per_host: 16,
+            keep: Span(std::time::Duration::from_secs(8 * 86_400)),
+        }
+    }
 }
 
 /// How a request proves who sends it.
@@ -127,6 +205,51 @@ pub enum Auth {
         /// The password.
         password: Template,
     },
+}
+
+/// `[metrics.NAME]`: a system that measures and can be asked.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Its name.
+    pub name: String,
+    /// What answers.
+    pub kind: MetricsKind,
+    /// Prometheus and Sentry: the base of its URLs, without the last slash. Cloudflare: where its GraphQL is.
+    pub url: String,
+    /// How a request proves who sends it.
+    pub auth: Option<Auth>,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// How long a request may take unless a step says otherwise.
+    pub timeout: Option<Span>,
+}
+
+/// What answers questions about metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricsKind {
+    /// Prometheus, or what answers like it: queries are PromQL.
+    Prometheus,
+    /// Cloudflare's analytics: queries are GraphQL.
+    Cloudflare,
+    /// Sentry: queries are its tables of events and their counts.
+    Sentry {
+        /// The name of the organization in URLs.
+        organization: String,
+        /// The number of the project that is looked at; all that the token may see unless given.
+        project: Option<String>,
+    },
+}
+
+impl MetricsKind {
+    /// The word in `kind`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Prometheus => "prometheus",
+            Self::Cloudflare => "cloudflare",
+            Self::Sentry { .. } => "sentry",
+        }
+    }
 }
 
 /// `[database.NAME]`
@@ -154,8 +277,10 @@ pub enum DatabaseKind {
     },
     /// A PostgreSQL server.
     Postgres {
-        /// `postgres://…`
+        /// `postgres://…`; the variable `DATABASE_URL` unless given.
         url: Option<Template>,
+        /// The password, where the URL has none.
+        password: Option<Template>,
     },
     /// Cloudflare D1.
     D1 {
@@ -163,6 +288,10 @@ pub enum DatabaseKind {
         name: String,
         /// The database's id.
         id: Option<String>,
+        /// The account that it belongs to; the variable `CLOUDFLARE_ACCOUNT_ID` unless given.
+        account: Option<Template>,
+        /// What proves who asks; the variable `CLOUDFLARE_API_TOKEN` unless given.
+        token: Option<Template>,
     },
 }
 
@@ -175,6 +304,22 @@ impl DatabaseKind {
             Self::Postgres { .. } => "postgres",
             Self::D1 { .. } => "d1",
         }
+    }
+
+    /// The templates in it, each with its key: a secret may stand in them.
+    pub fn templates(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let found = match self {
+            Self::Sqlite { .. } => [None, None],
+            Self::Postgres { url, password } => [
+                url.as_ref().map(|url| ("url", url)),
+                password.as_ref().map(|password| ("password", password)),
+            ],
+            Self::D1 { account, token, .. } => [
+                account.as_ref().map(|account| ("account", account)),
+                token.as_ref().map(|token| ("token", token)),
+            ],
+        };
+        found.into_iter().flatten()
     }
 }
 
@@ -262,6 +407,11 @@ impl Config {
                 .windows
                 .iter()
                 .map(|window| window.name.clone())
+                .collect(),
+            metrics: self
+                .metrics
+                .iter()
+                .map(|metrics| metrics.name.clone())
                 .collect(),
         }
     }

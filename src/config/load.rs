@@ -8,7 +8,7 @@ use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
 use super::estate::Config;
-use super::{database, journal, policy, service, tables};
+use super::{check, database, health, journal, metrics, policy, service, tables};
 
 /// What the readers of the tables share.
 #[derive(Clone, Copy)]
@@ -122,15 +122,18 @@ fn read_root(
         secrets: tables::secrets(&root, site),
         services: each(&root, "service", |field| service::read(field, site)),
         databases: each(&root, "database", |field| database::read(field, site)),
+        health: health::read(&root),
         queues: each(&root, "queue", tables::queue),
         kvs: each(&root, "kv", tables::kv),
         objects: each(&root, "object", tables::object),
+        metrics: each(&root, "metrics", metrics::read),
         windows: each(&root, "window", tables::window),
         retention: journal::retention(&root),
         policy: policy::read(&root),
         heartbeat: root.optional("heartbeat").and_then(parse_heartbeat),
         folder: folder.clone(),
     };
+    check::check_needs(&config.services, root.mistakes());
     root.finish();
     config
 }

@@ -1,14 +1,17 @@
 //! `opsbook.toml`: what the estate consists of, which environment is meant and where its secrets come from.
 
+mod check;
 mod cron;
 mod database;
 mod environment;
 mod estate;
 mod find;
+mod health;
 mod init;
 mod journal;
 mod lint;
 mod load;
+mod metrics;
 mod policy;
 mod schema;
 mod scope;
@@ -19,8 +22,8 @@ mod wrangler;
 
 pub use cron::Cron;
 pub use estate::{
-    Auth, Config, Database, DatabaseKind, Demands, Freeze, Kv, ObjectStore, Policy, Queue,
-    QueueKind, Retention, SecretSource, Service,
+    Auth, Check, Config, Database, DatabaseKind, Demands, Freeze, Health, Kv, Metrics, MetricsKind,
+    Need, ObjectStore, Objective, Policy, Queue, QueueKind, Retention, SecretSource, Service,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};

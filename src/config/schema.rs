@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::book::schema::{HEARTBEAT, Key, STEP, Shape, TableShape, schema};
+use crate::book::schema::{Extension, HEARTBEAT, Key, STEP, Shape, TableShape, schema};
 use crate::model::Vocabulary;
 
+use super::check::NOT_OF_A_CHECK;
 use super::policy::EFFECTS;
 
 /// The schema of `opsbook.toml`: JSON Schema, Draft 4.
@@ -30,6 +31,11 @@ const DATABASES: Key = Key::new("database", Shape::Named(&DATABASE), "Databases"
 const QUEUES: Key = Key::new("queue", Shape::Named(&QUEUE), "Queues");
 const KVS: Key = Key::new("kv", Shape::Named(&KV), "Namespaces of Cloudflare KV");
 const OBJECTS: Key = Key::new("object", Shape::Named(&OBJECT), "Buckets of Cloudflare R2");
+const MEASURES: Key = Key::new(
+    "metrics",
+    Shape::Named(&METRICS),
+    "Systems that measure and can be asked",
+);
 const WINDOWS: Key = Key::new("window", Shape::Named(&WINDOW), "When something may happen");
 const POLICIES: Key = Key::new(
     "policy",
@@ -43,6 +49,12 @@ const HEARTBEATS: Key = Key::new(
     "Where the runs are told to a watch whose runbook says nothing else",
 );
 const JOURNAL: Key = Key::new("journal", Shape::Table(&KEPT), "How long runs are kept");
+
+const HEALTHS: Key = Key::new(
+    "health",
+    Shape::Table(&HEALTH),
+    "How checks are run and how long their samples are kept",
+);
 
 static KEPT: TableShape = TableShape {
     acts: false,
@@ -71,11 +83,13 @@ static CONFIG: TableShape = TableShape {
             "Environments: what each lays over the rest",
         ),
         SECRETS,
+        HEALTHS,
         SERVICES,
         DATABASES,
         QUEUES,
         KVS,
         OBJECTS,
+        MEASURES,
         WINDOWS,
         HEARTBEATS,
         POLICIES,
@@ -95,11 +109,13 @@ static ENVIRONMENT: TableShape = TableShape {
         RUNBOOKS,
         JOURNAL,
         SECRETS,
+        HEALTHS,
         SERVICES,
         DATABASES,
         QUEUES,
         KVS,
         OBJECTS,
+        MEASURES,
         WINDOWS,
         HEARTBEATS,
         POLICIES,
@@ -138,10 +154,105 @@ static SERVICE: TableShape = TableShape {
             Shape::Duration,
             "How long a request may take unless a step says otherwise",
         ),
+        NEEDS,
+        FAILURES,
+        SUCCESSES,
+        OBJECTIVES,
         Key::new(
             "check",
-            Shape::Tables(&STEP),
+            Shape::Extended(&CHECKS),
             "Steps that tell whether it is well, and only read",
+        ),
+    ],
+};
+
+const NEEDS: Key = Key::new(
+    "needs",
+    Shape::Texts,
+    "Services, or checks as service/check, without which it cannot be well",
+);
+const FAILURES: Key = Key::new(
+    "failures",
+    Shape::Integer,
+    "How many looks in a row must be bad before the verdict is: 1 unless given",
+);
+const SUCCESSES: Key = Key::new(
+    "successes",
+    Shape::Integer,
+    "How many looks in a row must be good before the verdict is again: 1 unless given",
+);
+const OBJECTIVES: Key = Key::new(
+    "objective",
+    Shape::Table(&OBJECTIVE),
+    "What its answers are held to over time",
+);
+
+/// The keys of a check beside those of a step.
+static CHECK: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        NEEDS,
+        FAILURES,
+        SUCCESSES,
+        Key::new(
+            "sustained",
+            Shape::Duration,
+            "How long it must have been bad, without a good look, before the verdict is",
+        ),
+        OBJECTIVES,
+        Key::new(
+            "cause",
+            Shape::Text,
+            "What is wrong when the verdict is bad, in words",
+        ),
+        Key::new(
+            "remedy",
+            Shape::Text,
+            "The command to run then, without the leading opsbook",
+        ),
+    ],
+};
+
+static CHECKS: Extension = Extension {
+    own: &CHECK,
+    base: &STEP,
+    without: &NOT_OF_A_CHECK,
+};
+
+static OBJECTIVE: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "availability",
+            Shape::Number,
+            "The share of good looks, in percent: 99.9",
+        ),
+        Key::new(
+            "p95",
+            Shape::Duration,
+            "The time that 95 of 100 answers take at most",
+        ),
+        Key::new("window", Shape::Duration, "Over how long: 30d"),
+    ],
+};
+
+static HEALTH: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "concurrency",
+            Shape::Integer,
+            "How many checks run at the same time: 64 unless given",
+        ),
+        Key::new(
+            "per_host",
+            Shape::Integer,
+            "How many of them work on one host: 16 unless given",
+        ),
+        Key::new(
+            "keep",
+            Shape::Duration,
+            "How long samples are kept one by one before they are rolled up by the hour: 8d unless given",
         ),
     ],
 };
@@ -183,9 +294,24 @@ static DATABASE: TableShape = TableShape {
         ),
         Key::new("id", Shape::Text, "d1: its id at Cloudflare"),
         Key::new(
+            "account",
+            Shape::Text,
+            "d1: the account that it belongs to; CLOUDFLARE_ACCOUNT_ID unless given",
+        ),
+        Key::new(
+            "token",
+            Shape::Text,
+            "d1: what proves who asks, as {{ secret.cloudflare }}; CLOUDFLARE_API_TOKEN unless given",
+        ),
+        Key::new(
             "url",
             Shape::Text,
-            "postgres: where it is, as {{ secret.database_url }}",
+            "postgres: where it is, as {{ secret.database_url }}; DATABASE_URL unless given",
+        ),
+        Key::new(
+            "password",
+            Shape::Text,
+            "postgres: the password where the URL has none, as {{ secret.database_password }}; PGPASSWORD unless given",
         ),
         Key::new("path", Shape::Text, "sqlite: the file"),
         Key::new(
@@ -261,6 +387,44 @@ static OBJECT: TableShape = TableShape {
             "bucket",
             Shape::Text,
             "The bucket's name; the table's own name unless given",
+        ),
+    ],
+};
+
+static METRICS: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "kind",
+            Shape::Words(|| vec!["cloudflare", "prometheus", "sentry"]),
+            "What answers",
+        )
+        .required(),
+        Key::new(
+            "url",
+            Shape::Text,
+            "prometheus: the base of its URLs, http://127.0.0.1:9090; the other kinds know their own",
+        ),
+        Key::new(
+            "auth",
+            Shape::Table(&AUTH),
+            "How a request proves who sends it",
+        ),
+        Key::new("headers", Shape::TextMap, "Headers of every request"),
+        Key::new(
+            "timeout",
+            Shape::Duration,
+            "How long a request may take unless a step says otherwise",
+        ),
+        Key::new(
+            "organization",
+            Shape::Text,
+            "sentry: the name of the organization in URLs",
+        ),
+        Key::new(
+            "project",
+            Shape::Text,
+            "sentry: the number of a project; all that the token may see unless given",
         ),
     ],
 };
@@ -379,6 +543,8 @@ mod tests {
             ("[environment.x]\n", &ENVIRONMENT),
             ("[secret.x]\n", &SECRET),
             ("[service.x]\n", &SERVICE),
+            ("[health]\n", &HEALTH),
+            ("[service.x.objective]\n", &OBJECTIVE),
             ("[service.x.auth]\n", &AUTH),
             ("[service.x.auth.basic]\n", &BASIC),
             ("[[database.x.retention]]\n", &RETENTION),
@@ -397,6 +563,10 @@ mod tests {
         let databases = kinds.map(|kind| parsed(&format!("[database.x]\nkind = \"{kind}\"\n")));
         let databases: BTreeSet<String> = databases.into_iter().flatten().collect();
         assert_eq!(databases, offered(&DATABASE));
+        let kinds = ["cloudflare", "prometheus", "sentry"];
+        let metrics = kinds.map(|kind| parsed(&format!("[metrics.x]\nkind = \"{kind}\"\n")));
+        let metrics: BTreeSet<String> = metrics.into_iter().flatten().collect();
+        assert_eq!(metrics, offered(&METRICS));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use url::Url;
 
-use crate::base::{Diagnostic, Effect};
-use crate::book::{Field, TableReader, parse_step};
-use crate::model::{EffectRule, Step, Template};
+use crate::book::{Field, TableReader};
+use crate::model::Template;
 
+use super::check;
 use super::estate::{Auth, Service};
 use super::load::Site;
 
@@ -18,11 +18,12 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Service> {
     let timeout = table
         .optional("timeout")
         .and_then(|field| field.positive_duration());
+    let usual = check::Usual::read(&table);
     let checks = table
         .optional("check")
         .and_then(|field| field.tables("check"))
         .unwrap_or_default();
-    let checks = read_checks(checks, field.key(), site);
+    let checks = check::read_all(checks, field.key(), &usual, site);
     table.finish();
     Some(Service {
         name: field.key().to_owned(),
@@ -30,12 +31,13 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Service> {
         auth,
         headers: headers.unwrap_or_default(),
         timeout,
+        objective: usual.objective,
         checks,
     })
 }
 
 /// The base of a service's URLs: written out, so that what is sent to it is known before it is sent.
-fn base_url(field: Field<'_>) -> Option<String> {
+pub(super) fn base_url(field: Field<'_>) -> Option<String> {
     let text = field.filled_text()?;
     let help = "write it like \"https://api.example.com\"";
     let Ok(url) = Url::parse(text) else {
@@ -60,7 +62,7 @@ fn base_url(field: Field<'_>) -> Option<String> {
     Some(text.trim_end_matches('/').to_owned())
 }
 
-fn auth(field: Field<'_>) -> Option<Auth> {
+pub(super) fn auth(field: Field<'_>) -> Option<Auth> {
     let table = field.table("`auth`")?;
     let bearer = table.optional("bearer");
     let basic = table.optional("basic");
@@ -95,7 +97,7 @@ fn required_template(table: &TableReader<'_>, key: &str) -> Option<Template> {
     table.required(key)?.filled_template()
 }
 
-fn headers(field: Field<'_>) -> Option<Vec<(String, Template)>> {
+pub(super) fn headers(field: Field<'_>) -> Option<Vec<(String, Template)>> {
     let entries = field.table("`headers`")?.entries();
     let mut headers = Vec::new();
     for entry in entries {
@@ -106,41 +108,4 @@ fn headers(field: Field<'_>) -> Option<Vec<(String, Template)>> {
         }
     }
     Some(headers)
-}
-
-/// Checks are steps that only read, each name once.
-fn read_checks(tables: Vec<TableReader<'_>>, service: &str, site: Site<'_>) -> Vec<Step> {
-    let mut checks: Vec<Step> = Vec::new();
-    for table in tables {
-        let mistakes = table.mistakes();
-        let Some(step) = parse_step(table, site.vocabulary) else {
-            continue;
-        };
-        if checks.iter().any(|check| check.name == step.name) {
-            mistakes.push(Diagnostic::at(
-                step.place,
-                format!("a second check {:?} of service {service:?}", step.name),
-            ));
-        } else if let Some(help) = may_change(&step) {
-            let message = format!(
-                "`{}` may change something; a check only looks",
-                step.call.name()
-            );
-            mistakes.push(Diagnostic::at(step.call.place, message).help(help));
-        } else {
-            checks.push(step);
-        }
-    }
-    checks
-}
-
-/// What to do about a step that does not only look; nothing where it does.
-fn may_change(step: &Step) -> Option<&'static str> {
-    match step.call.verb.effect {
-        EffectRule::Always(Effect::Read) => None,
-        EffectRule::Unless(usual) if step.effect.unwrap_or(usual) == Effect::Read => None,
-        EffectRule::Unless(_) => Some("state `effect = \"read\"` beside it if it only looks"),
-        EffectRule::OfSql => Some("use `sql.query`"),
-        EffectRule::Always(_) | EffectRule::OfRunbook => Some("put it into a runbook"),
-    }
 }

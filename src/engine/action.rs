@@ -5,6 +5,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::base::{Masker, Place, Severity, Size, Span, Status, StepKey};
@@ -13,7 +14,7 @@ use crate::event::Preview;
 use crate::expr::{Argument, Judgement, ShellText};
 use crate::model::{ActionSpec, VerbSpec};
 
-use super::Prompt;
+use super::{Prompt, SampleStore};
 
 /// The end of an action, some time later.
 pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<Outputs, ActionError>> + 'a>>;
@@ -230,8 +231,12 @@ pub struct ActionContext<'a> {
     pub variables: &'a [(String, String)],
     /// A person, perhaps.
     pub prompt: &'a dyn Prompt,
-    /// Runs other runbooks.
+    /// Runs other runbooks, and the checks of the configuration.
     pub nested: &'a dyn NestedRunner,
+    /// Keeps what checks saw.
+    pub samples: &'a dyn SampleStore,
+    /// The time of the run's clock.
+    pub now: DateTime<Utc>,
     /// Evaluates the templates of the configuration: a service's token, a database's URL.
     pub resolve: &'a dyn Fn(&crate::model::Template) -> Result<String, ActionError>,
     /// Takes secrets out of a text. What an action shortens goes through it first: no mask knows a part of a secret.
@@ -242,6 +247,8 @@ pub struct ActionContext<'a> {
     pub cancel: tokio::sync::watch::Receiver<bool>,
     /// Whether the step has an `expect`: the action then leaves it to judge what the target answered.
     pub judged: bool,
+    /// Whether the step has a `warn` or a `critical`: an action that would judge by itself then leaves that to them.
+    pub thresholds: bool,
     /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
     /// held to that where the target can be asked for it.
     pub may_change: bool,
@@ -269,7 +276,35 @@ pub trait NestedRunner {
         inputs: &'a Map<String, Value>,
         step: &'a StepKey,
     ) -> ActionFuture<'a>;
+
+    /// Runs checks of the configuration at once; each is told as a line of its own under the key of the step. Gives `rows`
+    /// and `counts`, and ends as the worst of them.
+    fn check<'a>(&'a self, request: &'a CheckRequest, step: &'a StepKey) -> ActionFuture<'a>;
+
+    /// Looks once at one check of the configuration and tells nobody. Its retries and repeats are left out.
+    fn look<'a>(&'a self, service: &'a str, check: &'a str, step: &'a StepKey) -> LookFuture<'a>;
 }
+
+/// The checks that are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckRequest {
+    /// The services whose checks are run; all of them when empty.
+    pub services: Vec<String>,
+    /// Whether a verdict is what this look says, however often it was otherwise before.
+    pub now: bool,
+}
+
+/// What one look at a check gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// What its action gave.
+    pub outputs: Outputs,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// One look at a check, some time later. It errs only where there is no such check.
+pub type LookFuture<'a> = Pin<Box<dyn Future<Output = Result<Look, ActionError>> + 'a>>;
 
 /// What an action gives.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -108,6 +108,7 @@ impl Run<'_> {
             effect,
             undo: false,
             items: Some(digest),
+            check: None,
         };
         // It is written with the start of its first item at the latest.
         if self.record(Event::StepStarted(started), Durability::Relaxed) {

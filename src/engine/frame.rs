@@ -1,6 +1,9 @@
 //! One runbook within a run: the run's own, or one that a step runs.
 
+use std::cell::Cell;
+
 use crate::base::{Effect, Severity, StepKey};
+use crate::event::{CheckOf, StepFinished};
 use crate::expr::Scope;
 use crate::model::{OnFailure, Runbook, Step};
 
@@ -37,6 +40,17 @@ pub(super) struct Frame<'a> {
     pub(super) agreed: bool,
     /// What its steps stop for. Those of `finally` have one that never says so.
     pub(super) stop: StopSignal,
+    /// The check that its one step is, if it is one.
+    pub(super) check: Option<Held<'a>>,
+}
+
+/// The place of a check whose end is held back: what is told of it depends on other checks and on earlier looks.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'a> {
+    /// Which check it is.
+    pub(super) of: &'a CheckOf,
+    /// How it ended, once it did.
+    pub(super) end: &'a Cell<Option<Box<StepFinished>>>,
 }
 
 /// What earlier legs of a run mean for the steps of a runbook.

@@ -5,6 +5,7 @@ mod action;
 mod artifact;
 mod attempt;
 mod begin;
+mod checks;
 mod closing;
 mod confirm;
 mod doubt;
@@ -30,6 +31,7 @@ mod resume;
 mod retry;
 mod run;
 mod samples;
+mod sampling;
 mod sequence;
 mod shown;
 mod sink;
@@ -44,8 +46,8 @@ mod undo;
 mod undo_run;
 
 pub use action::{
-    Action, ActionContext, ActionError, ActionFuture, Actions, Dry, End, ErrorKind, Invocation,
-    NestedRunner, Outputs, PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Actions, CheckRequest, Dry, End, ErrorKind,
+    Invocation, Look, LookFuture, NestedRunner, Outputs, PreviewFuture,
 };
 pub use doubt::Settlement;
 pub use gate::Refusal;
@@ -57,6 +59,7 @@ pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};
 pub use resume::Outlook;
 pub use run::{Engine, Origin, RunEnd, RunError, RunOptions};
+pub use sampling::{CheckState, Sample, SampleStore, Series};
 pub use sink::{Progress, Sink};
 pub use stop::{Stop, StopSignal};
 pub use toolbox::Toolbox;

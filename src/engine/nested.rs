@@ -13,7 +13,10 @@ use super::frame::{Frame, Past};
 use super::lock::Patience;
 use super::referred::Referred;
 use super::run::Run;
-use super::{ActionError, ActionFuture, End, NestedRunner, Outputs, Stop, StopSignal};
+use super::{
+    ActionError, ActionFuture, CheckRequest, End, LookFuture, NestedRunner, Outputs, Stop,
+    StopSignal,
+};
 
 /// Runs other runbooks within a run.
 pub(super) struct Nested<'a, 'run> {
@@ -79,6 +82,7 @@ impl NestedRunner for Nested<'_, '_> {
                 past: self.past,
                 agreed: self.frame.agreed,
                 stop: halted,
+                check: None,
             };
             let whole = tokio::select! {
                 biased;
@@ -100,6 +104,10 @@ impl NestedRunner for Nested<'_, '_> {
             let (mut status, mut severity, mut detail) = match whole.worst {
                 Some(worst) if worst.status.verdict() != Verdict::Ok => {
                     (worst.status, worst.severity, worst.reason)
+                }
+                // Nothing ran but checks.
+                Some(worst) if whole.steps == 0 && worst.status == Status::Ok => {
+                    (Status::Ok, None, worst.reason)
                 }
                 _ => (
                     Status::Ok,
@@ -125,6 +133,21 @@ impl NestedRunner for Nested<'_, '_> {
             outputs.end = Some(ended);
             Ok(outputs)
         })
+    }
+
+    fn check<'a>(&'a self, request: &'a CheckRequest, step: &'a StepKey) -> ActionFuture<'a> {
+        Box::pin(async move {
+            let (halt, halted) = StopSignal::new();
+            tokio::select! {
+                biased;
+                never = self.hand_down(&halt) => match never {},
+                outputs = self.run.checks(self.frame, request, step, halted) => outputs,
+            }
+        })
+    }
+
+    fn look<'a>(&'a self, service: &'a str, check: &'a str, step: &'a StepKey) -> LookFuture<'a> {
+        Box::pin(self.run.look_once_at(self.frame, service, check, step))
     }
 }
 

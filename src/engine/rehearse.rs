@@ -122,6 +122,7 @@ impl Run<'_> {
             effect: turn.effect,
             undo: false,
             items: None,
+            check: None,
         };
         self.record(Event::StepStarted(started), Durability::Relaxed);
         let mut detail = one_line(&preview.sent);
@@ -193,6 +194,7 @@ impl Run<'_> {
             effect: turn.effect,
             undo: false,
             items: None,
+            check: None,
         };
         self.record(Event::StepStarted(started), Durability::Relaxed);
         let look = self.try_again(turn).await;
@@ -285,7 +287,7 @@ fn is_theirs(failure: &Failure) -> bool {
     match failure {
         Failure::Action(error) => matches!(error.kind, ErrorKind::Target | ErrorKind::Late),
         Failure::Timeout(_) | Failure::Expectation { .. } => true,
-        Failure::Evaluation(_) | Failure::Stopped(_) => false,
+        Failure::Evaluation(_) | Failure::Stopped(..) => false,
     }
 }
 

@@ -25,7 +25,7 @@ use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
     ActionError, Actions, Durability, Journal, JournalError, LockError, Locks, Machine, Prompt,
-    Refusal, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
+    Refusal, SampleStore, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -50,6 +50,8 @@ pub struct Engine<'a> {
     pub journal: &'a dyn Journal,
     /// Keeps the locks.
     pub locks: &'a dyn Locks,
+    /// Keeps what checks saw.
+    pub samples: &'a dyn SampleStore,
     /// Knows the processes of this machine.
     pub machine: &'a dyn Machine,
     /// A person, perhaps.
@@ -337,6 +339,7 @@ impl<'a> Run<'a> {
             past,
             agreed: false,
             stop: self.stop.clone(),
+            check: None,
         }
     }
 

@@ -136,6 +136,7 @@ impl Run<'_> {
             effect,
             undo: true,
             items: None,
+            check: None,
         };
         let undone = if self.record(Event::StepStarted(started), Durability::Durable) {
             self.perform(turn, call, false).await
@@ -195,6 +196,7 @@ impl Run<'_> {
             stopped: false,
             withheld: sensitive,
             preview: None,
+            check: None,
         };
         self.record(Event::StepFinished(finished), Durability::Durable);
     }

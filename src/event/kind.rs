@@ -228,6 +228,37 @@ pub struct StepPlace {
     pub line: usize,
 }
 
+/// The check that a step is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckOf {
+    /// The service that it belongs to.
+    pub service: String,
+    /// Its name within the service.
+    pub name: String,
+    /// Its place among the checks that were asked for, counting from 0.
+    pub index: usize,
+    /// What its look alone said, where what is told of the check is something else: it flapped, or what it needs is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Status>,
+}
+
+impl CheckOf {
+    /// The step that runs the check with this key: `checks` of `checks/api/liveness`.
+    #[must_use]
+    pub fn runner<'a>(&self, step: &'a StepKey) -> Option<&'a str> {
+        let key = step.as_str().strip_suffix(self.name.as_str())?;
+        let key = key.strip_suffix('/')?.strip_suffix(self.service.as_str())?;
+        key.strip_suffix('/')
+    }
+}
+
+/// A check as people read it: `api readiness`.
+impl std::fmt::Display for CheckOf {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.service, self.name)
+    }
+}
+
 /// A step began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepStarted {
@@ -243,6 +274,9 @@ pub struct StepStarted {
     /// For the whole of a `for_each`, the SHA-256 of its list, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<String>,
+    /// The check that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckOf>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -322,6 +356,9 @@ pub struct StepFinished {
     /// What it would have done, in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Preview>,
+    /// The check that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckOf>,
 }
 
 /// What a step would do, told instead of done.
@@ -400,6 +437,7 @@ impl StepFinished {
             stopped: self.stopped,
             withheld: self.withheld,
             preview: self.preview.clone(),
+            check: self.check.clone(),
         }
     }
 }

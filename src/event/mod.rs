@@ -10,8 +10,8 @@ mod tests;
 
 pub use envelope::{Envelope, VERSION};
 pub use kind::{
-    ApprovalRequested, Event, FindingRaised, Gap, JournalPruned, LockTakenOver, PlannedStep,
-    Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source, StepFinished,
-    StepPlace, StepRetried, StepStarted, StepTable,
+    ApprovalRequested, CheckOf, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
+    PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source,
+    StepFinished, StepPlace, StepRetried, StepStarted, StepTable,
 };
 pub use summary::{FindingLine, StepLine, Summary};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
 
 use super::{
-    ApprovalRequested, Envelope, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
+    ApprovalRequested, CheckOf, Envelope, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
     PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source,
     StepFinished, StepPlace, StepRetried, StepStarted, StepTable, VERSION,
 };
@@ -95,6 +95,7 @@ pub(crate) fn step_started(step: &str) -> Event {
         effect: Effect::Read,
         undo: false,
         items: None,
+        check: None,
     })
 }
 
@@ -125,12 +126,25 @@ pub(crate) fn step_finished(step: &str, status: Status) -> StepFinished {
         stopped: false,
         withheld: false,
         preview: None,
+        check: None,
     }
 }
 
 /// The same as an event.
 pub(crate) fn finished(step: &str, status: Status) -> Event {
     Event::StepFinished(step_finished(step, status))
+}
+
+/// The end of a check that the step `checks` ran.
+pub(crate) fn check(service: &str, name: &str, index: usize, status: Status) -> StepFinished {
+    let mut end = step_finished(&format!("checks/{service}/{name}"), status);
+    end.check = Some(CheckOf {
+        service: service.to_owned(),
+        name: name.to_owned(),
+        index,
+        look: None,
+    });
+    end
 }
 
 /// The end of a run that took two seconds.
@@ -316,6 +330,7 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
                 stopped: flags.1,
                 withheld: flags.2,
                 preview: preview.map(|(sent, rows)| Preview { sent, rows }),
+                check: None,
             })
         })
 }
@@ -409,6 +424,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
                     effect,
                     undo,
                     items,
+                    check: None,
                 })
             }),
         (any_key(), any::<u32>(), any_text(), any::<u64>()).prop_map(

@@ -1,12 +1,12 @@
 //! What a run amounts to, folded from its events. Reports and lists read this, whether the run is live or replayed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::base::{Effect, RunId, Severity, Status, StepKey, Verdict};
 
-use super::{Envelope, Event, Resumption, RunStarted, StepFinished, StepPlace, StepTable};
+use super::{CheckOf, Envelope, Event, Resumption, RunStarted, StepFinished, StepPlace, StepTable};
 
 /// What a run amounts to so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Summary {
     pub resumed: Option<Resumption>,
     /// Where the line of a step stands in `steps`: a run may have thousands, and each event looks its step up.
     places: HashMap<StepKey, usize>,
+    /// The steps that run checks.
+    runners: HashSet<StepKey>,
 }
 
 /// A step of a run so far.
@@ -46,6 +48,8 @@ pub struct StepLine {
     pub effect: Effect,
     /// Where it stands, or the step it belongs to.
     pub place: Option<StepPlace>,
+    /// The check that it is, if it is one.
+    pub check: Option<CheckOf>,
     /// Whether it has begun.
     pub started: bool,
     /// How it ended, once it did.
@@ -57,6 +61,15 @@ impl StepLine {
     #[must_use]
     pub fn status(&self) -> Status {
         self.end.as_ref().map_or(Status::NotRun, |end| end.status)
+    }
+
+    /// What people call it: a check by its service and name, any other step by its key.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.check {
+            Some(check) => check.to_string(),
+            None => self.step.to_string(),
+        }
     }
 }
 
@@ -105,7 +118,8 @@ impl Summary {
                 self.start = Some(start.clone());
             }
             Event::StepStarted(start) => {
-                let line = self.line(&start.step, &start.action, start.effect);
+                let check = start.check.as_ref();
+                let line = self.line_of(&start.step, &start.action, start.effect, check);
                 line.started = true;
                 // It runs again, and how it ended before is no longer true.
                 if !start.undo {
@@ -113,7 +127,10 @@ impl Summary {
                 }
             }
             Event::StepFinished(end) => {
-                self.line(&end.step, &end.action, end.effect).end = Some(kept(end))
+                let check = end.check.as_ref();
+                let line = self.line_of(&end.step, &end.action, end.effect, check);
+                line.check.clone_from(&end.check);
+                line.end = Some(kept(end));
             }
             Event::FindingRaised(finding) => {
                 self.findings.push(FindingLine {
@@ -148,6 +165,16 @@ impl Summary {
     /// The line of a step. One that the plan did not hold (an item of a `for_each`, a step of a sub-runbook) goes
     /// behind the last line of the step it belongs to, items in the order of their list however they ended.
     fn line(&mut self, step: &StepKey, action: &str, effect: Effect) -> &mut StepLine {
+        self.line_of(step, action, effect, None)
+    }
+
+    fn line_of(
+        &mut self,
+        step: &StepKey,
+        action: &str,
+        effect: Effect,
+        check: Option<&CheckOf>,
+    ) -> &mut StepLine {
         let place = match self.places.get(step) {
             Some(place) => *place,
             None => self.insert(StepLine {
@@ -155,6 +182,7 @@ impl Summary {
                 action: action.to_owned(),
                 effect,
                 place: self.place_of_owner(step),
+                check: check.cloned(),
                 started: false,
                 end: None,
             }),
@@ -163,20 +191,16 @@ impl Summary {
     }
 
     fn place_of_owner(&self, step: &StepKey) -> Option<StepPlace> {
-        let owner = StepKey::new(owner(step)?);
+        let owner = StepKey::new(owner(step.as_str())?);
         let line = &self.steps[*self.places.get(&owner)?];
         line.place.clone()
     }
 
     fn insert(&mut self, line: StepLine) -> usize {
-        let place = owner(&line.step)
-            .and_then(|owner| {
-                let index = index_within(&line.step, owner);
-                self.steps.iter().rposition(|other| {
-                    belongs(&other.step, owner) && index_within(&other.step, owner) <= index
-                })
-            })
-            .map_or(self.steps.len(), |last| last + 1);
+        let place = (self.place_of_check(&line)).unwrap_or_else(|| self.place_of(&line));
+        if let Some(runner) = runner(&line) {
+            self.runners.insert(StepKey::new(runner));
+        }
         for later in &self.steps[place..] {
             if let Some(moved) = self.places.get_mut(&later.step) {
                 *moved += 1;
@@ -185,6 +209,28 @@ impl Summary {
         self.places.insert(line.step.clone(), place);
         self.steps.insert(place, line);
         place
+    }
+
+    /// The place of a check: behind those that come before it in the configuration, however they ended.
+    fn place_of_check(&self, line: &StepLine) -> Option<usize> {
+        let index = line.check.as_ref()?.index;
+        let runner = runner(line)?;
+        let last = self.steps.iter().rposition(|other| match &other.check {
+            Some(check) => check.index < index && self::runner(other) == Some(runner),
+            None => other.step.as_str() == runner,
+        })?;
+        Some(last + 1)
+    }
+
+    fn place_of(&self, line: &StepLine) -> usize {
+        owner(line.step.as_str())
+            .and_then(|owner| {
+                let index = index_within(&line.step, owner);
+                self.steps.iter().rposition(|other| {
+                    belongs(&other.step, owner) && index_within(&other.step, owner) <= index
+                })
+            })
+            .map_or(self.steps.len(), |last| last + 1)
     }
 
     /// The rows that the runbook prints instead of the table of steps.
@@ -200,10 +246,33 @@ impl Summary {
         self.steps.iter().filter(|line| self.is_counted(&line.step))
     }
 
-    /// Whether a step counts by itself.
+    /// Whether a step did nothing but run checks: it says nothing that they do not say themselves.
+    #[must_use]
+    pub fn is_runner(&self, step: &StepKey) -> bool {
+        let line = || self.places.get(step).map(|place| &self.steps[*place]);
+        let failed = || {
+            line()
+                .and_then(|line| line.end.as_ref())
+                .is_some_and(|end| end.failed)
+        };
+        self.runners.contains(step) && !failed()
+    }
+
+    /// Whether everything that counts is a check.
+    #[must_use]
+    pub fn is_of_checks(&self) -> bool {
+        let mut counted = self.counted().peekable();
+        counted.peek().is_some() && counted.all(|line| line.check.is_some())
+    }
+
+    /// Whether a step counts by itself. Checks do, and the step that runs them does not.
     #[must_use]
     pub fn is_counted(&self, step: &StepKey) -> bool {
-        owner(step).is_none_or(|owner| !self.has(owner))
+        if self.is_runner(step) {
+            return false;
+        }
+        let check = (self.places.get(step)).and_then(|place| runner(&self.steps[*place]));
+        owner(check.unwrap_or(step.as_str())).is_none_or(|owner| !self.has(owner))
     }
 
     fn has(&self, step: &str) -> bool {
@@ -224,9 +293,13 @@ impl Summary {
     }
 }
 
+/// The step that runs a check.
+fn runner(line: &StepLine) -> Option<&str> {
+    line.check.as_ref()?.runner(&line.step)
+}
+
 /// The step that an item of a `for_each` or a step of a sub-runbook belongs to.
-fn owner(step: &StepKey) -> Option<&str> {
-    let text = step.as_str();
+fn owner(text: &str) -> Option<&str> {
     text.rfind(['[', '/']).map(|cut| &text[..cut])
 }
 

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::book::Children;
-use crate::config::{Auth, Config, DatabaseKind, Service};
+use crate::config::{Auth, Config, Service};
 use crate::expr::{names_in_expression, names_in_template};
-use crate::model::{Call, Expression, Node, Runbook, Template};
+use crate::model::{Call, Expression, Node, Runbook, Step, Template};
 
-/// The names of the secrets that a runbook, what it runs and the services and databases it works on refer to.
+/// The names of the secrets that a runbook, what it runs and the services, databases and metrics it works on refer to.
 pub(super) fn reachable(
     runbook: &Runbook,
     children: &Children,
@@ -17,15 +17,7 @@ pub(super) fn reachable(
     let mut found = BTreeSet::new();
     for book in std::iter::once(runbook).chain(children.values().map(AsRef::as_ref)) {
         for step in book.all_steps() {
-            for call in step.calls() {
-                of_target(call, config, &mut found);
-            }
-            let names = RefCell::new(BTreeSet::new());
-            step.visit(
-                &mut |template| of_template(template, &mut names.borrow_mut()),
-                &mut |expression| of_expression(expression, &mut names.borrow_mut()),
-            );
-            found.append(&mut names.into_inner());
+            of_step(step, config, &mut found);
         }
         for finding in &book.findings {
             of_expression(&finding.when, &mut found);
@@ -37,7 +29,34 @@ pub(super) fn reachable(
     found
 }
 
-/// What the service or the database needs that a call works on.
+fn of_step(step: &Step, config: &Config, found: &mut BTreeSet<String>) {
+    for call in step.calls() {
+        of_target(call, config, found);
+    }
+    let names = RefCell::new(BTreeSet::new());
+    step.visit(
+        &mut |template| of_template(template, &mut names.borrow_mut()),
+        &mut |expression| of_expression(expression, &mut names.borrow_mut()),
+    );
+    found.append(&mut names.into_inner());
+}
+
+/// What the checks of the services need that are named, and of any where a template names them.
+fn of_checks(services: &Node, config: &Config, found: &mut BTreeSet<String>) {
+    let named = |service: &&Service| match services {
+        Node::List(names) => {
+            names.is_empty() || names.iter().any(|name| may_name(name, &service.name))
+        }
+        one => may_name(one, &service.name),
+    };
+    for service in config.services.iter().filter(named) {
+        for check in &service.checks {
+            of_step(&check.step, config, found);
+        }
+    }
+}
+
+/// What the service, the database or the metrics need that a call works on.
 fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
     match (call.action.name, call.option("on")) {
         ("http", Some(on)) => {
@@ -46,10 +65,20 @@ fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
                 .iter()
                 .filter(|service| may_name(on, &service.name))
             {
-                of_service(service, found);
+                of_access(service.auth.as_ref(), &service.headers, found);
+            }
+        }
+        ("metrics", on) => {
+            for metrics in config
+                .metrics
+                .iter()
+                .filter(|metrics| on.is_none_or(|on| may_name(on, &metrics.name)))
+            {
+                of_access(metrics.auth.as_ref(), &metrics.headers, found);
             }
         }
         ("sql", on) => of_databases(on, config, found),
+        ("health", _) => of_checks(&call.object, config, found),
         ("database", _) => of_databases(Some(&call.object), config, found),
         _ => {}
     }
@@ -60,8 +89,8 @@ fn may_name(node: &Node, name: &str) -> bool {
     matches!(node, Node::Text(template) if template.text == name || template.text.contains("{{"))
 }
 
-fn of_service(service: &Service, found: &mut BTreeSet<String>) {
-    match &service.auth {
+fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BTreeSet<String>) {
+    match auth {
         Some(Auth::Bearer(token)) => of_template(token, found),
         Some(Auth::Basic { user, password }) => {
             of_template(user, found);
@@ -69,17 +98,17 @@ fn of_service(service: &Service, found: &mut BTreeSet<String>) {
         }
         None => {}
     }
-    for (_, value) in &service.headers {
+    for (_, value) in headers {
         of_template(value, found);
     }
 }
 
 fn of_databases(on: Option<&Node>, config: &Config, found: &mut BTreeSet<String>) {
     for database in &config.databases {
-        if on.is_none_or(|on| may_name(on, &database.name))
-            && let DatabaseKind::Postgres { url: Some(url) } = &database.kind
-        {
-            of_template(url, found);
+        if on.is_none_or(|on| may_name(on, &database.name)) {
+            for (_, template) in database.kind.templates() {
+                of_template(template, found);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::base::{Effect, RunId, Severity, Status, Verdict};
-use crate::event::{Envelope, Preview, StepLine, StepPlace, StepTable, Summary};
+use crate::event::{CheckOf, Envelope, Preview, StepLine, StepPlace, StepTable, Summary};
 
 use super::notes::Notes;
 use super::{Format, Report, json_text};
@@ -98,6 +98,7 @@ struct Step<'a> {
     sensitive: bool,
     artifact: Option<&'a str>,
     preview: Option<&'a Preview>,
+    check: Option<&'a CheckOf>,
     place: Option<&'a StepPlace>,
 }
 
@@ -166,6 +167,7 @@ impl<'a> Step<'a> {
             sensitive: end.is_some_and(|end| end.sensitive),
             artifact: end.and_then(|end| end.artifact.as_deref()),
             preview: end.and_then(|end| end.preview.as_ref()),
+            check: line.check.as_ref(),
             place: line.place.as_ref(),
         }
     }

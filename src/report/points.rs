@@ -95,6 +95,7 @@ pub(crate) fn points(summary: &Summary) -> Vec<Point<'_>> {
             points.push(of_step(line, dry));
         } else if let Some(owner) = points.last_mut()
             && is_bad(line)
+            && !summary.is_runner(&line.step)
         {
             if owner.below.len() < MOST_BELOW {
                 owner.below.push(below(line, dry));
@@ -118,11 +119,11 @@ fn of_step(line: &StepLine, dry: bool) -> Point<'_> {
         Status::Warning | Status::Critical => Outcome::Failed,
         Status::Unknown | Status::InDoubt | Status::UndoFailed => Outcome::Errored,
         Status::NotRun if is_bad(line) => Outcome::Errored,
-        Status::Skipped | Status::NotRun | Status::Undone => Outcome::Skipped,
+        Status::Affected | Status::Skipped | Status::NotRun | Status::Undone => Outcome::Skipped,
     };
     let end = line.end.as_ref();
     Point {
-        name: one_line(line.step.as_str()),
+        name: one_line(&line.name()),
         outcome,
         verdict: match outcome {
             Outcome::Errored => Verdict::Unknown,
@@ -139,7 +140,7 @@ fn of_step(line: &StepLine, dry: bool) -> Point<'_> {
 }
 
 fn below(line: &StepLine, dry: bool) -> String {
-    let name = one_line(line.step.as_str());
+    let name = one_line(&line.name());
     match detail(line) {
         nothing if nothing.is_empty() => format!("{name}: {}", word(line, dry)),
         detail => format!("{name}: {}: {detail}", word(line, dry)),
@@ -205,7 +206,8 @@ mod tests {
         assert_eq!(
             outcomes,
             [
-                Passed, Failed, Failed, Errored, Skipped, Skipped, Skipped, Errored, Errored
+                Passed, Failed, Failed, Errored, Skipped, Skipped, Skipped, Skipped, Errored,
+                Errored
             ]
         );
     }

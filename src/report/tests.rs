@@ -56,7 +56,7 @@ fn json_holds_everything_under_stable_names() {
         "step": "count", "action": "sql.query", "effect": "read", "status": "critical", "started": false,
         "severity": "P1", "failed": true, "took_ms": 12.0, "detail": "", "help": "look", "attempts": 1,
         "outputs": {"n": 18204}, "saved": {}, "table": {"columns": ["n"], "rows": [[18204]]},
-        "sensitive": false, "artifact": null, "preview": null, "place": null,
+        "sensitive": false, "artifact": null, "preview": null, "check": null, "place": null,
     });
     assert_eq!(value["steps"][0], step);
     assert_eq!(value["steps"][1]["status"], "not-run");
@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn no_text_steers_a_terminal(stream in sample::any_stream(), width in 20_usize..160) {
         for format in FORMATS {
-            let text = written(format.name, Style { colour: false, width }, &stream);
+            let text = written(format.name, Style { width, ..Style::default() }, &stream);
             prop_assert!(visible(&text), "{}: {text:?}", format.name);
         }
     }
@@ -139,7 +139,7 @@ proptest! {
         journal.append(&stream, Durability::Durable).unwrap();
         let kept = journal.events(RunId(412)).unwrap();
         for format in FORMATS {
-            let style = Style { colour: true, width: 100 };
+            let style = Style { colour: true, width: 100, ..Style::default() };
             prop_assert_eq!(written(format.name, style, &stream), written(format.name, style, &kept));
         }
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::{Liveness, ProcessMark, RunId};
-use crate::engine::{Acquired, Durability, Journal, JournalError, LockHolder, Locks, RunRow};
+use crate::engine::{
+    Acquired, CheckState, Durability, Journal, JournalError, LockHolder, Locks, RunRow, Sample,
+    SampleStore, Series,
+};
 use crate::event::{Envelope, Event};
 
 /// A journal that ends with the process.
@@ -16,6 +19,7 @@ struct State {
     runs: BTreeMap<RunId, Run>,
     locks: BTreeMap<String, LockHolder>,
     sources: BTreeMap<String, String>,
+    samples: Vec<(Series, Sample, CheckState)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,6 +38,24 @@ impl MemoryJournal {
     // Every change below is complete or not begun, so a panic elsewhere leaves nothing torn.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SampleStore for MemoryJournal {
+    fn states(&self, series: &[Series]) -> Result<Vec<Option<CheckState>>, JournalError> {
+        let state = self.lock();
+        let last = |series: &Series| {
+            let mut samples = state.samples.iter().rev();
+            samples
+                .find(|(other, ..)| other == series)
+                .map(|(_, _, state)| *state)
+        };
+        Ok(series.iter().map(last).collect())
+    }
+
+    fn keep_samples(&self, samples: &[(Series, Sample, CheckState)]) -> Result<(), JournalError> {
+        self.lock().samples.extend_from_slice(samples);
+        Ok(())
     }
 }
 

@@ -10,6 +10,8 @@
 
 mod harness;
 mod http_server;
+mod postgres_cluster;
+mod redis_server;
 mod terminal;
 mod zoo;
 
@@ -36,6 +38,9 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod metrics;
+mod postgres;
+mod redis;
 mod reports;
 mod resume;
 mod safety_page;

@@ -44,6 +44,7 @@ fn estate(url: &str) -> World {
         auth: Some(Auth::Bearer(template("hidden"))),
         headers: vec![("x-team".to_owned(), template("ops"))],
         timeout: None,
+        objective: crate::config::Objective::default(),
         checks: Vec::new(),
     });
     world
@@ -313,7 +314,7 @@ async fn keeps_the_limits_of_size_and_redirects() {
         error.message,
         "the body is over the limit of 99 B: 100 B are to come"
     );
-    assert!(error.help.unwrap().contains("`http.body_limit`"));
+    assert!(error.help.unwrap().contains("`body_limit`"));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
-//! `probe`: looks at one thing below HTTP: a port, a certificate, a name, a disk, the memory.
+//! `probe`: looks at one thing below HTTP: a port, a certificate, a name, a Redis server, a disk, the
+//! memory.
 
+mod redis;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,7 @@ impl Action for Probe {
                 "tcp" => in_time(invocation, context, probe_tcp(invocation)).await,
                 "tls" => in_time(invocation, context, tls::probe(invocation, context)).await,
                 "dns" => in_time(invocation, context, probe_dns(invocation)).await,
+                "redis" => in_time(invocation, context, redis::probe(invocation, context)).await,
                 "disk" => in_time(invocation, context, probe_disk(invocation, context)).await,
                 _ => probe_memory(),
             };
@@ -84,6 +87,8 @@ async fn in_time(
 fn target(invocation: &Invocation) -> String {
     match &invocation.object {
         Argument::Path(path) => path.display().to_string(),
+        // A password may stand in the URL.
+        _ if invocation.verb.name == "redis" => super::redis::server(invocation.object_text()),
         _ => invocation.object_text().to_owned(),
     }
 }

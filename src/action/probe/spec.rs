@@ -6,7 +6,7 @@ use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpe
 /// The description.
 pub(super) static SPEC: ActionSpec = ActionSpec {
     name: "probe",
-    summary: "Look at a port, a certificate, a name, a disk or the memory",
+    summary: "Look at a port, a certificate, a name, a Redis server, a disk or the memory",
     verbs: &[
         verb("tcp", "Connect to host:port", Kind::Text, &[], TCP),
         verb(
@@ -44,6 +44,13 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                 output("addresses", "The addresses, sorted"),
                 output("count", "How many there are"),
             ],
+        ),
+        verb(
+            "redis",
+            "Have a Redis server answer, and read what it says of itself: probe.redis = \"redis://cache.example.com:6379/0\"",
+            Kind::Text,
+            super::super::redis::LOGIN,
+            REDIS,
         ),
         verb(
             "disk",
@@ -100,6 +107,59 @@ const TLS: &[OutputSpec] = &[
     output(
         "revocation",
         "Why it cannot be told, or when and why it was revoked; null when none was",
+    ),
+];
+
+const REDIS: &[OutputSpec] = &[
+    output("address", "The address and port that answered"),
+    output(
+        "connect",
+        "How long it took to connect, TLS included, in milliseconds",
+    ),
+    output("ping", "How long a PING took, in milliseconds"),
+    output("pong", "True: it answered the PING"),
+    output("version", "Its version"),
+    output("role", "primary or replica"),
+    output("uptime_seconds", "How long it has run"),
+    output("used_memory", "What it holds in memory, in bytes"),
+    output(
+        "maxmemory",
+        "What it may hold, in bytes; null without a limit",
+    ),
+    output(
+        "used_percent",
+        "Used share of that, 0 to 100; null without a limit",
+    ),
+    output("connected_clients", "How many clients are connected"),
+    output("maxclients", "How many may be"),
+    output(
+        "rejected_connections",
+        "How many clients it turned away since it started, being full",
+    ),
+    output("hits", "How many reads found their key since it started"),
+    output("misses", "How many reads did not"),
+    output(
+        "hit_rate",
+        "Share of the reads that found their key, 0 to 100; null before the first",
+    ),
+    output(
+        "evicted_keys",
+        "How many keys it dropped for want of memory since it started",
+    ),
+    output("expired_keys", "How many keys expired since it started"),
+    output("keys", "How many keys the database of the URL holds"),
+    output("replicas", "How many replicas follow it"),
+    output(
+        "replica_link",
+        "On a replica: whether it hears its primary, up or down; else null",
+    ),
+    output(
+        "replication_lag",
+        "Seconds since a replica last heard its primary; on a primary, of the slowest replica; null without any",
+    ),
+    output(
+        "info",
+        "All fields of INFO by their own names, as info.mem_fragmentation_ratio",
     ),
 ];
 

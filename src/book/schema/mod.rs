@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::model::Vocabulary;
 
 pub use keys::{HEARTBEAT, STEP};
-pub use shape::{Key, Shape, TableShape, schema};
+pub use shape::{Extension, Key, Shape, TableShape, schema};
 
 /// The schema of a runbook.
 #[must_use]

@@ -15,6 +15,8 @@ pub enum Shape {
     Expression,
     /// A whole number.
     Integer,
+    /// A number.
+    Number,
     /// True or false.
     Boolean,
     /// A length of time.
@@ -39,6 +41,8 @@ pub enum Shape {
     Table(&'static TableShape),
     /// A list of tables: `[[step]]`.
     Tables(&'static TableShape),
+    /// A list of tables with the keys of another kind of table, and more.
+    Extended(&'static Extension),
     /// Tables by names: `[input.NAME]`.
     Named(&'static TableShape),
     /// The same, of which any part may be left out: they are laid over others.
@@ -52,6 +56,17 @@ pub struct TableShape {
     pub keys: &'static [Key],
     /// Whether an action stands in it, too.
     pub acts: bool,
+}
+
+/// The keys of a table, and those of another kind of table beside them.
+#[derive(Debug)]
+pub struct Extension {
+    /// Its own keys.
+    pub own: &'static TableShape,
+    /// The other table.
+    pub base: &'static TableShape,
+    /// The keys of the other table that have no place in it.
+    pub without: &'static [&'static str],
 }
 
 /// A key of a table.
@@ -89,7 +104,7 @@ impl Key {
 
 /// The JSON Schema (Draft 4) of a file whose root is such a table.
 #[must_use]
-pub fn schema(title: &str, root: &TableShape, vocabulary: Vocabulary) -> Value {
+pub fn schema(title: &str, root: &'static TableShape, vocabulary: Vocabulary) -> Value {
     let translation = Translation {
         vocabulary,
         partial: false,
@@ -113,14 +128,24 @@ struct Translation {
 }
 
 impl Translation {
-    fn table(self, table: &TableShape) -> Value {
+    fn table(self, table: &'static TableShape) -> Value {
+        self.keys(table.keys.iter(), table.acts)
+    }
+
+    fn extended(self, extension: &'static Extension) -> Value {
+        let base = extension.base.keys.iter();
+        let base = base.filter(|key| !extension.without.contains(&key.name));
+        self.keys(extension.own.keys.iter().chain(base), extension.base.acts)
+    }
+
+    fn keys(self, keys: impl Iterator<Item = &'static Key> + Clone, acts: bool) -> Value {
         let mut properties = Map::new();
-        for key in table.keys {
+        for key in keys.clone() {
             let mut property = self.shape(key.shape);
             property["description"] = json!(key.help);
             properties.insert(key.name.to_owned(), property);
         }
-        if table.acts {
+        if acts {
             for spec in self.vocabulary.actions() {
                 let reference = json!({"$ref": format!("#/definitions/{}", spec.name)});
                 properties.insert(spec.name.to_owned(), reference);
@@ -131,9 +156,7 @@ impl Translation {
             "properties": properties,
             "additionalProperties": false,
         });
-        let required: Vec<&str> = table
-            .keys
-            .iter()
+        let required: Vec<&str> = keys
             .filter(|key| key.required && !self.partial)
             .map(|key| key.name)
             .collect();
@@ -148,6 +171,7 @@ impl Translation {
             Shape::Text | Shape::Expression | Shape::Duration => json!({"type": "string"}),
             Shape::Texts => json!({"type": "array", "items": {"type": "string"}}),
             Shape::Integer => json!({"type": "integer"}),
+            Shape::Number => json!({"type": "number"}),
             Shape::Boolean => json!({"type": "boolean"}),
             Shape::Words(words) => json!({"enum": words()}),
             Shape::WordList(words) => json!({"type": "array", "items": {"enum": words()}}),
@@ -170,6 +194,9 @@ impl Translation {
             }
             Shape::Table(table) => self.table(table),
             Shape::Tables(table) => json!({"type": "array", "items": self.table(table)}),
+            Shape::Extended(extension) => {
+                json!({"type": "array", "items": self.extended(extension)})
+            }
             Shape::Named(table) => {
                 json!({"type": "object", "additionalProperties": self.table(table)})
             }
@@ -217,6 +244,7 @@ fn kind(kind: Kind) -> Value {
     match kind {
         Kind::Text
         | Kind::Sql
+        | Kind::Query
         | Kind::Shell
         | Kind::Url
         | Kind::Path

@@ -562,6 +562,7 @@ impl Bench {
             masker: &masker,
             journal: &self.journal,
             locks: &self.journal,
+            samples: self.journal.locks.as_ref(),
             machine: &TestMachine(self.liveness),
             prompt: &self.answer,
             toolbox: &self.tools,

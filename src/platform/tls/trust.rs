@@ -23,6 +23,8 @@ pub enum Trust {
     System,
     /// Those too that are signed by the authorities in this PEM file.
     Also(PathBuf),
+    /// Those alone that are signed by the authorities in this PEM file.
+    Only(PathBuf),
     /// All. What is wrong with a certificate is still told.
     Anything,
 }
@@ -54,8 +56,11 @@ fn system_authorities() -> Arc<RootCertStore> {
 pub(super) async fn authorities(trust: &Trust) -> Result<Arc<RootCertStore>, TlsError> {
     match trust {
         Trust::System | Trust::Anything => Ok(system_authorities()),
-        Trust::Also(path) => {
-            let mut store = RootCertStore::clone(&system_authorities());
+        Trust::Also(path) | Trust::Only(path) => {
+            let mut store = match trust {
+                Trust::Only(_) => RootCertStore::empty(),
+                _ => RootCertStore::clone(&system_authorities()),
+            };
             add_authorities(&mut store, path).await.map_err(|reason| {
                 TlsError::from(TlsProblem::Authorities {
                     path: path.clone(),

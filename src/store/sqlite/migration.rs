@@ -5,8 +5,16 @@ use rusqlite::{Connection, params};
 use super::chain::{ChainHash, Link};
 use super::schema;
 
+/// Brings what an older format lacks, one format after the other.
+pub(super) fn from(found: i64, connection: &Connection) -> rusqlite::Result<()> {
+    if found < 2 {
+        from_1(connection)?;
+    }
+    connection.execute_batch(schema::SAMPLES)
+}
+
 /// Format 1 had events without a chain: they get one in the order in which they were written.
-pub(super) fn from_1(connection: &Connection) -> rusqlite::Result<()> {
+fn from_1(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("ALTER TABLE events RENAME TO events_of_format_1")?;
     connection.execute_batch(schema::EVENTS)?;
     connection.execute_batch(schema::SOURCES_AND_LOCKS)?;

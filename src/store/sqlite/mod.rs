@@ -12,6 +12,7 @@ mod prune;
 #[cfg(test)]
 mod prune_tests;
 mod row;
+mod samples;
 mod schema;
 mod source;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::migration;
 use crate::engine::JournalError;
 
 /// The format of the tables, kept in `PRAGMA user_version`.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 
 /// Marks the file as opsbook's, in `PRAGMA application_id`: "opsb".
 const APPLICATION: i64 = 0x6f70_7362;
@@ -69,6 +69,31 @@ pub(super) const SOURCES_AND_LOCKS: &str = "
         pid     INTEGER NOT NULL,
         started INTEGER,
         since   TEXT NOT NULL
+    ) WITHOUT ROWID;
+";
+
+/// What format 3 brought: what checks saw. A series holds the state of its flapping rules; a sample its moment in
+/// milliseconds since 1970, its length in milliseconds, and two statuses as numbers (see `samples`).
+pub(super) const SAMPLES: &str = "
+    CREATE TABLE series (
+        id          INTEGER PRIMARY KEY,
+        project     TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        service     TEXT NOT NULL,
+        \"check\"     TEXT NOT NULL,
+        told        INTEGER NOT NULL,
+        against     INTEGER NOT NULL,
+        since       INTEGER NOT NULL,
+        last        INTEGER NOT NULL,
+        UNIQUE (project, environment, service, \"check\")
+    );
+    CREATE TABLE samples (
+        series INTEGER NOT NULL,
+        at     INTEGER NOT NULL,
+        ms     REAL,
+        look   INTEGER NOT NULL,
+        told   INTEGER NOT NULL,
+        PRIMARY KEY (series, at)
     ) WITHOUT ROWID;
 ";
 
@@ -142,9 +167,9 @@ fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), JournalError
     // Another process may have done it while this one waited for its turn.
     match format(&transaction, path, Doing::Writing)? {
         Some(FORMAT) => return Ok(()),
-        Some(_) => migration::from_1(&transaction).map_err(failed)?,
+        Some(found) => migration::from(found, &transaction).map_err(failed)?,
         None => {
-            for tables in [RUNS, EVENTS, SOURCES_AND_LOCKS] {
+            for tables in [RUNS, EVENTS, SOURCES_AND_LOCKS, SAMPLES] {
                 transaction.execute_batch(tables).map_err(failed)?;
             }
             transaction

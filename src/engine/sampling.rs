@@ -1,0 +1,75 @@
+//! What the engine needs of a store for checks: what each saw, and what its verdict was by then.
+
+use chrono::{DateTime, Utc};
+
+use crate::base::Status;
+use crate::config::Config;
+
+use super::JournalError;
+
+/// One check over time. The same check of another project or environment is another series.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    /// The project's name; empty where the configuration gives none.
+    pub project: String,
+    /// The environment; empty where there are none.
+    pub environment: String,
+    /// The service.
+    pub service: String,
+    /// The check.
+    pub check: String,
+}
+
+impl Series {
+    /// The series of a check of this configuration.
+    #[must_use]
+    pub fn of(config: &Config, service: &str, check: &str) -> Self {
+        Self {
+            project: config.project.clone().unwrap_or_default(),
+            environment: config.environment.clone().unwrap_or_default(),
+            service: service.to_owned(),
+            check: check.to_owned(),
+        }
+    }
+}
+
+/// What one look at a check saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How long it took, in milliseconds, where it came to an answer or an end.
+    pub ms: Option<f64>,
+    /// What the look alone said: ok, warning, critical, unknown or affected.
+    pub look: Status,
+    /// What was told of the check.
+    pub told: Status,
+}
+
+/// What is told of a check, and what speaks against it: looks in a row that said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckState {
+    /// What is told: ok, warning or critical.
+    pub told: Status,
+    /// How many looks in a row said otherwise.
+    pub against: u32,
+    /// When the first of them was; of the last look where there are none.
+    pub since: DateTime<Utc>,
+    /// When the last look was.
+    pub last: DateTime<Utc>,
+}
+
+/// Keeps what checks saw.
+pub trait SampleStore {
+    /// The states of these series, in their order; none of one that was never looked at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn states(&self, series: &[Series]) -> Result<Vec<Option<CheckState>>, JournalError>;
+
+    /// Keeps samples and the states of their series, all or none.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn keep_samples(&self, samples: &[(Series, Sample, CheckState)]) -> Result<(), JournalError>;
+}
