@@ -57,6 +57,7 @@ pub fn check(data: &[u8]) {
     {
         in_shell(text, &parts, value);
         in_sql(text, &parts, value);
+        in_query(text, value);
         in_argv(text, &parts, value);
         in_url(text, value);
         in_tree(text, &parts, value);
@@ -104,6 +105,7 @@ fn any(text: &str, value: &str) {
         Kind::Text,
         Kind::TextList,
         Kind::Sql,
+        Kind::Query,
         Kind::Shell,
         Kind::Argv,
         Kind::Url,
@@ -126,6 +128,7 @@ fn any(text: &str, value: &str) {
                 known_before(text, &sql.text);
                 shown_as_sent(&sql);
             }
+            Ok(Argument::Query(query)) => keeps_quiet(&query.text),
             Ok(Argument::Shell(shell)) => {
                 keeps_quiet(&shell.script);
                 assert_eq!(
@@ -254,6 +257,37 @@ fn holes(script: &str, wanted: usize) -> Result<(), String> {
     } else {
         Err(format!("{found} of {wanted} values"))
     }
+}
+
+/// What stands outside of the strings of PromQL is the same for any value that is no number and no length of time.
+fn in_query(text: &str, value: &str) {
+    let (Ok(Argument::Query(plain)), Ok(Argument::Query(hostile))) = (
+        land(text, Kind::Query, PLAIN),
+        land(text, Kind::Query, value),
+    ) else {
+        return;
+    };
+    assert_eq!(without_strings(&plain.text), without_strings(&hostile.text));
+}
+
+/// A query without what is in its strings, as PromQL's lexer finds them.
+fn without_strings(query: &str) -> String {
+    let mut code = String::new();
+    let mut inside = None;
+    let mut characters = query.chars();
+    while let Some(character) = characters.next() {
+        match (inside, character) {
+            (None, '"' | '\'' | '`') => inside = Some(character),
+            (None, '#') => inside = Some('\n'),
+            (Some('"' | '\''), '\\') => drop(characters.next()),
+            (Some(end), _) if character == end => inside = None,
+            _ => {}
+        }
+        if inside.is_none() {
+            code.push(character);
+        }
+    }
+    code
 }
 
 /// The statement is the same for any value, and its marks are as many as its parameters for a reader that is not ours.

@@ -1,5 +1,6 @@
 //! The actions: one file each, and one line each in the registry.
 
+mod api;
 mod ask;
 mod assert;
 mod command;
@@ -11,13 +12,16 @@ mod health_bench;
 mod http;
 mod manual;
 mod measured;
+mod metrics;
 mod person;
 mod probe;
 mod process;
+mod redis;
 mod runbook;
 mod set;
 mod shell;
 mod sql;
+mod status_page;
 #[cfg(test)]
 mod testing;
 mod wait;
@@ -35,6 +39,9 @@ const REGISTRY: &[&dyn Action] = &[
     &database::Database,
     &health::Health,
     &headers::Headers,
+    &metrics::Metrics,
+    &status_page::StatusPage,
+    &redis::Redis,
     &command::Command,
     &shell::Shell,
     &files::Files,

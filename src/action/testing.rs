@@ -29,6 +29,7 @@ pub(super) struct World {
     /// Takes secrets out.
     pub(super) masker: crate::base::Masker,
     pub(super) judged: bool,
+    pub(super) thresholds: bool,
     pub(super) may_change: bool,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
@@ -135,6 +136,7 @@ impl World {
             told: RefCell::default(),
             masker: crate::base::Masker::default(),
             judged: false,
+            thresholds: false,
             may_change: true,
             deadline: None,
             environment: Vec::new(),
@@ -194,6 +196,7 @@ impl World {
             progress: &|line| self.told.borrow_mut().push(line),
             cancel,
             judged: self.judged,
+            thresholds: self.thresholds,
             may_change: self.may_change,
             most_rows: None,
         })

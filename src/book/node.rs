@@ -10,7 +10,7 @@ use super::names::identifier;
 pub(super) fn parse_node(field: Field<'_>, kind: Kind) -> Option<Node> {
     match kind {
         Kind::Text => field.template().map(Node::Text),
-        Kind::Sql | Kind::Shell | Kind::Url | Kind::Path => filled(field),
+        Kind::Sql | Kind::Query | Kind::Shell | Kind::Url | Kind::Path => filled(field),
         Kind::TextList => text_list(field),
         Kind::Argv => argv(field),
         Kind::TextMap => map(field, |_| true),
@@ -59,6 +59,7 @@ pub(super) const fn noun(reference: Reference) -> &'static str {
         Reference::Service => "service",
         Reference::Database => "database",
         Reference::Queue => "queue",
+        Reference::Metrics => "metrics",
     }
 }
 

@@ -9,7 +9,7 @@ use super::field::Field;
 use super::mistakes::Mistakes;
 
 /// With more keys than this, a message about an unknown one does not list them.
-const MOST_KEYS_LISTED: usize = 16;
+const MOST_KEYS_LISTED: usize = 24;
 
 /// Reads one table. Ends with [`TableReader::finish`], which reports the keys that were never asked for.
 #[derive(Debug)]

@@ -23,6 +23,8 @@ pub struct EstateNames {
     pub deploys: Vec<String>,
     /// `[window.*]`
     pub windows: Vec<String>,
+    /// `[metrics.*]`
+    pub metrics: Vec<String>,
 }
 
 impl EstateNames {

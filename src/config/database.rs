@@ -1,6 +1,7 @@
 //! `[database.*]`: what serves a database and what may be deleted from it.
 
 use crate::book::{Field, TableReader};
+use crate::model::Template;
 
 use super::estate::{Database, DatabaseKind, Retention};
 use super::load::Site;
@@ -41,6 +42,7 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
 fn d1(table: &TableReader<'_>, name: &str, _: Site<'_>) -> Option<DatabaseKind> {
     let given = table.optional("name");
     let id = table.optional("id");
+    let (account, token) = (template(table, "account"), template(table, "token"));
     let own = match given {
         Some(field) => field.filled_text()?,
         None => name,
@@ -52,15 +54,29 @@ fn d1(table: &TableReader<'_>, name: &str, _: Site<'_>) -> Option<DatabaseKind> 
     Some(DatabaseKind::D1 {
         name: own.to_owned(),
         id,
+        account: account?,
+        token: token?,
     })
 }
 
 fn postgres(table: &TableReader<'_>, _: &str, _: Site<'_>) -> Option<DatabaseKind> {
-    let url = match table.optional("url") {
-        Some(field) => Some(field.filled_template()?),
-        None => None,
-    };
-    Some(DatabaseKind::Postgres { url })
+    let (url, password) = (template(table, "url"), template(table, "password"));
+    Some(DatabaseKind::Postgres {
+        url: url?,
+        password: password?,
+    })
+}
+
+/// A template that may be left out; none where it is wrong.
+#[expect(
+    clippy::option_option,
+    reason = "a wrong value is told and is no left-out one"
+)]
+fn template(table: &TableReader<'_>, key: &str) -> Option<Option<Template>> {
+    match table.optional(key) {
+        Some(field) => field.filled_template().map(Some),
+        None => Some(None),
+    }
 }
 
 fn sqlite(table: &TableReader<'_>, _: &str, site: Site<'_>) -> Option<DatabaseKind> {

@@ -10,7 +10,7 @@ pub(super) const TABLE: &str = "environment";
 pub(super) const DEFAULT: &str = "default_environment";
 
 /// The keys that an environment can lay over the base.
-pub(super) const OVERLAYS: [&str; 14] = [
+pub(super) const OVERLAYS: [&str; 15] = [
     "project",
     "store",
     "runbooks",
@@ -20,6 +20,7 @@ pub(super) const OVERLAYS: [&str; 14] = [
     "queue",
     "kv",
     "object",
+    "metrics",
     "window",
     "policy",
     "heartbeat",
@@ -114,7 +115,7 @@ impl Environments {
             .chain([PROTECTED])
             .collect();
         document.overlaid(&[TABLE, chosen], &without, &|path| {
-            matches!(path, ["secret", _] | ["service", _, "auth"])
+            matches!(path, ["secret", _] | ["service" | "metrics", _, "auth"])
         })
     }
 }

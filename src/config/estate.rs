@@ -42,6 +42,8 @@ pub struct Config {
     pub kvs: Vec<Kv>,
     /// `[object.*]`
     pub objects: Vec<ObjectStore>,
+    /// `[metrics.*]`
+    pub metrics: Vec<Metrics>,
     /// `[window.*]`
     pub windows: Vec<Window>,
     /// `retention` of `[journal]`: the age from which on `runs prune` takes runs out.
@@ -205,6 +207,51 @@ pub enum Auth {
     },
 }
 
+/// `[metrics.NAME]`: a system that measures and can be asked.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Its name.
+    pub name: String,
+    /// What answers.
+    pub kind: MetricsKind,
+    /// Prometheus and Sentry: the base of its URLs, without the last slash. Cloudflare: where its GraphQL is.
+    pub url: String,
+    /// How a request proves who sends it.
+    pub auth: Option<Auth>,
+    /// Headers of every request.
+    pub headers: Vec<(String, Template)>,
+    /// How long a request may take unless a step says otherwise.
+    pub timeout: Option<Span>,
+}
+
+/// What answers questions about metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricsKind {
+    /// Prometheus, or what answers like it: queries are PromQL.
+    Prometheus,
+    /// Cloudflare's analytics: queries are GraphQL.
+    Cloudflare,
+    /// Sentry: queries are its tables of events and their counts.
+    Sentry {
+        /// The name of the organization in URLs.
+        organization: String,
+        /// The number of the project that is looked at; all that the token may see unless given.
+        project: Option<String>,
+    },
+}
+
+impl MetricsKind {
+    /// The word in `kind`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Prometheus => "prometheus",
+            Self::Cloudflare => "cloudflare",
+            Self::Sentry { .. } => "sentry",
+        }
+    }
+}
+
 /// `[database.NAME]`
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -230,8 +277,10 @@ pub enum DatabaseKind {
     },
     /// A PostgreSQL server.
     Postgres {
-        /// `postgres://…`
+        /// `postgres://…`; the variable `DATABASE_URL` unless given.
         url: Option<Template>,
+        /// The password, where the URL has none.
+        password: Option<Template>,
     },
     /// Cloudflare D1.
     D1 {
@@ -239,6 +288,10 @@ pub enum DatabaseKind {
         name: String,
         /// The database's id.
         id: Option<String>,
+        /// The account that it belongs to; the variable `CLOUDFLARE_ACCOUNT_ID` unless given.
+        account: Option<Template>,
+        /// What proves who asks; the variable `CLOUDFLARE_API_TOKEN` unless given.
+        token: Option<Template>,
     },
 }
 
@@ -251,6 +304,22 @@ impl DatabaseKind {
             Self::Postgres { .. } => "postgres",
             Self::D1 { .. } => "d1",
         }
+    }
+
+    /// The templates in it, each with its key: a secret may stand in them.
+    pub fn templates(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let found = match self {
+            Self::Sqlite { .. } => [None, None],
+            Self::Postgres { url, password } => [
+                url.as_ref().map(|url| ("url", url)),
+                password.as_ref().map(|password| ("password", password)),
+            ],
+            Self::D1 { account, token, .. } => [
+                account.as_ref().map(|account| ("account", account)),
+                token.as_ref().map(|token| ("token", token)),
+            ],
+        };
+        found.into_iter().flatten()
     }
 }
 
@@ -338,6 +407,11 @@ impl Config {
                 .windows
                 .iter()
                 .map(|window| window.name.clone())
+                .collect(),
+            metrics: self
+                .metrics
+                .iter()
+                .map(|metrics| metrics.name.clone())
                 .collect(),
         }
     }

@@ -6,7 +6,7 @@ use crate::expr::names_in_template;
 use crate::model::Template;
 use crate::sql::Dialect;
 
-use super::estate::{Auth, Config, DatabaseKind, Service};
+use super::estate::{Auth, Config, Service};
 
 /// What lint of runbooks needs to know of the configuration.
 #[must_use]
@@ -21,6 +21,7 @@ pub fn lint_estate(config: &Config) -> LintEstate {
             queues: names(&config.queues, |queue| &queue.name),
             deploys: Vec::new(),
             windows: names(&config.windows, |window| &window.name),
+            metrics: names(&config.metrics, |metrics| &metrics.name),
         },
         secrets: names(&config.secrets, |(name, _)| name),
         dialects: config
@@ -46,9 +47,18 @@ pub fn lint(config: &Config) -> Lint {
     for service in &config.services {
         look_at_service(service, &estate, &mut lint);
     }
+    for metrics in &config.metrics {
+        let what = format!("metrics {:?}", metrics.name);
+        let auth = metrics.auth.as_ref();
+        look_at_access(&what, auth, &metrics.headers, &estate, &mut lint);
+    }
     for database in &config.databases {
-        if let DatabaseKind::Postgres { url: Some(url) } = &database.kind {
-            lint.extend(lint_value("url", url, &estate));
+        for (key, template) in database.kind.templates() {
+            lint.extend(lint_value(key, template, &estate));
+            if matches!(key, "password" | "token") && !uses_secret(template) {
+                let owner = format!("database {:?}", database.name);
+                lint.mistakes.push(written_out(template, &owner));
+            }
         }
     }
     lint.mistakes.sort();
@@ -57,7 +67,22 @@ pub fn lint(config: &Config) -> Lint {
 }
 
 fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
-    let (open, secret) = match &service.auth {
+    let what = format!("service {:?}", service.name);
+    look_at_access(&what, service.auth.as_ref(), &service.headers, estate, lint);
+    for check in &service.checks {
+        lint.extend(lint_check(&check.step, estate));
+    }
+}
+
+/// How requests prove who sends them.
+fn look_at_access(
+    what: &str,
+    auth: Option<&Auth>,
+    headers: &[(String, Template)],
+    estate: &LintEstate,
+    lint: &mut Lint,
+) {
+    let (open, secret) = match auth {
         Some(Auth::Bearer(token)) => (None, Some(token)),
         Some(Auth::Basic { user, password }) => (Some(user), Some(password)),
         None => (None, None),
@@ -65,24 +90,21 @@ fn look_at_service(service: &Service, estate: &LintEstate, lint: &mut Lint) {
     if let Some(template) = secret
         && !uses_secret(template)
     {
-        // The line is not shown: what stands there is a secret.
-        lint.mistakes.push(
-            Diagnostic::new(format!(
-                "{}: the secret of service {:?} is written out",
-                template.place, service.name
-            ))
-            .help("take it from `{{ secret.NAME }}`, with its source under [secret]"),
-        );
+        lint.mistakes.push(written_out(template, what));
     }
-    for (name, value) in &service.headers {
+    for (name, value) in headers {
         lint.extend(lint_value(name, value, estate));
     }
     for template in open.into_iter().chain(secret) {
         lint.extend(lint_value("auth", template, estate));
     }
-    for check in &service.checks {
-        lint.extend(lint_check(&check.step, estate));
-    }
+}
+
+/// The line is not shown: what stands there is a secret.
+fn written_out(template: &Template, owner: &str) -> Diagnostic {
+    let place = &template.place;
+    Diagnostic::new(format!("{place}: the secret of {owner} is written out"))
+        .help("take it from `{{ secret.NAME }}`, with its source under [secret]")
 }
 
 fn uses_secret(template: &Template) -> bool {
@@ -119,6 +141,10 @@ mod tests {
             look("[database.main]\nkind = \"postgres\"\nurl = \"postgres://ops:hunter2@db.example.com/x\"\n")
                 .starts_with("opsbook.toml:3:8: a password in a URL is written out")
         );
+        assert!(
+            look("[metrics.main]\nkind = \"cloudflare\"\nauth.bearer = \"hunter2\"\n")
+                .starts_with("opsbook.toml:3:16: the secret of metrics \"main\" is written out")
+        );
     }
 
     #[test]
@@ -134,6 +160,12 @@ mod tests {
                 "[secret]\nmonitor = { env = \"M\" }\n[service.api]\nauth.bearer = \"{{ secret.monitor }}\"\n"
             ),
             ""
+        );
+        assert!(
+            look(
+                "[metrics.main]\nkind = \"cloudflare\"\nauth.bearer = \"{{ secret.analytics }}\"\n"
+            )
+            .contains("unknown secret \"analytics\"")
         );
     }
 }

@@ -8,7 +8,7 @@ use crate::model::Vocabulary;
 
 use super::environment::{self, Environments};
 use super::estate::Config;
-use super::{check, database, health, journal, policy, service, tables};
+use super::{check, database, health, journal, metrics, policy, service, tables};
 
 /// What the readers of the tables share.
 #[derive(Clone, Copy)]
@@ -126,6 +126,7 @@ fn read_root(
         queues: each(&root, "queue", tables::queue),
         kvs: each(&root, "kv", tables::kv),
         objects: each(&root, "object", tables::object),
+        metrics: each(&root, "metrics", metrics::read),
         windows: each(&root, "window", tables::window),
         retention: journal::retention(&root),
         policy: policy::read(&root),

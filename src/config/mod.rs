@@ -11,6 +11,7 @@ mod init;
 mod journal;
 mod lint;
 mod load;
+mod metrics;
 mod policy;
 mod schema;
 mod scope;
@@ -21,8 +22,8 @@ mod wrangler;
 
 pub use cron::Cron;
 pub use estate::{
-    Auth, Check, Config, Database, DatabaseKind, Demands, Freeze, Health, Kv, Need, ObjectStore,
-    Objective, Policy, Queue, QueueKind, Retention, SecretSource, Service,
+    Auth, Check, Config, Database, DatabaseKind, Demands, Freeze, Health, Kv, Metrics, MetricsKind,
+    Need, ObjectStore, Objective, Policy, Queue, QueueKind, Retention, SecretSource, Service,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};

@@ -31,6 +31,11 @@ const DATABASES: Key = Key::new("database", Shape::Named(&DATABASE), "Databases"
 const QUEUES: Key = Key::new("queue", Shape::Named(&QUEUE), "Queues");
 const KVS: Key = Key::new("kv", Shape::Named(&KV), "Namespaces of Cloudflare KV");
 const OBJECTS: Key = Key::new("object", Shape::Named(&OBJECT), "Buckets of Cloudflare R2");
+const MEASURES: Key = Key::new(
+    "metrics",
+    Shape::Named(&METRICS),
+    "Systems that measure and can be asked",
+);
 const WINDOWS: Key = Key::new("window", Shape::Named(&WINDOW), "When something may happen");
 const POLICIES: Key = Key::new(
     "policy",
@@ -84,6 +89,7 @@ static CONFIG: TableShape = TableShape {
         QUEUES,
         KVS,
         OBJECTS,
+        MEASURES,
         WINDOWS,
         HEARTBEATS,
         POLICIES,
@@ -109,6 +115,7 @@ static ENVIRONMENT: TableShape = TableShape {
         QUEUES,
         KVS,
         OBJECTS,
+        MEASURES,
         WINDOWS,
         HEARTBEATS,
         POLICIES,
@@ -287,9 +294,24 @@ static DATABASE: TableShape = TableShape {
         ),
         Key::new("id", Shape::Text, "d1: its id at Cloudflare"),
         Key::new(
+            "account",
+            Shape::Text,
+            "d1: the account that it belongs to; CLOUDFLARE_ACCOUNT_ID unless given",
+        ),
+        Key::new(
+            "token",
+            Shape::Text,
+            "d1: what proves who asks, as {{ secret.cloudflare }}; CLOUDFLARE_API_TOKEN unless given",
+        ),
+        Key::new(
             "url",
             Shape::Text,
-            "postgres: where it is, as {{ secret.database_url }}",
+            "postgres: where it is, as {{ secret.database_url }}; DATABASE_URL unless given",
+        ),
+        Key::new(
+            "password",
+            Shape::Text,
+            "postgres: the password where the URL has none, as {{ secret.database_password }}; PGPASSWORD unless given",
         ),
         Key::new("path", Shape::Text, "sqlite: the file"),
         Key::new(
@@ -365,6 +387,44 @@ static OBJECT: TableShape = TableShape {
             "bucket",
             Shape::Text,
             "The bucket's name; the table's own name unless given",
+        ),
+    ],
+};
+
+static METRICS: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "kind",
+            Shape::Words(|| vec!["cloudflare", "prometheus", "sentry"]),
+            "What answers",
+        )
+        .required(),
+        Key::new(
+            "url",
+            Shape::Text,
+            "prometheus: the base of its URLs, http://127.0.0.1:9090; the other kinds know their own",
+        ),
+        Key::new(
+            "auth",
+            Shape::Table(&AUTH),
+            "How a request proves who sends it",
+        ),
+        Key::new("headers", Shape::TextMap, "Headers of every request"),
+        Key::new(
+            "timeout",
+            Shape::Duration,
+            "How long a request may take unless a step says otherwise",
+        ),
+        Key::new(
+            "organization",
+            Shape::Text,
+            "sentry: the name of the organization in URLs",
+        ),
+        Key::new(
+            "project",
+            Shape::Text,
+            "sentry: the number of a project; all that the token may see unless given",
         ),
     ],
 };
@@ -503,6 +563,10 @@ mod tests {
         let databases = kinds.map(|kind| parsed(&format!("[database.x]\nkind = \"{kind}\"\n")));
         let databases: BTreeSet<String> = databases.into_iter().flatten().collect();
         assert_eq!(databases, offered(&DATABASE));
+        let kinds = ["cloudflare", "prometheus", "sentry"];
+        let metrics = kinds.map(|kind| parsed(&format!("[metrics.x]\nkind = \"{kind}\"\n")));
+        let metrics: BTreeSet<String> = metrics.into_iter().flatten().collect();
+        assert_eq!(metrics, offered(&METRICS));
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn database_value(database: &Database) -> Value {
         "retention": retention,
     });
     match &database.kind {
-        DatabaseKind::D1 { name, id } => {
+        DatabaseKind::D1 { name, id, .. } => {
             value["database_name"] = json!(name);
             value["id"] = json!(id);
         }

@@ -37,7 +37,7 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Service> {
 }
 
 /// The base of a service's URLs: written out, so that what is sent to it is known before it is sent.
-fn base_url(field: Field<'_>) -> Option<String> {
+pub(super) fn base_url(field: Field<'_>) -> Option<String> {
     let text = field.filled_text()?;
     let help = "write it like \"https://api.example.com\"";
     let Ok(url) = Url::parse(text) else {
@@ -62,7 +62,7 @@ fn base_url(field: Field<'_>) -> Option<String> {
     Some(text.trim_end_matches('/').to_owned())
 }
 
-fn auth(field: Field<'_>) -> Option<Auth> {
+pub(super) fn auth(field: Field<'_>) -> Option<Auth> {
     let table = field.table("`auth`")?;
     let bearer = table.optional("bearer");
     let basic = table.optional("basic");
@@ -97,7 +97,7 @@ fn required_template(table: &TableReader<'_>, key: &str) -> Option<Template> {
     table.required(key)?.filled_template()
 }
 
-fn headers(field: Field<'_>) -> Option<Vec<(String, Template)>> {
+pub(super) fn headers(field: Field<'_>) -> Option<Vec<(String, Template)>> {
     let entries = field.table("`headers`")?.entries();
     let mut headers = Vec::new();
     for entry in entries {

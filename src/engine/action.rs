@@ -247,6 +247,8 @@ pub struct ActionContext<'a> {
     pub cancel: tokio::sync::watch::Receiver<bool>,
     /// Whether the step has an `expect`: the action then leaves it to judge what the target answered.
     pub judged: bool,
+    /// Whether the step has a `warn` or a `critical`: an action that would judge by itself then leaves that to them.
+    pub thresholds: bool,
     /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
     /// held to that where the target can be asked for it.
     pub may_change: bool,

@@ -20,6 +20,8 @@ pub enum Argument {
     Sql(SqlText),
     /// `Kind::Shell`.
     Shell(ShellText),
+    /// `Kind::Query`.
+    Query(QueryText),
     /// `Kind::Path`.
     Path(PathBuf),
     /// `Kind::Json`.
@@ -54,6 +56,7 @@ impl Argument {
                 .join(" "),
             Self::Sql(sql) => sql.text.clone(),
             Self::Shell(shell) => shell.script.clone(),
+            Self::Query(query) => query.text.clone(),
             Self::Path(path) => path.display().to_string(),
             Self::Json(value) => value.to_string(),
             Self::Integer(number) => number.to_string(),
@@ -74,6 +77,15 @@ pub struct SqlText {
     pub text: String,
     /// The values, first for `?1`.
     pub parameters: Vec<Value>,
+}
+
+/// A query of a metrics system with its values escaped for PromQL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryText {
+    /// The query.
+    pub text: String,
+    /// Whether no value is part of it.
+    pub written_out: bool,
 }
 
 /// A shell script with its values apart: they are handed over as environment variables, which no shell parses.

@@ -6,9 +6,10 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, UnaryOpKind};
 
 use super::compare::{Comparison, compare};
 use super::error::Fault;
+use super::filters::AlertRange;
 use super::machine::Machine;
-use super::names::{extent, names_of, undefined_fault};
-use super::phrase::{Operand, state, tested};
+use super::names::{extent, names_of, range_check, undefined_fault};
+use super::phrase::{Operand, ranged, state, tested};
 use super::syntax::bytes;
 use super::unknown::{KNOWN_AFTER_RUN, unknown};
 use super::{Judgement, Scope};
@@ -159,10 +160,30 @@ impl Judge<'_> {
                 because: tested(text(extent(&test.expr)), text(bytes(test.span())), passes),
             });
         }
-        Ok(Judgement {
-            holds: operand.value.is_true() != negated,
-            because: state(&operand),
-        })
+        let holds = operand.value.is_true() != negated;
+        let because = match self.ranged(whole, negated, holds)? {
+            Some(because) => because,
+            None => state(&operand),
+        };
+        Ok(Judgement { holds, because })
+    }
+
+    /// Why `ms | range_check('10:20')` holds, or does not.
+    fn ranged(
+        &self,
+        whole: &Expr<'_>,
+        negated: bool,
+        holds: bool,
+    ) -> Result<Option<String>, Fault> {
+        let Some((value, range, _)) = range_check(whole) else {
+            return Ok(None);
+        };
+        let Ok(range) = range.parse::<AlertRange>() else {
+            return Ok(None);
+        };
+        let inside = range.inside != negated;
+        let subject = self.operand(value)?;
+        Ok(Some(ranged(&subject, inside, &range.to_string(), holds)))
     }
 
     fn operand(&self, whole: &Expr<'_>) -> Result<Operand<'_>, Fault> {
@@ -342,6 +363,13 @@ mod tests {
         );
         expect("ms > 700 or changed < 5", true, "changed 4 < 5");
         expect("1 < changed < 5", true, "changed 4 > 1 and changed 4 < 5");
+        expect("ms | range_check('500')", true, "ms 612.4 outside 0:500");
+        expect("ms | range_check('@500:')", true, "ms 612.4 inside 500:");
+        expect(
+            "slow | range_check('500') and not (changed | range_check('2:8'))",
+            true,
+            "slow 612.391 outside 0:500 and changed 4 inside 2:8",
+        );
         expect("rows | length == 0", true, "rows | length 0 == 0");
         expect("not (status == 200)", true, "status 503 != 200");
         expect(
@@ -390,6 +418,16 @@ mod tests {
             "body does not contain \"error\"",
         );
         expect("'wrong' in body", false, "body does not contain \"wrong\"");
+        expect(
+            "ms | range_check('~:700')",
+            false,
+            "ms is 612.4, expected outside ~:700",
+        );
+        expect(
+            "not (ms | range_check('500'))",
+            false,
+            "ms is 612.4, expected inside 0:500",
+        );
         expect("json.ready", false, "json.ready is false");
         expect("not json.ready", true, "json.ready is false");
         expect("rows", false, "rows is []");

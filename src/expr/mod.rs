@@ -18,7 +18,7 @@ mod testing;
 mod unknown;
 mod value;
 
-pub use argument::{Argument, Judgement, ShellText, SqlText};
+pub use argument::{Argument, Judgement, QueryText, ShellText, SqlText};
 pub use error::EvalError;
 pub use evaluator::Evaluator;
 pub use filters::{FILTERS, FUNCTIONS, TESTS};

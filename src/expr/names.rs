@@ -9,7 +9,7 @@ use minijinja::value::ValueKind;
 
 use super::Scope;
 use super::error::Fault;
-use super::filters::{FILTERS, FUNCTIONS, TESTS};
+use super::filters::{AlertRange, FILTERS, FUNCTIONS, TESTS};
 use super::judge::misplaced_ordering;
 use super::syntax::{bytes, expression, statements};
 use super::value::kind_of;
@@ -176,6 +176,7 @@ impl Finder {
             }
             Expr::Filter(inner) => {
                 self.known("filter", inner.name, inner.span(), FILTERS);
+                self.range(whole);
                 if let Some(value) = &inner.expr {
                     self.expression(value, inner.name == "default");
                 }
@@ -221,6 +222,16 @@ impl Finder {
         }
     }
 
+    /// A range that is written out is read now.
+    fn range(&mut self, whole: &Expr<'_>) {
+        if self.mistake.is_none()
+            && let Some((_, text, range)) = range_check(whole)
+            && let Err(error) = text.parse::<AlertRange>()
+        {
+            self.mistake = Some(Fault::new(error).at(range));
+        }
+    }
+
     fn known(&mut self, noun: &str, name: &str, span: Span, known: &[(&str, &str)]) {
         if self.mistake.is_none() && !known.iter().any(|(known, _)| *known == name) {
             let start = bytes(span).start;
@@ -240,6 +251,20 @@ impl Finder {
             });
         }
     }
+}
+
+/// What `x | range_check('10:20')` checks, the range as it is written out and where it stands.
+pub(super) fn range_check<'e>(whole: &'e Expr<'_>) -> Option<(&'e Expr<'e>, String, Range<usize>)> {
+    let Expr::Filter(filter) = whole else {
+        return None;
+    };
+    let ("range_check", Some(value), [CallArg::Pos(range @ Expr::Const(text))]) =
+        (filter.name, &filter.expr, filter.args.as_slice())
+    else {
+        return None;
+    };
+    let text = text.value.as_str()?.to_owned();
+    Some((value, text, extent(range)))
 }
 
 /// The dotted path of a name with its attributes, if that is what the expression is.
@@ -354,6 +379,7 @@ mod tests {
     use serde_json::json;
 
     use super::{names_in_expression, names_in_template};
+    use crate::expr::check_expression;
     use crate::expr::testing::{evaluator, expression, scope, template};
 
     fn in_expression(text: &str) -> Vec<String> {
@@ -394,6 +420,24 @@ mod tests {
         let paths: Vec<String> = found.iter().map(|name| name.path.join(".")).collect();
         assert_eq!(paths, ["rows", "other", "row"]);
         assert!(names_in_template(&template("{{ broken")).is_empty());
+    }
+
+    #[test]
+    fn a_range_that_is_written_out_is_read_at_once() {
+        let mistake = |text: &str| {
+            let found = check_expression(&expression(text)).err()?;
+            let place = found.place?;
+            Some((found.message, place.source.slice(place.range).to_owned()))
+        };
+        assert_eq!(mistake("ms | range_check('@10:20')"), None);
+        assert_eq!(mistake("ms | range_check(input.range)"), None);
+        assert_eq!(
+            mistake("ms > 5 and not (ms | abs | range_check('20:10'))"),
+            Some((
+                "\"20:10\" ends before it begins".to_owned(),
+                "'20:10'".to_owned()
+            ))
+        );
     }
 
     #[test]

@@ -77,6 +77,18 @@ pub(super) fn state(operand: &Operand<'_>) -> String {
     }
 }
 
+/// Where a number lies, or should: `ms 612 outside 0:500`, `ms is 612, expected inside 0:500`.
+pub(super) fn ranged(subject: &Operand<'_>, inside: bool, range: &str, holds: bool) -> String {
+    let text = one_line(subject.text);
+    let value = rounded(&subject.value).unwrap_or_else(|| shown(subject));
+    let side = if inside { "inside" } else { "outside" };
+    if holds {
+        format!("{text} {value} {side} {range}")
+    } else {
+        format!("{text} is {value}, expected {side} {range}")
+    }
+}
+
 /// How a test came out: `json.error is none`, `body is not matches('^ok')`.
 pub(super) fn tested(subject: &str, test: &str, passes: bool) -> String {
     let verb = if passes { "is" } else { "is not" };

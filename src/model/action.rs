@@ -84,6 +84,8 @@ pub enum Kind {
     TextMap,
     /// SQL: a value becomes a bound parameter.
     Sql,
+    /// A query of a metrics system: a value is part of exactly one string of PromQL, or a number or length of time.
+    Query,
     /// A script for a shell: a value becomes one quoted word that the shell never parses.
     Shell,
     /// A program and its arguments: a value is part of exactly one argument.
@@ -127,6 +129,8 @@ pub enum Reference {
     Database,
     /// `[queue.*]`
     Queue,
+    /// `[metrics.*]`
+    Metrics,
 }
 
 impl ActionSpec {

@@ -196,7 +196,13 @@ mod tests {
                 },
             )
         };
-        let heavy = database("heavy", DatabaseKind::Postgres { url: None });
+        let heavy = database(
+            "heavy",
+            DatabaseKind::Postgres {
+                url: None,
+                password: None,
+            },
+        );
         let effect = |databases: Vec<Database>, on: &str| {
             let call = format!("sql.execute = 'SELECT last_insert_rowid()'\nsql.on = '{on}'");
             let config = Config {

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::book::Children;
-use crate::config::{Auth, Config, DatabaseKind, Service};
+use crate::config::{Auth, Config, Service};
 use crate::expr::{names_in_expression, names_in_template};
 use crate::model::{Call, Expression, Node, Runbook, Step, Template};
 
-/// The names of the secrets that a runbook, what it runs and the services and databases it works on refer to.
+/// The names of the secrets that a runbook, what it runs and the services, databases and metrics it works on refer to.
 pub(super) fn reachable(
     runbook: &Runbook,
     children: &Children,
@@ -76,7 +76,7 @@ fn of_checks(services: &Node, config: &Config, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What the service or the database needs that a call works on.
+/// What the service, the database or the metrics need that a call works on.
 fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
     match (call.action.name, call.option("on")) {
         ("http", Some(on)) => {
@@ -85,7 +85,16 @@ fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
                 .iter()
                 .filter(|service| may_name(on, &service.name))
             {
-                of_service(service, found);
+                of_access(service.auth.as_ref(), &service.headers, found);
+            }
+        }
+        ("metrics", on) => {
+            for metrics in config
+                .metrics
+                .iter()
+                .filter(|metrics| on.is_none_or(|on| may_name(on, &metrics.name)))
+            {
+                of_access(metrics.auth.as_ref(), &metrics.headers, found);
             }
         }
         ("sql", on) => of_databases(on, config, found),
@@ -99,8 +108,8 @@ fn may_name(node: &Node, name: &str) -> bool {
     matches!(node, Node::Text(template) if template.text == name || template.text.contains("{{"))
 }
 
-fn of_service(service: &Service, found: &mut BTreeSet<String>) {
-    match &service.auth {
+fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BTreeSet<String>) {
+    match auth {
         Some(Auth::Bearer(token)) => of_template(token, found),
         Some(Auth::Basic { user, password }) => {
             of_template(user, found);
@@ -108,17 +117,17 @@ fn of_service(service: &Service, found: &mut BTreeSet<String>) {
         }
         None => {}
     }
-    for (_, value) in &service.headers {
+    for (_, value) in headers {
         of_template(value, found);
     }
 }
 
 fn of_databases(on: Option<&Node>, config: &Config, found: &mut BTreeSet<String>) {
     for database in &config.databases {
-        if on.is_none_or(|on| may_name(on, &database.name))
-            && let DatabaseKind::Postgres { url: Some(url) } = &database.kind
-        {
-            of_template(url, found);
+        if on.is_none_or(|on| may_name(on, &database.name)) {
+            for (_, template) in database.kind.templates() {
+                of_template(template, found);
+            }
         }
     }
 }

@@ -2,6 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// What to do next where a name has no address.
+pub const REMEDY: &str =
+    "is the name right, and does this machine's resolver know it (getent hosts NAME)?";
+
+/// What to do next where the resolver does not answer in time.
+pub const SLOW: &str = "this machine's resolver does not answer: look at /etc/resolv.conf and at the way to the servers in it";
+
 /// Why a name has no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {
@@ -49,6 +56,30 @@ pub async fn lookup(host: &str) -> Result<Vec<IpAddr>, DnsError> {
         });
     }
     Ok(addresses)
+}
+
+/// Where names have their addresses from: the system's resolver, except for the names whose addresses are given.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Vec<(String, Vec<IpAddr>)>);
+
+impl Names {
+    /// Gives a name, in small letters, these addresses.
+    #[must_use]
+    pub fn with(mut self, host: &str, addresses: &[IpAddr]) -> Self {
+        self.0.push((host.to_owned(), addresses.to_vec()));
+        self
+    }
+
+    /// The addresses of a name.
+    ///
+    /// # Errors
+    /// When the name has no address.
+    pub async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        match self.0.iter().find(|(name, _)| name == host) {
+            Some((_, addresses)) => Ok(addresses.clone()),
+            None => lookup(host).await,
+        }
+    }
 }
 
 fn is_localhost(host: &str) -> bool {

@@ -2,12 +2,16 @@
 
 mod blocking;
 pub mod certificate;
+pub mod d1;
 pub mod disk;
 pub mod dns;
 pub mod files;
 pub mod http;
 pub mod memory;
+pub mod postgres;
 pub mod process;
+pub mod redis;
+pub mod revocation;
 pub mod rows;
 pub mod sqlite;
 pub mod tcp;

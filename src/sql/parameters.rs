@@ -22,6 +22,13 @@ pub fn with_literals(text: &str, parameters: &[Value], dialect: Dialect) -> Stri
     })
 }
 
+/// The statement of PostgreSQL with `$1`, `$2`, … in place of `?1`, `?2`, …: as its protocol has them. A text that is no
+/// SQL stays as it is, for the server to say so.
+#[must_use]
+pub fn with_dollars(text: &str) -> String {
+    replaced(text, Dialect::Postgres, |number| Some(format!("${number}")))
+}
+
 /// A part of a statement with the parameters that occur in it counted from one, and their values in that order.
 #[must_use]
 pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, Vec<Value>) {
@@ -40,6 +47,28 @@ pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, V
         .map(Option::unwrap_or_default)
         .collect();
     (text, values)
+}
+
+/// A statement without the semicolons at its end, so that it can stand inside of another; comments stay.
+#[must_use]
+pub fn without_semicolon(text: &str, dialect: Dialect) -> String {
+    let mut bare = text.to_owned();
+    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
+        return bare;
+    };
+    let mut offsets = Offsets::of(text);
+    let mut ends = Vec::new();
+    for token in &tokens {
+        match &token.token {
+            Token::SemiColon => ends.extend(offsets.at(token.span.start)),
+            Token::Whitespace(_) => {}
+            _ => ends.clear(),
+        }
+    }
+    for end in ends.into_iter().rev() {
+        bare.remove(end);
+    }
+    bare
 }
 
 /// A value as a literal of the dialect.
@@ -86,11 +115,7 @@ fn replaced(text: &str, dialect: Dialect, mut by: impl FnMut(usize) -> Option<St
 
 /// Where the numbered parameters stand: in no text, no quoted name and no comment. Nowhere in what is no SQL.
 fn places(text: &str, dialect: Dialect) -> Vec<(Range<usize>, usize)> {
-    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-    };
-    let Ok(tokens) = Tokenizer::new(grammar, text).tokenize_with_location() else {
+    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
         return Vec::new();
     };
     let mut offsets = Offsets::of(text);
@@ -115,6 +140,13 @@ fn places(text: &str, dialect: Dialect) -> Vec<(Range<usize>, usize)> {
         }
     }
     places
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    }
 }
 
 /// From the tokenizer's lines and columns, both of characters and from one on, to bytes. Asked from front to back.
@@ -168,6 +200,30 @@ mod tests {
             told.replace("e = 1", "e = TRUE")
         );
         assert_eq!(with_literals("SELECT '?1", &values, Sqlite), "SELECT '?1");
+    }
+
+    #[test]
+    fn postgres_has_dollars_for_its_parameters() {
+        assert_eq!(
+            super::with_dollars("SELECT '?1', \"?2\", ?1::text, a ? 'k' -- ?3\nWHERE b = ?12"),
+            "SELECT '?1', \"?2\", $1::text, a ? 'k' -- ?3\nWHERE b = $12"
+        );
+    }
+
+    #[test]
+    fn a_statement_ends_without_semicolon_and_keeps_its_comments() {
+        for (text, bare) in [
+            ("SELECT 1", "SELECT 1"),
+            (
+                "SELECT ';' ; ;\n-- the; end\n",
+                "SELECT ';'  \n-- the; end\n",
+            ),
+            ("SELECT 'é😀'; /* ; */", "SELECT 'é😀' /* ; */"),
+            ("SELECT 1; SELECT 2;", "SELECT 1; SELECT 2"),
+            ("SELECT '1;", "SELECT '1;"),
+        ] {
+            assert_eq!(super::without_semicolon(text, Postgres), bare);
+        }
     }
 
     #[test]

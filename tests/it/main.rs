@@ -8,8 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod d1_api;
 mod harness;
 mod http_server;
+mod postgres_cluster;
+mod redis_server;
 mod terminal;
 mod zoo;
 
@@ -18,6 +21,7 @@ mod children;
 mod cli;
 mod consumers;
 mod corpus;
+mod d1;
 mod dependencies;
 mod docs;
 mod dry_run;
@@ -37,6 +41,9 @@ mod leftovers;
 mod lint;
 mod locks;
 mod maintenance;
+mod metrics;
+mod postgres;
+mod redis;
 mod reports;
 mod resume;
 mod safety_page;

@@ -1,9 +1,13 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
+mod d1;
+mod postgres;
 mod sqlite;
 pub(super) mod system;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
 
 use crate::base::text::count;
 use crate::base::{Effect, Span};
@@ -13,7 +17,7 @@ use crate::engine::{
 use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OutputSpec, Reference, VerbSpec};
 
-use system::{Look, Report, Upkeep};
+use system::{Look, Report, Upkeep, until_stopped};
 
 /// `database.*`
 pub(super) struct Database;
@@ -34,14 +38,20 @@ static SPEC: ActionSpec = ActionSpec {
     summary: "Look at a database as a whole, and keep it in shape",
     verbs: &[
         verb("ping", "Open it and have it answer", Effect::Read),
-        verb(
-            "info",
-            "Version, settings and what it holds, as rows {name, value}",
-            Effect::Read,
-        ),
+        VerbSpec {
+            outputs: &[OutputSpec {
+                name: "info",
+                help: "the same as one table from names to values: info.connections",
+            }],
+            ..verb(
+                "info",
+                "Version, settings, connections and what it holds, as rows {name, value}",
+                Effect::Read,
+            )
+        },
         verb(
             "tables",
-            "Its tables, the largest first, as rows {table, rows, bytes}; bytes with their indexes",
+            "Its tables, the largest first, as rows {table, rows, bytes}; bytes with their indexes, rows of postgres as last estimated",
             Effect::Read,
         ),
         verb(
@@ -52,6 +62,11 @@ static SPEC: ActionSpec = ActionSpec {
         verb(
             "integrity",
             "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
+            Effect::Read,
+        ),
+        verb(
+            "activity",
+            "Its other sessions, the longest statement first, as rows {pid, user, application, client, state, seconds, transaction_seconds, waiting, blocked_by, query}: postgres",
             Effect::Read,
         ),
         verb(
@@ -105,6 +120,7 @@ fn task(verb: &str) -> Option<Task> {
         "tables" => Task::Look(Look::Tables),
         "size" => Task::Look(Look::Size),
         "integrity" => Task::Look(Look::Integrity),
+        "activity" => Task::Look(Look::Activity),
         "analyze" => Task::Tend(Upkeep::Analyze),
         "vacuum" => Task::Tend(Upkeep::Vacuum),
         "reindex" => Task::Tend(Upkeep::Reindex),
@@ -115,6 +131,10 @@ fn task(verb: &str) -> Option<Task> {
 impl Action for Database {
     fn spec(&self) -> &'static ActionSpec {
         &SPEC
+    }
+
+    fn grace(&self) -> Duration {
+        system::GRACE
     }
 
     fn preview<'a>(
@@ -142,36 +162,35 @@ impl Action for Database {
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
-            let report = match task(invocation.verb.name) {
-                Some(Task::Look(at)) => system.look(at).await?,
-                Some(Task::Tend(work)) => system.tend(work).await?,
-                None => {
-                    return Err(ActionError::config(format!(
+            let work = async {
+                match task(invocation.verb.name) {
+                    Some(Task::Look(at)) => system.look(at).await,
+                    Some(Task::Tend(work)) => system.tend(work).await,
+                    None => Err(ActionError::config(format!(
                         "database has no verb {}",
                         invocation.verb.name
-                    )));
+                    ))),
                 }
             };
-            conclude(
-                report,
-                Span(started.elapsed()).milliseconds(),
-                context.judged,
-            )
+            let report = until_stopped(system.as_ref(), context, work).await?;
+            let ms = Span(started.elapsed()).milliseconds();
+            conclude(report, invocation.verb.name, ms, context.judged)
         })
     }
 }
 
 /// A step with `expect` judges the problems itself.
-fn conclude(report: Report, ms: f64, judged: bool) -> Result<Outputs, ActionError> {
-    let outputs = Outputs::new(report.detail)
+fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs, ActionError> {
+    let info = (verb == "info").then(|| facts(&report.rows));
+    let mut outputs = Outputs::new(report.detail)
         .with("count", report.rows.len())
-        .with(
-            "rows",
-            report.rows.into_iter().collect::<serde_json::Value>(),
-        )
+        .with("rows", report.rows.into_iter().collect::<Value>())
         .with("bytes", report.bytes)
         .with("problems", report.problems.len())
         .with("ms", ms);
+    if let Some(info) = info {
+        outputs = outputs.with("info", info);
+    }
     match report.problems.as_slice() {
         [] => Ok(outputs),
         _ if judged => Ok(outputs),
@@ -182,6 +201,18 @@ fn conclude(report: Report, ms: f64, judged: bool) -> Result<Outputs, ActionErro
         ))
         .outputs(outputs)),
     }
+}
+
+/// Rows {name, value} as one table.
+fn facts(rows: &[Map<String, Value>]) -> Map<String, Value> {
+    rows.iter()
+        .filter_map(|row| {
+            Some((
+                row.get("name")?.as_str()?.to_owned(),
+                row.get("value")?.clone(),
+            ))
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::base::Size;
 use crate::base::text::{count, one_line, thousands};
@@ -11,7 +11,7 @@ use crate::expr::SqlText;
 use crate::platform::rows::{Changed, Rows};
 use crate::platform::sqlite::{Maintenance, Problem, Sqlite, SqliteError};
 
-use super::system::{Answer, DatabaseSystem, Look, Report, Upkeep};
+use super::system::{Answer, DatabaseSystem, Look, Report, Upkeep, row};
 
 /// A database in a SQLite file.
 pub(super) struct SqliteSystem {
@@ -249,6 +249,13 @@ impl DatabaseSystem for SqliteSystem {
                 Look::Tables => self.tables().await,
                 Look::Size => self.size().await,
                 Look::Integrity => self.integrity().await,
+                Look::Activity => {
+                    return Err(ActionError::config(format!(
+                        "{} has no sessions to look at: it is of kind sqlite",
+                        self.name
+                    ))
+                    .help("fuser -v on its file tells who has it open"));
+                }
             };
             report.map_err(|error| self.trouble(&error))
         })
@@ -260,11 +267,4 @@ impl DatabaseSystem for SqliteSystem {
             report.map_err(|error| self.trouble(&error))
         })
     }
-}
-
-fn row<const N: usize>(cells: [(&str, Value); N]) -> Map<String, Value> {
-    let cells = cells.into_iter();
-    cells
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }

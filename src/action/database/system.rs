@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -12,6 +13,11 @@ use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::platform::rows::{Changed, Rows};
 
+use crate::base::Effect;
+use crate::sql::{self, Dialect};
+
+use super::d1::D1System;
+use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
 
 /// An answer, some time later. Dropping it ends the work.
@@ -43,6 +49,30 @@ pub(in crate::action) trait DatabaseSystem {
 
     /// The statements that keep the database in shape, and the database itself, as a person reads them.
     fn upkeep_in_words(&self, work: Upkeep) -> String;
+
+    /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
+    fn abandon(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// How long a database may take to end what nobody waits for any more.
+pub(in crate::action) const GRACE: Duration = Duration::from_secs(1);
+
+/// Waits for an answer, and has the database end its work where the step must end first.
+pub(in crate::action) async fn until_stopped<T>(
+    system: &dyn DatabaseSystem,
+    context: &ActionContext<'_>,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<T, ActionError> {
+    tokio::select! {
+        biased;
+        outcome = work => outcome,
+        () = context.cancelled() => {
+            system.abandon().await?;
+            Err(ActionError::own("stopped"))
+        }
+    }
 }
 
 /// What to look at.
@@ -53,6 +83,7 @@ pub(in crate::action) enum Look {
     Tables,
     Size,
     Integrity,
+    Activity,
 }
 
 /// How to keep a database in shape.
@@ -113,18 +144,64 @@ pub(in crate::action) fn open(
             let system = SqliteSystem::new(&database.name, &context.config.folder, path, create);
             Ok(Box::new(system.most_rows(context.most_rows)))
         }
-        DatabaseKind::Postgres { .. } => Err(unknown(database, "psql")),
-        DatabaseKind::D1 { .. } => Err(unknown(database, "wrangler d1 execute")),
+        DatabaseKind::Postgres { url, password } => {
+            let (url, password) = (url.as_ref(), password.as_ref());
+            let system = PostgresSystem::new(database, url, password, context)?;
+            Ok(Box::new(system))
+        }
+        DatabaseKind::D1 {
+            name,
+            id,
+            account,
+            token,
+        } => {
+            let login = (account.as_ref(), token.as_ref());
+            let system = D1System::new(database, (name, id.as_deref()), login, context)?;
+            Ok(Box::new(system))
+        }
     }
 }
 
-fn unknown(database: &Database, tool: &str) -> ActionError {
-    let kind = database.kind.as_str();
+/// Refuses to change a database of a kind that is only read.
+pub(super) fn unchanging(name: &str, kind: &str, tool: &str) -> ActionError {
     ActionError::own(format!(
-        "the database {} is of kind {kind}, and this version of opsbook talks to sqlite only",
-        database.name
+        "the database {name} is of kind {kind}, which this version of opsbook reads and does not change"
     ))
     .help(format!(
         "use `command.run` with {tool}, or a later version of opsbook"
     ))
+}
+
+/// Refuses what is not known to read only. A read-only transaction behind it is no fence of its own: it lets functions
+/// end sessions and write files.
+pub(super) fn must_read(text: &str, dialect: Dialect) -> Result<(), ActionError> {
+    let analysis = sql::effect(text, dialect);
+    if analysis.statements > 1 {
+        return Err(
+            ActionError::config("there is more than one statement").help("write a step for each")
+        );
+    }
+    if analysis.effect == Effect::Read {
+        return Ok(());
+    }
+    let reason = analysis.reason;
+    Err(ActionError::config(format!(
+        "this is not known to read only: {reason}"
+    ))
+    .help("`sql.execute` is for what changes something, and `command.run` for what cannot be told"))
+}
+
+/// A variable of the environment that holds something.
+pub(super) fn variable(context: &ActionContext<'_>, name: &str) -> Option<String> {
+    let mut variables = context.environment.iter();
+    let found = variables.find(|(known, value)| known == name && !value.is_empty());
+    found.map(|(_, value)| value.clone())
+}
+
+/// A row of these cells.
+pub(super) fn row<const N: usize>(cells: [(&str, Value); N]) -> Map<String, Value> {
+    let cells = cells.into_iter();
+    cells
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

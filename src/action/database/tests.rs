@@ -27,6 +27,10 @@ async fn every_verb_works_and_a_read_changes_no_byte() {
         .unwrap();
     for verb in SPEC.verbs {
         assert!(task(verb.name).is_some(), "{}", verb.name);
+        if verb.name == "activity" {
+            // A file has no sessions.
+            continue;
+        }
         let before = fs::read(world.path("main.db")).unwrap();
         let outputs = world
             .run(&Database, verb.name, text("main"), &[])

@@ -13,7 +13,9 @@ use crate::engine::{
 };
 use crate::event::Preview;
 use crate::model::ActionSpec;
-use crate::platform::http::{Blame, HttpCause, HttpError, Response, send};
+use crate::platform::http::{HttpError, Response, send};
+
+use super::api;
 
 /// A message quotes at most so many characters of a body.
 const QUOTED: usize = 120;
@@ -75,14 +77,5 @@ fn judge(response: Response, context: &ActionContext<'_>) -> Result<Outputs, Act
 }
 
 fn failure(error: &HttpError) -> ActionError {
-    let message = one_line(&error.to_string());
-    let failure = match error.cause.blame() {
-        Blame::Target if matches!(error.cause, HttpCause::Timeout { .. }) => {
-            ActionError::late(message)
-        }
-        // What cannot be sent is so by the values in it: the step fails, and nothing is wrong with its runbook.
-        Blame::Target | Blame::Request => ActionError::target(message),
-        Blame::Own => ActionError::own(message),
-    };
-    failure.outputs(outputs::of_failure(error))
+    api::failure(error).outputs(outputs::of_failure(error))
 }

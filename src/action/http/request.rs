@@ -1,17 +1,15 @@
 //! From a step's call and its service to a request. A service's token leaves only for that service.
 
-use std::time::Duration;
-
-use base64::Engine as _;
-use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::base::nearest;
-use crate::config::{Auth, Service};
+use crate::config::Service;
 use crate::engine::{ActionContext, ActionError, Invocation};
 use crate::platform::http::{Proxies, Request};
 use crate::platform::tls::Trust;
+
+use super::super::api::{authorization, limit};
 
 /// The request that a call means.
 pub(super) fn build(
@@ -31,7 +29,10 @@ pub(super) fn build(
     let mut request = Request::new(&invocation.verb.name.to_ascii_uppercase(), url.as_str());
     request.headers = headers(invocation, service, media_type, context)?;
     request.body = body;
-    request.timeout = limit(context.deadline, service);
+    request.timeout = limit(
+        context.deadline,
+        service.and_then(|service| service.timeout),
+    );
     request.deadline = context.deadline;
     request.trust = trust(invocation, context)?;
     request.proxies = Proxies::from_variables(context.environment);
@@ -154,21 +155,6 @@ fn headers(
     Ok(headers)
 }
 
-fn authorization(auth: &Auth, context: &ActionContext<'_>) -> Result<String, ActionError> {
-    match auth {
-        Auth::Bearer(token) => Ok(format!("Bearer {}", (context.resolve)(token)?)),
-        Auth::Basic { user, password } => {
-            let plain = format!(
-                "{}:{}",
-                (context.resolve)(user)?,
-                (context.resolve)(password)?
-            );
-            let encoded = base64::engine::general_purpose::STANDARD.encode(plain);
-            Ok(format!("Basic {encoded}"))
-        }
-    }
-}
-
 /// The body and its media type.
 fn body(invocation: &Invocation) -> Result<(Vec<u8>, Option<&'static str>), ActionError> {
     let text = invocation.text("body");
@@ -191,16 +177,6 @@ fn body(invocation: &Invocation) -> Result<(Vec<u8>, Option<&'static str>), Acti
             ActionError::config("a request has one body: `body`, `json` or `form`")
                 .help("leave the others out"),
         ),
-    }
-}
-
-/// What is left of the step's time, else what the service allows, else the usual.
-fn limit(deadline: Option<Instant>, service: Option<&Service>) -> Duration {
-    match deadline {
-        Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-        None => service
-            .and_then(|service| service.timeout)
-            .map_or(Request::TIMEOUT, |span| span.0),
     }
 }
 

@@ -3,7 +3,7 @@
 mod preview;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -112,6 +112,10 @@ impl Action for Sql {
         &SPEC
     }
 
+    fn grace(&self) -> Duration {
+        system::GRACE
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
@@ -130,6 +134,7 @@ impl Action for Sql {
             let database = system::find(context.config, invocation.text("on"))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
+            let work = work(system.as_ref(), invocation, context, limit);
             let (
                 Changed {
                     changed,
@@ -137,32 +142,7 @@ impl Action for Sql {
                     rows,
                 },
                 detail,
-            ) = match &invocation.object {
-                Argument::Sql(sql) => {
-                    let verb = match invocation.verb.name {
-                        // It reads, or it would not be here: the fence of a query holds it to that.
-                        "execute" if !context.may_change => "query",
-                        verb => verb,
-                    };
-                    statement(system.as_ref(), verb, sql, limit, context.masker).await?
-                }
-                Argument::Path(path) => {
-                    let sql = text_of(&context.folder.join(path)).await?;
-                    let changed = if context.may_change {
-                        system.script(&sql).await?
-                    } else {
-                        system.read_script(&sql).await?;
-                        0
-                    };
-                    let done = Changed {
-                        changed,
-                        in_all: changed,
-                        ..Changed::default()
-                    };
-                    (done, told_changed(changed))
-                }
-                _ => return Err(ActionError::config("there is no SQL to run")),
-            };
+            ) = system::until_stopped(system.as_ref(), context, work).await?;
             let outputs = Outputs {
                 rows_changed: Some(in_all),
                 ..Outputs::new(detail)
@@ -175,6 +155,41 @@ impl Action for Sql {
                 .with("ms", Span(started.elapsed()).milliseconds())
                 .with("truncated", rows.truncated))
         })
+    }
+}
+
+/// Does what the call says; gives what it did and a line for a person.
+async fn work(
+    system: &dyn DatabaseSystem,
+    invocation: &Invocation,
+    context: &ActionContext<'_>,
+    limit: usize,
+) -> Result<(Changed, String), ActionError> {
+    match &invocation.object {
+        Argument::Sql(sql) => {
+            let verb = match invocation.verb.name {
+                // It reads, or it would not be here: the fence of a query holds it to that.
+                "execute" if !context.may_change => "query",
+                verb => verb,
+            };
+            statement(system, verb, sql, limit, context.masker).await
+        }
+        Argument::Path(path) => {
+            let sql = text_of(&context.folder.join(path)).await?;
+            let changed = if context.may_change {
+                system.script(&sql).await?
+            } else {
+                system.read_script(&sql).await?;
+                0
+            };
+            let done = Changed {
+                changed,
+                in_all: changed,
+                ..Changed::default()
+            };
+            Ok((done, told_changed(changed)))
+        }
+        _ => Err(ActionError::config("there is no SQL to run")),
     }
 }
 

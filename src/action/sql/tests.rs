@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::json;
 
 use super::Sql;
-use crate::action::testing::{World, sql, sqlite, text};
+use crate::action::testing::{World, sql, sqlite, template, text};
 use crate::config::DatabaseKind;
 use crate::engine::ErrorKind;
 use crate::expr::Argument;
@@ -184,13 +184,74 @@ async fn finds_the_database_or_says_which_there_are() {
 }
 
 #[tokio::test]
-async fn says_plainly_what_this_version_cannot_talk_to() {
-    let world = World::new().with_database("main", DatabaseKind::Postgres { url: None });
-    let error = world
-        .run(&Sql, "query", sql("SELECT 1", &[]), &[])
-        .await
-        .unwrap_err();
+async fn a_postgres_database_is_read_and_not_changed() {
+    let url = Some(template("postgres://nobody:hunter2@127.0.0.1:1/x"));
+    let postgres = DatabaseKind::Postgres {
+        url,
+        password: None,
+    };
+    let world = World::new().with_database("main", postgres);
+    let write = || sql("DELETE FROM t WHERE a = 1", &[]);
+    let run = |verb: &'static str, object| world.run(&Sql, verb, object, &[]);
+    let error = run("execute", write()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Own);
-    assert!(error.message.contains("postgres"), "{}", error.message);
+    assert!(error.message.contains("reads and does not change"));
     assert!(error.help.is_some());
+    // Refused before anything is connected to, which would be refused in other words.
+    for text in [
+        "DELETE FROM t WHERE a = 1",
+        "SELECT frobnicate(1)",
+        "SELECT pg_terminate_backend(1)",
+        "SELECT 1; SELECT 2",
+        "COMMIT",
+        "ANALYZE DELETE FROM t",
+    ] {
+        for verb in ["query", "explain"] {
+            // To be told how it would be done does nothing; the server has no plan of a COMMIT.
+            if verb == "explain" && (text.starts_with("DELETE") || text == "COMMIT") {
+                continue;
+            }
+            let error = run(verb, sql(text, &[])).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Config, "{verb} {text}");
+        }
+    }
+    let error = run("query", sql("SELECT 1", &[])).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (ErrorKind::Target, "connection refused by 127.0.0.1:1")
+    );
+}
+
+#[tokio::test]
+async fn a_postgres_database_is_found_as_its_url_says() {
+    let kind = |url: Option<&str>| DatabaseKind::Postgres {
+        url: url.map(template),
+        password: None,
+    };
+    let ask = async |world: &World| {
+        let one = sql("SELECT 1", &[]);
+        world.run(&Sql, "query", one, &[]).await.unwrap_err()
+    };
+    let mut world = World::new().with_database("main", kind(None));
+    let error = ask(&world).await;
+    assert_eq!(error.kind, ErrorKind::Own);
+    assert!(error.help.unwrap().contains("DATABASE_URL"));
+    world.environment = vec![(
+        "DATABASE_URL".to_owned(),
+        "postgres://127.0.0.1:2/x".to_owned(),
+    )];
+    assert_eq!(
+        ask(&world).await.message,
+        "connection refused by 127.0.0.1:2"
+    );
+    for wrong in [
+        "mysql://x",
+        "postgres://a:hunter2/x",
+        "postgres://a?sslmod=x",
+    ] {
+        let error = ask(&World::new().with_database("main", kind(Some(wrong)))).await;
+        assert_eq!(error.kind, ErrorKind::Config, "{wrong}");
+        assert!(error.help.is_some());
+        assert!(!error.message.contains("hunter2"));
+    }
 }

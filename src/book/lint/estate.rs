@@ -39,6 +39,7 @@ impl LintEstate {
             Reference::Service => &self.names.services,
             Reference::Database => &self.names.databases,
             Reference::Queue => &self.names.queues,
+            Reference::Metrics => &self.names.metrics,
         }
     }
 }

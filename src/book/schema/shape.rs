@@ -244,6 +244,7 @@ fn kind(kind: Kind) -> Value {
     match kind {
         Kind::Text
         | Kind::Sql
+        | Kind::Query
         | Kind::Shell
         | Kind::Url
         | Kind::Path

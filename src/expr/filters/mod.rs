@@ -1,9 +1,12 @@
 //! What expressions can use beside operators: filters, tests and functions, each with its line of help. Nothing here
 //! reaches outside but the clock, and nothing marks a value as safe.
 
+mod alert_range;
 mod number;
 mod text;
 mod time;
+
+pub(super) use alert_range::AlertRange;
 
 use std::sync::Arc;
 

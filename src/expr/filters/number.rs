@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, Value};
 
+use super::alert_range::AlertRange;
 use super::{from_fault, number, plain, refused};
 use crate::base::Size;
 use crate::expr::compare::order_of;
@@ -97,34 +98,8 @@ fn quantile(values: &Value, part: f64) -> Result<Value, Error> {
     Ok(plain((high - low).mul_add(fraction, low)))
 }
 
-/// The ranges of the monitoring-plugins guidelines: alert outside of `10`, `10:`, `~:10`, `10:20`, inside of `@10:20`.
+/// Whether a number alerts by a range of the monitoring-plugins guidelines.
 fn range_check(value: &Value, range: &str) -> Result<bool, Error> {
-    let wrong = || {
-        refused(format!(
-            "{range:?} is not a range; write it as 10, 10:, ~:10, 10:20 or @10:20"
-        ))
-    };
-    let value = number(value)?;
-    let (inside, bounds) = match range.trim().strip_prefix('@') {
-        Some(bounds) => (true, bounds),
-        None => (false, range.trim()),
-    };
-    let bound = |text: &str, open: f64| match text {
-        "" => Ok(open),
-        text => text
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite())
-            .ok_or_else(wrong),
-    };
-    let (low, high) = match bounds.split_once(':') {
-        Some(("~", high)) => (f64::NEG_INFINITY, bound(high, f64::INFINITY)?),
-        Some((low, high)) => (bound(low, 0.0)?, bound(high, f64::INFINITY)?),
-        None if bounds.is_empty() => return Err(wrong()),
-        None => (0.0, bound(bounds, 0.0)?),
-    };
-    if low > high {
-        return Err(wrong());
-    }
-    Ok((low..=high).contains(&value) == inside)
+    let range: AlertRange = range.parse().map_err(|error: String| refused(error))?;
+    Ok(range.alerts(number(value)?))
 }

@@ -4,6 +4,7 @@
 mod argv;
 mod json;
 mod plain;
+mod query;
 mod shell;
 mod shell_context;
 mod sql;
@@ -45,6 +46,9 @@ pub(super) fn land(
         Kind::Shell => evaluator
             .landed(template(node)?, scope, shell::land)
             .map(Argument::Shell),
+        Kind::Query => evaluator
+            .landed(template(node)?, scope, query::land)
+            .map(Argument::Query),
         Kind::Argv => argv::land(evaluator, node, scope).map(Argument::List),
         Kind::Url => text(url::land).map(Argument::Text),
         Kind::Path => text(plain::path).map(|path| Argument::Path(path.into())),

@@ -58,6 +58,12 @@ pub enum HttpCause {
         /// Why not.
         reason: &'static str,
     },
+    /// The URL of the proxy cannot be read.
+    #[error("the variable {variable} does not hold the URL of a proxy")]
+    ProxyUrl {
+        /// The variable that holds it.
+        variable: &'static str,
+    },
     /// The proxy is of a kind that is not spoken here.
     #[error("the proxy {proxy} is not supported; only http:// proxies are")]
     ProxyKind {
@@ -141,6 +147,16 @@ pub enum HttpCause {
         /// Whether that is the size that the head of the response promises.
         promised: bool,
     },
+    /// The body is larger than what is taken once it is unpacked.
+    #[error("the body is over the limit of {limit}: {packed} of {encoding} unpack to more")]
+    Bomb {
+        /// What is taken.
+        limit: Size,
+        /// What was sent.
+        packed: Size,
+        /// `gzip` or `deflate`.
+        encoding: &'static str,
+    },
     /// The body cannot be unpacked.
     #[error("the {encoding} body cannot be unpacked: {reason}")]
     Encoding {
@@ -179,7 +195,7 @@ impl HttpCause {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Url { .. } | Self::Method { .. } | Self::Header { .. } => Blame::Request,
-            Self::ProxyKind { .. } => Blame::Own,
+            Self::ProxyUrl { .. } | Self::ProxyKind { .. } => Blame::Own,
             Self::Connect(error) if error.own => Blame::Own,
             Self::Tls(error) if error.problem.is_own() => Blame::Own,
             _ => Blame::Target,
@@ -201,11 +217,7 @@ const TOO_LARGE: &str = "message head is too large";
 pub(super) fn no_response(error: &hyper::Error, target: &str) -> HttpCause {
     let target = target.to_owned();
     if error.is_parse() && error.to_string() == TOO_LARGE {
-        HttpCause::HeadTooLarge {
-            target,
-            headers: super::exchange::MOST_HEADERS,
-            size: Size(super::exchange::LARGEST_HEAD as u64),
-        }
+        head_too_large(&target)
     } else if error.is_parse() {
         HttpCause::Malformed {
             target,
@@ -221,6 +233,15 @@ pub(super) fn no_response(error: &hyper::Error, target: &str) -> HttpCause {
             target,
             reason: how(error),
         }
+    }
+}
+
+/// Says that a server sends too many headers or too large ones.
+pub(super) fn head_too_large(target: &str) -> HttpCause {
+    HttpCause::HeadTooLarge {
+        target: target.to_owned(),
+        headers: super::exchange::MOST_HEADERS,
+        size: Size(super::exchange::LARGEST_HEAD as u64),
     }
 }
 

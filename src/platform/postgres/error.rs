@@ -1,0 +1,175 @@
+//! What can go wrong with a PostgreSQL server.
+
+use std::error::Error as _;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::{Size, Span};
+use crate::platform::dns::DnsError;
+use crate::platform::tcp::ConnectError;
+use crate::platform::tls::TlsError;
+
+use super::stream::TooLong;
+
+/// What can go wrong with a PostgreSQL server. No message holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The host has no address.
+    #[error("{0}")]
+    Lookup(DnsError),
+    /// No address of the host can be connected to.
+    #[error("{0}")]
+    Connect(ConnectError),
+    /// The socket of this machine cannot be connected to.
+    #[error("{reason} by {}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+        /// Whether it was this process that may not.
+        is_own: bool,
+    },
+    /// There is no TLS connection.
+    #[error("{0}")]
+    Tls(TlsError),
+    /// The server does not offer TLS where it is asked for.
+    #[error("{server} does not offer TLS")]
+    NoTls {
+        /// The server.
+        server: String,
+    },
+    /// What answers is something else.
+    #[error("{server} does not speak PostgreSQL's protocol")]
+    NotPostgres {
+        /// What was connected to.
+        server: String,
+    },
+    /// The server asks for a password and there is none.
+    #[error("{server} asks for a password")]
+    NoPassword {
+        /// The server.
+        server: String,
+    },
+    /// The server asks for a proof that is not known here.
+    #[error("{server}: {reason}")]
+    Authentication {
+        /// The server.
+        server: String,
+        /// What it asks for.
+        reason: String,
+    },
+    /// Nothing came back in time.
+    #[error("no answer within {} from {server}", Span(*limit))]
+    Silent {
+        /// The server.
+        server: String,
+        /// How long it had.
+        limit: Duration,
+    },
+    /// The server ended the statement at the limit that it was given.
+    #[error("the statement took longer than {} and was ended by {server}", Span(*limit))]
+    Late {
+        /// The server.
+        server: String,
+        /// How long it had.
+        limit: Duration,
+    },
+    /// The server says no.
+    #[error("{message} (SQLSTATE {code})")]
+    Server {
+        /// The five characters of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+        code: String,
+        /// What it says, in its language.
+        message: String,
+        /// What it advises.
+        hint: Option<String>,
+    },
+    /// The connection ended in the middle.
+    #[error("the connection to {server} was cut: {reason}")]
+    Cut {
+        /// The server.
+        server: String,
+        /// How.
+        reason: String,
+    },
+    /// A single row, or another message, is larger than is held in memory.
+    #[error("{server} sent a row of {}: no value may be so large", Size(*bytes as u64))]
+    TooLarge {
+        /// The server.
+        server: String,
+        /// Its size, in bytes.
+        bytes: usize,
+    },
+    /// The statement has another number of parameters than there are values.
+    #[error("the statement has {places} parameters, and there are {given} values")]
+    Parameters {
+        /// How many it has.
+        places: usize,
+        /// How many values there are.
+        given: usize,
+    },
+    /// An answer that cannot be read.
+    #[error("an answer of {server} cannot be read: {reason}")]
+    Unreadable {
+        /// The server.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl PostgresError {
+    /// What the library's error means.
+    pub(super) fn of(error: &tokio_postgres::Error, server: &str) -> Self {
+        let server = server.to_owned();
+        if let Some(said) = error.as_db_error() {
+            return Self::Server {
+                code: said.code().code().to_owned(),
+                message: said.message().to_owned(),
+                hint: said.hint().map(str::to_owned),
+            };
+        }
+        let source = error.source();
+        let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+        let too_long = io
+            .and_then(io::Error::get_ref)
+            .and_then(|inner| inner.downcast_ref::<TooLong>());
+        if let Some(too_long) = too_long {
+            return Self::TooLarge {
+                server,
+                bytes: too_long.bytes,
+            };
+        }
+        if error.is_closed() {
+            return Self::Cut {
+                server,
+                reason: "connection closed early".to_owned(),
+            };
+        }
+        let reason = source.map_or_else(|| error.to_string(), ToString::to_string);
+        match error.to_string().as_str() {
+            "error communicating with the server" => Self::Cut {
+                server,
+                reason: io.map_or(reason, crate::platform::tcp::reason),
+            },
+            "invalid configuration" => Self::NoPassword { server },
+            "authentication error" => Self::Authentication { server, reason },
+            // What is no message of the protocol.
+            "unexpected message from server" | "error parsing response from server" => {
+                Self::NotPostgres { server }
+            }
+            _ => Self::Unreadable { server, reason },
+        }
+    }
+
+    /// What the server calls the error, where it is the server's: SQLSTATE.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Server { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! One statement in a read-only transaction.
+
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt as _;
+use serde_json::Value;
+use tokio_postgres::{Client, Statement, Transaction};
+
+use super::PostgresError;
+use super::value::{Decoded, Parameter, is_known};
+use crate::platform::rows::{Collector, Rows};
+
+/// What the server calls a statement that was ended: by its limit of time, or because somebody asked for it.
+const ENDED: &str = "57014";
+
+/// Runs one statement that reads. The protocol lets no second one through, so that none can leave the transaction.
+pub(super) async fn read(
+    client: &mut Client,
+    server: &str,
+    limit_of_time: Option<Duration>,
+    sql: &str,
+    parameters: &[Value],
+    limit: usize,
+) -> Result<Rows, PostgresError> {
+    let began = Instant::now();
+    let trouble = |error: tokio_postgres::Error| match PostgresError::of(&error, server) {
+        error if error.code() != Some(ENDED) => error,
+        error => match limit_of_time {
+            // Clocks of two machines: what came about then was the limit.
+            Some(limit) if began.elapsed() >= limit.mul_f64(0.9) => PostgresError::Late {
+                server: server.to_owned(),
+                limit: super::told(limit),
+            },
+            _ => error,
+        },
+    };
+    let transaction = client
+        .build_transaction()
+        .read_only(true)
+        .start()
+        .await
+        .map_err(trouble)?;
+    // Within the transaction only: behind a pooler, the session is another's next.
+    let limited = async {
+        match limit_of_time {
+            None => Ok(()),
+            Some(limit) => {
+                let setting = format!("SET LOCAL statement_timeout = {}", limit.as_millis().max(1));
+                transaction.batch_execute(&setting).await
+            }
+        }
+    };
+    let ((), statement) =
+        futures_util::try_join!(limited, transaction.prepare(sql)).map_err(trouble)?;
+    let places = statement.params().len();
+    if places != parameters.len() {
+        return Err(PostgresError::Parameters {
+            places,
+            given: parameters.len(),
+        });
+    }
+    let readable = readable(&transaction, &statement, sql)
+        .await
+        .map_err(trouble)?;
+    let rows = collect(&transaction, &statement, &readable, parameters, limit).await;
+    let rows = rows.map_err(trouble)?;
+    transaction.rollback().await.map_err(trouble)?;
+    Ok(rows)
+}
+
+/// The statement with each column that is not known here cast to text.
+async fn readable(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    sql: &str,
+) -> Result<Statement, tokio_postgres::Error> {
+    let columns = statement.columns();
+    if columns.iter().all(|column| is_known(column.type_())) {
+        return Ok(statement.clone());
+    }
+    let names: Vec<String> = (1..=columns.len()).map(|n| format!("c{n}")).collect();
+    let cast: Vec<String> = columns
+        .iter()
+        .zip(&names)
+        .map(|(column, name)| match is_known(column.type_()) {
+            true => name.clone(),
+            false => format!("{name}::text"),
+        })
+        .collect();
+    let (cast, names) = (cast.join(", "), names.join(", "));
+    // A comment at the end of the statement ends with its line.
+    let sql = format!("SELECT {cast} FROM (\n{sql}\n) AS opsbook ({names})");
+    // The parameters keep the types that the statement itself gave them.
+    transaction.prepare_typed(&sql, statement.params()).await
+}
+
+async fn collect(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    readable: &Statement,
+    parameters: &[Value],
+    limit: usize,
+) -> Result<Rows, tokio_postgres::Error> {
+    let names = statement.columns().iter().map(|column| column.name());
+    let mut collector = Collector::new(names, limit);
+    let portal = transaction
+        .bind_raw(readable, parameters.iter().map(Parameter))
+        .await?;
+    // One more than is kept tells whether there are more. The server computes no further.
+    let asked = i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX);
+    let mut rows = std::pin::pin!(transaction.query_portal_raw(&portal, asked).await?);
+    while let Some(row) = rows.try_next().await? {
+        let values = (0..row.len())
+            .map(|column| row.try_get::<_, Decoded>(column).map(|value| value.0))
+            .collect::<Result<_, _>>()?;
+        if !collector.push(values) {
+            break;
+        }
+    }
+    Ok(collector.finish())
+}
