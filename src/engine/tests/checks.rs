@@ -84,7 +84,7 @@ const RUNBOOK: &str = "title = \"x\"\n[[step]]\nname = \"checks\"\nhealth.check 
 /// A bench with a service whose checks fail in these ways.
 fn failing(ways: &[&str]) -> Bench {
     let check = |(index, way): (usize, &&str)| {
-        let fail = match **way {
+        let fail = match *way {
             "" => String::new(),
             way => format!("act.fail = \"{way}\"\n"),
         };
