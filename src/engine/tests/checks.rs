@@ -113,7 +113,7 @@ fn a_check_that_is_wrong_or_refused_has_no_exit_code() {
     let ended = failing(&["config", "target", "refused"]).run(RUNBOOK);
     assert_eq!(looks(&ended), [unknown, Status::Critical, unknown]);
     assert_eq!(ended.end.exit, ExitCode::Critical);
-    assert_eq!(ended.end.reason, "checks: a c1: it broke");
+    assert_eq!(ended.end.reason, "a c1: it broke");
 }
 
 #[test]
