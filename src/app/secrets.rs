@@ -28,14 +28,17 @@ pub(super) async fn of_plan(
     config: &Config,
     environment: &Environment,
     machine: &ThisMachine,
-    found: BTreeMap<String, Secret>,
+    (found, tell): (BTreeMap<String, Secret>, &dyn Fn(&str)),
 ) -> Result<BTreeMap<String, Secret>, AppError> {
     let mut found = resolve(&plan.secrets, config, environment, machine, found).await?;
     for name in &plan.check_secrets {
         let name = BTreeSet::from([name.clone()]);
         match resolve(&name, config, environment, machine, found.clone()).await {
             Ok(more) => found = more,
-            Err(error) => tracing::warn!("{}, and a check needs it", error.message),
+            Err(error) => tell(&format!(
+                "opsbook: {}; the checks that need it cannot look",
+                error.message
+            )),
         }
     }
     Ok(found)
