@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod d1_api;
 mod harness;
 mod http_server;
 mod postgres_cluster;
@@ -20,6 +21,7 @@ mod children;
 mod cli;
 mod consumers;
 mod corpus;
+mod d1;
 mod dependencies;
 mod docs;
 mod dry_run;
@@ -28,6 +30,7 @@ mod exits;
 mod foreign;
 mod gate;
 mod github;
+mod health;
 mod heartbeat;
 mod journal;
 mod keeper;
@@ -39,6 +42,8 @@ mod lint;
 mod locks;
 mod maintenance;
 mod metrics;
+mod monitoring;
+mod monitoring_page;
 mod postgres;
 mod redis;
 mod reports;
