@@ -1,0 +1,230 @@
+//! The procedures of five estates, as `examples/` has them: each is run against a world that plays its estate, well and unwell.
+//! Here is what they share: the copy of an estate, the table of its procedures, and that the page of them tells the truth.
+
+mod concierge;
+mod page;
+mod world;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{Output, Project};
+
+pub(crate) use world::{Reply, World};
+
+/// A copy of `examples/NAME`, in the environment `test`, whose services the world plays.
+pub(crate) struct Estate {
+    project: Project,
+    pub(crate) world: World,
+}
+
+/// What a person or a scheduler starts for a procedure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// A check of a service: `opsbook health SERVICE`.
+    Check(&'static str, &'static str),
+    /// A runbook with its inputs, by its command: `["perf", "timing"]`.
+    Runbook(&'static [&'static str]),
+}
+
+/// A row of the table of an estate: a procedure, and one way in which the world is unwell for it.
+pub(crate) struct Case {
+    /// The procedure, by the catalogue: `concierge.health.live`.
+    pub(crate) id: &'static str,
+    pub(crate) run: Run,
+    /// Makes the world unwell.
+    pub(crate) red: fn(&World),
+    /// The status of the check, or of the worst step: `warning`.
+    pub(crate) status: &'static str,
+    pub(crate) exit: i32,
+}
+
+/// A row.
+pub(crate) const fn case(
+    id: &'static str,
+    run: Run,
+    red: fn(&World),
+    status: &'static str,
+    exit: i32,
+) -> Case {
+    Case {
+        id,
+        run,
+        red,
+        status,
+        exit,
+    }
+}
+
+/// The folder of an estate in this repository.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+}
+
+impl Estate {
+    /// A copy of this estate. Every service of `services` is played by the world, as the paths below its name. `more` is laid
+    /// over the configuration beside that: lines of `[environment.test]`, `database.main.url = "…"`.
+    pub(crate) fn new(name: &str, services: &[&str], more: &str) -> Self {
+        let world = World::new();
+        let mut overlay = String::from("\n[environment.test]\n");
+        for service in services {
+            overlay.push_str(&format!(
+                "service.{service}.url = \"{}/{service}\"\n",
+                world.url()
+            ));
+        }
+        overlay.push_str(more);
+        let project = copy(name, &overlay).variable("OPSBOOK_ENV", "test");
+        Self { project, world }
+    }
+
+    /// Sets an environment variable for every run.
+    pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.project = self.project.variable(name, value);
+        self
+    }
+
+    /// The project that it is.
+    pub(crate) fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// Runs what a procedure is run with; of a check, all checks of its service by this look alone.
+    pub(crate) fn run(&self, run: Run) -> Output {
+        match run {
+            Run::Check(service, _) => self.health(&[service]),
+            Run::Runbook(words) => {
+                self.project
+                    .run(&[words, ["--format", "json", "--yes"].as_slice()].concat())
+            }
+        }
+    }
+
+    /// `opsbook health` of these services, or of all, by this look alone.
+    pub(crate) fn health(&self, services: &[&str]) -> Output {
+        self.project
+            .run(&[&["health", "--now", "--format", "json"], services].concat())
+    }
+
+    /// Well, every procedure of the table is ok; and each row makes its own procedure as bad as it says.
+    pub(crate) fn holds(&self, cases: &[Case]) {
+        self.is_green(cases);
+        for case in cases {
+            self.world.well();
+            (case.red)(&self.world);
+            let output = self.run(case.run);
+            let told = match case.run {
+                Run::Check(service, check) => status_of(&output, service, check),
+                Run::Runbook(_) => worst_step(&output),
+            };
+            assert_eq!(
+                (told.as_str(), output.code),
+                (case.status, case.exit),
+                "{} by {:?}\n{}",
+                case.id,
+                case.run,
+                output.shown()
+            );
+        }
+        self.world.well();
+    }
+
+    fn is_green(&self, cases: &[Case]) {
+        self.world.well();
+        let health = self.health(&[]).exits(0);
+        let mut runbooks: Vec<Run> = Vec::new();
+        for case in cases {
+            match case.run {
+                Run::Check(service, check) => assert_eq!(
+                    status_of(&health, service, check),
+                    "ok",
+                    "{}\n{}",
+                    case.id,
+                    health.shown()
+                ),
+                run if !runbooks.contains(&run) => runbooks.push(run),
+                Run::Runbook(_) => {}
+            }
+        }
+        for run in runbooks {
+            self.world.well();
+            let output = self.run(run);
+            assert_eq!(output.code, 0, "{run:?}\n{}", output.shown());
+        }
+    }
+}
+
+/// A copy of an estate with more lines in its configuration.
+fn copy(name: &str, overlay: &str) -> Project {
+    let source = folder(name);
+    let mut project = Project::bare();
+    let mut names = vec![PathBuf::new()];
+    while let Some(name) = names.pop() {
+        let path = source.join(&name);
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).unwrap();
+            names.extend(entries.map(|entry| name.join(entry.unwrap().file_name())));
+        } else {
+            let content = std::fs::read(path).unwrap();
+            project = project.file(name.to_str().unwrap(), content);
+        }
+    }
+    let configuration = project.read("opsbook.toml") + overlay;
+    project.config(&configuration)
+}
+
+/// What is told of a check.
+fn status_of(output: &Output, service: &str, check: &str) -> String {
+    let told = output.json();
+    let rows = told["steps"][0]["outputs"]["rows"].as_array();
+    let row = rows
+        .into_iter()
+        .flatten()
+        .find(|row| row["service"] == service && row["check"] == check);
+    let row = row.unwrap_or_else(|| panic!("no check {service}/{check}\n{}", output.shown()));
+    row["status"].as_str().unwrap().to_owned()
+}
+
+/// The status of the step that is worst.
+fn worst_step(output: &Output) -> String {
+    let told = output.json();
+    let steps = told["steps"].as_array().unwrap();
+    let has = |status: &str| steps.iter().any(|step| step["status"] == status);
+    let worst = ["critical", "unknown", "warning"]
+        .into_iter()
+        .find(|status| has(status));
+    worst.unwrap_or("ok").to_owned()
+}
+
+/// The table of an estate has a row for each of the procedures that it has to have, and for no other.
+#[track_caller]
+pub(crate) fn covers(cases: &[Case], ids: &[&str]) {
+    let rows: BTreeSet<&str> = cases.iter().map(|case| case.id).collect();
+    assert_eq!(rows, ids.iter().copied().collect());
+}
+
+/// What `opsbook lint` finds in the estates that are shipped: nothing.
+#[test]
+fn every_estate_is_clean() {
+    for entry in std::fs::read_dir(folder("")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("opsbook.toml").exists() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            copy(name, "").run(&["lint"]).exits(0);
+        }
+    }
+}
+
+/// The outputs of a step of a run.
+#[track_caller]
+pub(crate) fn outputs(output: &Output, step: &str) -> Value {
+    let told = output.json();
+    let steps = told["steps"].as_array().unwrap();
+    let found = steps.iter().find(|found| found["step"] == step);
+    let found = found.unwrap_or_else(|| panic!("no step {step:?}\n{}", output.shown()));
+    found["outputs"].clone()
+}
