@@ -14,6 +14,7 @@ mod metrics;
 mod person;
 mod probe;
 mod process;
+mod redis;
 mod runbook;
 mod set;
 mod shell;
@@ -37,6 +38,7 @@ const REGISTRY: &[&dyn Action] = &[
     &health::Health,
     &metrics::Metrics,
     &status_page::StatusPage,
+    &redis::Redis,
     &command::Command,
     &shell::Shell,
     &files::Files,

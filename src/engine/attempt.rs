@@ -36,15 +36,24 @@ pub(super) enum Failure {
         /// What the action gave.
         outputs: Box<Outputs>,
     },
-    /// The run must stop.
-    Stopped(Stop),
+    /// The run must stop. What the action had by then, where it says so in its error.
+    Stopped(Stop, Box<Outputs>),
 }
 
 impl Failure {
+    /// What the action gave before.
+    pub(super) fn outputs(self) -> Outputs {
+        match self {
+            Self::Action(error) => *error.outputs,
+            Self::Expectation { outputs, .. } | Self::Stopped(_, outputs) => *outputs,
+            Self::Evaluation(_) | Self::Timeout(_) => Outputs::default(),
+        }
+    }
+
     /// Whether the run cannot go on whatever `on_failure` says.
     pub(super) fn ends_run(&self) -> bool {
         match self {
-            Self::Stopped(_) => true,
+            Self::Stopped(..) => true,
             Self::Action(error) => matches!(error.kind, ErrorKind::Refused | ErrorKind::Config),
             Self::Evaluation(_) | Self::Timeout(_) | Self::Expectation { .. } => false,
         }
@@ -225,14 +234,17 @@ impl Run<'_> {
         let cut_off = tokio::select! {
             // An action that watches the deadline itself says more than the engine can.
             biased;
-            stop = frame.stop.wait() => Failure::Stopped(stop),
+            stop = frame.stop.wait() => Failure::Stopped(stop, Box::default()),
             result = &mut future => return result.map_err(Failure::Action),
             () = reached(deadline) => Failure::Timeout(limit.unwrap_or_default()),
         };
         // The receiver lives in the context, so this cannot fail.
         cancel.send_replace(true);
-        let _ = tokio::time::timeout(action.grace(), future).await;
-        Err(cut_off)
+        let last = tokio::time::timeout(action.grace(), future).await;
+        Err(match (cut_off, last) {
+            (Failure::Stopped(stop, _), Ok(Err(error))) => Failure::Stopped(stop, error.outputs),
+            (cut_off, _) => cut_off,
+        })
     }
 
     /// The call with everything evaluated.

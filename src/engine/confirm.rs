@@ -80,7 +80,7 @@ impl Run<'_> {
         };
         let answer = tokio::select! {
             biased;
-            stop = stop.wait() => return Err(Failure::Stopped(stop)),
+            stop = stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
             answer = self.engine.prompt.confirm(&asked) => answer,
         };
         match answer {
@@ -94,7 +94,7 @@ impl Run<'_> {
         let asked = format!("{question}\nType {name} to go on:");
         let answer = tokio::select! {
             biased;
-            stop = stop.wait() => return Err(Failure::Stopped(stop)),
+            stop = stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
             answer = self.engine.prompt.text(&asked, None, false) => answer,
         };
         match answer {

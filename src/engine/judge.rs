@@ -132,12 +132,12 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
         Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
         Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
         // A change that was cut off may have taken effect or not.
-        Failure::Stopped(Stop::Interrupted | Stop::Terminated) if effect.changes() => Ending {
+        Failure::Stopped(Stop::Interrupted | Stop::Terminated, _) if effect.changes() => Ending {
             failed: true,
             ..Ending::passed_over(Status::InDoubt, format!("{detail} while it ran"))
         },
-        Failure::Stopped(Stop::TimedOut) => Ending::failed(severity, detail, None),
-        Failure::Stopped(_) => Ending::unknown(detail, None, true),
+        Failure::Stopped(Stop::TimedOut, _) => Ending::failed(severity, detail, None),
+        Failure::Stopped(..) => Ending::unknown(detail, None, true),
     }
 }
 
@@ -148,7 +148,7 @@ pub(super) fn why(failure: &Failure) -> String {
         Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
         Failure::Timeout(limit) => format!("timed out after {}", Span(*limit)),
         Failure::Expectation { because, .. } => because.clone(),
-        Failure::Stopped(stop) => stop.as_str().to_owned(),
+        Failure::Stopped(stop, _) => stop.as_str().to_owned(),
     }
 }
 

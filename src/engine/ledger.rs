@@ -60,7 +60,7 @@ impl Ledger {
             Failure::Evaluation(_)
             | Failure::Timeout(_)
             | Failure::Expectation { .. }
-            | Failure::Stopped(_) => return,
+            | Failure::Stopped(..) => return,
         };
         self.blocked
             .get_or_insert_with(|| (exit, format!("{key}: {}", super::judge::why(failure))));

@@ -209,13 +209,13 @@ fn retry_covers(on: &[RetryOn], failure: &Failure) -> bool {
         },
         Failure::Timeout(_) => on.contains(&RetryOn::Timeout),
         Failure::Expectation { .. } => on.contains(&RetryOn::Expect),
-        Failure::Evaluation(_) | Failure::Stopped(_) => false,
+        Failure::Evaluation(_) | Failure::Stopped(..) => false,
     }
 }
 
 async fn sleep_or_stop(frame: &Frame<'_>, pause: Duration) -> Option<Failure> {
     tokio::select! {
-        stop = frame.stop.wait() => Some(Failure::Stopped(stop)),
+        stop = frame.stop.wait() => Some(Failure::Stopped(stop, Box::default())),
         () = tokio::time::sleep(pause) => None,
     }
 }

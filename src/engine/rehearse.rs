@@ -287,7 +287,7 @@ fn is_theirs(failure: &Failure) -> bool {
     match failure {
         Failure::Action(error) => matches!(error.kind, ErrorKind::Target | ErrorKind::Late),
         Failure::Timeout(_) | Failure::Expectation { .. } => true,
-        Failure::Evaluation(_) | Failure::Stopped(_) => false,
+        Failure::Evaluation(_) | Failure::Stopped(..) => false,
     }
 }
 

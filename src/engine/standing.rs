@@ -168,7 +168,7 @@ impl Run<'_> {
         let waiting = Arc::clone(&self.ledger.borrow().standing.turn);
         let held = tokio::select! {
             biased;
-            stop = turn.frame.stop.wait() => return Err(Failure::Stopped(stop)),
+            stop = turn.frame.stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
             held = waiting.lock_owned() => held,
         };
         let preview = self.preview_call(turn, &turn.step.call).await;

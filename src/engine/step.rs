@@ -301,17 +301,15 @@ impl Run<'_> {
         attempts: u32,
         effect: Effect,
     ) -> StepEnd {
-        let Turn {
-            frame, step, key, ..
-        } = turn;
+        let Turn { frame, step, .. } = turn;
         let ending = judge::of_failure(failure, frame.severity(step), effect);
-        self.ledger.borrow_mut().note_failure(failure, key);
+        self.note_failure(turn, failure);
         let outputs = match failure {
             Failure::Action(error) => (*error.outputs).clone(),
-            Failure::Expectation { outputs, .. } => (**outputs).clone(),
-            Failure::Evaluation(_) | Failure::Timeout(_) | Failure::Stopped(_) => {
-                Outputs::default()
+            Failure::Expectation { outputs, .. } | Failure::Stopped(_, outputs) => {
+                (**outputs).clone()
             }
+            Failure::Evaluation(_) | Failure::Timeout(_) => Outputs::default(),
         };
         let given = Given {
             outputs,
@@ -319,18 +317,26 @@ impl Run<'_> {
             attempts,
             ends_run: failure.ends_run(),
             acted: matches!(failure, Failure::Expectation { .. }),
-            // A step whose own time was over is cut off too, and that is how it ended.
-            stopped: matches!(failure, Failure::Stopped(_)) && self.stop.now().is_some(),
+            // A step whose own time was over is cut off too, and that is how it ended. Of a check it says nothing.
+            stopped: matches!(failure, Failure::Stopped(..))
+                && (self.stop.now().is_some() || frame.check.is_some()),
             ..Given::default()
         };
         self.finish(turn, ending, given)
+    }
+
+    /// Remembers a failure that has an exit code of its own. One check does not take the verdict of the others away.
+    fn note_failure(&self, turn: Turn<'_>, failure: &Failure) {
+        if turn.frame.check.is_none() {
+            self.ledger.borrow_mut().note_failure(failure, turn.key);
+        }
     }
 
     /// Finishes a step that failed before it began: nothing was started that could have changed anything.
     pub(super) fn never_began(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
         let severity = turn.frame.severity(turn.step);
         let ending = judge::of_failure(failure, severity, Effect::Read);
-        self.ledger.borrow_mut().note_failure(failure, turn.key);
+        self.note_failure(turn, failure);
         let given = Given {
             ends_run: failure.ends_run(),
             ..Given::default()

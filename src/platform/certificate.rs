@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
 
@@ -24,6 +24,8 @@ pub struct CertificateFacts {
     pub not_after: DateTime<Utc>,
     /// Whether it names itself as its issuer.
     pub self_signed: bool,
+    /// Where its issuer lists the certificates that it revoked; one list each, to be had over HTTP.
+    pub revocation_lists: Vec<String>,
 }
 
 impl CertificateFacts {
@@ -51,6 +53,7 @@ impl CertificateFacts {
             not_before: moment(certificate.validity().not_before)?,
             not_after: moment(certificate.validity().not_after)?,
             self_signed: certificate.subject().as_raw() == certificate.issuer().as_raw(),
+            revocation_lists: revocation_lists(&certificate),
         })
     }
 
@@ -59,6 +62,30 @@ impl CertificateFacts {
     pub fn days_left(&self, now: DateTime<Utc>) -> i64 {
         (self.not_after - now).num_seconds().div_euclid(86_400)
     }
+}
+
+/// The addresses in the extension "CRL distribution points" (RFC 5280, section 4.2.1.13). LDAP and the like are left out.
+fn revocation_lists(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let points = certificate
+        .extensions()
+        .iter()
+        .filter_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::CRLDistributionPoints(points) => Some(&points.points),
+            _ => None,
+        })
+        .flatten();
+    let names = points.filter_map(|point| match &point.distribution_point {
+        Some(DistributionPointName::FullName(names)) => Some(names),
+        Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => None,
+    });
+    names
+        .flatten()
+        .filter_map(|name| match name {
+            GeneralName::URI(address) => Some(one_line(address)),
+            _ => None,
+        })
+        .filter(|address| address.starts_with("http://") || address.starts_with("https://"))
+        .collect()
 }
 
 fn moment(time: ASN1Time) -> Option<DateTime<Utc>> {

@@ -51,6 +51,30 @@ pub async fn lookup(host: &str) -> Result<Vec<IpAddr>, DnsError> {
     Ok(addresses)
 }
 
+/// Where names have their addresses from: the system's resolver, except for the names whose addresses are given.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Vec<(String, Vec<IpAddr>)>);
+
+impl Names {
+    /// Gives a name, in small letters, these addresses.
+    #[must_use]
+    pub fn with(mut self, host: &str, addresses: &[IpAddr]) -> Self {
+        self.0.push((host.to_owned(), addresses.to_vec()));
+        self
+    }
+
+    /// The addresses of a name.
+    ///
+    /// # Errors
+    /// When the name has no address.
+    pub async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        match self.0.iter().find(|(name, _)| name == host) {
+            Some((_, addresses)) => Ok(addresses.clone()),
+            None => lookup(host).await,
+        }
+    }
+}
+
 fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost" || host.ends_with(".localhost")

@@ -9,6 +9,8 @@ pub mod http;
 pub mod memory;
 pub mod postgres;
 pub mod process;
+pub mod redis;
+pub mod revocation;
 pub mod rows;
 pub mod sqlite;
 pub mod tcp;

@@ -12,4 +12,4 @@ mod statement;
 mod tests;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
-pub use parameters::{part_of, with_dollars, with_literals};
+pub use parameters::{part_of, with_dollars, with_literals, without_semicolon};

@@ -49,6 +49,28 @@ pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, V
     (text, values)
 }
 
+/// A statement without the semicolons at its end, so that it can stand inside of another; comments stay.
+#[must_use]
+pub fn without_semicolon(text: &str, dialect: Dialect) -> String {
+    let mut bare = text.to_owned();
+    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
+        return bare;
+    };
+    let mut offsets = Offsets::of(text);
+    let mut ends = Vec::new();
+    for token in &tokens {
+        match &token.token {
+            Token::SemiColon => ends.extend(offsets.at(token.span.start)),
+            Token::Whitespace(_) => {}
+            _ => ends.clear(),
+        }
+    }
+    for end in ends.into_iter().rev() {
+        bare.remove(end);
+    }
+    bare
+}
+
 /// A value as a literal of the dialect.
 fn literal(value: &Value, dialect: Dialect) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
@@ -93,11 +115,7 @@ fn replaced(text: &str, dialect: Dialect, mut by: impl FnMut(usize) -> Option<St
 
 /// Where the numbered parameters stand: in no text, no quoted name and no comment. Nowhere in what is no SQL.
 fn places(text: &str, dialect: Dialect) -> Vec<(Range<usize>, usize)> {
-    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-    };
-    let Ok(tokens) = Tokenizer::new(grammar, text).tokenize_with_location() else {
+    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
         return Vec::new();
     };
     let mut offsets = Offsets::of(text);
@@ -122,6 +140,13 @@ fn places(text: &str, dialect: Dialect) -> Vec<(Range<usize>, usize)> {
         }
     }
     places
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    }
 }
 
 /// From the tokenizer's lines and columns, both of characters and from one on, to bytes. Asked from front to back.
@@ -183,6 +208,22 @@ mod tests {
             super::with_dollars("SELECT '?1', \"?2\", ?1::text, a ? 'k' -- ?3\nWHERE b = ?12"),
             "SELECT '?1', \"?2\", $1::text, a ? 'k' -- ?3\nWHERE b = $12"
         );
+    }
+
+    #[test]
+    fn a_statement_ends_without_semicolon_and_keeps_its_comments() {
+        for (text, bare) in [
+            ("SELECT 1", "SELECT 1"),
+            (
+                "SELECT ';' ; ;\n-- the; end\n",
+                "SELECT ';'  \n-- the; end\n",
+            ),
+            ("SELECT 'é😀'; /* ; */", "SELECT 'é😀' /* ; */"),
+            ("SELECT 1; SELECT 2;", "SELECT 1; SELECT 2"),
+            ("SELECT '1;", "SELECT '1;"),
+        ] {
+            assert_eq!(super::without_semicolon(text, Postgres), bare);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod harness;
 mod http_server;
 mod postgres_cluster;
+mod redis_server;
 mod terminal;
 mod zoo;
 
@@ -40,6 +41,7 @@ mod locks;
 mod maintenance;
 mod metrics;
 mod postgres;
+mod redis;
 mod reports;
 mod resume;
 mod safety_page;

@@ -190,6 +190,11 @@ impl PostgresSystem {
     }
 }
 
+/// A statement as the server takes it: `$1` for `?1`, and nothing behind it.
+fn sent(text: &str) -> String {
+    sql::with_dollars(&sql::without_semicolon(text, Dialect::Postgres))
+}
+
 /// What a refusal of the server means, by the classes of
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> ActionError {
@@ -276,7 +281,7 @@ impl DatabaseSystem for PostgresSystem {
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Postgres)?;
-            let text = sql::with_dollars(&sql.text);
+            let text = sent(&sql.text);
             self.told(self.postgres.query(&text, &sql.parameters, limit).await)
         })
     }
@@ -286,7 +291,7 @@ impl DatabaseSystem for PostgresSystem {
             // `ANALYZE …` behind it would run the statement.
             let text = format!("EXPLAIN {}", sql.text);
             must_read(&text, Dialect::Postgres)?;
-            let text = sql::with_dollars(&text);
+            let text = sent(&text);
             let plan = self
                 .postgres
                 .query(&text, &sql.parameters, usize::MAX)

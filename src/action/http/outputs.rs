@@ -44,6 +44,8 @@ pub(super) fn of(response: Response) -> Outputs {
         .with("server_timing", server_timing)
         .with("tls", tls)
         .with("size", size)
+        .with("transferred", response.transferred)
+        .with("skew_ms", response.skew.map(|skew| skew.num_milliseconds()))
         .with("redirects", response.redirects)
         .with("version", response.version)
         .with("address", response.address.to_string())

@@ -70,7 +70,15 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             "tls",
             "The connection and the certificate: expires_in (days), not_after, issuer, subject, names, protocol, cipher, problem; null without TLS",
         ),
-        output("size", "The size of the body, in bytes"),
+        output("size", "The size of the body as unpacked, in bytes"),
+        output(
+            "transferred",
+            "The size of the body as it was sent, in bytes: less than `size` where it was compressed",
+        ),
+        output(
+            "skew_ms",
+            "How far the server's clock is ahead of this machine's, in milliseconds, negative when behind: the least that its header Date proves; null without one",
+        ),
         output("redirects", "The URLs that the redirects led to"),
         output("version", "HTTP/1.1 or HTTP/2"),
         output("address", "The address and port that answered"),

@@ -1,8 +1,11 @@
-//! `probe`: looks at one thing below HTTP: a port, a certificate, a name, a disk, the memory.
+//! `probe`: looks at one thing below HTTP: a port, a certificate, a name, a Redis server, a disk, the
+//! memory.
 
+mod redis;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,10 +16,9 @@ use crate::base::{Size, Span};
 use crate::engine::{Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs};
 use crate::expr::Argument;
 use crate::model::ActionSpec;
-use crate::platform::tls::Trust;
-use crate::platform::{disk, dns, memory, tcp, tls};
+use crate::platform::{disk, dns, memory, tcp};
 
-use super::measured::{milliseconds, refused_tls, tls as tls_value};
+use super::measured::milliseconds;
 
 /// The action `probe`.
 #[derive(Debug)]
@@ -36,8 +38,9 @@ impl Action for Probe {
             let started = Instant::now();
             let probed = match invocation.verb.name {
                 "tcp" => in_time(invocation, context, probe_tcp(invocation)).await,
-                "tls" => in_time(invocation, context, probe_tls(invocation, context)).await,
+                "tls" => in_time(invocation, context, tls::probe(invocation, context)).await,
                 "dns" => in_time(invocation, context, probe_dns(invocation)).await,
+                "redis" => in_time(invocation, context, redis::probe(invocation, context)).await,
                 "disk" => in_time(invocation, context, probe_disk(invocation, context)).await,
                 _ => probe_memory(),
             };
@@ -79,6 +82,8 @@ async fn in_time(
 fn target(invocation: &Invocation) -> String {
     match &invocation.object {
         Argument::Path(path) => path.display().to_string(),
+        // A password may stand in the URL.
+        _ if invocation.verb.name == "redis" => super::redis::server(invocation.object_text()),
         _ => invocation.object_text().to_owned(),
     }
 }
@@ -89,39 +94,6 @@ async fn probe_tcp(invocation: &Invocation) -> Result<Outputs, ActionError> {
         .with("address", reached.address.to_string())
         .with("dns", milliseconds(reached.dns))
         .with("connect", milliseconds(reached.connect)))
-}
-
-async fn probe_tls(
-    invocation: &Invocation,
-    context: &ActionContext<'_>,
-) -> Result<Outputs, ActionError> {
-    let trust = invocation
-        .path("ca")
-        .map_or(Trust::System, |path| Trust::Also(context.folder.join(path)));
-    let reached = reach(invocation.object_text()).await?;
-    let name = invocation.text("server_name").unwrap_or(&reached.host);
-    let started = Instant::now();
-    let connected = tls::connect(reached.stream, name, &trust, &[]).await;
-    let found = Outputs::default()
-        .with("address", reached.address.to_string())
-        .with("handshake", milliseconds(started.elapsed()));
-    match connected {
-        Ok((_, facts)) => {
-            let mut found = with_all(found, tls_value(&facts));
-            if let Some(days) = found.values.get("expires_in") {
-                found.detail = format!("{days} days left");
-            }
-            Ok(found)
-        }
-        Err(error) => {
-            let failure = if error.problem.is_own() {
-                ActionError::own(error.to_string())
-            } else {
-                ActionError::target(error.to_string())
-            };
-            Err(failure.outputs(with_all(found, refused_tls(&error))))
-        }
-    }
 }
 
 async fn probe_dns(invocation: &Invocation) -> Result<Outputs, ActionError> {

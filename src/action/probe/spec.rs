@@ -6,7 +6,7 @@ use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpe
 /// The description.
 pub(super) static SPEC: ActionSpec = ActionSpec {
     name: "probe",
-    summary: "Look at a port, a certificate, a name, a disk or the memory",
+    summary: "Look at a port, a certificate, a name, a Redis server, a disk or the memory",
     verbs: &[
         verb("tcp", "Connect to host:port", Kind::Text, &[], TCP),
         verb(
@@ -26,6 +26,12 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     required: false,
                     help: "A PEM file of authorities to trust beside the system's",
                 },
+                OptionSpec {
+                    name: "revocation",
+                    kind: Kind::Boolean,
+                    required: false,
+                    help: "Whether to fetch the lists of revoked certificates that the certificates name; true unless said",
+                },
             ],
             TLS,
         ),
@@ -38,6 +44,13 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                 output("addresses", "The addresses, sorted"),
                 output("count", "How many there are"),
             ],
+        ),
+        verb(
+            "redis",
+            "Have a Redis server answer, and read what it says of itself: probe.redis = \"redis://cache.example.com:6379/0\"",
+            Kind::Text,
+            super::super::redis::LOGIN,
+            REDIS,
         ),
         verb(
             "disk",
@@ -78,6 +91,75 @@ const TLS: &[OutputSpec] = &[
     output(
         "problem",
         "What is wrong with the certificate, null if nothing is",
+    ),
+    output(
+        "chain",
+        "How many certificates lead to an authority, the server's own included",
+    ),
+    output(
+        "chain_expires_in",
+        "Whole days until the first certificate of that chain expires",
+    ),
+    output(
+        "revoked",
+        "Whether the issuer revoked a certificate of that chain; null when that cannot be told",
+    ),
+    output(
+        "revocation",
+        "Why it cannot be told, or when and why it was revoked; null when none was",
+    ),
+];
+
+const REDIS: &[OutputSpec] = &[
+    output("address", "The address and port that answered"),
+    output(
+        "connect",
+        "How long it took to connect, TLS included, in milliseconds",
+    ),
+    output("ping", "How long a PING took, in milliseconds"),
+    output("pong", "True: it answered the PING"),
+    output("version", "Its version"),
+    output("role", "primary or replica"),
+    output("uptime_seconds", "How long it has run"),
+    output("used_memory", "What it holds in memory, in bytes"),
+    output(
+        "maxmemory",
+        "What it may hold, in bytes; null without a limit",
+    ),
+    output(
+        "used_percent",
+        "Used share of that, 0 to 100; null without a limit",
+    ),
+    output("connected_clients", "How many clients are connected"),
+    output("maxclients", "How many may be"),
+    output(
+        "rejected_connections",
+        "How many clients it turned away since it started, being full",
+    ),
+    output("hits", "How many reads found their key since it started"),
+    output("misses", "How many reads did not"),
+    output(
+        "hit_rate",
+        "Share of the reads that found their key, 0 to 100; null before the first",
+    ),
+    output(
+        "evicted_keys",
+        "How many keys it dropped for want of memory since it started",
+    ),
+    output("expired_keys", "How many keys expired since it started"),
+    output("keys", "How many keys the database of the URL holds"),
+    output("replicas", "How many replicas follow it"),
+    output(
+        "replica_link",
+        "On a replica: whether it hears its primary, up or down; else null",
+    ),
+    output(
+        "replication_lag",
+        "Seconds since a replica last heard its primary; on a primary, of the slowest replica; null without any",
+    ),
+    output(
+        "info",
+        "All fields of INFO by their own names, as info.mem_fragmentation_ratio",
     ),
 ];
 

@@ -3,6 +3,9 @@
 mod flapping;
 mod needs;
 mod queue;
+#[cfg(test)]
+#[expect(clippy::panic, reason = "a test may panic")]
+mod testing;
 mod told;
 
 use std::cell::Cell;
@@ -10,19 +13,18 @@ use std::cell::Cell;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::Map;
 
-use crate::base::StepKey;
+use crate::base::{Status, StepKey, nearest};
 use crate::config::{Check, Service};
 use crate::event::{CheckOf, StepFinished};
 use crate::expr::Scope;
 
-use super::attempt::Failure;
 use super::frame::{Frame, Held, Past, Turn};
 use super::judge::why;
 use super::run::Run;
-use super::{ActionError, CheckRequest, Look, Outputs, Series, Stop, StopSignal};
+use super::{ActionError, CheckRequest, Look, Outputs, Stop, StopSignal};
 
 use needs::Needs;
-use queue::Queue;
+use queue::{Queue, host};
 use told::Told;
 
 /// A check that was asked for.
@@ -44,15 +46,6 @@ impl Run<'_> {
     ) -> Result<Outputs, ActionError> {
         let asked = self.asked(request)?;
         let config = self.engine.config;
-        let series: Vec<Series> = asked
-            .iter()
-            .map(|asked| Series::of(config, &asked.service.name, asked.check.name()))
-            .collect();
-        let states = self
-            .engine
-            .samples
-            .states(&series)
-            .map_err(|error| ActionError::own(error.to_string()))?;
         let scope = self.check_scope(frame);
         let frame = Frame {
             past: Past::IsNothing,
@@ -60,8 +53,10 @@ impl Run<'_> {
             ..frame.clone()
         };
         let mut needs = Needs::of(&asked);
-        let mut told = Told::new(self, &asked, series, states, request.now);
-        let mut queue = Queue::of(&asked, config.health);
+        let mut told = Told::new(self, &asked, request.now);
+        let url_of = |name: &str| config.service(name)?.url.clone();
+        let hosts = asked.iter().map(|asked| host(asked, &url_of));
+        let mut queue = Queue::of(hosts, config.health);
         let mut running = FuturesUnordered::new();
         loop {
             while let Some(index) = queue.next() {
@@ -71,11 +66,11 @@ impl Run<'_> {
                 break;
             };
             queue.done(index);
-            for known in needs.take(index, end) {
+            for known in end.map_or_else(Vec::new, |end| needs.take(index, end)) {
                 told.tell(known, &scope);
             }
         }
-        told.outputs()
+        Ok(told.outputs())
     }
 
     /// The checks that are asked for, in the order of the configuration.
@@ -83,7 +78,7 @@ impl Run<'_> {
         let config = self.engine.config;
         for name in &request.services {
             if config.service(name).is_none() {
-                return Err(ActionError::config(format!("there is no service {name:?}")));
+                return Err(self.no_service(name));
             }
         }
         let wanted = |service: &&Service| {
@@ -99,14 +94,30 @@ impl Run<'_> {
             })
             .collect();
         if asked.is_empty() {
-            let whose = match request.services.as_slice() {
-                [] => "opsbook.toml describes no checks".to_owned(),
-                names => format!("there are no checks of {}", names.join(", ")),
+            let whose = match (request.services.as_slice(), &config.source) {
+                ([], Some(file)) => format!("{} describes no checks", file.path().display()),
+                ([], None) => "there is no opsbook.toml, and so no checks".to_owned(),
+                (names, _) => format!("there are no checks of {}", names.join(", ")),
             };
-            return Err(ActionError::config(whose)
-                .help("write one below its service: [[service.NAME.check]]"));
+            let name = request.services.first().map_or("web", String::as_str);
+            return Err(ActionError::config(whose).help(format!(
+                "write one, for a service with a `url`: [[service.{name}.check]] name = \"home\", http.get = \"/\""
+            )));
         }
         Ok(asked)
+    }
+
+    fn no_service(&self, name: &str) -> ActionError {
+        let services = &self.engine.config.services;
+        let names: Vec<&str> = services.iter().map(|service| &*service.name).collect();
+        let error = ActionError::config(format!("there is no service {name:?}"));
+        match nearest(name, names.iter().copied()) {
+            Some(near) => error.help(format!("did you mean {near:?}?")),
+            None if names.is_empty() => {
+                error.help(format!("describe it in opsbook.toml as [service.{name}]"))
+            }
+            None => error.help(format!("opsbook.toml describes {}", names.join(", "))),
+        }
     }
 
     /// The names that checks can use: those of the estate.
@@ -146,7 +157,7 @@ impl Run<'_> {
                 self.step(&frame, &asked.check.step, scope).await;
             }
         }
-        (index, end.take())
+        (index, end.take().map(settled))
     }
 
     /// Looks at one check and tells nobody.
@@ -179,14 +190,18 @@ impl Run<'_> {
             },
             Err(failure) => Look {
                 failure: Some(why(&failure)),
-                outputs: match failure {
-                    Failure::Action(error) => *error.outputs,
-                    Failure::Expectation { outputs, .. } => *outputs,
-                    Failure::Evaluation(_) | Failure::Timeout(_) | Failure::Stopped(_) => {
-                        Outputs::default()
-                    }
-                },
+                outputs: failure.outputs(),
             },
         })
     }
+}
+
+/// A check has no end but a verdict, skipped or not run. That it was refused, or cut off with the run, says nothing of its
+/// target.
+fn settled(mut end: Box<StepFinished>) -> Box<StepFinished> {
+    if end.stopped || (end.failed && end.status == Status::NotRun) {
+        end.status = Status::Unknown;
+        end.severity = None;
+    }
+    end
 }

@@ -58,6 +58,12 @@ pub enum HttpCause {
         /// Why not.
         reason: &'static str,
     },
+    /// The URL of the proxy cannot be read.
+    #[error("the variable {variable} does not hold the URL of a proxy")]
+    ProxyUrl {
+        /// The variable that holds it.
+        variable: &'static str,
+    },
     /// The proxy is of a kind that is not spoken here.
     #[error("the proxy {proxy} is not supported; only http:// proxies are")]
     ProxyKind {
@@ -179,7 +185,7 @@ impl HttpCause {
     pub const fn blame(&self) -> Blame {
         match self {
             Self::Url { .. } | Self::Method { .. } | Self::Header { .. } => Blame::Request,
-            Self::ProxyKind { .. } => Blame::Own,
+            Self::ProxyUrl { .. } | Self::ProxyKind { .. } => Blame::Own,
             Self::Connect(error) if error.own => Blame::Own,
             Self::Tls(error) if error.problem.is_own() => Blame::Own,
             _ => Blame::Target,

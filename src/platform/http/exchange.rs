@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{TimeDelta, Utc};
 use http::header::{HOST, HeaderName, PROXY_AUTHORIZATION};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Uri, Version};
@@ -15,12 +16,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::super::{dns, tcp, tls};
+use super::super::dns::Names;
+use super::super::{tcp, tls};
 use super::error::no_response;
 use super::head::{Hop, Server, uri};
 use super::proxy::Proxy;
 use super::trace::Trace;
-use super::{HttpCause, Phase, Request, Response, ServerTiming, Timing, body};
+use super::{HttpCause, Phase, Request, Response, ServerTiming, Timing, body, clock};
 
 /// The most headers that a response may have.
 pub(super) const MOST_HEADERS: usize = 100;
@@ -29,7 +31,14 @@ pub(super) const MOST_HEADERS: usize = 100;
 pub(super) const LARGEST_HEAD: usize = 256 << 10;
 
 type Outgoing = http::Request<Full<Bytes>>;
-type Answer = (http::response::Parts, Vec<u8>);
+
+/// A response as it came, its body unpacked.
+struct Answer {
+    head: http::response::Parts,
+    body: Vec<u8>,
+    transferred: u64,
+    skew: Option<TimeDelta>,
+}
 
 /// Sends one request and takes its response in. The trace tells how far it is.
 pub(super) async fn exchange(
@@ -40,8 +49,8 @@ pub(super) async fn exchange(
     let server = Server::of(&hop.url)?;
     let uri = uri(&hop.url)?;
     trace.target = server.target();
-    let proxy = request.proxies.before(&uri)?;
-    let stream = reach(&server, proxy.as_ref(), trace).await?;
+    let proxy = request.proxies.before(&server, &uri)?;
+    let stream = reach(&server, proxy.as_ref(), &request.names, trace).await?;
     let address = stream.peer_addr().map_err(|error| HttpCause::Closed {
         target: trace.target.clone(),
         how: tcp::reason(&error),
@@ -54,8 +63,11 @@ pub(super) async fn exchange(
         return Ok(response(answer, address, None));
     }
     trace.enter(Phase::Tls);
-    let (stream, facts) =
-        tls::connect(stream, &server.host, &request.trust, &["h2", "http/1.1"]).await?;
+    let connected = tls::connect(stream, &server.host, &request.trust, &["h2", "http/1.1"]).await;
+    let (stream, facts) = match connected {
+        Ok(connected) => connected,
+        Err(error) => return Err(clock::doubt(error, hop, request).await.into()),
+    };
     trace.enter(Phase::Wait);
     let answer = if facts.application.as_deref() == Some("h2") {
         speak_2(stream, version_2(hop, &uri)?, limit, trace).await?
@@ -70,14 +82,15 @@ pub(super) async fn exchange(
 async fn reach(
     server: &Server,
     proxy: Option<&Proxy>,
+    names: &Names,
     trace: &mut Trace,
 ) -> Result<TcpStream, HttpCause> {
     let Some(proxy) = proxy else {
-        return dial(&server.host, server.port, trace).await;
+        return dial(&server.host, server.port, names, trace).await;
     };
     let target = server.target();
     trace.target = format!("{target} through the proxy {}", proxy.name());
-    let stream = dial(&proxy.host, proxy.port, trace)
+    let stream = dial(&proxy.host, proxy.port, names, trace)
         .await
         .map_err(|cause| proxy.failure(&target, cause.to_string()))?;
     if server.secure {
@@ -87,9 +100,15 @@ async fn reach(
     }
 }
 
-async fn dial(host: &str, port: u16, trace: &mut Trace) -> Result<TcpStream, HttpCause> {
+async fn dial(
+    host: &str,
+    port: u16,
+    names: &Names,
+    trace: &mut Trace,
+) -> Result<TcpStream, HttpCause> {
     trace.enter(Phase::Dns);
-    let addresses: Vec<_> = dns::lookup(host)
+    let addresses: Vec<_> = names
+        .lookup(host)
         .await?
         .into_iter()
         .map(|address| SocketAddr::new(address, port))
@@ -197,11 +216,18 @@ async fn take(
     trace: &mut Trace,
 ) -> Result<Answer, HttpCause> {
     let response = sent.map_err(|error| no_response(&error, &trace.target))?;
+    let skew = clock::skew(response.headers(), trace.asked, Utc::now());
     trace.enter(Phase::Receive);
     let (head, incoming) = response.into_parts();
     let packed = body::receive(incoming, limit).await?;
+    let transferred = packed.len() as u64;
     let body = body::unpack(packed, &head.headers, limit).await?;
-    Ok((head, body))
+    Ok(Answer {
+        head,
+        body,
+        transferred,
+        skew,
+    })
 }
 
 /// Keeps the connection going while something is said on it. Nothing goes on in the background: dropping ends both.
@@ -233,7 +259,7 @@ where
 }
 
 fn response(answer: Answer, address: SocketAddr, tls: Option<tls::TlsFacts>) -> Response {
-    let (head, body) = answer;
+    let head = answer.head;
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Response {
         status: head.status.as_u16(),
@@ -254,7 +280,9 @@ fn response(answer: Answer, address: SocketAddr, tls: Option<tls::TlsFacts>) -> 
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), text(value)))
             .collect(),
-        body,
+        body: answer.body,
+        transferred: answer.transferred,
+        skew: answer.skew,
         timing: Timing::default(),
         tls,
         redirects: Vec::new(),

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::time::Instant;
 
+use super::super::dns::Names;
 use super::super::tls::{TlsFacts, Trust};
 use super::{Proxies, ServerTiming, Timing};
 
@@ -32,6 +34,8 @@ pub struct Request {
     pub trust: Trust,
     /// Which proxies stand between.
     pub proxies: Proxies,
+    /// Where names have their addresses from.
+    pub names: Names,
 }
 
 impl Request {
@@ -56,6 +60,7 @@ impl Request {
             redirects: Self::REDIRECTS,
             trust: Trust::System,
             proxies: Proxies::default(),
+            names: Names::default(),
         }
     }
 
@@ -80,6 +85,11 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, whole and unpacked.
     pub body: Vec<u8>,
+    /// The size of the body as it was sent, in bytes.
+    pub transferred: u64,
+    /// How far the server's clock is ahead of this machine's, negative when it is behind: the least that its header `Date`
+    /// proves; none without that header.
+    pub skew: Option<TimeDelta>,
     /// How long each phase took.
     pub timing: Timing,
     /// What the server says about where its time went.

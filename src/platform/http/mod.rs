@@ -2,11 +2,13 @@
 //! Nothing here reads the environment; there is no pool and no cookie jar.
 
 mod body;
+mod clock;
 mod error;
 mod exchange;
 mod follow;
 mod head;
 mod message;
+mod no_proxy;
 mod proxy;
 mod redirect;
 mod server_timing;

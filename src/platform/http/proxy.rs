@@ -13,11 +13,21 @@ use tokio::net::TcpStream;
 use super::HttpCause;
 use super::error::how;
 use super::exchange::alongside;
-use super::head::host_and_port;
+use super::head::{Server, host_and_port};
+use super::no_proxy::NoProxy;
 
 /// Which proxies stand between here and the servers. None unless said.
 #[derive(Clone, Debug, Default)]
-pub struct Proxies(Option<Arc<Matcher>>);
+pub struct Proxies(Option<Arc<Rules>>);
+
+#[derive(Debug)]
+struct Rules {
+    matcher: Matcher,
+    /// The variables that name a proxy for http and for https.
+    plain: Option<&'static str>,
+    secure: Option<&'static str>,
+    without: NoProxy,
+}
 
 /// A proxy that speaks plain HTTP.
 #[derive(Clone, Debug)]
@@ -39,39 +49,53 @@ impl Proxies {
                 .find(|(known, value)| known == name && !value.is_empty())
                 .map(|(_, value)| value.clone())
         };
-        let either = |name: &str| {
-            find(&name.to_ascii_lowercase())
-                .or_else(|| find(name))
-                .unwrap_or_default()
+        let first = |names: &[&'static str]| {
+            names
+                .iter()
+                .find_map(|name| find(name).map(|value| (*name, value)))
+                .unzip()
         };
-        let plain = if find("REQUEST_METHOD").is_some() {
-            find("http_proxy").unwrap_or_default()
+        let (plain, plain_url) = if find("REQUEST_METHOD").is_some() {
+            first(&["http_proxy", "all_proxy", "ALL_PROXY"])
         } else {
-            either("HTTP_PROXY")
+            first(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
         };
-        let (secure, all) = (either("HTTPS_PROXY"), either("ALL_PROXY"));
-        if plain.is_empty() && secure.is_empty() && all.is_empty() {
+        let (secure, secure_url) = first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]);
+        if plain.is_none() && secure.is_none() {
             return Self::default();
         }
-        Self(Some(Arc::new(
-            Matcher::builder()
-                .http(plain)
-                .https(secure)
-                .all(all)
-                .no(either("NO_PROXY"))
+        let (_, without) = first(&["no_proxy", "NO_PROXY"]);
+        Self(Some(Arc::new(Rules {
+            matcher: Matcher::builder()
+                .http(plain_url.unwrap_or_default())
+                .https(secure_url.unwrap_or_default())
                 .build(),
-        )))
+            plain,
+            secure,
+            without: NoProxy::read(&without.unwrap_or_default()),
+        })))
     }
 
     /// The proxy before this server, if any.
-    pub(super) fn before(&self, server: &Uri) -> Result<Option<Proxy>, HttpCause> {
-        let Some(found) = self
-            .0
-            .as_ref()
-            .and_then(|matcher| matcher.intercept(server))
-        else {
+    pub(super) fn before(&self, server: &Server, uri: &Uri) -> Result<Option<Proxy>, HttpCause> {
+        let Some(rules) = &self.0 else {
             return Ok(None);
         };
+        let variable = if server.secure {
+            rules.secure
+        } else {
+            rules.plain
+        };
+        let Some(variable) = variable else {
+            return Ok(None);
+        };
+        if rules.without.covers(&server.host, server.port) {
+            return Ok(None);
+        }
+        let found = rules
+            .matcher
+            .intercept(uri)
+            .ok_or(HttpCause::ProxyUrl { variable })?;
         let uri = found.uri();
         match (uri.scheme_str(), uri.host()) {
             (Some("http"), Some(host)) => Ok(Some(Proxy {
@@ -149,7 +173,8 @@ impl Proxy {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::Proxies;
+    use super::super::{Blame, HttpCause};
+    use super::{Proxies, Server};
 
     fn proxies(variables: &[(&str, &str)]) -> Proxies {
         let owned: Vec<_> = variables
@@ -160,7 +185,8 @@ mod tests {
     }
 
     fn before(proxies: &Proxies, url: &str) -> Option<String> {
-        let proxy = proxies.before(&url.parse().unwrap()).unwrap()?;
+        let server = Server::of(&url.parse().unwrap()).unwrap();
+        let proxy = proxies.before(&server, &url.parse().unwrap()).unwrap()?;
         Some(format!("{}:{}", proxy.host, proxy.port))
     }
 
@@ -185,6 +211,45 @@ mod tests {
         assert_eq!(before(&proxies(&[]), "http://example.org/"), None);
     }
 
+    fn refusal(proxies: &Proxies) -> HttpCause {
+        let url = "http://example.org/";
+        let server = Server::of(&url.parse().unwrap()).unwrap();
+        proxies.before(&server, &url.parse().unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn small_letters_come_first_and_one_variable_may_stand_for_both() {
+        let found = proxies(&[
+            ("HTTP_PROXY", "http://large.example.com:1"),
+            ("http_proxy", "http://small.example.com:2"),
+            ("ALL_PROXY", "http://all.example.com:3"),
+            ("no_proxy", ""),
+            ("NO_PROXY", "10.0.0.0/8,example.net:8443,.example.com"),
+        ]);
+        for (url, proxy) in [
+            ("http://example.org/", Some("small.example.com:2")),
+            ("https://example.org/", Some("all.example.com:3")),
+            ("http://10.1.2.3/", None),
+            ("http://11.1.2.3/", Some("small.example.com:2")),
+            ("https://example.net:8443/", None),
+            ("https://example.net/", Some("all.example.com:3")),
+            ("https://api.example.com/", None),
+            ("http://[2001:db8::1]/", Some("small.example.com:2")),
+        ] {
+            assert_eq!(before(&found, url).as_deref(), proxy, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_read_is_not_passed_over() {
+        let error = refusal(&proxies(&[("HTTP_PROXY", "http://user:hidden@:not a url")]));
+        assert_eq!(
+            error.to_string(),
+            "the variable HTTP_PROXY does not hold the URL of a proxy"
+        );
+        assert_eq!(error.blame(), Blame::Own);
+    }
+
     #[test]
     fn a_cgi_client_cannot_choose_the_proxy() {
         let found = proxies(&[
@@ -197,9 +262,7 @@ mod tests {
     #[test]
     fn a_proxy_of_another_kind_is_refused_without_its_password() {
         let found = proxies(&[("ALL_PROXY", "socks5://u:hidden@example.com:1080")]);
-        let error = found
-            .before(&"http://example.org/".parse().unwrap())
-            .unwrap_err();
+        let error = refusal(&found);
         assert!(
             error.to_string().contains("socks5://example.com"),
             "{error}"

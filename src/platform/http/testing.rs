@@ -3,19 +3,52 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+pub(crate) use super::super::tls::testing::{Authority, Identity};
 
 /// An address that nobody listens at: it was a listener's a moment ago.
 pub(crate) async fn closed() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
+}
+
+/// An address that swallows whoever knocks, for as long as this lives: nothing there accepts, and the queue of those who wait is
+/// full, so that the system lets every further attempt go unanswered. None where the machine has no such address.
+pub(crate) struct BlackHole {
+    pub(crate) address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<std::net::TcpStream>,
+}
+
+impl BlackHole {
+    pub(crate) fn at(address: &str) -> Option<Self> {
+        let address: SocketAddr = address.parse().unwrap();
+        let socket = if address.is_ipv6() {
+            TcpSocket::new_v6()
+        } else {
+            TcpSocket::new_v4()
+        };
+        let socket = socket.ok()?;
+        socket.bind(address).ok()?;
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50));
+        while let Ok(stream) = knock() {
+            waiting.push(stream);
+        }
+        Some(Self {
+            address,
+            _listener: listener,
+            _waiting: waiting,
+        })
+    }
 }
 
 /// What a server does once it has sent its answer.
@@ -29,6 +62,8 @@ pub(crate) enum Then {
     Babble,
     /// Keeps the connection and sends nothing more.
     Hang,
+    /// Goes on sending letters for ever, one at a time.
+    Drip,
 }
 
 /// A server that is running.
@@ -138,6 +173,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     match then {
         Then::Babble => while stream.write_all(&[b'x'; 4096]).await.is_ok() {},
         Then::Hang => std::future::pending().await,
+        Then::Drip => {
+            let mut beat = tokio::time::interval(Duration::from_millis(5));
+            while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {
+                beat.tick().await;
+            }
+        }
         Then::Close | Then::Reset => {}
     }
     then
@@ -175,100 +216,6 @@ pub(crate) async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> String
             _ => return text,
         }
     }
-}
-
-/// A certificate with its key.
-pub(crate) struct Identity {
-    certificate: CertificateDer<'static>,
-    key: Vec<u8>,
-}
-
-impl Identity {
-    pub(crate) fn acceptor(self, applications: &[&[u8]]) -> TlsAcceptor {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![self.certificate],
-                PrivateKeyDer::try_from(self.key).unwrap(),
-            )
-            .unwrap();
-        config.alpn_protocols = applications.iter().map(|name| name.to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// A certificate for `localhost` that vouches for itself.
-    pub(crate) fn self_signed() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters("localhost").self_signed(&key).unwrap();
-        Self {
-            certificate: certificate.der().clone(),
-            key: key.serialize_der(),
-        }
-    }
-}
-
-/// An authority that only the test trusts.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    folder: tempfile::TempDir,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut parameters = CertificateParams::default();
-        parameters.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        parameters
-            .distinguished_name
-            .push(DnType::CommonName, "Authority of a test");
-        let certificate = parameters.self_signed(&key).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("authority.pem"), certificate.pem()).unwrap();
-        Self {
-            issuer: Issuer::new(parameters, key),
-            folder,
-        }
-    }
-
-    /// Its certificate as a PEM file.
-    pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("authority.pem")
-    }
-
-    /// A certificate for a name, valid for years.
-    pub(crate) fn identity(&self, name: &str) -> Identity {
-        self.sign(&parameters(name))
-    }
-
-    /// A certificate for `localhost` that expired on 2024-03-01.
-    pub(crate) fn expired(&self) -> Identity {
-        let mut parameters = parameters("localhost");
-        parameters.not_before = rcgen::date_time_ymd(2024, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(2024, 3, 1);
-        self.sign(&parameters)
-    }
-
-    fn sign(&self, parameters: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
-        Identity {
-            certificate: certificate.der().clone(),
-            key: key.serialize_der(),
-        }
-    }
-}
-
-fn parameters(name: &str) -> CertificateParams {
-    let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    parameters.distinguished_name = rcgen::DistinguishedName::new();
-    let subject = format!("Server {name} of a test");
-    parameters
-        .distinguished_name
-        .push(DnType::CommonName, subject);
-    parameters
 }
 
 /// A proxy that opens one tunnel to `server`, whatever it is asked for, and tells the head of that request.

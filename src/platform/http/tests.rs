@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_compression::tokio::write::{DeflateEncoder, GzipEncoder, ZlibEncoder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::super::dns::Names;
 use super::super::tls::{TlsProblem, Trust};
 use super::testing::{
-    Authority, Identity, Server, Then, closed, read_request, response, serve, serve_2, serve_on,
-    serve_tls, tunnel_to,
+    Authority, BlackHole, Identity, Server, Then, closed, read_request, response, serve, serve_2,
+    serve_on, serve_tls, tunnel_to,
 };
 use super::{HttpCause, HttpError, Phase, Proxies, Request, Response, send};
 
@@ -125,6 +126,90 @@ async fn a_server_that_never_answers_costs_the_timeout_and_is_named() {
 }
 
 #[tokio::test]
+async fn nobody_there_costs_the_timeout_and_is_named() {
+    let hole = BlackHole::at("127.0.0.1:0").unwrap();
+    let mut request = get(&format!("http://{}/", hole.address));
+    request.timeout = Duration::from_millis(100);
+    let error = fail(&request).await;
+    assert_eq!(error.phase, Phase::Connect);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "no answer within 100ms from {} while connecting",
+            hole.address
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_head_or_a_body_that_comes_letter_by_letter_costs_the_timeout() {
+    let head = b"HTTP/1.1 200 OK\r\nx-long: ".to_vec();
+    let mut request = get(&always(head, Then::Drip).await.url("/"));
+    request.timeout = Duration::from_millis(100);
+    assert_eq!(fail(&request).await.phase, Phase::Wait);
+
+    let body = b"HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n".to_vec();
+    request.url = always(body, Then::Drip).await.url("/");
+    let error = fail(&request).await;
+    assert_eq!(error.phase, Phase::Receive);
+    assert!(matches!(error.cause, HttpCause::Timeout { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_length_that_is_too_small_ends_the_body_there() {
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello world".to_vec();
+    assert_eq!(ask(&always(bytes, Then::Hang).await).await.body, b"hello");
+    for lengths in [
+        "content-length: 5\r\ncontent-length: 6\r\n",
+        "content-length: -5\r\n",
+        "content-length: many\r\n",
+    ] {
+        let bytes = format!("HTTP/1.1 200 OK\r\n{lengths}\r\nhello!");
+        let error = asked_in_vain(&always(bytes.into_bytes(), Then::Close).await).await;
+        assert!(
+            matches!(error.cause, HttpCause::Malformed { .. }),
+            "{lengths}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_a_mebibyte_comes_whole() {
+    let line = vec![b'x'; 1 << 20];
+    let server = always(response("200 OK", "", &line), Then::Close).await;
+    assert_eq!(ask(&server).await.body, line);
+}
+
+#[tokio::test]
+async fn a_dead_address_of_a_name_costs_a_moment_and_not_the_timeout() {
+    let there = |_: &str| (response("200 OK", "", b"there"), Then::Close);
+    let server = serve(there).await;
+    // A machine without IPv6 cannot show it.
+    let Some(hole) = BlackHole::at(&format!("[::1]:{}", server.address.port())) else {
+        return;
+    };
+    let mut request = get(&format!(
+        "http://two.example.com:{}/",
+        server.address.port()
+    ));
+    request.names =
+        Names::default().with("two.example.com", &[hole.address.ip(), server.address.ip()]);
+    let answer = send(&request).await.unwrap();
+    assert_eq!(answer.address, server.address);
+
+    // And the other way round: what has IPv6 only is reached though its IPv4 address refuses.
+    let six = serve_on("[::1]:0", None, there).await.unwrap();
+    let mut request = get(&format!("http://six.example.com:{}/", six.address.port()));
+    for addresses in [
+        vec![six.address.ip()],
+        vec![server.address.ip(), six.address.ip()],
+    ] {
+        request.names = Names::default().with("six.example.com", &addresses);
+        assert_eq!(send(&request).await.unwrap().address, six.address);
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_costs_the_timeout() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
     let server = always(head, Then::Hang).await;
@@ -220,7 +305,11 @@ async fn unpacks_gzip_and_both_kinds_of_deflate() {
     ] {
         let head = format!("content-encoding: {encoding}\r\n");
         let server = always(response("200 OK", &head, &bytes), Then::Close).await;
-        assert_eq!(ask(&server).await.body, b"hello", "{encoding}");
+        let answer = ask(&server).await;
+        assert_eq!(answer.body, b"hello", "{encoding}");
+        assert_eq!(answer.transferred, bytes.len() as u64, "{encoding}");
+        assert_eq!(answer.header("content-encoding"), Some(encoding));
+        assert!(server.seen()[0].contains("accept-encoding: gzip, deflate\r\n"));
     }
 }
 
@@ -493,9 +582,78 @@ async fn says_what_is_wrong_with_a_certificate() {
     let (error, told) = problem(&authority, Authority::new().identity("localhost")).await;
     assert_eq!(
         told.to_string(),
-        "the certificate of localhost is signed by an unknown issuer, CN=Authority of a test"
+        "the certificate of localhost is signed by an unknown issuer, CN=Authority of a test, whose certificate the server does not send"
     );
     assert!(matches!(error.cause, HttpCause::Tls(_)));
+}
+
+/// A server whose clock says this, behind a certificate that was valid between two days.
+async fn at_another_time(identity: Identity, date: &'static str) -> Server {
+    serve_tls(identity, move |_| {
+        let head = format!("date: {date}\r\n");
+        (response("200 OK", &head, b""), Then::Close)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn clocks_that_differ_are_named_where_a_certificate_makes_one_doubt_them() {
+    let authority = Authority::new();
+    let then = "Thu, 01 Feb 2024 12:00:30 GMT";
+    let server = at_another_time(authority.expired(), then).await;
+    let mut request = get(&server.secure_url("/path?q=hidden")).header("authorization", "hidden");
+    request.trust = Trust::Also(authority.file());
+    let error = fail(&request).await;
+    let told = error.to_string();
+    assert!(
+        told.starts_with(
+            "the certificate of localhost expired on 2024-03-01; by the server's clock it is valid: \
+             that says 2024-02-01 12:00 UTC, this machine's "
+        ),
+        "{told}"
+    );
+    let HttpCause::Tls(tls) = &error.cause else {
+        unreachable!("{error}")
+    };
+    assert!(tls.certificate.is_some());
+    // Nobody knows who answers, so nothing of the request is sent.
+    let seen = server.seen();
+    assert!(seen[0].starts_with("HEAD / HTTP/1.1\r\n"), "{seen:?}");
+    assert!(!seen[0].contains("hidden"), "{seen:?}");
+
+    // A server whose clock agrees that the time is over, and one that does not tell its time.
+    for server in [
+        at_another_time(authority.expired(), "Mon, 04 Mar 2024 12:00:30 GMT").await,
+        at_another_time(authority.expired(), "").await,
+    ] {
+        request.url = server.secure_url("/");
+        assert_eq!(
+            fail(&request).await.to_string(),
+            "the certificate of localhost expired on 2024-03-01"
+        );
+    }
+    let early = authority.between((2039, 1, 1), (2040, 1, 1));
+    request.url = at_another_time(early, "").await.secure_url("/");
+    assert!(
+        fail(&request)
+            .await
+            .to_string()
+            .starts_with("the certificate of localhost is not valid before 2039-01-01, and this machine's clock says 20")
+    );
+}
+
+#[tokio::test]
+async fn tells_how_far_the_clock_of_a_server_is_off() {
+    let skew = async |head: &'static str| {
+        let server = always(response("200 OK", head, b""), Then::Close).await;
+        ask(&server).await.skew.map(|skew| skew.num_days())
+    };
+    assert_eq!(skew("").await, None);
+    assert!(skew("date: Thu, 01 Feb 2024 12:00:30 GMT\r\n").await < Some(-365));
+    assert!(skew("date: Fri, 01 Feb 2999 12:00:30 GMT\r\n").await > Some(365));
+    let now = chrono::Utc::now().format("date: %a, %d %b %Y %H:%M:%S GMT\r\n");
+    let server = always(response("200 OK", &now.to_string(), b""), Then::Close).await;
+    assert_eq!(ask(&server).await.skew, Some(chrono::TimeDelta::zero()));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 /// The part of a request that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -59,6 +61,8 @@ pub(super) struct Trace {
     pub(super) target: String,
     /// Where redirects led so far.
     pub(super) redirects: Vec<String>,
+    /// When the last request was sent, by the machine's clock.
+    pub(super) asked: DateTime<Utc>,
 }
 
 impl Trace {
@@ -71,6 +75,7 @@ impl Trace {
             timing: Timing::default(),
             target: String::new(),
             redirects: Vec::new(),
+            asked: Utc::now(),
         }
     }
 
@@ -83,6 +88,9 @@ impl Trace {
         let now = Instant::now();
         let took = now - self.entered;
         *self.slot() += took;
+        if phase == Phase::Wait && self.phase != phase {
+            self.asked = Utc::now();
+        }
         self.phase = phase;
         self.entered = now;
     }

@@ -159,14 +159,14 @@ impl Postgres {
         let whole = self.connected(&server, work);
         match limit {
             None => whole.await,
-            Some(limit) => {
-                tokio::time::timeout(limit, whole)
-                    .await
-                    .unwrap_or(Err(PostgresError::Silent {
+            Some(limit) => tokio::time::timeout(limit, whole)
+                .await
+                .unwrap_or_else(|_| {
+                    Err(PostgresError::Silent {
                         server: server.clone(),
-                        limit,
-                    }))
-            }
+                        limit: told(limit),
+                    })
+                }),
         }
     }
 
@@ -180,7 +180,11 @@ impl Postgres {
             let stream = stream::open(&self.address).await?;
             let config = self.config();
             let opened = config.connect_raw(stream, NoTls).await;
-            opened.map_err(|error| PostgresError::of(&error, server))
+            opened.map_err(|error| match PostgresError::of(&error, server) {
+                // No server greets at such a length.
+                PostgresError::TooLarge { server, .. } => PostgresError::NotPostgres { server },
+                error => error,
+            })
         });
         let silent = |_| PostgresError::Silent {
             server: server.to_owned(),
@@ -258,5 +262,10 @@ impl Postgres {
 
 /// What is kept back of the time that is left, so that the end is told before the deadline.
 fn margin(left: Duration) -> Duration {
-    (left / 10).min(Duration::from_millis(250))
+    (left / 20).min(Duration::from_millis(100))
+}
+
+/// A length of time without what nobody asked for.
+fn told(limit: Duration) -> Duration {
+    Duration::from_millis(limit.as_millis().next_multiple_of(100) as u64)
 }

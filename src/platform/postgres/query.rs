@@ -29,7 +29,7 @@ pub(super) async fn read(
             // Clocks of two machines: what came about then was the limit.
             Some(limit) if began.elapsed() >= limit.mul_f64(0.9) => PostgresError::Late {
                 server: server.to_owned(),
-                limit,
+                limit: super::told(limit),
             },
             _ => error,
         },
@@ -88,9 +88,8 @@ async fn readable(
         })
         .collect();
     let (cast, names) = (cast.join(", "), names.join(", "));
-    let inner = sql.trim_end().trim_end_matches(';');
     // A comment at the end of the statement ends with its line.
-    let sql = format!("SELECT {cast} FROM (\n{inner}\n) AS opsbook ({names})");
+    let sql = format!("SELECT {cast} FROM (\n{sql}\n) AS opsbook ({names})");
     // The parameters keep the types that the statement itself gave them.
     transaction.prepare_typed(&sql, statement.params()).await
 }

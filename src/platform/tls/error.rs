@@ -10,6 +10,7 @@ use crate::base::text::count;
 
 use super::super::certificate::CertificateFacts;
 use super::super::tcp;
+use super::witness::Seen;
 
 /// A message lists at most so many names of a certificate.
 const LISTED_NAMES: usize = 5;
@@ -45,12 +46,28 @@ pub enum TlsProblem {
         on: String,
     },
     /// It will be valid one day, or this machine's clock is wrong.
-    #[error("the certificate of {name} is not valid before {on}")]
+    #[error(
+        "the certificate of {name} is not valid before {on}, and this machine's clock says {today}"
+    )]
     NotYetValid {
         /// The server.
         name: String,
+        /// The day by this machine's clock.
+        today: String,
         /// The day, as `2026-01-31`; `an unknown day` when the certificate cannot be read.
         on: String,
+    },
+    /// It is valid by the server's clock and not by this machine's: one of them is wrong.
+    #[error(
+        "{problem}; by the server's clock it is valid: that says {server} UTC, this machine's {own} UTC"
+    )]
+    Clocks {
+        /// What is wrong by this machine's clock.
+        problem: Box<TlsProblem>,
+        /// What the server's clock says: `2026-01-31 12:00`.
+        server: String,
+        /// What this machine's clock says.
+        own: String,
     },
     /// It belongs to another server.
     #[error("the certificate is not for {name} but for {names}")]
@@ -72,6 +89,16 @@ pub enum TlsProblem {
         /// The server.
         name: String,
         /// Who signed it.
+        issuer: String,
+    },
+    /// The same, and the chain that the server sends does not end with an authority.
+    #[error(
+        "the certificate of {name} is signed by an unknown issuer, {issuer}, whose certificate the server does not send"
+    )]
+    IncompleteChain {
+        /// The server.
+        name: String,
+        /// Whose certificate comes next.
         issuer: String,
     },
     /// It is wrong in a rarer way.
@@ -112,20 +139,48 @@ impl TlsProblem {
     pub const fn is_own(&self) -> bool {
         matches!(self, Self::Authorities { .. })
     }
+
+    /// What to do next.
+    #[must_use]
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Expired { .. } => Some(
+                "renew it, and look why nobody did: a renewal that runs must also be loaded by the server",
+            ),
+            Self::NotYetValid { .. } => {
+                Some("set the clock right, or wait until the certificate is valid")
+            }
+            Self::Clocks { .. } => {
+                Some("compare both clocks with the right time (timedatectl) and set the wrong one")
+            }
+            Self::WrongName { .. } => Some(
+                "ask for one of these names, or let the server have a certificate that names this one",
+            ),
+            Self::SelfSigned { .. } => {
+                Some("where that is meant, name the certificate's file with `ca`")
+            }
+            Self::UnknownIssuer { .. } => Some(
+                "where that issuer is to be trusted, name the file of its certificate with `ca`; else find out who answers there",
+            ),
+            Self::IncompleteChain { .. } => Some(
+                "let the server send its whole chain (fullchain.pem); where that issuer is one's own authority, name its file with `ca`",
+            ),
+            Self::Invalid { .. }
+            | Self::Handshake { .. }
+            | Self::Name { .. }
+            | Self::Authorities { .. } => None,
+        }
+    }
 }
 
 /// Says why a handshake ended.
-pub(super) fn handshake_problem(
-    name: &str,
-    error: &io::Error,
-    certificate: &Option<CertificateFacts>,
-) -> TlsProblem {
+pub(super) fn handshake_problem(name: &str, error: &io::Error, seen: &Seen) -> TlsProblem {
     let tls = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let reason = match tls {
         Some(error @ rustls::Error::InvalidCertificate(_)) => {
-            return certificate_problem(name, error, certificate);
+            return certificate_problem(name, error, seen);
         }
         Some(rustls::Error::InvalidMessage(_)) => {
             "the server does not speak TLS on this port".to_owned()
@@ -161,12 +216,8 @@ fn alert_words(alert: AlertDescription) -> String {
 }
 
 /// Says what is wrong with a certificate.
-pub(super) fn certificate_problem(
-    name: &str,
-    error: &rustls::Error,
-    certificate: &Option<CertificateFacts>,
-) -> TlsProblem {
-    let facts = certificate.as_ref();
+pub(super) fn certificate_problem(name: &str, error: &rustls::Error, seen: &Seen) -> TlsProblem {
+    let facts = seen.certificate.as_ref();
     let name = name.to_owned();
     let day = |moment: Option<DateTime<Utc>>| {
         moment.map_or_else(
@@ -190,6 +241,7 @@ pub(super) fn certificate_problem(
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             TlsProblem::NotYetValid {
                 name,
+                today: day(Some(Utc::now())),
                 on: day(facts.map(|facts| facts.not_before)),
             }
         }
@@ -205,10 +257,15 @@ pub(super) fn certificate_problem(
         {
             TlsProblem::SelfSigned { name }
         }
-        CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer {
-            name,
-            issuer: facts.map_or_else(|| "unreadable".to_owned(), |facts| facts.issuer.clone()),
-        },
+        CertificateError::UnknownIssuer => {
+            let last = seen.last.as_ref();
+            let issuer = last.map_or_else(|| "unreadable".to_owned(), |last| last.issuer.clone());
+            if last.is_some_and(|last| last.self_signed) {
+                TlsProblem::UnknownIssuer { name, issuer }
+            } else {
+                TlsProblem::IncompleteChain { name, issuer }
+            }
+        }
         other => TlsProblem::Invalid {
             name,
             reason: other.to_string(),

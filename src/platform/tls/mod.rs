@@ -1,6 +1,9 @@
 //! TLS as a client: the handshake, and what the certificate says, also when it is not valid.
 
 mod error;
+mod path;
+#[cfg(test)]
+pub(crate) mod testing;
 mod trust;
 mod witness;
 
@@ -8,7 +11,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -16,9 +19,10 @@ use tokio_rustls::client::TlsStream;
 use super::certificate::CertificateFacts;
 use error::{certificate_problem, handshake_problem};
 use trust::{provider, verifier};
-use witness::{Seen, Witness};
+use witness::Witness;
 
 pub use error::{TlsError, TlsProblem};
+pub use path::{Standing, TrustPath, Withdrawal};
 pub use trust::Trust;
 
 /// What a handshake agreed on.
@@ -32,6 +36,8 @@ pub struct TlsFacts {
     pub application: Option<String>,
     /// The server's certificate, if it can be read.
     pub certificate: Option<CertificateFacts>,
+    /// The certificates that the server sent, its own first, in DER.
+    pub sent: Vec<CertificateDer<'static>>,
     /// What is wrong with the certificate, where [`Trust::Anything`] let it pass.
     pub problem: Option<TlsProblem>,
 }
@@ -66,19 +72,19 @@ pub async fn connect(
     let connected = TlsConnector::from(Arc::new(config))
         .connect(server, stream)
         .await;
-    let Seen {
-        certificate,
-        problem,
-    } = witness.take();
+    let seen = witness.take();
     match connected {
         Ok(stream) => {
-            let problem = problem.map(|error| certificate_problem(name, &error, &certificate));
-            let facts = facts(&stream, certificate, problem);
+            let problem = seen
+                .problem
+                .as_ref()
+                .map(|error| certificate_problem(name, error, &seen));
+            let facts = facts(&stream, seen.certificate, problem);
             Ok((stream, facts))
         }
         Err(error) => Err(TlsError {
-            problem: handshake_problem(name, &error, &certificate),
-            certificate: certificate.map(Box::new),
+            problem: handshake_problem(name, &error, &seen),
+            certificate: seen.certificate.map(Box::new),
         }),
     }
 }
@@ -100,6 +106,10 @@ fn facts(
             .alpn_protocol()
             .map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
         certificate,
+        sent: session
+            .peer_certificates()
+            .map(<[_]>::to_vec)
+            .unwrap_or_default(),
         problem,
     }
 }

@@ -49,13 +49,13 @@ fn system_authorities() -> Arc<RootCertStore> {
     }))
 }
 
-/// What judges the certificates of servers.
+/// The authorities behind a trust.
 ///
 /// # Errors
 /// When the file of authorities is of no use.
-pub(super) async fn verifier(trust: &Trust) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-    let authorities = match trust {
-        Trust::System | Trust::Anything => system_authorities(),
+pub(super) async fn authorities(trust: &Trust) -> Result<Arc<RootCertStore>, TlsError> {
+    match trust {
+        Trust::System | Trust::Anything => Ok(system_authorities()),
         Trust::Also(path) | Trust::Only(path) => {
             let mut store = match trust {
                 Trust::Only(_) => RootCertStore::empty(),
@@ -67,10 +67,17 @@ pub(super) async fn verifier(trust: &Trust) -> Result<Arc<WebPkiServerVerifier>,
                     reason,
                 })
             })?;
-            Arc::new(store)
+            Ok(Arc::new(store))
         }
-    };
-    WebPkiServerVerifier::builder_with_provider(authorities, provider())
+    }
+}
+
+/// What judges the certificates of servers.
+///
+/// # Errors
+/// When the file of authorities is of no use.
+pub(super) async fn verifier(trust: &Trust) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    WebPkiServerVerifier::builder_with_provider(authorities(trust).await?, provider())
         .build()
         .map_err(|error| {
             TlsError::from(TlsProblem::Authorities {

@@ -23,6 +23,8 @@ pub(super) struct Witness {
 pub(super) struct Seen {
     /// The certificate, if it can be read.
     pub(super) certificate: Option<CertificateFacts>,
+    /// The last certificate of the chain that was sent, where something is wrong: who signed that one is not there.
+    pub(super) last: Option<CertificateFacts>,
     /// What is wrong with it.
     pub(super) problem: Option<rustls::Error>,
 }
@@ -40,6 +42,24 @@ impl Witness {
     pub(super) fn take(&self) -> Seen {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Goes from a certificate to who signed it, as far as those who signed were sent too.
+fn last(
+    certificate: Option<&CertificateFacts>,
+    intermediates: &[CertificateDer<'_>],
+) -> Option<CertificateFacts> {
+    let mut others: Vec<_> = intermediates
+        .iter()
+        .filter_map(|der| CertificateFacts::read(der))
+        .collect();
+    let mut last = certificate?.clone();
+    while !last.self_signed
+        && let Some(next) = others.iter().position(|other| other.subject == last.issuer)
+    {
+        last = others.swap_remove(next);
+    }
+    Some(last)
 }
 
 impl ServerCertVerifier for Witness {
@@ -61,6 +81,9 @@ impl ServerCertVerifier for Witness {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.certificate = CertificateFacts::read(end_entity);
         seen.problem = verified.as_ref().err().cloned();
+        if seen.problem.is_some() {
+            seen.last = last(seen.certificate.as_ref(), intermediates);
+        }
         if self.lenient {
             return Ok(ServerCertVerified::assertion());
         }
