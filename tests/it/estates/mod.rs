@@ -97,10 +97,9 @@ impl Estate {
     pub(crate) fn run(&self, run: Run) -> Output {
         match run {
             Run::Check(service, _) => self.health(&[service]),
-            Run::Runbook(words) => {
-                self.project
-                    .run(&[words, ["--format", "json", "--yes"].as_slice()].concat())
-            }
+            Run::Runbook(words) => self
+                .project
+                .run(&[words, ["--format", "json", "--yes"].as_slice()].concat()),
         }
     }
 

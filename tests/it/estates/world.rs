@@ -218,8 +218,6 @@ impl World {
     fn well_reply(&self, route: &str) -> Reply {
         let routes = self.routes.lock().unwrap();
         let reply = routes.well.get(route);
-        reply
-            .unwrap_or_else(|| panic!("no route {route}"))
-            .clone()
+        reply.unwrap_or_else(|| panic!("no route {route}")).clone()
     }
 }
