@@ -27,6 +27,7 @@ pub fn check(data: &[u8]) {
             let style = Style {
                 colour: false,
                 width,
+                ..Style::default()
             };
             let report = reported(format.make, style, &stream);
             assert_harmless(&report);

@@ -288,7 +288,11 @@ impl Story {
                 if self.steps.len() == MOST_STEPS {
                     self.left_out += 1;
                 } else {
-                    let line = format!("{}: {}: {}", end.step, end.status, one_line(&end.detail));
+                    let name = match &end.check {
+                        Some(check) => check.to_string(),
+                        None => end.step.to_string(),
+                    };
+                    let line = format!("{name}: {}: {}", end.status, one_line(&end.detail));
                     self.steps.push(line);
                 }
             }

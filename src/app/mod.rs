@@ -27,6 +27,7 @@ mod settings;
 mod signals;
 mod stoppable;
 mod toolbox;
+mod watch;
 
 pub use crate::engine::{RunRow, Settlement};
 pub use crate::report::{EVENT_SCHEMA, RUN_SCHEMA};

@@ -31,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Outlets {
     terminal: Terminal,
     live: Option<Live>,
-    printed: Box<dyn Report>,
+    /// What is told on standard output; none where who runs it shows it in another way.
+    printed: Option<Box<dyn Report>>,
     output: Output<StdoutLock<'static>>,
     /// Whether it is told line by line.
     streams: bool,
@@ -79,6 +80,19 @@ impl Outlets {
     /// Opens them, so that a report that cannot be written is known before anything runs.
     pub(super) fn open(app: &App) -> Result<Self, AppError> {
         let settings = app.settings();
+        Ok(Self {
+            live: settings
+                .format
+                .is_for_people()
+                .then(|| app.terminal().live()),
+            printed: Some((settings.format.0.make)(app.style())),
+            ..Self::open_unprinted(app)?
+        })
+    }
+
+    /// The same without the terminal and standard output.
+    pub(super) fn open_unprinted(app: &App) -> Result<Self, AppError> {
+        let settings = app.settings();
         refuse_twice(app)?;
         let files = settings
             .reports
@@ -91,11 +105,8 @@ impl Outlets {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             terminal: app.terminal().clone(),
-            live: settings
-                .format
-                .is_for_people()
-                .then(|| app.terminal().live()),
-            printed: (settings.format.0.make)(app.style()),
+            live: None,
+            printed: None,
             streams: settings.format.is_lines(),
             output: app.terminal().output(),
             silent_if_well: settings.quiet && settings.format.is_for_people(),
@@ -113,12 +124,13 @@ impl Outlets {
         }
     }
 
-    /// Writes what is left and puts the files in their places.
-    pub(super) fn finish(mut self) -> Result<(), AppError> {
+    /// Writes what is left and puts the files in their places. Says whether nobody reads standard output any more.
+    pub(super) fn finish(mut self) -> Result<bool, AppError> {
         drop(self.live.take());
-        if !(self.silent_if_well && self.well) {
-            let printed = self
-                .printed
+        if !(self.silent_if_well && self.well)
+            && let Some(report) = &mut self.printed
+        {
+            let printed = report
                 .finish(&mut self.output)
                 .and_then(|()| self.output.flush());
             self.note(printed.map_err(|error| unprintable(&error)));
@@ -130,7 +142,16 @@ impl Outlets {
         if let Some(github) = self.github.take() {
             github.finish();
         }
-        self.failure.map_or(Ok(()), Err)
+        let unread = self.output.is_closed();
+        self.failure.map_or(Ok(unread), Err)
+    }
+
+    /// Tells an event on standard output.
+    fn print(&mut self, envelope: &Envelope) {
+        if let Some(report) = &mut self.printed {
+            let printed = report.event(envelope, &mut self.output);
+            self.note(printed.map_err(|error| unprintable(&error)));
+        }
     }
 }
 
@@ -138,8 +159,7 @@ impl Outlets {
     /// Tells what happened before to the reports that tell of the whole run. A stream tells only what happens now.
     pub(super) fn remember(&mut self, envelope: &Envelope) {
         if !self.streams {
-            let printed = self.printed.event(envelope, &mut self.output);
-            self.note(printed.map_err(|error| unprintable(&error)));
+            self.print(envelope);
         }
         for index in 0..self.files.len() {
             let file = &mut self.files[index];
@@ -171,8 +191,7 @@ impl Sink for Outlets {
         if let Event::RunFinished(end) = &envelope.event {
             self.well = end.verdict == Verdict::Ok && end.exit == ExitCode::Ok.code();
         }
-        let printed = self.printed.event(envelope, &mut self.output);
-        self.note(printed.map_err(|error| unprintable(&error)));
+        self.print(envelope);
         for index in 0..self.files.len() {
             let file = &mut self.files[index];
             let written = file

@@ -232,6 +232,7 @@ impl App {
         Style {
             colour: self.terminal().colour(),
             width: self.terminal().width(),
+            whole: self.settings().verbosity > 0,
         }
     }
 

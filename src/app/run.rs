@@ -31,10 +31,10 @@ use super::{App, AppError, RunOptions, secrets};
 
 /// What accompanies a run from before its beginning until after its end.
 #[derive(Clone, Copy)]
-struct Around<'a> {
-    stopped: &'a StopSignal,
-    machine: &'a ThisMachine,
-    heartbeat: Option<&'a Heartbeat>,
+pub(super) struct Around<'a> {
+    pub(super) stopped: &'a StopSignal,
+    pub(super) machine: &'a ThisMachine,
+    pub(super) heartbeat: Option<&'a Heartbeat>,
 }
 
 impl App {
@@ -48,6 +48,9 @@ impl App {
         given: Given,
         options: &RunOptions,
     ) -> Result<ExitCode, AppError> {
+        if let Some(every) = options.watch {
+            return self.watch(runbook, given, options, every);
+        }
         let config = self.config()?;
         self.within_signals(ThisMachine::new_token(), async |stopped, machine| {
             secrets::learn(&config, self.environment());
@@ -376,7 +379,7 @@ fn not_locked(error: LockError) -> AppError {
 }
 
 /// The exit code that the caller asked for: a mere warning may be 0.
-fn exit_of(end: &RunEnd, fail_on: Option<Verdict>) -> ExitCode {
+pub(super) fn exit_of(end: &RunEnd, fail_on: Option<Verdict>) -> ExitCode {
     match (end.exit, fail_on) {
         (ExitCode::Warning, Some(Verdict::Critical)) => ExitCode::Ok,
         (exit, _) => exit,

@@ -53,6 +53,8 @@ pub struct RunOptions {
     pub timeout: Option<Span>,
     /// How long to wait for a lock that another run holds.
     pub wait: Option<Span>,
+    /// How long from the start of a run to that of the next; none for one run alone.
+    pub watch: Option<Span>,
 }
 
 /// Reads one of several words, and names the nearest where it is none of them.

@@ -30,6 +30,28 @@ pub(super) fn with_run(command: Command) -> Command {
     command.args(run())
 }
 
+/// Gives a command, and those below it, the option of what can be begun again and again.
+pub(super) fn with_watch(command: Command) -> Command {
+    let watch = value(
+        "watch",
+        "EVERY",
+        "Run a runbook that only reads again and again, until Ctrl-C: 5s, 1m",
+    );
+    command.arg(watch.value_parser(interval).global(true).help_heading(RUN))
+}
+
+/// How long from one run to the next, where the caller wants more than one: flag before environment.
+pub(super) fn watch(
+    matches: &ArgMatches,
+    environment: &Environment,
+) -> Result<Option<Span>, AppError> {
+    let sources = Sources {
+        matches,
+        environment,
+    };
+    sources.pick("watch", interval)
+}
+
 /// The options that every command takes.
 pub(super) fn global() -> Vec<Arg> {
     vec![
@@ -158,6 +180,15 @@ fn level(text: &str) -> Result<Verdict, String> {
         .ok_or_else(|| format!("{text:?} is no level; use warning or critical"))
 }
 
+/// The time between two runs. None at all would leave no time for anything else.
+fn interval(text: &str) -> Result<Span, String> {
+    let span = Span::from_str(text).map_err(|error| error.to_string())?;
+    match span.0.is_zero() {
+        true => Err("there is no time between two runs; use 1s or more".to_owned()),
+        false => Ok(span),
+    }
+}
+
 /// The settings that hold for every command: flag before environment.
 pub(super) fn settings(
     matches: &ArgMatches,
@@ -207,6 +238,7 @@ pub(super) fn run_options(
         fail_on: sources.pick("fail-on", level)?,
         timeout: sources.pick("timeout", Span::from_str)?,
         wait: sources.pick("wait", Span::from_str)?,
+        watch: None,
     })
 }
 

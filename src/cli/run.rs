@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, RunOptions};
 use crate::base::exit::ExitCode;
 use crate::model::Runbook;
 
@@ -19,7 +19,10 @@ pub(super) fn run(
     matches: &ArgMatches,
     app: &App,
 ) -> Result<ExitCode, AppError> {
-    let options = options::run_options(matches, app.environment())?;
+    let options = RunOptions {
+        watch: options::watch(matches, app.environment())?,
+        ..options::run_options(matches, app.environment())?
+    };
     let given = arguments::given(runbook, matches)?;
     app.run(runbook, given, &options)
 }

@@ -92,7 +92,7 @@ impl Tree<'_> {
             return Ok(command);
         };
         if folder.is_empty() {
-            command = options::with_run(command);
+            command = options::with_watch(options::with_run(command));
         }
         if below.is_empty() {
             match &self.selection.target {

@@ -71,7 +71,7 @@ pub(super) fn that_take_a_run(verb: &Verb) -> Vec<Vec<&'static str>> {
 
 /// `run`, without what is run.
 pub(super) fn run() -> Command {
-    options::with_run(Command::new(RUN))
+    options::with_watch(options::with_run(Command::new(RUN)))
         .about("Run any runbook: a file, or the path of a command")
         .override_usage("opsbook run <FILE|PATH> [INPUTS] [OPTIONS]")
         .disable_help_subcommand(true)

@@ -87,6 +87,8 @@ impl Run<'_> {
             Some(worst) if verdict != Verdict::Ok || worst.status == Status::Undone => {
                 worst.reason.clone()
             }
+            // Nothing ran but checks.
+            Some(worst) if whole.steps == 0 && worst.status == Status::Ok => worst.reason.clone(),
             _ => format!("{} ok", text::count(whole.steps, "step")),
         };
         if whole.failed && stop == Some(Stop::TimedOut) && verdict == Verdict::Ok {

@@ -1,5 +1,7 @@
 //! What a run has to remember beside its events: what can be taken back, and what decides its exit code.
 
+use std::collections::BTreeSet;
+
 use crate::base::exit::ExitCode;
 use crate::base::{Status, StepKey};
 use crate::expr::Scope;
@@ -25,6 +27,8 @@ pub(super) struct Ledger {
     pub(super) changed: bool,
     /// What was done under standing approvals.
     pub(super) standing: Standing,
+    /// The steps that ran checks.
+    pub(super) runners: BTreeSet<StepKey>,
 }
 
 /// A step that was done and can be taken back.

@@ -105,6 +105,10 @@ impl NestedRunner for Nested<'_, '_> {
                 Some(worst) if worst.status.verdict() != Verdict::Ok => {
                     (worst.status, worst.severity, worst.reason)
                 }
+                // Nothing ran but checks.
+                Some(worst) if whole.steps == 0 && worst.status == Status::Ok => {
+                    (Status::Ok, None, worst.reason)
+                }
                 _ => (
                     Status::Ok,
                     None,

@@ -45,15 +45,20 @@ impl Worst {
 }
 
 impl SequenceEnd {
-    /// Takes the end of one more step in.
-    fn add(&mut self, name: &str, end: &StepEnd, on_failure: OnFailure) {
-        self.ran += usize::from(!matches!(end.status, Status::Skipped | Status::NotRun));
+    /// Takes the end of one more step in. One that only ran checks is not counted and not named: they are.
+    fn add(&mut self, name: &str, end: &StepEnd, on_failure: OnFailure, ran_checks: bool) {
+        let of_checks = ran_checks && !end.failed;
+        let ran = !matches!(end.status, Status::Skipped | Status::NotRun);
+        self.ran += usize::from(ran && !of_checks);
         self.failed |= end.halts(on_failure);
         self.undo |= end.failed && on_failure == OnFailure::Undo;
         self.take(Worst {
             status: end.status,
             severity: end.severity,
-            reason: format!("{name}: {}", end.detail),
+            reason: match of_checks {
+                true => end.detail.clone(),
+                false => format!("{name}: {}", end.detail),
+            },
         });
     }
 
@@ -104,7 +109,8 @@ impl Run<'_> {
                 for name in &ended.unknown.names {
                     scope.define_unknown(name);
                 }
-                end.add(&step.name, &ended, frame.on_failure(step));
+                let ran_checks = self.ledger.borrow().runners.contains(&frame.key(step));
+                end.add(&step.name, &ended, frame.on_failure(step), ran_checks);
             }
         }
         (end, scope)

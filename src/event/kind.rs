@@ -242,6 +242,23 @@ pub struct CheckOf {
     pub look: Option<Status>,
 }
 
+impl CheckOf {
+    /// The step that runs the check with this key: `checks` of `checks/api/liveness`.
+    #[must_use]
+    pub fn runner<'a>(&self, step: &'a StepKey) -> Option<&'a str> {
+        let key = step.as_str().strip_suffix(self.name.as_str())?;
+        let key = key.strip_suffix('/')?.strip_suffix(self.service.as_str())?;
+        key.strip_suffix('/')
+    }
+}
+
+/// A check as people read it: `api readiness`.
+impl std::fmt::Display for CheckOf {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.service, self.name)
+    }
+}
+
 /// A step began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepStarted {

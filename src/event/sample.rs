@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict};
 
 use super::{
-    ApprovalRequested, Envelope, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
+    ApprovalRequested, CheckOf, Envelope, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
     PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source,
     StepFinished, StepPlace, StepRetried, StepStarted, StepTable, VERSION,
 };
@@ -133,6 +133,18 @@ pub(crate) fn step_finished(step: &str, status: Status) -> StepFinished {
 /// The same as an event.
 pub(crate) fn finished(step: &str, status: Status) -> Event {
     Event::StepFinished(step_finished(step, status))
+}
+
+/// The end of a check that the step `checks` ran.
+pub(crate) fn check(service: &str, name: &str, index: usize, status: Status) -> StepFinished {
+    let mut end = step_finished(&format!("checks/{service}/{name}"), status);
+    end.check = Some(CheckOf {
+        service: service.to_owned(),
+        name: name.to_owned(),
+        index,
+        look: None,
+    });
+    end
 }
 
 /// The end of a run that took two seconds.

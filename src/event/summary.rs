@@ -62,6 +62,15 @@ impl StepLine {
     pub fn status(&self) -> Status {
         self.end.as_ref().map_or(Status::NotRun, |end| end.status)
     }
+
+    /// What people call it: a check by its service and name, any other step by its key.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.check {
+            Some(check) => check.to_string(),
+            None => self.step.to_string(),
+        }
+    }
 }
 
 /// A cause that the evidence of a run supports.
@@ -237,10 +246,29 @@ impl Summary {
         self.steps.iter().filter(|line| self.is_counted(&line.step))
     }
 
+    /// Whether a step did nothing but run checks: it says nothing that they do not say themselves.
+    #[must_use]
+    pub fn is_runner(&self, step: &StepKey) -> bool {
+        let line = || self.places.get(step).map(|place| &self.steps[*place]);
+        let failed = || {
+            line()
+                .and_then(|line| line.end.as_ref())
+                .is_some_and(|end| end.failed)
+        };
+        self.runners.contains(step) && !failed()
+    }
+
+    /// Whether everything that counts is a check.
+    #[must_use]
+    pub fn is_of_checks(&self) -> bool {
+        let mut counted = self.counted().peekable();
+        counted.peek().is_some() && counted.all(|line| line.check.is_some())
+    }
+
     /// Whether a step counts by itself. Checks do, and the step that runs them does not.
     #[must_use]
     pub fn is_counted(&self, step: &StepKey) -> bool {
-        if self.runners.contains(step) {
+        if self.is_runner(step) {
             return false;
         }
         let check = (self.places.get(step)).and_then(|place| runner(&self.steps[*place]));
@@ -265,14 +293,9 @@ impl Summary {
     }
 }
 
-/// The step that runs a check: `checks` of `checks/api/liveness`.
+/// The step that runs a check.
 fn runner(line: &StepLine) -> Option<&str> {
-    let check = line.check.as_ref()?;
-    let key = line.step.as_str().strip_suffix(check.name.as_str())?;
-    let key = key
-        .strip_suffix('/')?
-        .strip_suffix(check.service.as_str())?;
-    key.strip_suffix('/')
+    line.check.as_ref()?.runner(&line.step)
 }
 
 /// The step that an item of a `for_each` or a step of a sub-runbook belongs to.

@@ -1,26 +1,49 @@
-//! Which steps a person needs to see: of a step with many items only the items that are not well. Loses no bad line.
+//! Which steps a person needs to see: of many items or checks only those that are not well. Loses no bad line.
 
 use std::collections::HashMap;
 
 use crate::base::Status;
-use crate::base::text::thousands;
+use crate::base::text::{one_line, thousands};
 use crate::event::{StepLine, Summary};
 
-use super::wording::detail;
+use super::wording::{counted, detail, is_bad, is_dry};
 
 /// A step with more items than this is shown with those that are not well.
 const MOST_ITEMS: usize = 10;
+
+/// Of more checks than this only those that are not well are shown, and of more of those only the bad ones.
+const MOST_CHECKS: usize = 40;
+
+/// What is shown of a run, and what is not.
+#[derive(Debug)]
+pub(super) struct Folded<'a> {
+    /// The steps that are shown, in their order.
+    pub(super) lines: Vec<Shown<'a>>,
+    /// How the checks ended that are not shown, where no line tells it.
+    pub(super) left_out: Option<String>,
+    /// Whether every line is a check.
+    pub(super) of_checks: bool,
+}
 
 /// A step that is shown.
 #[derive(Debug)]
 pub(super) struct Shown<'a> {
     /// The step.
     pub(super) line: &'a StepLine,
+    /// Whether it stands below the step that it belongs to.
+    pub(super) inset: bool,
+    /// Whether it ran the checks that stand below it, and says nothing that they do not say.
+    pub(super) is_runner: bool,
     /// How many of its items are not shown, and how those ended.
     folded: Option<String>,
 }
 
 impl Shown<'_> {
+    /// What people call it, in one line.
+    pub(super) fn name(&self) -> String {
+        one_line(&self.line.name())
+    }
+
     /// Why it ended so, in one line.
     pub(super) fn detail(&self) -> String {
         let detail = detail(self.line);
@@ -54,8 +77,8 @@ impl Items {
     }
 }
 
-/// The steps that are shown, in their order.
-pub(super) fn shown(summary: &Summary) -> Vec<Shown<'_>> {
+/// What a person needs to see of a run; `whole` is for one who wants to see every line.
+pub(super) fn folded(summary: &Summary, whole: bool) -> Folded<'_> {
     let mut lists: HashMap<&str, Items> = HashMap::new();
     for line in &summary.steps {
         let key = line.step.as_str();
@@ -67,16 +90,55 @@ pub(super) fn shown(summary: &Summary) -> Vec<Shown<'_>> {
         items.ok += usize::from(line.status() == Status::Ok);
         items.skipped += usize::from(line.status() == Status::Skipped);
     }
-    lists.retain(|_, items| items.all > MOST_ITEMS);
-    summary
-        .steps
-        .iter()
-        .filter(|line| !is_well(line) || !is_within(line.step.as_str(), &lists))
-        .map(|line| Shown {
+    lists.retain(|_, items| items.all > MOST_ITEMS && !whole);
+    let of_checks = summary.is_of_checks();
+    let is_shown = checks_that_are_shown(summary, whole);
+    let left_out = |runner: Option<&str>| {
+        let lines = summary.steps.iter().filter(|line| {
+            let check = line.check.as_ref();
+            let of = check.is_some_and(|check| {
+                runner.is_none_or(|runner| check.runner(&line.step) == Some(runner))
+            });
+            of && !is_shown(line)
+        });
+        Some(counted(lines, is_dry(summary))).filter(|words| !words.is_empty())
+    };
+    let lines = summary.steps.iter().filter(|line| match line.check {
+        Some(_) => is_shown(line),
+        None if of_checks && summary.is_runner(&line.step) => false,
+        None => !is_well(line) || !is_within(line.step.as_str(), &lists),
+    });
+    let lines = lines.map(|line| {
+        let is_runner = summary.is_runner(&line.step);
+        let folded = match is_runner {
+            true => left_out(Some(line.step.as_str())),
+            false => lists.get(line.step.as_str()).and_then(Items::folded),
+        };
+        Shown {
             line,
-            folded: lists.get(line.step.as_str()).and_then(Items::folded),
-        })
-        .collect()
+            inset: line.check.is_some() && !of_checks,
+            is_runner,
+            folded,
+        }
+    });
+    Folded {
+        lines: lines.collect(),
+        left_out: left_out(None).filter(|_| of_checks),
+        of_checks,
+    }
+}
+
+/// Which checks are shown: all of few, of many those that are not well, of too many of those the bad ones.
+fn checks_that_are_shown(summary: &Summary, whole: bool) -> fn(&StepLine) -> bool {
+    let number = |shown: fn(&StepLine) -> bool| {
+        let checks = summary.steps.iter().filter(|line| line.check.is_some());
+        checks.filter(|line| shown(line)).count()
+    };
+    let levels: [fn(&StepLine) -> bool; 2] = [|_| true, |line| !is_well(line)];
+    let enough = levels
+        .into_iter()
+        .find(|shown| whole || number(*shown) <= MOST_CHECKS);
+    enough.unwrap_or(is_bad)
 }
 
 fn is_well(line: &StepLine) -> bool {
@@ -93,7 +155,7 @@ fn is_within(key: &str, lists: &HashMap<&str, Items>) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::shown;
+    use super::folded;
     use crate::base::Status;
     use crate::event::{Event, Summary, sample};
     use crate::report::wording::is_bad;
@@ -110,7 +172,8 @@ mod tests {
     }
 
     fn lines(summary: &Summary) -> Vec<String> {
-        shown(summary)
+        folded(summary, false)
+            .lines
             .iter()
             .map(|shown| format!("{}: {}", shown.line.step, shown.detail()))
             .collect()
@@ -160,7 +223,9 @@ mod tests {
         }
         events.push(sample::finished("a[3]/z", Status::Warning));
         let summary = Summary::of(&sample::stream(events));
-        let keys: Vec<&str> = shown(&summary)
+        let folded = folded(&summary, false);
+        let keys: Vec<&str> = folded
+            .lines
             .iter()
             .map(|shown| shown.line.step.as_str())
             .collect();
@@ -172,7 +237,8 @@ mod tests {
         fn no_bad_line_is_lost(stream in sample::any_stream()) {
             let summary = Summary::of(&stream);
             let bad = summary.steps.iter().filter(|line| is_bad(line)).count();
-            let kept = shown(&summary).iter().filter(|shown| is_bad(shown.line)).count();
+            let kept = folded(&summary, false).lines;
+            let kept = kept.iter().filter(|shown| is_bad(shown.line)).count();
             prop_assert_eq!(kept, bad);
         }
     }

@@ -202,12 +202,17 @@ impl Junit {
         writer: &mut Writer<W>,
     ) -> io::Result<()> {
         let start = self.summary.start.as_ref();
-        let class = start.map_or_else(|| "opsbook".to_owned(), |start| line(&start.runbook));
+        let check = point.step.and_then(|step| step.check.as_ref());
+        let (name, class) = match (check, start) {
+            (Some(check), _) => (check.name.as_str(), check.service.as_str()),
+            (None, Some(start)) => (point.name.as_str(), start.runbook.as_str()),
+            (None, None) => (point.name.as_str(), "opsbook"),
+        };
         let took = point.step.and_then(|step| step.end.as_ref()?.took_ms);
         let mut case = writer
             .create_element("testcase")
-            .with_attribute(("name", line(&point.name).as_str()))
-            .with_attribute(("classname", class.as_str()))
+            .with_attribute(("name", line(name).as_str()))
+            .with_attribute(("classname", line(class).as_str()))
             .with_attribute(("time", seconds(took.unwrap_or(0.0)).as_str()));
         if let Some(place) = point.step.and_then(|step| step.place.as_ref()) {
             case = case

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::base::text::{one_line, took};
 use crate::event::{Envelope, Event, StepTable, Summary};
 
-use super::fold::{Shown, shown};
+use super::fold::{Folded, Shown, folded};
 use super::notes::Notes;
 use super::said::Said;
 use super::wording::{is_bad, is_dry, label, rest, tells_more, typed, word};
@@ -49,11 +49,12 @@ impl Report for Markdown {
         if self.summary.run.is_none() {
             return Ok(());
         }
-        let steps = shown(&self.summary);
+        let shown = folded(&self.summary, false);
+        let steps = &shown.lines;
         let blocks = [
             self.heading(),
-            self.steps(&steps),
-            self.remarks(&steps),
+            self.steps(&shown),
+            self.remarks(steps),
             self.tables(),
             self.findings(),
             self.files(),
@@ -92,37 +93,56 @@ impl Markdown {
         text
     }
 
-    fn steps(&self, steps: &[Shown<'_>]) -> String {
-        if steps.is_empty() {
-            return String::new();
-        }
-        let dry = is_dry(&self.summary);
-        let mut text =
-            "| step | status | severity | took | detail |\n| --- | --- | --- | ---: | --- |\n"
-                .to_owned();
-        for step in steps {
-            let end = step.line.end.as_ref();
-            let name = escaped(step.line.step.as_str());
-            let (name, status) = match is_bad(step.line) {
-                true => (
-                    format!("**{name}**"),
-                    format!("**{}**", word(step.line, dry)),
-                ),
-                false => (name, word(step.line, dry).to_owned()),
+    fn steps(&self, shown: &Folded<'_>) -> String {
+        let mut text = String::new();
+        if !shown.lines.is_empty() {
+            let (names, rule) = match shown.of_checks {
+                true => ("service | check", "--- | ---"),
+                false => ("step", "---"),
             };
-            let severity = end
-                .and_then(|end| end.severity)
-                .map_or("", |severity| severity.as_str());
-            let time = end
-                .and_then(|end| end.took_ms)
-                .map_or_else(String::new, took);
-            let _ = writeln!(
-                text,
-                "| {name} | {status} | {severity} | {time} | {} |",
-                escaped(&step.detail())
-            );
+            let _ = writeln!(text, "| {names} | status | severity | took | detail |");
+            let _ = writeln!(text, "| {rule} | --- | --- | ---: | --- |");
+        }
+        for step in &shown.lines {
+            text.push_str(&self.row(step, shown.of_checks));
+        }
+        if let Some(left_out) = &shown.left_out {
+            let more = if shown.lines.is_empty() {
+                ""
+            } else {
+                "\n… and "
+            };
+            let _ = writeln!(text, "{more}{left_out}; `--format json` has all of them");
         }
         text
+    }
+
+    fn row(&self, step: &Shown<'_>, of_checks: bool) -> String {
+        let dry = is_dry(&self.summary);
+        let line = step.line;
+        let end = line.end.as_ref();
+        let strong = |text: String| match is_bad(line) && !text.is_empty() {
+            true => format!("**{text}**"),
+            false => text,
+        };
+        let names = match &line.check {
+            Some(check) if of_checks => vec![escaped(&check.service), escaped(&check.name)],
+            None if of_checks => vec![String::new(), escaped(&step.name())],
+            Some(_) | None => vec![escaped(&step.name())],
+        };
+        let names: Vec<String> = names.into_iter().map(strong).collect();
+        let severity = end
+            .and_then(|end| end.severity)
+            .map_or("", |severity| severity.as_str());
+        let time = end
+            .and_then(|end| end.took_ms)
+            .map_or_else(String::new, took);
+        format!(
+            "| {} | {} | {severity} | {time} | {} |\n",
+            names.join(" | "),
+            strong(word(line, dry).to_owned()),
+            escaped(&step.detail())
+        )
     }
 
     /// What programs of failed steps said last, and what to do about it.
@@ -134,7 +154,7 @@ impl Markdown {
             if said.is_empty() && help.is_none() {
                 continue;
             }
-            let mut text = format!("### {}\n", escaped(step.line.step.as_str()));
+            let mut text = format!("### {}\n", escaped(&step.name()));
             if !said.is_empty() {
                 let _ = write!(text, "\n{}", block(said));
             }

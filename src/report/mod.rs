@@ -19,6 +19,7 @@ mod table;
 mod tap;
 #[cfg(test)]
 mod testing;
+mod watch;
 mod wording;
 
 pub use json_text::{line as json_line, pretty as json_pretty};
@@ -28,6 +29,7 @@ use crate::event::Envelope;
 
 pub(crate) use points::{Point, points};
 pub use table::{rows_of, wrapped};
+pub use watch::{Screen, Watched};
 
 /// The JSON Schema of what the format `json` writes.
 pub const RUN_SCHEMA: &str = include_str!("../../schemas/run.schema.json");
@@ -65,6 +67,8 @@ pub struct Style {
     pub colour: bool,
     /// How many terminal cells a line may take.
     pub width: usize,
+    /// Whether every line is shown, however many of them are well.
+    pub whole: bool,
 }
 
 impl Default for Style {
@@ -72,6 +76,7 @@ impl Default for Style {
         Self {
             colour: false,
             width: 80,
+            whole: false,
         }
     }
 }

@@ -95,6 +95,7 @@ pub(crate) fn points(summary: &Summary) -> Vec<Point<'_>> {
             points.push(of_step(line, dry));
         } else if let Some(owner) = points.last_mut()
             && is_bad(line)
+            && !summary.is_runner(&line.step)
         {
             if owner.below.len() < MOST_BELOW {
                 owner.below.push(below(line, dry));
@@ -122,7 +123,7 @@ fn of_step(line: &StepLine, dry: bool) -> Point<'_> {
     };
     let end = line.end.as_ref();
     Point {
-        name: one_line(line.step.as_str()),
+        name: one_line(&line.name()),
         outcome,
         verdict: match outcome {
             Outcome::Errored => Verdict::Unknown,
@@ -139,7 +140,7 @@ fn of_step(line: &StepLine, dry: bool) -> Point<'_> {
 }
 
 fn below(line: &StepLine, dry: bool) -> String {
-    let name = one_line(line.step.as_str());
+    let name = one_line(&line.name());
     match detail(line) {
         nothing if nothing.is_empty() => format!("{name}: {}", word(line, dry)),
         detail => format!("{name}: {}: {detail}", word(line, dry)),

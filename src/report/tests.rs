@@ -116,7 +116,7 @@ proptest! {
     #[test]
     fn no_text_steers_a_terminal(stream in sample::any_stream(), width in 20_usize..160) {
         for format in FORMATS {
-            let text = written(format.name, Style { colour: false, width }, &stream);
+            let text = written(format.name, Style { width, ..Style::default() }, &stream);
             prop_assert!(visible(&text), "{}: {text:?}", format.name);
         }
     }
@@ -139,7 +139,7 @@ proptest! {
         journal.append(&stream, Durability::Durable).unwrap();
         let kept = journal.events(RunId(412)).unwrap();
         for format in FORMATS {
-            let style = Style { colour: true, width: 100 };
+            let style = Style { colour: true, width: 100, ..Style::default() };
             prop_assert_eq!(written(format.name, style, &stream), written(format.name, style, &kept));
         }
     }

@@ -97,8 +97,24 @@ pub(super) fn rest(summary: &Summary) -> String {
         parts.push("the run did not come to its end".to_owned());
         return parts.join("; ");
     };
+    for (noun, is_check) in [("check", true), ("step", false)] {
+        let lines = summary.counted();
+        let lines: Vec<&StepLine> = lines
+            .filter(|line| line.check.is_some() == is_check)
+            .collect();
+        if !lines.is_empty() {
+            let counted = counted(lines.iter().copied(), dry);
+            parts.push(format!("{}: {counted}", count(lines.len(), noun)));
+        }
+    }
+    worst_finding(summary, &mut parts);
+    parts.join("; ")
+}
+
+/// How lines ended: `2 ok, 1 warning, 1 critical`.
+pub(super) fn counted<'a>(lines: impl Iterator<Item = &'a StepLine>, dry: bool) -> String {
     let mut words: Vec<(usize, &str, u64)> = Vec::new();
-    for line in summary.counted() {
+    for line in lines {
         let status = line.status();
         let word = word(line, dry);
         match words.iter_mut().find(|(_, known, _)| *known == word) {
@@ -114,15 +130,7 @@ pub(super) fn rest(summary: &Summary) -> String {
         .iter()
         .map(|(_, word, number)| format!("{} {}", thousands(*number), word.to_lowercase()))
         .collect();
-    if !counted.is_empty() {
-        parts.push(format!(
-            "{}: {}",
-            count(summary.counted().count(), "step"),
-            counted.join(", ")
-        ));
-    }
-    worst_finding(summary, &mut parts);
-    parts.join("; ")
+    counted.join(", ")
 }
 
 /// A finding can make a run worse than its steps: then it is named, so that the verdict explains itself.

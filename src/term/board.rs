@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::text::{fit, one_line, took};
 use crate::base::{Status, StepKey, Tone, Verdict};
-use crate::event::StepFinished;
+use crate::event::{CheckOf, StepFinished};
 
 /// Steps that end sooner are not shown as running: nobody could read it.
 pub(super) const UNSEEN: Duration = Duration::from_millis(100);
@@ -32,6 +32,8 @@ struct Running {
     step: StepKey,
     since: Instant,
     message: String,
+    /// Where it is a check, what people call it, and the step that runs it.
+    check: Option<(String, StepKey)>,
 }
 
 impl Board {
@@ -41,12 +43,17 @@ impl Board {
     }
 
     /// A step began.
-    pub(super) fn start(&mut self, step: &StepKey, now: Instant) {
+    pub(super) fn start(&mut self, step: &StepKey, check: Option<&CheckOf>, now: Instant) {
         self.begin(now);
+        let check = check.and_then(|check| {
+            let runner = check.runner(step)?;
+            Some((check.to_string(), StepKey::new(runner)))
+        });
         self.running.push(Running {
             step: step.clone(),
             since: now,
             message: String::new(),
+            check,
         });
     }
 
@@ -84,16 +91,32 @@ impl Board {
         }
         let mut lines: Vec<String> = self.ended.iter().cloned().collect();
         let frame = FRAMES[(age_of_run.as_millis() / UNSEEN.as_millis()) as usize % FRAMES.len()];
-        let mut slow = self
+        let slow = self
             .running
             .iter()
             .filter(|running| age(running.since) >= UNSEEN);
+        let checks: Vec<&(String, StepKey)> = slow
+            .clone()
+            .filter_map(|running| running.check.as_ref())
+            .collect();
+        // Checks are told by the step that runs them: there may be hundreds at once.
+        let mut slow = slow.filter(|running| running.check.is_none());
         for running in slow.by_ref().take(MOST_RUNNING) {
+            let of = checks
+                .iter()
+                .filter(|(_, runner)| *runner == running.step)
+                .map(|(name, _)| one_line(name));
+            let of: Vec<String> = of.take(MOST_RUNNING).collect();
+            let (name, message) = match (of.is_empty(), running.message.as_str()) {
+                (true, message) => (running.step.as_str(), message.to_owned()),
+                (false, "") => (running.step.as_str(), of.join(", ")),
+                (false, far) => (far, of.join(", ")),
+            };
             let text = format!(
                 "{frame} {}  {}  {}",
-                one_line(running.step.as_str()),
+                one_line(name),
                 took(tenths(age(running.since))),
-                one_line(&running.message)
+                one_line(&message)
             );
             lines.push(fit(text.trim_end(), width));
         }
@@ -114,7 +137,11 @@ fn tenths(age: Duration) -> f64 {
 /// The line of a step that ended: `ok        count  21 ms  doomed = 18,204`.
 pub(super) fn ended(end: &StepFinished, width: usize, colour: bool) -> String {
     let label = format!("{:8}", end.status.label());
-    let mut text = format!("  {}", one_line(end.step.as_str()));
+    let name = match &end.check {
+        Some(check) => check.to_string(),
+        None => end.step.to_string(),
+    };
+    let mut text = format!("  {}", one_line(&name));
     if let Some(milliseconds) = end.took_ms {
         text.push_str(&format!("  {}", took(milliseconds)));
     }
@@ -152,7 +179,7 @@ mod tests {
         let start = Instant::now();
         let mut board = Board::default();
         assert!(board.lines(later(start, 500), 80, false).is_empty());
-        board.start(&StepKey::new("a"), start);
+        board.start(&StepKey::new("a"), None, start);
         assert!(board.lines(later(start, 99), 80, false).is_empty());
         board.end(&StepKey::new("a"), None);
         assert!(board.lines(later(start, 500), 80, false).is_empty());
@@ -162,7 +189,7 @@ mod tests {
     fn a_slow_step_says_how_long_and_what() {
         let start = Instant::now();
         let mut board = Board::default();
-        board.start(&StepKey::new("backup"), start);
+        board.start(&StepKey::new("backup"), None, start);
         board.say(&StepKey::new("backup"), "12 MiB\u{1b}[2J");
         board.say(&StepKey::new("other"), "never heard of");
         assert_eq!(
@@ -180,7 +207,7 @@ mod tests {
         let start = Instant::now();
         let mut board = Board::default();
         for index in 0..200 {
-            board.start(&StepKey::new("check").item(index), start);
+            board.start(&StepKey::new("check").item(index), None, start);
         }
         let lines = board.lines(later(start, 200), 80, false);
         assert_eq!(lines.len(), 9);
@@ -194,10 +221,10 @@ mod tests {
         let mut board = Board::default();
         for index in 0..1000 {
             let step = StepKey::new("each").item(index);
-            board.start(&step, start);
+            board.start(&step, None, start);
             board.end(&step, Some(format!("ok {index}")));
         }
-        board.start(&StepKey::new("last"), later(start, 100));
+        board.start(&StepKey::new("last"), None, later(start, 100));
         let lines = board.lines(later(start, 400), 80, false);
         assert_eq!(lines.len(), 9);
         assert_eq!((lines[0].as_str(), lines[7].as_str()), ("ok 992", "ok 999"));
@@ -233,7 +260,7 @@ mod tests {
             let mut lines = Vec::new();
             if let Event::StepFinished(end) = event {
                 lines.push(ended(&end, cells, false));
-                board.start(&end.step, start);
+                board.start(&end.step, end.check.as_ref(), start);
                 board.say(&end.step, &message);
             }
             lines.extend(board.lines(later(start, 12_345), cells, false));

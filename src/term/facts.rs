@@ -70,6 +70,8 @@ pub struct Variables {
     pub dumb: bool,
     /// `CI` is set: nobody answers questions, and nobody watches lines move.
     pub ci: bool,
+    /// The characters of the locale (`LC_ALL`, else `LC_CTYPE`, else `LANG`) are those of Unicode.
+    pub unicode: bool,
     /// `COLUMNS`, where it is a number.
     pub columns: Option<usize>,
 }
@@ -86,6 +88,13 @@ impl Variables {
             force_colour: on("FORCE_COLOR") || on("CLICOLOR_FORCE"),
             dumb: is("TERM", "dumb"),
             ci: on("CI") && !is("CI", "false"),
+            unicode: ["LC_ALL", "LC_CTYPE", "LANG"]
+                .into_iter()
+                .find_map(given)
+                .is_some_and(|locale| {
+                    let locale = locale.to_ascii_lowercase();
+                    locale.contains("utf-8") || locale.contains("utf8")
+                }),
             columns: given("COLUMNS").and_then(|value| value.parse().ok()),
         }
     }

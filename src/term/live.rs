@@ -119,7 +119,8 @@ impl Sink for Live {
             Event::StepStarted(start) if start.items.is_some() => {}
             Event::StepStarted(start) => {
                 self.tick();
-                self.board().start(&start.step, Instant::now());
+                let check = start.check.as_ref();
+                self.board().start(&start.step, check, Instant::now());
             }
             Event::StepRetried(retry) => self.retried(retry),
             Event::StepFinished(end) => self.ended(end),

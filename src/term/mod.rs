@@ -1,6 +1,7 @@
 //! The terminal: colour, width, progress, questions. The only place that prints; it reads no variable itself.
 
 mod board;
+mod canvas;
 mod error;
 mod facts;
 mod live;
@@ -9,6 +10,7 @@ mod prompt;
 mod screen;
 mod terminal;
 
+pub use canvas::{Canvas, Size};
 pub use error::{diagnostics, message};
 pub use facts::{ColourChoice, Facts, Stream, Variables, colour, facts, width};
 pub use live::Live;

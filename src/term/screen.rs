@@ -88,6 +88,11 @@ impl Screen {
         }
     }
 
+    /// What was to be printed while it was still, which is not printed any more then.
+    pub(super) fn take_held(&self) -> String {
+        std::mem::take(&mut self.lock().held)
+    }
+
     /// Keeps everything still until the guard is dropped.
     pub(super) fn still(&self) -> Still {
         let mut inner = self.lock();

@@ -2,6 +2,7 @@
 
 use std::io::{self, StdoutLock};
 
+use super::canvas::Canvas;
 use super::facts::{ColourChoice, Facts, Variables, colour, width};
 use super::live::Live;
 use super::output::Output;
@@ -111,6 +112,27 @@ impl Terminal {
             self.error_width(),
             self.error_colour(),
         )
+    }
+
+    /// Lines on standard output that are drawn again in place; none where nobody would see that.
+    #[must_use]
+    pub fn canvas(&self) -> Option<Canvas> {
+        let Variables { ci, dumb, .. } = self.settings.variables;
+        let watched = self.facts.stdout.terminal && !ci && !dumb;
+        let held = || self.facts.stderr.terminal.then(|| self.screen.clone());
+        watched.then(|| Canvas::new(held()))
+    }
+
+    /// Whether more characters are shown than those of ASCII.
+    #[must_use]
+    pub const fn unicode(&self) -> bool {
+        self.settings.variables.unicode
+    }
+
+    /// Says at once that there is nobody, whoever there is.
+    #[must_use]
+    pub fn prompt_of_nobody(&self) -> TerminalPrompt {
+        TerminalPrompt::new(self.screen.clone(), false)
     }
 
     /// Asks a person, or says at once that there is nobody.

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::Map;
 
-use crate::base::{Status, StepKey, nearest};
+use crate::base::{Status, StepKey, nearest, text};
 use crate::config::{Check, Service};
 use crate::event::{CheckOf, StepFinished};
 use crate::expr::Scope;
@@ -45,6 +45,7 @@ impl Run<'_> {
         stop: StopSignal,
     ) -> Result<Outputs, ActionError> {
         let asked = self.asked(request)?;
+        self.ledger.borrow_mut().runners.insert(step.clone());
         let config = self.engine.config;
         let scope = self.check_scope(frame);
         let frame = Frame {
@@ -68,6 +69,8 @@ impl Run<'_> {
             queue.done(index);
             for known in end.map_or_else(Vec::new, |end| needs.take(index, end)) {
                 told.tell(known, &scope);
+                let far = format!("{} of {}", told.number(), text::count(asked.len(), "check"));
+                self.recorder.progress(step, &far);
             }
         }
         Ok(told.outputs())

@@ -75,6 +75,11 @@ impl<'a, 'run> Told<'a, 'run> {
         }
     }
 
+    /// How many checks are told.
+    pub(super) fn number(&self) -> usize {
+        self.lines.len()
+    }
+
     /// Tells a check of which it is known what its look means.
     pub(super) fn tell(&mut self, known: Known, scope: &Scope) {
         let Known {

@@ -86,6 +86,14 @@ pub(super) struct Fitted {
     pub(super) cut: bool,
 }
 
+impl Fitted {
+    /// How much room the last column had, where anything was cut.
+    pub(super) fn room(&self) -> Option<usize> {
+        let widths = self.widths.as_ref().filter(|_| self.cut)?;
+        widths.last().copied()
+    }
+}
+
 impl Grid {
     /// The table in as many cells as the style has.
     pub(super) fn fitted(&self, style: Style) -> Fitted {

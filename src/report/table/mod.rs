@@ -1,6 +1,7 @@
 //! The format `table`: what a person reads when the run is over. The bad line stands out, the reason is beside it, the
 //! next command and the verdict are last.
 
+mod checks;
 mod closing;
 mod grid;
 mod rows;
@@ -101,16 +102,53 @@ impl Table {
         if self.summary.steps.is_empty() {
             return Vec::new();
         }
-        let shown = fold::shown(&self.summary);
+        let folded = fold::folded(&self.summary, self.style.whole);
         let dry = self.summary.start.as_ref().is_some_and(|start| start.dry);
-        let fitted = steps::table(&shown, dry, self.style);
-        let room = match &fitted.widths {
-            Some(widths) if fitted.cut => widths.last().copied(),
-            Some(_) | None => None,
+        let (mut table, room) = match folded.of_checks {
+            true => checks::table(&folded.lines, dry, self.style),
+            false => steps::table(&folded.lines, dry, self.style),
         };
-        let remarks = steps::remarks(&shown, &self.said, dry, room, self.style);
-        vec![fitted.text, remarks]
+        if let Some(words) = &folded.left_out {
+            let more = if folded.lines.is_empty() {
+                ""
+            } else {
+                "… and "
+            };
+            table.push_str(&remark(&format!("{more}{words}; -v shows all"), self.style));
+        }
+        let remarks = steps::remarks(&folded.lines, &self.said, dry, room, self.style);
+        vec![table, remarks]
     }
+}
+
+/// How a run ended and what that rests on, as lines.
+pub(super) fn verdict_lines(summary: &Summary, style: Style) -> Vec<String> {
+    lines_of(&closing::verdict(summary, style))
+}
+
+/// The findings of a run, as lines.
+pub(super) fn finding_lines(summary: &Summary, style: Style) -> Vec<String> {
+    match summary.findings.is_empty() {
+        true => Vec::new(),
+        false => lines_of(&closing::findings(summary, style)),
+    }
+}
+
+/// All of a run but how it ended, as lines.
+pub(super) fn body_lines(summary: &Summary, style: Style) -> Vec<String> {
+    let table = Table {
+        style,
+        summary: summary.clone(),
+        said: Said::default(),
+        notes: Notes::default(),
+    };
+    let blocks: Vec<String> = table.blocks().collect();
+    let body = blocks.split_last().map_or(&[][..], |(_, body)| body);
+    lines_of(&body.join("\n"))
+}
+
+fn lines_of(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 /// The table that a step shows, under its name.

@@ -8,7 +8,7 @@ use crate::report::fold::Shown;
 use crate::report::said::Said;
 use crate::report::wording::{is_bad, word};
 
-use super::grid::{Cell, Column, Fitted, Grid, Kind};
+use super::grid::{Cell, Column, Grid, Kind};
 use super::rows::NOTHING;
 use super::wrap::wrap;
 
@@ -26,9 +26,11 @@ fn tone(line: &StepLine, dry: bool) -> Tone {
     }
 }
 
-/// The table of steps.
-pub(super) fn table(steps: &[Shown<'_>], dry: bool, style: Style) -> Fitted {
-    grid(steps, dry).fitted(style)
+/// The table of steps, and how much room it has for details; none where all of them are whole.
+pub(super) fn table(steps: &[Shown<'_>], dry: bool, style: Style) -> (String, Option<usize>) {
+    let fitted = grid(steps, dry).fitted(style);
+    let room = fitted.room();
+    (fitted.text, room)
 }
 
 fn grid(steps: &[Shown<'_>], dry: bool) -> Grid {
@@ -48,28 +50,43 @@ fn grid(steps: &[Shown<'_>], dry: bool) -> Grid {
         .iter()
         .map(|step| {
             let line = step.line;
-            let name = one_line(line.step.as_str());
-            let mut row = vec![if is_bad(line) {
-                Cell::toned(name, Tone::Strong)
-            } else {
-                Cell::new(name)
-            }];
+            let inset = if step.inset { "  " } else { "" };
+            let name = format!("{inset}{}", step.name());
+            let mut row = vec![named(name, line)];
             if dry {
                 row.push(effect(line.effect));
             }
-            row.push(Cell::toned(word(line, dry), tone(line, dry)));
+            row.push(status(line, dry));
             if severe {
                 row.push(Cell::new(severity(line).unwrap_or_default()));
             }
-            row.push(line.end.as_ref().and_then(|end| end.took_ms).map_or_else(
-                || Cell::toned(NOTHING, Tone::Faint),
-                |ms| Cell::new(took(ms)),
-            ));
+            row.push(time(line));
             row.push(Cell::new(step.detail()));
             row
         })
         .collect();
     Grid { columns, rows }
+}
+
+/// The name of a line; the eye finds a bad one.
+pub(super) fn named(name: String, line: &StepLine) -> Cell {
+    match is_bad(line) {
+        true => Cell::toned(name, Tone::Strong),
+        false => Cell::new(name),
+    }
+}
+
+/// How a line ended.
+pub(super) fn status(line: &StepLine, dry: bool) -> Cell {
+    Cell::toned(word(line, dry), tone(line, dry))
+}
+
+/// How long a line took.
+pub(super) fn time(line: &StepLine) -> Cell {
+    line.end.as_ref().and_then(|end| end.took_ms).map_or_else(
+        || Cell::toned(NOTHING, Tone::Faint),
+        |ms| Cell::new(took(ms)),
+    )
 }
 
 fn effect(effect: Effect) -> Cell {
@@ -79,7 +96,8 @@ fn effect(effect: Effect) -> Cell {
     }
 }
 
-fn severity(line: &StepLine) -> Option<&'static str> {
+/// How much it matters, where it does.
+pub(super) fn severity(line: &StepLine) -> Option<&'static str> {
     Some(line.end.as_ref()?.severity?.as_str())
 }
 
@@ -109,14 +127,14 @@ pub(super) fn remarks(
             .iter()
             .map_while(|below| below.line.step.as_str().strip_prefix(line.step.as_str()))
             .any(|below| below.starts_with('['));
-        let again = !by_items && (cut || (out_of_sight && is_bad(line)));
+        let again = !by_items && !step.is_runner && (cut || (out_of_sight && is_bad(line)));
         let help = line.end.as_ref().and_then(|end| end.help.as_deref());
         let said = said.of(&line.step);
         if !again && help.is_none() && said.is_empty() {
             continue;
         }
         let room = style.width.saturating_sub(5).max(1);
-        let name = one_line(line.step.as_str());
+        let name = step.name();
         for part in wrap(&name, style.width.saturating_sub(1).max(1)) {
             text.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
         }

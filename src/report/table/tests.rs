@@ -13,7 +13,11 @@ use crate::event::{
 use crate::report::Style;
 
 fn screen(colour: bool, width: usize, events: Vec<Event>) -> String {
-    let mut report = (super::FORMAT.make)(Style { colour, width });
+    let mut report = (super::FORMAT.make)(Style {
+        colour,
+        width,
+        ..Style::default()
+    });
     let mut out = Vec::new();
     crate::report::write(report.as_mut(), &sample::stream(events), &mut out).unwrap();
     String::from_utf8(out).unwrap()
