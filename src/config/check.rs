@@ -187,6 +187,7 @@ fn objective(table: &TableReader<'_>, usual: Objective) -> Objective {
 /// What to do about a step that does not only look; nothing where it does.
 fn may_change(step: &Step) -> Option<&'static str> {
     match step.call.verb.effect {
+        _ if step.effect.is_some_and(Effect::changes) => Some("put it into a runbook"),
         EffectRule::Always(Effect::Read) => None,
         EffectRule::Unless(usual) if step.effect.unwrap_or(usual) == Effect::Read => None,
         EffectRule::Unless(_) => Some("state `effect = \"read\"` beside it if it only looks"),

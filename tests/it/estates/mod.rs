@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::harness::{Output, Project};
+use crate::terminal::Terminal;
 
 pub(crate) use world::{Reply, World};
 
@@ -27,15 +28,18 @@ pub(crate) enum Run {
     Check(&'static str, &'static str),
     /// A runbook with its inputs, by its command: `["perf", "timing"]`.
     Runbook(&'static [&'static str]),
+    /// A runbook that has a person do something: at a terminal, where it is done.
+    Attended(&'static [&'static str]),
 }
 
 /// A row of the table of an estate: a procedure, and one way in which the world is unwell for it.
+#[derive(Clone, Copy)]
 pub(crate) struct Case {
     /// The procedure, by the catalogue: `concierge.health.live`.
     pub(crate) id: &'static str,
     pub(crate) run: Run,
     /// Makes the world unwell.
-    pub(crate) red: fn(&World),
+    pub(crate) red: fn(&Estate),
     /// The status of the check, or of the worst step: `warning`.
     pub(crate) status: &'static str,
     pub(crate) exit: i32,
@@ -45,7 +49,7 @@ pub(crate) struct Case {
 pub(crate) const fn case(
     id: &'static str,
     run: Run,
-    red: fn(&World),
+    red: fn(&Estate),
     status: &'static str,
     exit: i32,
 ) -> Case {
@@ -66,16 +70,14 @@ fn folder(name: &str) -> PathBuf {
 }
 
 impl Estate {
-    /// A copy of this estate. Every service of `services` is played by the world, as the paths below its name. `more` is laid
-    /// over the configuration beside that: lines of `[environment.test]`, `database.main.url = "…"`.
-    pub(crate) fn new(name: &str, services: &[&str], more: &str) -> Self {
+    /// A copy of this estate. The world plays these tables of its configuration: `service.api` has its routes below `/api`.
+    /// `more` is laid over the configuration beside that: lines of `[environment.test]`, `database.main.url = "…"`.
+    pub(crate) fn new(name: &str, played: &[&str], more: &str) -> Self {
         let world = World::new();
         let mut overlay = String::from("\n[environment.test]\n");
-        for service in services {
-            overlay.push_str(&format!(
-                "service.{service}.url = \"{}/{service}\"\n",
-                world.url()
-            ));
+        for table in played {
+            let (_, base) = table.split_once('.').unwrap();
+            overlay.push_str(&format!("{table}.url = \"{}/{base}\"\n", world.url()));
         }
         overlay.push_str(more);
         let project = copy(name, &overlay).variable("OPSBOOK_ENV", "test");
@@ -113,27 +115,22 @@ impl Estate {
     pub(crate) fn holds(&self, cases: &[Case]) {
         self.is_green(cases);
         for case in cases {
-            self.world.well();
-            (case.red)(&self.world);
-            let output = self.run(case.run);
-            let told = match case.run {
-                Run::Check(service, check) => status_of(&output, service, check),
-                Run::Runbook(_) => worst_step(&output),
-            };
+            self.well();
+            (case.red)(self);
+            let (status, code, shown) = self.run(case.run);
             assert_eq!(
-                (told.as_str(), output.code),
+                (status.as_str(), code),
                 (case.status, case.exit),
-                "{} by {:?}\n{}",
+                "{} by {:?}\n{shown}",
                 case.id,
                 case.run,
-                output.shown()
             );
         }
-        self.world.well();
+        self.well();
     }
 
     fn is_green(&self, cases: &[Case]) {
-        self.world.well();
+        self.well();
         let health = self.health(&[]).exits(0);
         let mut runbooks: Vec<Run> = Vec::new();
         for case in cases {
@@ -146,13 +143,13 @@ impl Estate {
                     health.shown()
                 ),
                 run if !runbooks.contains(&run) => runbooks.push(run),
-                Run::Runbook(_) => {}
+                _ => {}
             }
         }
         for run in runbooks {
-            self.world.well();
-            let output = self.run(run);
-            assert_eq!(output.code, 0, "{run:?}\n{}", output.shown());
+            self.well();
+            let (_, code, shown) = self.run(run);
+            assert_eq!(code, 0, "{run:?}\n{shown}");
         }
     }
 }

@@ -45,11 +45,15 @@ pub(super) fn tells(estate: &str, cases: &[Case]) {
     for case in cases {
         let file = match case.run {
             Run::Check(..) => "opsbook.toml".to_owned(),
-            Run::Runbook(words) => format!("runbooks/{}/{}.toml", words[0], words[1]),
+            Run::Runbook(words) | Run::Attended(words) => {
+                format!("runbooks/{}/{}.toml", words[0], words[1])
+            }
         };
         let command = match case.run {
             Run::Check(service, _) => format!("opsbook health {service}"),
-            Run::Runbook(words) => format!("opsbook {} {}", words[0], words[1]),
+            Run::Runbook(words) | Run::Attended(words) => {
+                format!("opsbook {} {}", words[0], words[1])
+            }
         };
         let wanted = Row {
             file: format!("examples/{estate}/{file}"),
@@ -80,7 +84,7 @@ fn names(text: &str, case: &Case) -> bool {
             let says = |line: String| part.lines().any(|known| known == line);
             says(format!("# {}", case.id)) && says(format!("name = {check:?}"))
         }),
-        Run::Runbook(_) => text
+        Run::Runbook(_) | Run::Attended(_) => text
             .lines()
             .any(|line| line.starts_with("tags") && line.contains(&format!("{:?}", case.id))),
     }
