@@ -87,13 +87,17 @@ pub(super) async fn send(request: &Request) -> Result<Response, ActionError> {
 /// Why there is no response.
 pub(super) fn failure(error: &HttpError) -> ActionError {
     let message = one_line(&error.to_string());
-    match error.cause.blame() {
+    let failure = match error.cause.blame() {
         Blame::Target if matches!(error.cause, HttpCause::Timeout { .. }) => {
             ActionError::late(message)
         }
         // What cannot be sent is so by the values in it: the step fails, and nothing is wrong with its runbook.
         Blame::Target | Blame::Request => ActionError::target(message),
         Blame::Own => ActionError::own(message),
+    };
+    match error.remedy() {
+        Some(remedy) => failure.help(remedy),
+        None => failure,
     }
 }
 

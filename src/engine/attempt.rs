@@ -13,6 +13,7 @@ use crate::model::{Call, EffectRule, Expression, Node};
 use crate::plan::{effect_of_call, effect_of_sql};
 
 use super::frame::{Past, Turn};
+use super::judge;
 use super::nested::Nested;
 use super::run::Run;
 use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, Stop};
@@ -96,7 +97,7 @@ impl Run<'_> {
             Err(error) => error.message,
         };
         Err(Failure::Expectation {
-            because,
+            because: judge::explained(because, expect, &outputs),
             outputs: Box::new(outputs),
         })
     }

@@ -94,10 +94,23 @@ pub(super) fn of_outputs(
             }
             Ok(Some(_)) => return ok,
             Err(_) if ok.failed => return ok,
-            Err(error) => return Ending::unknown(error.message, error.help, false),
+            Err(error) => {
+                let because = explained(error.message, threshold, outputs);
+                return Ending::unknown(because, error.help, false);
+            }
         }
     }
     ok
+}
+
+/// Why something does not hold, with the reason where it asks for JSON and what came is none.
+pub(super) fn explained(because: String, asked: &Expression, outputs: &Outputs) -> String {
+    match outputs.values.get("json_error") {
+        Some(Value::String(reason)) if asked.text.contains("json") => {
+            format!("{because}: what came is no JSON ({reason})")
+        }
+        _ => because,
+    }
 }
 
 /// Why a threshold is crossed, if it is.

@@ -2,6 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// What to do next where a name has no address.
+pub const REMEDY: &str =
+    "is the name right, and does this machine's resolver know it (getent hosts NAME)?";
+
+/// What to do next where the resolver does not answer in time.
+pub const SLOW: &str = "this machine's resolver does not answer: look at /etc/resolv.conf and at the way to the servers in it";
+
 /// Why a name has no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DnsError {

@@ -2,6 +2,7 @@
 
 mod blocking;
 pub mod certificate;
+pub mod d1;
 pub mod disk;
 pub mod dns;
 pub mod files;

@@ -15,6 +15,9 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// A message names at most so many addresses.
 const NAMED: usize = 4;
 
+/// What to do next where nobody answers.
+pub const SILENT: &str = "the host is down, or a firewall drops what is sent to this port";
+
 /// Why none of the addresses can be connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectError {
@@ -25,6 +28,26 @@ pub struct ConnectError {
 }
 
 impl std::error::Error for ConnectError {}
+
+impl ConnectError {
+    /// What to do next, where that can be said.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        let all = |word: &str| {
+            let mut reasons = self.failures.iter().map(|(_, reason)| reason);
+            !self.failures.is_empty() && reasons.all(|reason| reason.starts_with(word))
+        };
+        if self.own {
+            Some("this machine is short of open files or memory: look at `ulimit -n`")
+        } else if all("connection refused") {
+            Some("is the service running, and does it listen on this address and port?")
+        } else if all("no route") {
+            Some("this machine has no way there: look at its routes, its VPN and the firewall")
+        } else {
+            None
+        }
+    }
+}
 
 impl std::fmt::Display for ConnectError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod d1_api;
 mod harness;
 mod http_server;
 mod postgres_cluster;
@@ -20,6 +21,7 @@ mod children;
 mod cli;
 mod consumers;
 mod corpus;
+mod d1;
 mod dependencies;
 mod docs;
 mod dry_run;

@@ -218,11 +218,6 @@ impl Cluster {
             .unwrap();
         assert!(output.success(), "pg_ctl {arguments:?}: {output}");
     }
-
-    /// What the server wrote down.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap()
-    }
 }
 
 /// A port that nobody listens on.

@@ -78,6 +78,80 @@ fn an_answer_that_is_no_http_is_critical() {
 }
 
 #[test]
+fn an_answer_that_is_no_json_says_so() {
+    let page = || {
+        let answer =
+            b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>";
+        HttpServer::answering(Answer::Bytes(answer.to_vec()))
+    };
+    ask(&page(), "expect = \"json.status == 'healthy'\"")
+        .exits(2)
+        .step("ask", "CRITICAL")
+        .prints("what came is no JSON");
+    ask(&page(), "warn = \"json.pending > 100\"")
+        .exits(3)
+        .prints("what came is no JSON");
+    let empty = HttpServer::answering(Answer::Json(200, ""));
+    ask(&empty, "expect = \"json.status == 'healthy'\"")
+        .exits(2)
+        .prints("the body is empty");
+}
+
+#[test]
+fn a_line_of_json_of_a_mebibyte_is_read_whole() {
+    let body = format!("{{\"text\": \"{}\"}}", "x".repeat(1 << 20));
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let server = HttpServer::answering(Answer::Bytes((head + &body).into_bytes()));
+    ask(&server, "expect = \"json.text | length == 1048576\"")
+        .exits(0)
+        .step("ask", "ok");
+}
+
+/// `{"text": "xxx…"}`, one kibibyte, as gzip packs it.
+const PACKED: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab, 0x56, 0x2a, 0x49, 0xad, 0x28,
+    0x51, 0xb2, 0x52, 0x50, 0xaa, 0x18, 0x05, 0xa3, 0x60, 0x14, 0x0c, 0x7b, 0xa0, 0x54, 0x0b, 0x00,
+    0xfe, 0x02, 0x59, 0xd9, 0xf4, 0x03, 0x00, 0x00,
+];
+
+#[test]
+fn whether_an_answer_was_compressed_can_be_asked() {
+    let mut answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        PACKED.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(PACKED);
+    let compressed =
+        "expect = \"headers['content-encoding'] == 'gzip'\"\nwarn = \"transferred > size / 4\"";
+    let server = HttpServer::answering(Answer::Bytes(answer));
+    ask(&server, compressed).exits(0).step("ask", "ok");
+    let request = server.next_request();
+    assert!(request.header("accept-encoding").unwrap().contains("gzip"));
+    let plain = HttpServer::answering(Answer::Json(200, "{}"));
+    ask(&plain, compressed).exits(2).step("ask", "CRITICAL");
+}
+
+#[test]
+fn what_to_do_next_follows_the_reason() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    Project::new()
+        .runbook(
+            "t/x",
+            &format!("[[step]]\nname = \"ask\"\nhttp.get = \"http://{address}/\"\n"),
+        )
+        .run(&["t", "x"])
+        .exits(2)
+        .prints("connection refused by")
+        .prints("→ is the service running, and does it listen on this address and port?");
+}
+
+#[test]
 fn a_server_that_never_answers_is_critical_when_its_time_is_over() {
     let server = HttpServer::answering(Answer::Never);
     Project::bare()
@@ -152,15 +226,19 @@ http.json = { text = "{{ input.text }}", count = "{{ 2 + 1 }}" }
     );
 }
 
-/// An authority, and a server whose certificate it signed; `until` is the last year in which that is valid.
+/// An authority, and a server whose certificate it signed; `until` is the year in which that expires.
 fn tls_server(until: i32) -> (String, HttpServer) {
+    tls_server_until(until, 1, 1)
+}
+
+fn tls_server_until(year: i32, month: u8, day: u8) -> (String, HttpServer) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    params.not_after = rcgen::date_time_ymd(year, month, day);
     let certificate = params.signed_by(&key, &authority).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -196,6 +274,31 @@ fn an_expired_certificate_is_critical_and_said_to_be_expired() {
         .exits(2)
         .step("ask", "CRITICAL")
         .prints("expired");
+}
+
+#[test]
+fn the_days_until_a_certificate_expires_are_a_threshold() {
+    use chrono::Datelike as _;
+    let checked = |days: i64, look: &str| {
+        let end = chrono::Utc::now().date_naive() + chrono::TimeDelta::days(days);
+        let (month, day) = (end.month(), end.day());
+        let (authority, server) = tls_server_until(
+            end.year(),
+            u8::try_from(month).unwrap(),
+            u8::try_from(day).unwrap(),
+        );
+        let target = server.url().replace("https://", "");
+        let project = Project::bare().file("authority.pem", &authority).runbook(
+            "t/x",
+            &format!("[[step]]\nname = \"look\"\nprobe.tls = \"{target}\"\nprobe.ca = \"authority.pem\"\n{look}\n"),
+        );
+        project.run(&["t", "x"])
+    };
+    let look = "warn = \"expires_in < 30\"\ncritical = \"expires_in < 7\"";
+    checked(60, look).exits(0).step("look", "ok");
+    checked(20, look).exits(1).step("look", "WARNING");
+    checked(5, look).exits(2).step("look", "CRITICAL");
+    checked(60, "warn = \"chain_expires_in < 30 or revoked\"").exits(0);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
+mod d1;
 mod postgres;
 mod sqlite;
 pub(super) mod system;

@@ -16,6 +16,7 @@ use crate::platform::rows::{Changed, Rows};
 use crate::base::Effect;
 use crate::sql::{self, Dialect};
 
+use super::d1::D1System;
 use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
 
@@ -148,19 +149,17 @@ pub(in crate::action) fn open(
             let system = PostgresSystem::new(database, url, password, context)?;
             Ok(Box::new(system))
         }
-        DatabaseKind::D1 { .. } => Err(unknown(database, "wrangler d1 execute")),
+        DatabaseKind::D1 {
+            name,
+            id,
+            account,
+            token,
+        } => {
+            let login = (account.as_ref(), token.as_ref());
+            let system = D1System::new(database, (name, id.as_deref()), login, context)?;
+            Ok(Box::new(system))
+        }
     }
-}
-
-fn unknown(database: &Database, tool: &str) -> ActionError {
-    let kind = database.kind.as_str();
-    ActionError::own(format!(
-        "the database {} is of kind {kind}, and this version of opsbook talks to sqlite only",
-        database.name
-    ))
-    .help(format!(
-        "use `command.run` with {tool}, or a later version of opsbook"
-    ))
 }
 
 /// Refuses to change a database of a kind that is only read.

@@ -111,7 +111,11 @@ async fn tells_all_that_the_description_promises() {
     assert_eq!(values["json_error"], Value::Null);
     assert_eq!(values["headers"]["set-cookie"], "a, b");
     assert_eq!(values["server_timing"], json!({"db": 4.5}));
-    assert_eq!(values["size"], 21);
+    assert_eq!(
+        (&values["size"], &values["transferred"]),
+        (&json!(21), &json!(21))
+    );
+    assert_eq!(values["skew_ms"], Value::Null);
     assert_eq!(values["tls"], Value::Null);
     assert!(values["ms"].as_f64().unwrap() >= values["timing"]["wait"].as_f64().unwrap());
 }
@@ -310,6 +314,7 @@ async fn keeps_the_limits_of_size_and_redirects() {
         error.message,
         "the body is over the limit of 99 B: 100 B are to come"
     );
+    assert!(error.help.unwrap().contains("`http.body_limit`"));
 }
 
 #[tokio::test]
@@ -348,6 +353,7 @@ async fn tells_the_certificate_even_of_a_refused_connection() {
     let url = server.secure_url("/");
     let error = get(&World::new(), &url, Vec::new()).await.unwrap_err();
     assert!(error.message.contains("unknown issuer"), "{error}");
+    assert!(error.help.unwrap().contains("fullchain.pem"));
     assert_eq!(error.outputs.values["tls"]["names"], json!(["localhost"]));
 
     let ca = vec![("ca", Argument::Path(authority.file()))];

@@ -146,9 +146,14 @@ fn written_out<'a>(query: &'a QueryText, apart: &str) -> Result<&'a str, ActionE
     )
 }
 
-/// Says where to look when the source does not know who asks.
+/// Says where to look when the source does not know who asks, or is not where it was asked.
 fn refused(error: ActionError, response: &Response, source: &Source) -> ActionError {
     match response.status {
+        // What is sent is lost on the way: a client asks with GET again.
+        _ if !response.redirects.is_empty() => error.help(format!(
+            "it answered after a redirect: set `url` in [metrics.{}] of opsbook.toml to where that leads",
+            source.name
+        )),
         401 | 403 if error.help.is_none() => error.help(format!(
             "look at `auth` in [metrics.{}] of opsbook.toml",
             source.name

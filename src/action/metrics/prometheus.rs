@@ -142,10 +142,16 @@ fn matrix(result: &Value) -> Option<Answer> {
     let mut answer = Answer::default();
     let (mut most, mut odd) = (0, 0);
     for series in result.as_array()? {
-        let samples = match (&series["values"], &series["histograms"]) {
-            (Value::Array(samples), _) | (_, Value::Array(samples)) => samples,
-            _ => return None,
-        };
+        // A series that became a native histogram on the way has both.
+        let mut samples: Vec<&Value> = ["values", "histograms"]
+            .into_iter()
+            .filter_map(|key| series[key].as_array())
+            .flatten()
+            .collect();
+        if samples.is_empty() {
+            return None;
+        }
+        samples.sort_by(|one, other| at(one).total_cmp(&at(other)));
         let mut points = Vec::with_capacity(samples.len());
         for sample in samples {
             let value = sample.get(1)?;
@@ -189,6 +195,11 @@ fn matrix(result: &Value) -> Option<Answer> {
             .push_str(&format!(", {odd} of them no number"));
     }
     Some(answer)
+}
+
+/// When a sample was taken, in seconds since 1970.
+fn at(sample: &Value) -> f64 {
+    sample[0].as_f64().unwrap_or_default()
 }
 
 /// A scalar, or a text.

@@ -135,6 +135,30 @@ async fn a_range_tells_its_least_greatest_average_and_last() {
 }
 
 #[tokio::test]
+async fn a_native_histogram_is_a_point_and_no_number() {
+    let outputs = prometheus(
+        "200 OK",
+        r#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{},"values":[[1,"4"],[3,"2"]],"histograms":[[2,{"count":"2","sum":"3"}]]}
+        ]}}"#,
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        outputs.values["points"],
+        json!([[[1, 4], [2, {"count": "2", "sum": "3"}], [3, 2]]])
+    );
+    assert_eq!(
+        outputs.values["rows"],
+        json!([{"min": 2, "max": 4, "avg": 3, "last": 2, "count": 3}])
+    );
+    assert_eq!(
+        outputs.detail,
+        "last 2, avg 3, 2 to 4, 3 points, 1 of them no number"
+    );
+}
+
+#[tokio::test]
 async fn no_data_has_no_value() {
     for kind in ["vector", "matrix"] {
         let body =
@@ -197,6 +221,19 @@ async fn an_error_of_prometheus_says_whose_it_is() {
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains(words), "{error}");
     }
+    let server = serve(|request| {
+        let bytes = if request.starts_with("POST /api") {
+            response("301 Moved Permanently", "location: /elsewhere\r\n", b"")
+        } else {
+            let body = br#"{"status":"error","errorType":"bad_data","error":"no query"}"#;
+            response("400 Bad Request", "", body)
+        };
+        (bytes, Then::Close)
+    })
+    .await;
+    let moved = estate(&server.url(""), MetricsKind::Prometheus);
+    let error = ask(&moved, "up", Vec::new()).await.unwrap_err();
+    assert!(error.help.unwrap().contains("after a redirect: set `url`"));
     let error = prometheus("401 Unauthorized", "no").await.unwrap_err();
     assert!(error.help.unwrap().contains("`auth` in [metrics.main]"));
 }

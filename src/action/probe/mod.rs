@@ -70,11 +70,16 @@ async fn in_time(
         .await
         .unwrap_or_else(|_| {
             let limit = Duration::from_millis(left.as_micros().div_ceil(1000) as u64);
-            Err(ActionError::target(format!(
+            let late = ActionError::target(format!(
                 "no answer within {} from {}",
                 Span(limit),
                 target(invocation)
-            )))
+            ));
+            Err(match invocation.verb.name {
+                "tcp" => late.help(tcp::SILENT),
+                "dns" => late.help(dns::SLOW),
+                _ => late,
+            })
         })
 }
 
@@ -99,7 +104,7 @@ async fn probe_tcp(invocation: &Invocation) -> Result<Outputs, ActionError> {
 async fn probe_dns(invocation: &Invocation) -> Result<Outputs, ActionError> {
     let found = dns::lookup(invocation.object_text())
         .await
-        .map_err(|error| ActionError::target(error.to_string()))?;
+        .map_err(|error| ActionError::target(error.to_string()).help(dns::REMEDY))?;
     let mut found: Vec<_> = found.iter().map(ToString::to_string).collect();
     found.sort_unstable();
     Ok(Outputs::new(found.join(", "))
@@ -172,23 +177,26 @@ async fn reach(target: &str) -> Result<Reached, ActionError> {
     let started = Instant::now();
     let addresses: Vec<_> = dns::lookup(host)
         .await
-        .map_err(|error| ActionError::target(error.to_string()))?
+        .map_err(|error| ActionError::target(error.to_string()).help(dns::REMEDY))?
         .into_iter()
         .map(|address| SocketAddr::new(address, port))
         .collect();
     let dns = started.elapsed();
-    let refused = |message: String| ActionError::target(message);
     let stream = tcp::connect(&addresses).await.map_err(|error| {
-        if error.own {
+        let failure = if error.own {
             ActionError::own(error.to_string())
         } else {
-            refused(error.to_string())
+            ActionError::target(error.to_string())
+        };
+        match error.remedy() {
+            Some(remedy) => failure.help(remedy),
+            None => failure,
         }
     })?;
     let connect = started.elapsed() - dns;
     let address = stream
         .peer_addr()
-        .map_err(|error| refused(format!("{} by {target}", tcp::reason(&error))))?;
+        .map_err(|error| ActionError::target(format!("{} by {target}", tcp::reason(&error))))?;
     Ok(Reached {
         stream,
         host: host.to_owned(),

@@ -30,6 +30,7 @@ async fn connects_or_says_why_not() {
     assert_eq!(error.kind, ErrorKind::Target);
     assert_eq!(error.message, format!("connection refused by {closed}"));
     assert!(error.outputs.values["ms"].as_f64().unwrap() > 0.0);
+    assert!(error.help.unwrap().contains("is the service running"));
 
     let error = probe("tcp", "db.example.com").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Target);

@@ -131,11 +131,7 @@ impl Context {
 
     /// The value as it stands in the query.
     fn value(&mut self, value: &Value) -> Result<String, Fault> {
-        if is_secret(value) {
-            return Err(Fault::new("a secret cannot be part of a query").help(
-                "who is asked logs what is asked; a token belongs to `auth` in [metrics.*]",
-            ));
-        }
+        refuse_secret(value)?;
         let text = match self.region {
             Region::Code => return self.in_code(value),
             Region::Comment => {
@@ -220,6 +216,14 @@ fn written(span: Span) -> String {
     )
 }
 
+fn refuse_secret(value: &Value) -> Result<(), Fault> {
+    if is_secret(value) {
+        return Err(Fault::new("a secret cannot be part of a query")
+            .help("who is asked logs what is asked; a token belongs to `auth` in [metrics.*]"));
+    }
+    Ok(())
+}
+
 /// The pattern that matches this text and nothing else; of a list, any of its texts.
 fn literal(value: &Value) -> Result<String, Fault> {
     if !is_compound(value) || value.kind() == ValueKind::Map {
@@ -234,7 +238,10 @@ fn literal(value: &Value) -> Result<String, Fault> {
     }
     let texts = items
         .iter()
-        .map(|item| single(item).map(|text| quoted_pattern(&text)))
+        .map(|item| {
+            refuse_secret(item)?;
+            single(item).map(|text| quoted_pattern(&text))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(format!("(?:{})", texts.join("|")))
 }
@@ -361,6 +368,7 @@ mod tests {
             ("up{a=\"{{ list }}\"}", "list", "a list"),
             ("up{a=\"{{ nothing }}\"}", "nothing", "null"),
             ("up{a=\"{{ token }}\"}", "token", "a secret"),
+            ("up{a=~\"{{ [token] }}\"}", "[token]", "a secret"),
         ] {
             refused(text, Kind::Query, &scope, words, part);
         }

@@ -51,6 +51,7 @@ pub(super) async fn unpack(
     if packed.is_empty() {
         return Ok(packed);
     }
+    let sent = packed.len() as u64;
     let named = headers
         .get(CONTENT_ENCODING)
         .and_then(|value| value.to_str().ok())
@@ -59,13 +60,21 @@ pub(super) async fn unpack(
         Some("gzip" | "x-gzip") => {
             let mut decoder = GzipDecoder::new(packed.as_slice());
             decoder.multiple_members(true);
-            inflate(decoder, "gzip", limit).await
+            inflate(decoder, "gzip", sent, limit).await
         }
         // "deflate" is the zlib format (RFC 9110, section 8.4.1.2); some servers leave its two bytes of header out.
         Some("deflate") if is_zlib(&packed) => {
-            inflate(ZlibDecoder::new(packed.as_slice()), "deflate", limit).await
+            inflate(ZlibDecoder::new(packed.as_slice()), "deflate", sent, limit).await
         }
-        Some("deflate") => inflate(DeflateDecoder::new(packed.as_slice()), "deflate", limit).await,
+        Some("deflate") => {
+            inflate(
+                DeflateDecoder::new(packed.as_slice()),
+                "deflate",
+                sent,
+                limit,
+            )
+            .await
+        }
         _ => Ok(packed),
     }
 }
@@ -83,6 +92,7 @@ fn is_zlib(packed: &[u8]) -> bool {
 async fn inflate(
     mut decoder: impl AsyncRead + Unpin,
     encoding: &'static str,
+    sent: u64,
     limit: u64,
 ) -> Result<Vec<u8>, HttpCause> {
     let mut unpacked = Vec::new();
@@ -98,9 +108,12 @@ async fn inflate(
         if count == 0 {
             return Ok(unpacked);
         }
-        let size = (unpacked.len() + count) as u64;
-        if size > limit {
-            return Err(too_large(limit, size, false));
+        if (unpacked.len() + count) as u64 > limit {
+            return Err(HttpCause::Bomb {
+                limit: Size(limit),
+                packed: Size(sent),
+                encoding,
+            });
         }
         unpacked.extend_from_slice(&piece[..count]);
         // The bytes are all here, so nothing else would ever let other steps and the timeout have their turn.

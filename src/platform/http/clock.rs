@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{AGE, DATE};
 use http::{HeaderMap, Method};
 use hyper::body::Bytes;
+use tokio::time::Instant;
 
 use super::super::tls::{TlsError, TlsProblem, Trust};
 use super::Request;
@@ -40,14 +41,25 @@ pub(super) fn skew(
 
 /// Says so where a certificate is not valid by this machine's clock and valid by the server's: the server is asked for its time,
 /// without anything that the request holds, for nobody knows yet who answers.
-pub(super) async fn doubt(error: TlsError, hop: &Hop, request: &Request) -> TlsError {
+pub(super) async fn doubt(
+    error: TlsError,
+    hop: &Hop,
+    request: &Request,
+    trace: &Trace,
+) -> TlsError {
     let (TlsProblem::Expired { .. } | TlsProblem::NotYetValid { .. }, Some(facts)) =
         (&error.problem, &error.certificate)
     else {
         return error;
     };
+    let left = match request.deadline {
+        Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+        None => request.timeout.saturating_sub(trace.elapsed()),
+    };
+    // What is known already must be told in time, whether or not this question is answered.
+    let patience = PATIENCE.min(left / 2);
     let asking = Box::pin(ask(hop, request));
-    let Ok(Some(skew)) = tokio::time::timeout(PATIENCE, asking).await else {
+    let Ok(Some(skew)) = tokio::time::timeout(patience, asking).await else {
         return error;
     };
     let own = Utc::now();

@@ -147,6 +147,16 @@ pub enum HttpCause {
         /// Whether that is the size that the head of the response promises.
         promised: bool,
     },
+    /// The body is larger than what is taken once it is unpacked.
+    #[error("the body is over the limit of {limit}: {packed} of {encoding} unpack to more")]
+    Bomb {
+        /// What is taken.
+        limit: Size,
+        /// What was sent.
+        packed: Size,
+        /// `gzip` or `deflate`.
+        encoding: &'static str,
+    },
     /// The body cannot be unpacked.
     #[error("the {encoding} body cannot be unpacked: {reason}")]
     Encoding {
@@ -207,11 +217,7 @@ const TOO_LARGE: &str = "message head is too large";
 pub(super) fn no_response(error: &hyper::Error, target: &str) -> HttpCause {
     let target = target.to_owned();
     if error.is_parse() && error.to_string() == TOO_LARGE {
-        HttpCause::HeadTooLarge {
-            target,
-            headers: super::exchange::MOST_HEADERS,
-            size: Size(super::exchange::LARGEST_HEAD as u64),
-        }
+        head_too_large(&target)
     } else if error.is_parse() {
         HttpCause::Malformed {
             target,
@@ -227,6 +233,15 @@ pub(super) fn no_response(error: &hyper::Error, target: &str) -> HttpCause {
             target,
             reason: how(error),
         }
+    }
+}
+
+/// Says that a server sends too many headers or too large ones.
+pub(super) fn head_too_large(target: &str) -> HttpCause {
+    HttpCause::HeadTooLarge {
+        target: target.to_owned(),
+        headers: super::exchange::MOST_HEADERS,
+        size: Size(super::exchange::LARGEST_HEAD as u64),
     }
 }
 

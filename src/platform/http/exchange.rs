@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::super::dns::Names;
 use super::super::{tcp, tls};
-use super::error::no_response;
+use super::error::{head_too_large, no_response};
 use super::head::{Hop, Server, uri};
 use super::proxy::Proxy;
 use super::trace::Trace;
@@ -66,7 +66,7 @@ pub(super) async fn exchange(
     let connected = tls::connect(stream, &server.host, &request.trust, &["h2", "http/1.1"]).await;
     let (stream, facts) = match connected {
         Ok(connected) => connected,
-        Err(error) => return Err(clock::doubt(error, hop, request).await.into()),
+        Err(error) => return Err(clock::doubt(error, hop, request, trace).await.into()),
     };
     trace.enter(Phase::Wait);
     let answer = if facts.application.as_deref() == Some("h2") {
@@ -216,6 +216,10 @@ async fn take(
     trace: &mut Trace,
 ) -> Result<Answer, HttpCause> {
     let response = sent.map_err(|error| no_response(&error, &trace.target))?;
+    // In HTTP/2 only the size is held to a limit below.
+    if response.headers().len() > MOST_HEADERS {
+        return Err(head_too_large(&trace.target));
+    }
     let skew = clock::skew(response.headers(), trace.asked, Utc::now());
     trace.enter(Phase::Receive);
     let (head, incoming) = response.into_parts();

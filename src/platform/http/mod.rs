@@ -11,6 +11,7 @@ mod message;
 mod no_proxy;
 mod proxy;
 mod redirect;
+mod remedy;
 mod server_timing;
 #[cfg(test)]
 pub(crate) mod testing;

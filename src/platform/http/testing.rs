@@ -242,6 +242,11 @@ pub(crate) async fn tunnel_to(server: SocketAddr) -> Server {
 
 /// A server that speaks HTTP/2 and answers every request with `body`; it tells the URLs that were asked for.
 pub(crate) async fn serve_2(identity: Identity, body: &'static str) -> Server {
+    serve_2_with(identity, body, 0).await
+}
+
+/// The same with so many headers more.
+pub(crate) async fn serve_2_with(identity: Identity, body: &'static str, headers: u32) -> Server {
     let acceptor = identity.acceptor(&[b"h2"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server {
@@ -257,12 +262,15 @@ pub(crate) async fn serve_2(identity: Identity, body: &'static str) -> Server {
             let mut connection = h2::server::handshake(stream).await.unwrap();
             while let Some(Ok((request, mut respond))) = connection.accept().await {
                 seen.lock().unwrap().push(request.uri().to_string());
-                let head = http::Response::builder()
-                    .header("server-timing", "db;dur=4.5")
-                    .body(())
-                    .unwrap();
+                let mut head = http::Response::new(());
+                let timing = http::HeaderValue::from_static("db;dur=4.5");
+                head.headers_mut().insert("server-timing", timing.clone());
+                for number in 0..headers {
+                    let name = format!("x-{number}").parse::<http::HeaderName>().unwrap();
+                    head.headers_mut().insert(name, timing.clone());
+                }
                 let mut stream = respond.send_response(head, false).unwrap();
-                stream.send_data(body.into(), true).unwrap();
+                let _ = stream.send_data(body.into(), true);
             }
         }
     });

@@ -7,11 +7,13 @@ use std::time::Duration;
 use async_compression::tokio::write::{DeflateEncoder, GzipEncoder, ZlibEncoder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::base::Size;
+
 use super::super::dns::Names;
 use super::super::tls::{TlsProblem, Trust};
 use super::testing::{
     Authority, BlackHole, Identity, Server, Then, closed, read_request, response, serve, serve_2,
-    serve_on, serve_tls, tunnel_to,
+    serve_2_with, serve_on, serve_tls, tunnel_to,
 };
 use super::{HttpCause, HttpError, Phase, Proxies, Request, Response, send};
 
@@ -322,10 +324,12 @@ async fn a_bomb_and_broken_packing_are_errors() {
         .await
         .url("/"));
     request.body_limit = 4096;
-    let error = fail(&request).await;
-    assert!(
-        matches!(error.cause, HttpCause::BodyTooLarge { .. }),
-        "{error}"
+    assert_eq!(
+        fail(&request).await.to_string(),
+        format!(
+            "the body is over the limit of 4.0 KiB: {} of gzip unpack to more",
+            Size(bomb.len() as u64)
+        )
     );
 
     let broken = response("200 OK", head, &bomb[..bomb.len() / 2]);
@@ -541,6 +545,22 @@ async fn speaks_http_2_where_the_server_does() {
     );
 }
 
+#[tokio::test]
+async fn a_head_in_http_2_has_the_same_limit() {
+    let authority = Authority::new();
+    let server = serve_2_with(authority.identity("localhost"), "", 1_000).await;
+    let mut request = get(&server.secure_url("/"));
+    request.trust = Trust::Also(authority.file());
+    let error = fail(&request).await;
+    assert!(
+        matches!(error.cause, HttpCause::HeadTooLarge { .. }),
+        "{error}"
+    );
+    let server = serve_2_with(authority.identity("localhost"), "", 10_000).await;
+    request.url = server.secure_url("/");
+    assert_eq!(fail(&request).await.phase, Phase::Wait);
+}
+
 /// What is wrong with a server's certificate when only `authority` is trusted beside the system's.
 async fn problem(authority: &Authority, identity: Identity) -> (HttpError, TlsProblem) {
     let server = serve_tls(identity, |_| (response("200 OK", "", b""), Then::Close)).await;
@@ -632,6 +652,15 @@ async fn clocks_that_differ_are_named_where_a_certificate_makes_one_doubt_them()
             "the certificate of localhost expired on 2024-03-01"
         );
     }
+    // What is known is told in time, though the question about the clock is not answered.
+    let silent = serve_tls(authority.expired(), |_| (Vec::new(), Then::Hang)).await;
+    request.url = silent.secure_url("/");
+    request.timeout = Duration::from_millis(500);
+    let told = fail(&request).await;
+    assert!(matches!(told.cause, HttpCause::Tls(_)), "{told}");
+    assert_eq!(silent.seen().len(), 1);
+    request.timeout = Request::TIMEOUT;
+
     let early = authority.between((2039, 1, 1), (2040, 1, 1));
     request.url = at_another_time(early, "").await.secure_url("/");
     assert!(

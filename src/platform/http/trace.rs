@@ -95,6 +95,11 @@ impl Trace {
         self.entered = now;
     }
 
+    /// How long ago it began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The times so far.
     pub(super) fn timing(&mut self) -> Timing {
         self.enter(self.phase);

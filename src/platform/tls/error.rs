@@ -144,9 +144,9 @@ impl TlsProblem {
     #[must_use]
     pub const fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Expired { .. } => Some(
-                "renew it, and look why nobody did: a renewal that runs must also be loaded by the server",
-            ),
+            Self::Expired { .. } => {
+                Some("renew it; where it was renewed, let the server load the new one")
+            }
             Self::NotYetValid { .. } => {
                 Some("set the clock right, or wait until the certificate is valid")
             }
@@ -156,19 +156,19 @@ impl TlsProblem {
             Self::WrongName { .. } => Some(
                 "ask for one of these names, or let the server have a certificate that names this one",
             ),
-            Self::SelfSigned { .. } => {
-                Some("where that is meant, name the certificate's file with `ca`")
-            }
+            Self::SelfSigned { .. } => Some(
+                "let an authority sign it; an authority of one's own, whose file `ca` names, will do",
+            ),
             Self::UnknownIssuer { .. } => Some(
                 "where that issuer is to be trusted, name the file of its certificate with `ca`; else find out who answers there",
             ),
             Self::IncompleteChain { .. } => Some(
                 "let the server send its whole chain (fullchain.pem); where that issuer is one's own authority, name its file with `ca`",
             ),
-            Self::Invalid { .. }
-            | Self::Handshake { .. }
-            | Self::Name { .. }
-            | Self::Authorities { .. } => None,
+            Self::Handshake { .. } => {
+                Some("is it the right port, and does it speak TLS without anything before it?")
+            }
+            Self::Invalid { .. } | Self::Name { .. } | Self::Authorities { .. } => None,
         }
     }
 }
