@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::d1_api::{TOKEN, refusal};
+
 use super::Run::{Attended, Check, Runbook};
 use super::{Case, Estate, Reply, Run, case, covers, outputs, page};
 
@@ -54,7 +56,6 @@ const RULE: &str = "POST /sentry/api/0/projects/concierge/worker/alert-rule-test
 const ANALYTICS: &str = "POST /cloudflare";
 const PAGER: &str = "POST /pagerduty/v2/enqueue";
 const SLACK: &str = "POST /slack/services/hunter2/hook";
-const USERS: &str = "POST /client/v4/accounts/00000000000000000000000000000000/d1/database/00000000-0000-0000-0000-000000000000/raw";
 
 const SERVER_TIMING: Run = Runbook(&["perf", "server-timing"]);
 const BENCHMARK: Run = Runbook(&["perf", "benchmark"]);
@@ -105,7 +106,7 @@ const HEALTH_CASES: &[Case] = &[
     down(
         "concierge.health.db",
         Check("database", "users"),
-        |estate| estate.world.fails(USERS),
+        |estate| estate.d1_answers(refusal("503 Service Unavailable", 7500, "overloaded")),
     ),
     down("concierge.health.queue", Check("api", "queue"), |estate| {
         estate.world.has(QUEUE, "/queueHealth", json!("stuck"));
@@ -395,15 +396,13 @@ fn estate() -> Estate {
         ],
         "",
     );
-    let world = estate.world.url();
     let estate = estate
         .variable("MONITOR_TOKEN", "hunter2-monitor")
         .variable("SENTRY_TOKEN", "hunter2-sentry")
-        .variable("CLOUDFLARE_API_TOKEN", "hunter2-cloudflare")
-        .variable("CLOUDFLARE_API_BASE_URL", format!("{world}/client/v4"))
         .variable("PAGERDUTY_ROUTING_KEY", "hunter2-pagerduty")
         .variable("SLACK_WEBHOOK_PATH", "services/hunter2/hook")
-        .program("pnpm", PNPM);
+        .program("pnpm", PNPM)
+        .d1("CREATE TABLE users (id TEXT); INSERT INTO users VALUES ('u1'), ('u2');");
     play_application(&estate);
     play_vendors(&estate);
     estate
@@ -491,7 +490,7 @@ fn play_vendors(estate: &Estate) {
     let world = &estate.world;
     let sentry = |body: Value| Reply::json(body).asks("authorization", "Bearer hunter2-sentry");
     let cloudflare =
-        |body: Value| Reply::json(body).asks("authorization", "Bearer hunter2-cloudflare");
+        |body: Value| Reply::json(body).asks("authorization", &format!("Bearer {TOKEN}"));
     world.route(
         FAILURE_RATE,
         sentry(json!({"data": [{"failure_rate()": 0.0005}], "meta": {"fields": {}}})),
@@ -511,12 +510,6 @@ fn play_vendors(estate: &Estate) {
             "failed": [{"count": 10}],
             "httpRequestsAdaptiveGroups": [{"count": 9_000, "dimensions": {"clientCountryName": "DE"}}],
         }]}}, "errors": null})),
-    );
-    world.route(
-        USERS,
-        cloudflare(json!({"success": true, "errors": [], "messages": [], "result": [
-            {"success": true, "results": {"columns": ["user_count"], "rows": [[42]]}, "meta": {}},
-        ]})),
     );
     world.route(PAGER, Reply::of(202, "{}"));
     world.route(

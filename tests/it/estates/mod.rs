@@ -2,7 +2,9 @@
 //! Here is what they share: the copy of an estate, the table of its procedures, and that the page of them tells the truth.
 
 mod concierge;
+mod manuscripts;
 mod page;
+mod wellness;
 mod world;
 
 use std::collections::BTreeSet;
@@ -10,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::d1_api::{self, D1Api};
 use crate::harness::{Output, Project};
+use crate::http_server::Answer;
 use crate::terminal::Terminal;
 
 pub(crate) use world::{Reply, World};
@@ -19,6 +23,7 @@ pub(crate) use world::{Reply, World};
 pub(crate) struct Estate {
     project: Project,
     pub(crate) world: World,
+    d1: Option<D1Api>,
 }
 
 /// What a person or a scheduler starts for a procedure.
@@ -81,7 +86,11 @@ impl Estate {
         }
         overlay.push_str(more);
         let project = copy(name, &overlay).variable("OPSBOOK_ENV", "test");
-        Self { project, world }
+        Self {
+            project,
+            world,
+            d1: None,
+        }
     }
 
     /// Sets an environment variable for every run.
@@ -90,19 +99,84 @@ impl Estate {
         self
     }
 
-    /// The project that it is.
-    pub(crate) fn project(&self) -> &Project {
-        &self.project
+    /// Writes a file of the project.
+    pub(crate) fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.project = self.project.file(path, content);
+        self
     }
 
-    /// Runs what a procedure is run with; of a check, all checks of its service by this look alone.
-    pub(crate) fn run(&self, run: Run) -> Output {
-        match run {
+    /// Puts a stand-in for a program on the PATH: this script.
+    pub(crate) fn program(self, name: &str, script: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Self { project, world, d1 } = self;
+        let project = project.file(&format!("bin/{name}"), script);
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(project.path("bin").join(name), executable).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", project.path("bin").display());
+        Self { project, world, d1 }.variable("PATH", path)
+    }
+
+    /// Makes the estate's `database.main` a D1 database with what this SQL makes.
+    pub(crate) fn d1(mut self, setup: &str) -> Self {
+        let api = D1Api::with(setup);
+        let place = format!(
+            "database.main.account = {:?}\ndatabase.main.id = {:?}\n",
+            d1_api::ACCOUNT,
+            d1_api::ID
+        );
+        let configuration = self.project.read("opsbook.toml") + &place;
+        self.project = self.project.config(&configuration);
+        let url = api.url();
+        self.d1 = Some(api);
+        self.variable("CLOUDFLARE_API_TOKEN", d1_api::TOKEN)
+            .variable("CLOUDFLARE_API_BASE_URL", url)
+    }
+
+    /// The D1 database answers the next request like this.
+    pub(crate) fn d1_answers(&self, answer: Answer) {
+        self.d1.as_ref().unwrap().answer_next(answer);
+    }
+
+    /// Tells the stand-ins of programs what is wrong: they read the file `unwell`.
+    pub(crate) fn unwell(&self, what: &str) {
+        std::fs::write(self.project.path("unwell"), what).unwrap();
+    }
+
+    /// All is well again.
+    fn well(&self) {
+        self.world.well();
+        let _ = std::fs::remove_file(self.project.path("unwell"));
+    }
+
+    /// Runs what a procedure is run with; of a check, all checks of its service by this look alone. Gives the status of the
+    /// check, or of the worst step, the exit code, and what was shown.
+    fn run(&self, run: Run) -> (String, i32, String) {
+        let output = match run {
             Run::Check(service, _) => self.health(&[service]),
-            Run::Runbook(words) => self
-                .project
-                .run(&[words, ["--format", "json", "--yes"].as_slice()].concat()),
-        }
+            Run::Runbook(words) => self.json(words),
+            Run::Attended(words) => {
+                let mut terminal = Terminal::start(&self.project, words);
+                terminal.wait_for("Done?");
+                terminal.press("y\r");
+                let (code, shown) = terminal.end();
+                let bad = [("CRITICAL", "critical"), ("WARNING", "warning")];
+                let told = bad.into_iter().find(|(word, _)| shown.contains(word));
+                let told = told.map_or("ok", |(_, status)| status);
+                return (told.to_owned(), code, shown);
+            }
+        };
+        let told = match run {
+            Run::Check(service, check) => status_of(&output, service, check),
+            Run::Runbook(_) | Run::Attended(_) => worst_step(&output),
+        };
+        (told, output.code, output.shown())
+    }
+
+    /// Runs a runbook for its record.
+    pub(crate) fn json(&self, words: &[&str]) -> Output {
+        let options = ["--format", "json", "--yes"];
+        self.project.run(&[words, options.as_slice()].concat())
     }
 
     /// `opsbook health` of these services, or of all, by this look alone.
@@ -113,7 +187,12 @@ impl Estate {
 
     /// Well, every procedure of the table is ok; and each row makes its own procedure as bad as it says.
     pub(crate) fn holds(&self, cases: &[Case]) {
-        self.is_green(cases);
+        self.holds_but(cases, &[]);
+    }
+
+    /// The same, where these runs are unwell by their options alone.
+    pub(crate) fn holds_but(&self, cases: &[Case], never_well: &[Run]) {
+        self.is_green(cases, never_well);
         for case in cases {
             self.well();
             (case.red)(self);
@@ -129,7 +208,7 @@ impl Estate {
         self.well();
     }
 
-    fn is_green(&self, cases: &[Case]) {
+    fn is_green(&self, cases: &[Case], never_well: &[Run]) {
         self.well();
         let health = self.health(&[]).exits(0);
         let mut runbooks: Vec<Run> = Vec::new();
@@ -142,7 +221,7 @@ impl Estate {
                     case.id,
                     health.shown()
                 ),
-                run if !runbooks.contains(&run) => runbooks.push(run),
+                run if !never_well.contains(&run) && !runbooks.contains(&run) => runbooks.push(run),
                 _ => {}
             }
         }
