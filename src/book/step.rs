@@ -333,6 +333,7 @@ http.get = "/"
         insta::assert_snapshot!(mistakes_of_steps(&[
             "name = 'a'\nhttp.get = '/'\nunless = { http.get = '/done' }",
             "name = 'a'\nhttp.get = '/'\nunless = { http.post = '/done', expect = 'true' }",
+            "name = 'a'\nhttp.get = '/'\nunless = { http.get = '/done', effect = 'write', expect = 'true' }",
             "name = 'a'\nhttp.get = '/'\nunless = { sql.execute = 'SELECT 1', sql.on = 'main', expect = 'true' }",
             "name = 'a'\nhttp.get = '/'\nunless = { command.run = ['test', '-f', 'x'], expect = 'code == 0' }",
             "name = 'a'\nhttp.get = '/'\nunless = { command.run = ['test', '-f', 'x'], effect = 'read', expect = 'code == 0' }",

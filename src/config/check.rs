@@ -405,6 +405,13 @@ mod tests {
     }
 
     #[test]
+    fn a_look_that_is_stated_to_change_something_is_no_check() {
+        let text =
+            "[[service.api.check]]\nname = \"a\"\nprobe.tcp = \"x:1\"\neffect = \"write\"\n";
+        assert!(mistakes(text).contains("`probe.tcp` may change something; a check only looks"));
+    }
+
+    #[test]
     fn a_circle_is_told_with_its_way_at_the_need_that_closes_it() {
         let text = checks(&[
             ("web", "home", "\"api/ready\""),

@@ -55,7 +55,7 @@ const EVENTS: &str = "GET /sentry/api/0/organizations/concierge/events/";
 const RULE: &str = "POST /sentry/api/0/projects/concierge/worker/alert-rule-test/";
 const ANALYTICS: &str = "POST /cloudflare";
 const PAGER: &str = "POST /pagerduty/v2/enqueue";
-const SLACK: &str = "POST /slack/services/hunter2/hook";
+const SLACK: &str = "POST /slack/services/T00000000/B00000000/hunter2-slack";
 
 const SERVER_TIMING: Run = Runbook(&["perf", "server-timing"]);
 const BENCHMARK: Run = Runbook(&["perf", "benchmark"]);
@@ -400,7 +400,7 @@ fn estate() -> Estate {
         .variable("MONITOR_TOKEN", "hunter2-monitor")
         .variable("SENTRY_TOKEN", "hunter2-sentry")
         .variable("PAGERDUTY_ROUTING_KEY", "hunter2-pagerduty")
-        .variable("SLACK_WEBHOOK_PATH", "services/hunter2/hook")
+        .variable("SLACK_WEBHOOK_TOKEN", "hunter2-slack")
         .program("pnpm", PNPM)
         .d1("CREATE TABLE users (id TEXT); INSERT INTO users VALUES ('u1'), ('u2');");
     play_application(&estate);
@@ -539,8 +539,11 @@ fn its_procedures_are_all_there() {
 fn a_dry_run_leaves_the_baseline_alone() {
     let estate = estate();
     estate.world.fails(BASELINE);
-    let output = estate.json(&["perf", "baseline-update", "--dry-run"]);
-    assert_eq!(output.json()["steps"][0]["status"], "would run");
+    let output = estate.json(&["perf", "baseline-update", "--dry-run"]).exits(0);
+    let told = output.json();
+    assert_eq!(told["effect"], "write");
+    let sent = told["steps"][0]["preview"]["sent"].as_str().unwrap();
+    assert!(sent.starts_with("GET http"), "{sent}");
 }
 
 #[test]

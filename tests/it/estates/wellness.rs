@@ -281,7 +281,7 @@ const RUNBOOK_CASES: &[Case] = &[
     high("wellness.external.openai-usage", SPENDING, |estate| {
         estate
             .world
-            .has(COSTS, "/data/0/results/0/amount/value", json!(49.5));
+            .has(COSTS, "/data/0/results/0/amount/value", json!(49.8));
     }),
     down("wellness.external.openai-usage", SPENDING, |estate| {
         estate.world.fails(USAGE)
@@ -443,15 +443,15 @@ fn play_vendors(estate: &Estate) {
         |body: Value| Reply::json(body).asks("authorization", "Bearer hunter2-administrator");
     world.route(
         USAGE,
-        administrator(json!({"data": [{"results": [
+        administrator(json!({"has_more": false, "data": [{"results": [
             {"input_tokens": 1200, "output_tokens": 300, "num_model_requests": 12},
             {"input_tokens": 800, "output_tokens": 100, "num_model_requests": 5},
         ]}, {"results": []}]})),
     );
     world.route(
         COSTS,
-        administrator(json!({"data": [
-            {"results": [{"amount": {"value": 1.25, "currency": "usd"}}, {"amount": {"value": 0.5, "currency": "usd"}}]},
+        administrator(json!({"has_more": false, "data": [
+            {"results": [{"amount": {"value": 1.75, "currency": "usd"}}]},
             {"results": []}, {"results": [{"amount": {"value": 0.25, "currency": "usd"}}]},
         ]})),
     );
