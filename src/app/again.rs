@@ -277,8 +277,8 @@ impl App {
             prepared = async {
                 let values = self.values(runbook, task, ground).await?;
                 let plan = Plan::new(Arc::clone(runbook), values, children, ground.config);
-                let secrets = secrets::resolve(
-                    &plan.secrets,
+                let secrets = secrets::of_plan(
+                    &plan,
                     ground.config,
                     self.environment(),
                     ground.machine,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Masker, RunId, StepKey};
 use crate::event::{
-    ApprovalRequested, Envelope, Event, FindingRaised, Preview, RunApproved, RunFinished,
+    ApprovalRequested, Envelope, Event, FindingRaised, Measure, Preview, RunApproved, RunFinished,
     RunResumed, StepFinished, StepTable, VERSION,
 };
 
@@ -186,8 +186,23 @@ fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
             sent: masker.text(&preview.sent),
             ..preview
         }),
+        measures: end
+            .measures
+            .into_iter()
+            .filter(|measure| !hides_in_measure(masker, measure))
+            .collect(),
         ..end
     }
+}
+
+/// Whether a number or its limits are a secret: half of it says nothing.
+fn hides_in_measure(masker: &Masker, measure: &Measure) -> bool {
+    let value = measure.value.map(|value| value.to_string());
+    [&value, &measure.warn, &measure.critical]
+        .into_iter()
+        .flatten()
+        .chain([&measure.name])
+        .any(|text| masker.finds_in(text))
 }
 
 fn masked_map(masker: &Masker, map: Map<String, Value>) -> Map<String, Value> {
@@ -242,7 +257,9 @@ fn ends_of(text: &str, masker: &Masker) -> String {
 mod tests {
     use serde_json::{Map, json};
 
-    use super::{LONGEST_TEXT, Masker, bounded};
+    use super::{LONGEST_TEXT, Masker, Measure, StepFinished, bounded, masked_end};
+    use crate::base::{Secret, Status};
+    use crate::event::sample;
 
     #[test]
     fn a_long_text_keeps_its_ends_and_says_what_is_missing() {
@@ -259,5 +276,26 @@ mod tests {
         );
         assert!(text.len() < LONGEST_TEXT + 100);
         assert_eq!(kept["code"], 0);
+    }
+
+    #[test]
+    fn a_number_that_is_a_secret_is_not_told_to_monitoring() {
+        let masker = Masker::new([&Secret::new("731842".to_owned())]);
+        let measure = |name: &str, value: f64, warn: &str| Measure {
+            name: name.to_owned(),
+            value: Some(value),
+            warn: Some(warn.to_owned()),
+            critical: None,
+        };
+        let end = StepFinished {
+            measures: vec![
+                measure("json.pin", 731_842.0, "~:5"),
+                measure("json.tries", 3.0, "~:731842"),
+                measure("json.left", 4.0, "~:5"),
+            ],
+            ..sample::step_finished("a", Status::Ok)
+        };
+        let told = masked_end(&masker, end).measures;
+        assert_eq!(told, [measure("json.left", 4.0, "~:5")]);
     }
 }

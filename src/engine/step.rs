@@ -15,6 +15,7 @@ use super::each::INDEX;
 use super::frame::{Frame, Past, Turn};
 use super::judge::{self, Ending};
 use super::ledger::Undoable;
+use super::measured::measures;
 use super::recall::{Recalled, seen_of};
 use super::recorder::bounded;
 use super::rehearse::Unknown;
@@ -383,6 +384,16 @@ impl Run<'_> {
             self.engine.masker.learn(&secrets_in(texts, typed));
         }
         let outputs = bounded(given.outputs.values, self.engine.masker);
+        let measures = match sensitive || (given.took_ms.is_none() && frame.check.is_none()) {
+            true => Vec::new(),
+            false => measures(
+                self.engine.evaluator,
+                step,
+                turn.scope,
+                &outputs,
+                &given.saved,
+            ),
+        };
         // What it found, or why it failed, may quote what it gave.
         let detail = match ending.status {
             _ if !sensitive || outputs.is_empty() => ending.detail,
@@ -416,6 +427,7 @@ impl Run<'_> {
             withheld: sensitive,
             preview: given.preview,
             check: frame.check.map(|check| check.of.clone()),
+            measures,
         };
         let seen = frame
             .referred

@@ -197,6 +197,7 @@ impl Run<'_> {
             withheld: sensitive,
             preview: None,
             check: None,
+            measures: Vec::new(),
         };
         self.record(Event::StepFinished(finished), Durability::Durable);
     }

@@ -359,6 +359,25 @@ pub struct StepFinished {
     /// The check that it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckOf>,
+    /// The numbers that its thresholds compare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
+}
+
+/// A number that a threshold of a step compares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The number as it is written in the threshold: `ms`, `json.pending`.
+    pub name: String,
+    /// What it was; none where it was missing or no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// When it is a warning, as a range of the monitoring plugins; none where no range says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<String>,
+    /// When it is critical, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<String>,
 }
 
 /// What a step would do, told instead of done.
@@ -438,6 +457,7 @@ impl StepFinished {
             withheld: self.withheld,
             preview: self.preview.clone(),
             check: self.check.clone(),
+            measures: self.measures.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ mod tests;
 
 pub use envelope::{Envelope, VERSION};
 pub use kind::{
-    ApprovalRequested, CheckOf, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
+    ApprovalRequested, CheckOf, Event, FindingRaised, Gap, JournalPruned, LockTakenOver, Measure,
     PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source,
     StepFinished, StepPlace, StepRetried, StepStarted, StepTable,
 };

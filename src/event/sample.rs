@@ -9,8 +9,8 @@ use crate::base::{Effect, ProcessMark, RunId, Severity, Status, StepKey, Verdict
 
 use super::{
     ApprovalRequested, CheckOf, Envelope, Event, FindingRaised, Gap, JournalPruned, LockTakenOver,
-    PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted, Source,
-    StepFinished, StepPlace, StepRetried, StepStarted, StepTable, VERSION,
+    Measure, PlannedStep, Preview, Resumption, RunApproved, RunFinished, RunResumed, RunStarted,
+    Source, StepFinished, StepPlace, StepRetried, StepStarted, StepTable, VERSION,
 };
 
 /// The moment of the event with this number.
@@ -127,6 +127,25 @@ pub(crate) fn step_finished(step: &str, status: Status) -> StepFinished {
         withheld: false,
         preview: None,
         check: None,
+        measures: Vec::new(),
+    }
+}
+
+/// The end of a check, as the step `checks` runs it.
+pub(crate) fn check_finished(
+    service: &str,
+    name: &str,
+    index: usize,
+    status: Status,
+) -> StepFinished {
+    StepFinished {
+        check: Some(CheckOf {
+            service: service.to_owned(),
+            name: name.to_owned(),
+            index,
+            look: None,
+        }),
+        ..step_finished(&format!("checks/{service}/{name}"), status)
     }
 }
 
@@ -297,6 +316,19 @@ fn any_run_started() -> impl Strategy<Value = Event> {
         )
 }
 
+/// Any number of a threshold, with ranges as they are made.
+pub(crate) fn any_measure() -> impl Strategy<Value = Measure> {
+    let range = || of("@?(~:|-?[0-9]{1,3}:)(-?[0-9]{1,3})?");
+    let value = (-1_000_000_000_i32..1_000_000_000).prop_map(|n| f64::from(n) / 64.0);
+    let name = prop_oneof![Just("ms".to_owned()), any_text()];
+    (name, of(value), range(), range()).prop_map(|(name, value, warn, critical)| Measure {
+        name,
+        value,
+        warn,
+        critical,
+    })
+}
+
 fn any_step_finished() -> impl Strategy<Value = Event> {
     (
         (any_key(), any_text(), any_effect()),
@@ -307,32 +339,36 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
         (any::<bool>(), of(any_text())),
         any::<(bool, bool, bool)>(),
         of((any_text(), of(any::<u64>()))),
+        prop::collection::vec(any_measure(), 0..3),
     )
-        .prop_map(|(what, status, how, words, data, rest, flags, preview)| {
-            Event::StepFinished(StepFinished {
-                step: what.0,
-                action: what.1,
-                effect: what.2,
-                status,
-                severity: how.0,
-                failed: how.1,
-                acted: flags.0,
-                took_ms: how.2,
-                detail: words.0,
-                help: words.1,
-                attempts: words.2,
-                outputs: data.0,
-                saved: data.1,
-                table: data.2,
-                sensitive: rest.0,
-                artifact: rest.1,
-                undo: flags.0,
-                stopped: flags.1,
-                withheld: flags.2,
-                preview: preview.map(|(sent, rows)| Preview { sent, rows }),
-                check: None,
-            })
-        })
+        .prop_map(
+            |(what, status, how, words, data, rest, flags, preview, measures)| {
+                Event::StepFinished(StepFinished {
+                    step: what.0,
+                    action: what.1,
+                    effect: what.2,
+                    status,
+                    severity: how.0,
+                    failed: how.1,
+                    acted: flags.0,
+                    took_ms: how.2,
+                    detail: words.0,
+                    help: words.1,
+                    attempts: words.2,
+                    outputs: data.0,
+                    saved: data.1,
+                    table: data.2,
+                    sensitive: rest.0,
+                    artifact: rest.1,
+                    undo: flags.0,
+                    stopped: flags.1,
+                    withheld: flags.2,
+                    preview: preview.map(|(sent, rows)| Preview { sent, rows }),
+                    check: None,
+                    measures,
+                })
+            },
+        )
 }
 
 fn any_mark() -> impl Strategy<Value = ProcessMark> {

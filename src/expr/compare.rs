@@ -52,7 +52,7 @@ impl Comparison {
     }
 
     /// What holds when this does not.
-    const fn negated(self) -> Self {
+    pub(super) const fn negated(self) -> Self {
         match self {
             Self::Equal => Self::NotEqual,
             Self::NotEqual => Self::Equal,
@@ -62,6 +62,17 @@ impl Comparison {
             Self::AtLeast => Self::Less,
             Self::In => Self::NotIn,
             Self::NotIn => Self::In,
+        }
+    }
+
+    /// The same with the sides changed.
+    pub(super) const fn mirrored(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::AtMost => Self::AtLeast,
+            Self::Greater => Self::Less,
+            Self::AtLeast => Self::AtMost,
+            other => other,
         }
     }
 

@@ -10,7 +10,7 @@ use super::pieces::{Piece, pieces};
 use super::syntax;
 use super::unknown::{KNOWN_AFTER_RUN, is_unknown};
 use super::value::{is_secret, json_of};
-use super::{Argument, Judgement, Scope, judge, landing, names};
+use super::{Argument, Judgement, Scope, Threshold, judge, landing, names, thresholds};
 use crate::base::{Clock, Masker};
 use crate::model::{Expression, Kind, Node, Template};
 
@@ -90,6 +90,15 @@ impl Evaluator {
         syntax::expression(&expression.text)
             .and_then(|read| judge::truth(&self.machine, &read, &expression.text, scope))
             .map_err(|fault| fault.in_text(&expression.text, &expression.place))
+    }
+
+    /// The numbers that a condition compares, and when each alerts by itself. What cannot be read gives none.
+    #[must_use]
+    pub fn thresholds(&self, condition: &Expression, scope: &Scope) -> Vec<Threshold> {
+        match syntax::expression(&condition.text) {
+            Ok(read) => thresholds::thresholds(&self.machine, &read, &condition.text, scope),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Brings the pieces of a template to where they land.

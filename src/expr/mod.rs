@@ -15,6 +15,7 @@ mod scope;
 mod syntax;
 #[cfg(test)]
 mod testing;
+mod thresholds;
 mod unknown;
 mod value;
 
@@ -26,5 +27,6 @@ pub use landing::sql_skeleton;
 pub use names::{NameUse, names_in_expression, names_in_template};
 pub use scope::Scope;
 pub use syntax::{check_expression, check_template};
+pub use thresholds::Threshold;
 pub use unknown::{KNOWN_AFTER_RUN, holds_unknown, told_unknown, unknown_argument};
 pub use value::{secret_value, trusted_url};

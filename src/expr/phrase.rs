@@ -44,7 +44,7 @@ pub(super) fn because(
     }
     // The value in question comes first: `100 < x` reads as `x > 100`.
     let (subject, asked, measure) = if left.written_out {
-        (right, mirrored(asked), left)
+        (right, asked.mirrored(), left)
     } else {
         (left, asked, right)
     };
@@ -136,16 +136,6 @@ fn expected(operand: &Operand<'_>) -> String {
         shown(operand)
     } else {
         format!("{} ({})", shown(operand), one_line(operand.text))
-    }
-}
-
-const fn mirrored(asked: Comparison) -> Comparison {
-    match asked {
-        Comparison::Less => Comparison::Greater,
-        Comparison::AtMost => Comparison::AtLeast,
-        Comparison::Greater => Comparison::Less,
-        Comparison::AtLeast => Comparison::AtMost,
-        other => other,
     }
 }
 

@@ -2,14 +2,21 @@
 
 use std::collections::HashMap;
 
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use crate::base::StepKey;
 use crate::event::{StepFinished, Summary};
 
-/// The numbers that steps saved.
+/// The numbers that steps gave.
 #[derive(Debug, Default)]
-pub(super) struct Saved(HashMap<StepKey, Vec<(String, Number)>>);
+pub(super) struct Saved(HashMap<StepKey, Numbers>);
+
+#[derive(Debug)]
+struct Numbers {
+    saved: Vec<(String, Number)>,
+    /// How long a check took by its own account, in milliseconds.
+    milliseconds: Option<f64>,
+}
 
 /// A number of a run.
 #[derive(Debug)]
@@ -30,17 +37,36 @@ impl Saved {
             .iter()
             .filter_map(|(name, value)| Some((name.clone(), value.as_number()?.clone())))
             .collect();
-        if numbers.is_empty() {
+        let own = end.check.as_ref().and(end.outputs.get("ms"));
+        let milliseconds = own.and_then(Value::as_f64);
+        if numbers.is_empty() && milliseconds.is_none() {
             self.0.remove(&end.step);
         } else {
+            let numbers = Numbers {
+                saved: numbers,
+                milliseconds,
+            };
             self.0.insert(end.step.clone(), numbers);
         }
     }
 
-    /// The numbers of the steps that count: of each how long it took, then what it saved.
-    pub(super) fn measures<'a>(&'a self, summary: &'a Summary) -> Vec<Measure<'a>> {
+    /// How long a check took by its own account, in milliseconds.
+    pub(super) fn milliseconds(&self, step: &StepKey) -> Option<f64> {
+        self.0.get(step)?.milliseconds
+    }
+
+    /// The numbers that a step saved, in digits.
+    pub(super) fn of(&self, step: &StepKey) -> impl Iterator<Item = (&str, String)> {
+        let numbers = self.0.get(step).into_iter();
+        numbers
+            .flat_map(|numbers| &numbers.saved)
+            .map(|(name, number)| (name.as_str(), plain(number)))
+    }
+
+    /// The numbers of the steps that count and are no checks: of each how long it took, then what it saved.
+    pub(super) fn measures_of_steps<'a>(&'a self, summary: &'a Summary) -> Vec<Measure<'a>> {
         let mut measures = Vec::new();
-        for line in summary.counted() {
+        for line in summary.counted().filter(|line| line.check.is_none()) {
             let step = line.step.as_str();
             let took = line.end.as_ref().and_then(|end| end.took_ms);
             measures.extend(took.map(|ms| Measure {
@@ -48,11 +74,10 @@ impl Saved {
                 name: None,
                 text: seconds(ms),
             }));
-            let saved = self.0.get(&line.step).into_iter().flatten();
-            measures.extend(saved.map(|(name, number)| Measure {
+            measures.extend(self.of(&line.step).map(|(name, text)| Measure {
                 step,
                 name: Some(name),
-                text: plain(number),
+                text,
             }));
         }
         measures
@@ -61,8 +86,17 @@ impl Saved {
 
 /// Milliseconds in seconds, to the microsecond.
 pub(super) fn seconds(milliseconds: f64) -> String {
-    let text = format!("{:.6}", milliseconds / 1000.0);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    plain_of(milliseconds / 1000.0)
+}
+
+/// A number in digits, to a millionth.
+pub(super) fn plain_of(number: f64) -> String {
+    let text = format!("{number:.6}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    match text {
+        "-0" => "0".to_owned(),
+        text => text.to_owned(),
+    }
 }
 
 /// A number in digits: no reader of monitoring takes an exponent.
@@ -104,7 +138,7 @@ mod tests {
         ]);
         let summary = Summary::of(&stream);
         let told: Vec<String> = saved
-            .measures(&summary)
+            .measures_of_steps(&summary)
             .iter()
             .map(|measure| format!("{} {:?} {}", measure.step, measure.name, measure.text))
             .collect();

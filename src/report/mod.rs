@@ -1,6 +1,7 @@
 //! Events become what people and machines read: one file a format, one line a format in the registry.
 //! A report writes to what it is handed and asks no terminal anything.
 
+mod check_metrics;
 mod fold;
 mod json;
 mod json_text;
@@ -12,6 +13,7 @@ mod markdown;
 mod measures;
 mod monitoring;
 mod notes;
+mod performance;
 mod points;
 mod prometheus;
 mod said;

@@ -13,6 +13,7 @@ use crate::base::text::one_line;
 use crate::base::{Status, Verdict};
 use crate::event::{Envelope, Event, Summary};
 
+use super::check_metrics::{self, Looks};
 use super::measures::{Saved, seconds};
 use super::wording::is_dry;
 use super::{Format, Report};
@@ -36,6 +37,7 @@ const LAST_SUCCESS: &str = "opsbook_last_success_timestamp_seconds";
 struct Prometheus {
     summary: Summary,
     saved: Saved,
+    looks: Looks,
     ended_at: Option<DateTime<Utc>>,
     /// The lines of the file that this one replaces which tell when a run last succeeded.
     earlier: Vec<String>,
@@ -45,7 +47,10 @@ impl Report for Prometheus {
     fn event(&mut self, envelope: &Envelope, _: &mut dyn io::Write) -> io::Result<()> {
         self.summary.add_without_outputs(envelope);
         match &envelope.event {
-            Event::StepFinished(end) => self.saved.hear(end),
+            Event::StepFinished(end) => {
+                self.saved.hear(end);
+                self.looks.hear(end, envelope.at);
+            }
             Event::RunFinished(_) => self.ended_at = Some(envelope.at),
             Event::RunResumed(_) => self.ended_at = None,
             _ => {}
@@ -86,7 +91,8 @@ impl Prometheus {
             let number = found.map_or(0, |(_, number)| *number);
             page.series(&[("status", status.as_str())], &number.to_string());
         }
-        let measures = self.saved.measures(&self.summary);
+        self.write_checks(&mut page);
+        let measures = self.saved.measures_of_steps(&self.summary);
         let (took, saved): (Vec<_>, Vec<_>) =
             measures.iter().partition(|measure| measure.name.is_none());
         if !took.is_empty() {
@@ -109,6 +115,20 @@ impl Prometheus {
             page.series(&[("step", measure.step), ("name", name)], &measure.text);
         }
         page.text
+    }
+
+    fn write_checks(&self, page: &mut Page) {
+        for metric in check_metrics::metrics(&self.summary, &self.saved, &self.looks, unix) {
+            page.metric(metric.name, metric.help);
+            for series in metric.series {
+                let mut labels = vec![
+                    ("service", series.service.as_str()),
+                    ("check", series.check.as_str()),
+                ];
+                labels.extend(series.number.as_deref().map(|name| ("name", name)));
+                page.series(&labels, &series.value);
+            }
+        }
     }
 
     fn write_run(&self, page: &mut Page) {
@@ -249,7 +269,7 @@ mod tests {
 
     use super::LAST_SUCCESS;
     use crate::base::{Status, Verdict};
-    use crate::event::{Envelope, Event, sample};
+    use crate::event::{Envelope, Event, Measure, sample};
     use crate::report::testing::{written, written_over};
 
     fn run(verdict: Verdict, exit: u8, dry: bool) -> Vec<Envelope> {
@@ -289,6 +309,61 @@ mod tests {
                 text.lines().any(|line| line == expected),
                 "no {expected}\n{text}"
             );
+        }
+    }
+
+    #[test]
+    fn every_check_has_the_same_series_however_it_ended() {
+        let mut ends = [
+            (0, "a \"b\"", Status::Warning),
+            (1, "c", Status::Affected),
+            (2, "d", Status::NotRun),
+        ]
+        .map(|(index, name, status)| sample::check_finished("api", name, index, status));
+        ends[0].outputs.insert("ms".to_owned(), json!(11.5));
+        ends[0].saved.insert("n".to_owned(), json!(142));
+        ends[0].measures = ["n", "json.x"].map(measure).to_vec();
+        ends[2].took_ms = None;
+        let mut events = vec![sample::started(&["checks"])];
+        events.extend(ends.into_iter().map(Event::StepFinished));
+        events.push(sample::run_finished(Verdict::Warning, 1, ""));
+        let text = written("prometheus", &sample::stream(events));
+        let start = r#"runbook="db/prune",environment="production",inputs="",service="api",check="#;
+        let of = |metric: &str| -> Vec<String> {
+            let start = format!("opsbook_check_{metric}{{{start}");
+            let lines = text.lines().filter_map(|line| line.strip_prefix(&start));
+            lines.map(str::to_owned).collect()
+        };
+        let a = r#""a \"b\"""#;
+        assert_eq!(of("status"), [&format!("{a}}} 1"), "\"c\"} 0", "\"d\"} 0"]);
+        assert_eq!(of("ok"), [&format!("{a}}} 0"), "\"c\"} 0", "\"d\"} 0"]);
+        assert_eq!(
+            of("affected"),
+            [&format!("{a}}} 0"), "\"c\"} 1", "\"d\"} 0"]
+        );
+        assert_eq!(
+            of("duration_seconds"),
+            [&format!("{a}}} 0.0115"), "\"c\"} 0.012"]
+        );
+        assert_eq!(
+            of("last_run_timestamp_seconds"),
+            [&format!("{a}}} 1795143601.000"), "\"c\"} 1795143602.000"]
+        );
+        assert_eq!(
+            of("value"),
+            [
+                format!("{a},name=\"n\"}} 142"),
+                format!("{a},name=\"json.x\"}} 7")
+            ]
+        );
+        assert!(!text.contains("opsbook_step_"), "{text}");
+    }
+
+    fn measure(name: &str) -> Measure {
+        Measure {
+            name: name.to_owned(),
+            value: Some(7.0),
+            ..Measure::default()
         }
     }
 

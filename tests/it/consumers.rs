@@ -73,6 +73,35 @@ name = 'who'
 ask.text = 'Who?'
 ";
 
+/// Checks of every end, with texts and numbers that every format has to escape.
+const CHECKS: &str = r#"
+project = "test"
+[[service.web.check]]
+name      = "all = 100%"
+shell.run = """printf '{"pending": 142, "free_bytes": 1e15, "lag": -2.5}'; printf 'a|b{c}"\\' >&2"""
+effect    = "read"
+warn      = "json.pending > 100 or json.lag < -5"
+critical  = "json.free_bytes < 1048576"
+save      = { lag = "json.lag" }
+[[service.web.check]]
+name        = "down"
+shell.run   = "echo 'no | answer \\ \"here\"' >&2; exit 1"
+effect      = "read"
+warn        = "ms > 100"
+critical    = "ms | range_check('~:500')"
+cause       = "one | two \"three\" # four"
+remedy      = "t inner"
+[[service.web.check]]
+name        = "behind it"
+assert.that = "1 == 2"
+needs       = ["web/down"]
+[[service.mail.check]]
+name        = "nobody knows"
+shell.run   = "true"
+effect      = "read"
+warn        = "json.gone > 5"
+"#;
+
 const WRITE: &str = r#"
 [[step]]
 name      = "touch"
@@ -161,6 +190,16 @@ fn ajv_finds_every_key_of_every_run_and_event_in_the_schemas() {
         runs.push_str(&format!("{run}\n"));
         events.push_str(&report(&project, runbook, exit, "jsonl"));
     }
+    let checks = Project::bare().config(CHECKS);
+    let of_checks = |format| checks.run(&["health", "--format", format]).exits(2).stdout;
+    let run: Value = serde_json::from_str(&of_checks("json")).unwrap();
+    runs.push_str(&format!("{run}\n"));
+    let told = of_checks("jsonl");
+    assert!(
+        told.contains(r#""measures":[{"name":"json.pending","value":142.0"#),
+        "{told}"
+    );
+    events.push_str(&told);
     for (schema, lines) in [("run", runs), ("event", events)] {
         let mut ajv = Command::new("node");
         ajv.arg(repository("tests/npm/validate.js"))
@@ -329,6 +368,47 @@ fn the_perl_library_of_monitoring_plugins_reads_the_performance_data() {
 }
 
 #[test]
+fn the_perl_library_reads_each_check_with_its_thresholds() {
+    const PARSE: &str = r#"
+        use Monitoring::Plugin::Performance use_die => 1;
+        my $first = <STDIN>;
+        my ($text, $data) = $first =~ /^([^|]*)\|(.*)$/ or die "no performance data";
+        for (Monitoring::Plugin::Performance->parse_perfstring($data)) {
+            my $warns = $_->threshold->get_status($_->value) if $_->value =~ /^-?[0-9]/;
+            printf "%s|%s|%s|%s|%s|%s\n", $_->label, $_->value, $_->uom // "", $_->warning, $_->critical, $warns // "";
+        }
+    "#;
+    let project = Project::bare().config(CHECKS);
+    let text = project
+        .run(&["health", "--format", "monitoring"])
+        .exits(2)
+        .stdout;
+    let said = accepted(Command::new("perl").args(["-e", PARSE]), &text);
+    let lines: Vec<Vec<&str>> = said.lines().map(|line| line.split('|').collect()).collect();
+    let of = |label: &str| {
+        let found = lines.iter().find(|line| line[0] == label);
+        found.unwrap_or_else(|| panic!("no {label}\n{said}\n{text}"))[1..].to_vec()
+    };
+    assert_eq!(
+        of("web/all : 100%.json.pending"),
+        ["142", "", "~:100", "", "1"]
+    );
+    assert_eq!(of("web/all : 100%.json.lag"), ["-2.5", "", "-5:", "", "0"]);
+    assert_eq!(of("web/all : 100%.lag"), ["-2.5", "", "", "", "0"]);
+    assert_eq!(
+        of("web/all : 100%.json.free_bytes"),
+        ["1000000000000000", "B", "", "1048576:", "0"]
+    );
+    assert_eq!(of("web/down")[1..4], ["ms", "100", "500"]);
+    // A value that is not known is none to this library: it passes over it and reads on.
+    assert!(
+        text.contains(" 'mail/nobody knows.json.gone'=U;~:5;;"),
+        "{text}"
+    );
+    assert_eq!(lines.len(), 9, "{said}");
+}
+
+#[test]
 fn promtool_finds_nothing_wrong_with_the_metrics() {
     let project = project();
     for (runbook, exit) in RUNS {
@@ -339,6 +419,16 @@ fn promtool_finds_nothing_wrong_with_the_metrics() {
         );
         assert_eq!(said, "", "{metrics}");
     }
+    let metrics = Project::bare()
+        .config(CHECKS)
+        .run(&["health", "--format", "prometheus"])
+        .exits(2)
+        .stdout;
+    let said = accepted(
+        Command::new("promtool").args(["check", "metrics"]),
+        &metrics,
+    );
+    assert_eq!(said, "", "{metrics}");
 }
 
 /// node_exporter with its textfile collector alone, until it is dropped.
@@ -445,6 +535,53 @@ fn node_exporter_shows_our_series_and_the_last_success_survives_a_failure() {
     assert!(page.contains("\nnode_textfile_scrape_error 0\n"), "{page}");
     assert!(
         page.contains("name=\"rows\"") && page.contains("step=\"good\""),
+        "{page}"
+    );
+}
+
+#[test]
+fn node_exporter_shows_every_check() {
+    let project = Project::bare().config(CHECKS);
+    let exporter = NodeExporter::of(&project.path(""));
+    project
+        .run(&["-q", "health", "--report", "prometheus=opsbook.prom"])
+        .exits(2);
+    let page = exporter.metrics();
+    assert!(page.contains("\nnode_textfile_scrape_error 0\n"), "{page}");
+    let of = |metric: &str| -> Vec<(String, String)> {
+        let check = regex::Regex::new(r#"[{,]check="([^"]*)".*\} (\S+)$"#).unwrap();
+        page.lines()
+            .filter(|line| line.starts_with(&format!("opsbook_check_{metric}{{")))
+            .filter_map(|line| check.captures(line))
+            .map(|found| (found[1].to_owned(), found[2].to_owned()))
+            .collect()
+    };
+    let pairs =
+        |pairs: [(&str, &str); 4]| pairs.map(|(check, value)| (check.to_owned(), value.to_owned()));
+    // As the exporter sorts them.
+    assert_eq!(
+        of("status"),
+        pairs([
+            ("all = 100%", "1"),
+            ("behind it", "0"),
+            ("down", "2"),
+            ("nobody knows", "3")
+        ])
+    );
+    assert_eq!(
+        of("affected"),
+        pairs([
+            ("all = 100%", "0"),
+            ("behind it", "1"),
+            ("down", "0"),
+            ("nobody knows", "0")
+        ])
+    );
+    for metric in ["ok", "duration_seconds", "last_run_timestamp_seconds"] {
+        assert_eq!(of(metric).len(), 4, "{metric}\n{page}");
+    }
+    assert!(
+        of("value").contains(&("all = 100%".to_owned(), "142".to_owned())),
         "{page}"
     );
 }

@@ -136,10 +136,13 @@ impl Watched {
             return lines;
         };
         lines.push(String::new());
-        match last.steps.iter().any(|line| line.check.is_some()) {
-            true => lines.extend(self.checks(last, room, screen, style)),
-            false => lines.extend(self.other(last, room, screen, style)),
-        }
+        let of_checks = last.steps.iter().any(|line| line.check.is_some());
+        let mut told = match of_checks {
+            true => self.checks(last, room, screen, style),
+            false => self.other(last, room, screen, style),
+        };
+        told.truncate(room);
+        lines.append(&mut told);
         lines.push(String::new());
         lines.extend(verdict);
         lines
