@@ -52,7 +52,7 @@ const LIMITS: &str = "GET /api/debug/rate-limit-status";
 const LOGINS: &str = "GET /api/api/audit-logs?actionType=auth_failure&limit=100";
 const FAILURE_RATE: &str = "GET /sentry/api/0/organizations/concierge/events/?field=failure_rate%28%29&query=event.type%3Atransaction&statsPeriod=1h";
 const EVENTS: &str = "GET /sentry/api/0/organizations/concierge/events/";
-const RULE: &str = "POST /sentry/api/0/projects/concierge/worker/alert-rule-test/";
+const EVENT: &str = "POST /sentry/api/1/store/";
 const ANALYTICS: &str = "POST /cloudflare";
 const PAGER: &str = "POST /pagerduty/v2/enqueue";
 const SLACK: &str = "POST /slack/services/T00000000/B00000000/hunter2-slack";
@@ -360,7 +360,7 @@ const OTHER_CASES: &[Case] = &[
         estate.world.answers(SLACK, Reply::of(200, "no_team"))
     }),
     down("concierge.alert.routing", ROUTING, |estate| {
-        estate.world.fails(RULE)
+        estate.world.fails(EVENT)
     }),
 ];
 
@@ -399,6 +399,7 @@ fn estate() -> Estate {
     let estate = estate
         .variable("MONITOR_TOKEN", "hunter2-monitor")
         .variable("SENTRY_TOKEN", "hunter2-sentry")
+        .variable("SENTRY_PUBLIC_KEY", "hunter2-key")
         .variable("PAGERDUTY_ROUTING_KEY", "hunter2-pagerduty")
         .variable("SLACK_WEBHOOK_TOKEN", "hunter2-slack")
         .program("pnpm", PNPM)
@@ -502,7 +503,13 @@ fn play_vendors(estate: &Estate) {
             "span.description": "SELECT", "p95(span.duration)": 9.5, "error.type": "TypeError", "count()": 4,
         }], "meta": {"fields": {}}})),
     );
-    world.route(RULE, sentry(json!({})));
+    world.route(
+        EVENT,
+        Reply::json(json!({"id": "fd6d8c0c43fc4630ad850ee518f1b9d0"})).asks(
+            "x-sentry-auth",
+            "Sentry sentry_version=7, sentry_client=opsbook, sentry_key=hunter2-key",
+        ),
+    );
     world.route(
         ANALYTICS,
         cloudflare(json!({"data": {"viewer": {"zones": [{
@@ -539,7 +546,9 @@ fn its_procedures_are_all_there() {
 fn a_dry_run_leaves_the_baseline_alone() {
     let estate = estate();
     estate.world.fails(BASELINE);
-    let output = estate.json(&["perf", "baseline-update", "--dry-run"]).exits(0);
+    let output = estate
+        .json(&["perf", "baseline-update", "--dry-run"])
+        .exits(0);
     let told = output.json();
     assert_eq!(told["effect"], "write");
     let sent = told["steps"][0]["preview"]["sent"].as_str().unwrap();

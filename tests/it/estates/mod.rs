@@ -282,6 +282,28 @@ pub(crate) fn covers(cases: &[Case], ids: &[&str]) {
     assert_eq!(rows, ids.iter().copied().collect());
 }
 
+/// What an estate's checks and runbooks say to run next can be run.
+fn remedies_are_commands(name: &str, project: &Project) {
+    let mut texts = vec![project.read("opsbook.toml")];
+    for group in std::fs::read_dir(project.path("runbooks"))
+        .into_iter()
+        .flatten()
+    {
+        for runbook in std::fs::read_dir(group.unwrap().path()).unwrap() {
+            texts.push(std::fs::read_to_string(runbook.unwrap().path()).unwrap());
+        }
+    }
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let remedies: BTreeSet<&str> = lines
+        .filter_map(|line| line.strip_prefix("remedy")?.split('"').nth(1))
+        .collect();
+    for remedy in remedies {
+        let words: Vec<&str> = remedy.split(' ').chain(["--help"]).collect();
+        let output = project.run(&words);
+        assert_eq!(output.code, 0, "{name}: {remedy}\n{}", output.shown());
+    }
+}
+
 /// What `opsbook lint` finds in the estates that are shipped: nothing.
 #[test]
 fn every_estate_is_clean() {
@@ -289,7 +311,9 @@ fn every_estate_is_clean() {
         let path = entry.unwrap().path();
         if path.join("opsbook.toml").exists() {
             let name = path.file_name().unwrap().to_str().unwrap();
-            copy(name, "").run(&["lint"]).exits(0);
+            let project = copy(name, "");
+            project.run(&["lint"]).exits(0);
+            remedies_are_commands(name, &project);
         }
     }
 }
