@@ -211,7 +211,7 @@ mod tests {
 
     use super::{LEAST_TEXT, LONGEST};
     use crate::base::{Status, Verdict};
-    use crate::event::{Envelope, Event, sample};
+    use crate::event::{Envelope, Event, StepFinished, sample};
     use crate::report::testing::written;
 
     fn told(stream: &[Envelope]) -> String {
@@ -281,7 +281,10 @@ mod tests {
         }
         let worst = statuses.iter().map(|(status, _)| status.verdict()).max();
         let verdict = worst.unwrap_or_default();
-        events.push(sample::finished("checks", Status::from(verdict)));
+        events.push(Event::StepFinished(StepFinished {
+            failed: false,
+            ..sample::step_finished("checks", Status::from(verdict))
+        }));
         let exit = match verdict {
             Verdict::Ok => 0,
             Verdict::Warning => 1,
