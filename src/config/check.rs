@@ -406,8 +406,7 @@ mod tests {
 
     #[test]
     fn a_look_that_is_stated_to_change_something_is_no_check() {
-        let text =
-            "[[service.api.check]]\nname = \"a\"\nprobe.tcp = \"x:1\"\neffect = \"write\"\n";
+        let text = "[[service.api.check]]\nname = \"a\"\nprobe.tcp = \"x:1\"\neffect = \"write\"\n";
         assert!(mistakes(text).contains("`probe.tcp` may change something; a check only looks"));
     }
 
