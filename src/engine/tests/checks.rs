@@ -63,12 +63,32 @@ impl SampleStore for Broken {
         }
     }
 
-    fn keep_samples(&self, samples: &[(Series, Sample, CheckState)]) -> Result<(), JournalError> {
+    fn keep_samples(
+        &self,
+        samples: &[(Series, Sample, CheckState)],
+        _: &Retention,
+    ) -> Result<(), JournalError> {
         *self.asked_to_keep.borrow_mut() += samples.len();
         match samples {
             [] => Ok(()),
             _ => Err(broken()),
         }
+    }
+
+    fn history(&self, _: &Series, _: Period, _: &mut dyn FnMut(Seen)) -> Result<(), JournalError> {
+        Err(broken())
+    }
+
+    fn outages(&self, _: &Series, _: Period) -> Result<Vec<Outage>, JournalError> {
+        Err(broken())
+    }
+
+    fn keep_baseline(&self, _: &Baseline) -> Result<bool, JournalError> {
+        Err(broken())
+    }
+
+    fn baselines(&self, _: &str, _: &str) -> Result<Vec<Baseline>, JournalError> {
+        Err(broken())
     }
 }
 
