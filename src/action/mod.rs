@@ -9,8 +9,6 @@ mod database;
 mod files;
 mod headers;
 mod health;
-mod health_bench;
-mod health_report;
 mod http;
 mod manual;
 mod measured;

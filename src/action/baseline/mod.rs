@@ -13,7 +13,7 @@ use crate::engine::{
 };
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
 
-use super::health_report::checks;
+use super::health::checks;
 use compare::{Change, LEAST, Pair, changes};
 
 /// `baseline.*`

@@ -167,7 +167,7 @@ impl Measured {
 }
 
 /// Looks until the time is over, or the run must stop: what was measured by then is not lost.
-pub(super) async fn bench(
+pub(super) async fn run(
     invocation: &Invocation,
     context: &ActionContext<'_>,
 ) -> Result<Outputs, ActionError> {

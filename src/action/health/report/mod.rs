@@ -11,6 +11,8 @@ use crate::config::{Check, Objective};
 use crate::engine::{ActionContext, ActionError, End, Invocation, Outputs, Period, Series};
 use crate::model::{EffectRule, Kind, OptionSpec, OutputSpec, VerbSpec};
 
+use super::checks;
+
 use figures::Figures;
 
 /// The time that a report looks back where neither it nor an objective says another.
@@ -116,33 +118,6 @@ fn nothing_to_tell() -> Outputs {
         failed: false,
     });
     outputs
-}
-
-/// The checks of these services, of all where none is named.
-pub(super) fn checks<'a>(
-    services: &[String],
-    context: &ActionContext<'a>,
-) -> Result<Vec<(&'a str, &'a Check)>, ActionError> {
-    let config = context.config;
-    if let Some(unknown) = services.iter().find(|name| config.service(name).is_none()) {
-        return Err(ActionError::config(format!(
-            "there is no service {unknown:?}"
-        )));
-    }
-    let checks: Vec<(&str, &Check)> = config
-        .services
-        .iter()
-        .filter(|service| services.is_empty() || services.contains(&service.name))
-        .flat_map(|service| {
-            let name = service.name.as_str();
-            service.checks.iter().map(move |check| (name, check))
-        })
-        .collect();
-    if checks.is_empty() {
-        return Err(ActionError::config("there are no checks of these services")
-            .help("write one below its service: [[service.NAME.check]]"));
-    }
-    Ok(checks)
 }
 
 /// What of its objective a check missed: a used-up budget is critical, slow answers are a warning.
