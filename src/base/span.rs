@@ -20,6 +20,9 @@ pub struct InvalidSpan {
 }
 
 impl Span {
+    /// The longest that is read: 1000 years. Added to any moment it is still one, on whatever clock.
+    const LONGEST: Duration = Duration::from_secs(1000 * 31_557_600);
+
     /// A span of whole seconds.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
@@ -37,12 +40,17 @@ impl std::str::FromStr for Span {
     type Err = InvalidSpan;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text.trim())
-            .map(Self)
-            .map_err(|error| InvalidSpan {
-                text: text.to_owned(),
-                reason: error.to_string(),
-            })
+        let invalid = |reason: String| InvalidSpan {
+            text: text.to_owned(),
+            reason,
+        };
+        match humantime::parse_duration(text.trim()) {
+            Ok(length) if length > Self::LONGEST => {
+                Err(invalid("longer than 1000 years".to_owned()))
+            }
+            Ok(length) => Ok(Self(length)),
+            Err(error) => Err(invalid(error.to_string())),
+        }
     }
 }
 
@@ -63,5 +71,23 @@ impl From<Span> for String {
 impl std::fmt::Display for Span {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.pad(&humantime::format_duration(self.0).to_string())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::time::Instant;
+
+    use super::Span;
+
+    #[test]
+    fn the_longest_span_ends_at_a_moment_and_what_is_longer_is_refused() {
+        let longest: Span = "1000y".parse().unwrap();
+        assert!(Instant::now().checked_add(longest.0).is_some());
+        for long in ["1000y 1s", "500000000000y"] {
+            let error = long.parse::<Span>().unwrap_err().to_string();
+            assert!(error.contains("longer than 1000 years"), "{error}");
+        }
     }
 }
