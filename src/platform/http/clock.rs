@@ -28,8 +28,10 @@ pub(super) fn skew(
     let date = DateTime::parse_from_rfc2822(text(DATE)?).ok()?.to_utc();
     // A cache keeps the date of the origin and says how long ago that was, in whole seconds too (RFC 9111, section 5.1).
     let age = text(AGE).and_then(|age| age.trim().parse::<u32>().ok());
-    let earliest = date + TimeDelta::seconds(age.unwrap_or(0).into());
-    let latest = earliest + TimeDelta::seconds(if age.is_some() { 2 } else { 1 });
+    // The calendar ends, and a server may write any date of it.
+    let earliest = date.checked_add_signed(TimeDelta::seconds(age.unwrap_or(0).into()))?;
+    let latest =
+        earliest.checked_add_signed(TimeDelta::seconds(if age.is_some() { 2 } else { 1 }))?;
     Some(if earliest > answered {
         earliest - answered
     } else if latest < asked {
@@ -126,6 +128,13 @@ mod tests {
         assert_eq!(told(&[("date", "Sun, 01 Mar 2026 12:00:11 GMT")]), Some(0));
         assert_eq!(told(&[]), None);
         assert_eq!(told(&[("date", "yesterday")]), None);
+    }
+
+    #[test]
+    fn a_date_at_the_end_of_the_calendar_says_nothing() {
+        let last = "31 Dec 262142 23:59:59 GMT";
+        assert_eq!(told(&[("date", last)]), None);
+        assert_eq!(told(&[("date", last), ("age", "4294967295")]), None);
     }
 
     #[test]
