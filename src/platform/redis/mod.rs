@@ -18,6 +18,7 @@ use super::dns::DnsError;
 use super::tcp::ConnectError;
 use super::tls::{TlsError, Trust};
 use super::{dns, tcp, tls};
+use crate::base::Secret;
 use reply::{Reply, Unreadable, command};
 
 pub use address::{Address, AddressError};
@@ -77,6 +78,17 @@ impl RedisError {
         match self {
             Self::Refused { message, .. } => message.split(' ').next(),
             _ => None,
+        }
+    }
+
+    /// The same, where the server quotes a password.
+    fn without(self, password: &Secret) -> Self {
+        match self {
+            Self::Refused { server, message } if !password.expose().is_empty() => Self::Refused {
+                server,
+                message: message.replace(password.expose(), &password.to_string()),
+            },
+            other => other,
         }
     }
 }
@@ -162,11 +174,12 @@ impl Redis {
             connected: started.elapsed(),
         };
         if let Some(password) = &address.password {
-            let password = password.expose().as_bytes();
             let mut words = vec![b"AUTH".as_slice()];
             words.extend(address.user.as_deref().map(str::as_bytes));
-            words.push(password);
-            redis.ask(&words).await?;
+            words.push(password.expose().as_bytes());
+            let proven = redis.ask(&words).await;
+            // A server that does not know the command, for it was renamed, quotes its words.
+            proven.map_err(|error| error.without(password))?;
         }
         if address.database != 0 {
             let number = address.database.to_string();
@@ -403,5 +416,33 @@ impl Redis {
         RedisError::NotRedis {
             server: self.server.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::{Address, Redis};
+    use crate::platform::tls::Trust;
+
+    #[tokio::test]
+    async fn a_password_that_the_server_quotes_is_not_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 512];
+            let _ = stream.read(&mut asked).await.unwrap();
+            let refusal = b"-ERR unknown command 'AUTH', with args beginning with: 'hunter2'\r\n";
+            stream.write_all(refusal).await.unwrap();
+        };
+        let address = Address::parse(&format!("redis://:hunter2@127.0.0.1:{port}/0")).unwrap();
+        let (connected, ()) = tokio::join!(Redis::connect(&address, &Trust::System), server);
+        let error = connected.err().unwrap().to_string();
+        assert!(error.contains("unknown command 'AUTH'"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }
