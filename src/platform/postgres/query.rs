@@ -45,7 +45,7 @@ pub(super) async fn read(
         match limit_of_time {
             None => Ok(()),
             Some(limit) => {
-                let setting = format!("SET LOCAL statement_timeout = {}", limit.as_millis().max(1));
+                let setting = format!("SET LOCAL statement_timeout = {}", timeout(limit));
                 transaction.batch_execute(&setting).await
             }
         }
@@ -66,6 +66,11 @@ pub(super) async fn read(
     let rows = rows.map_err(trouble)?;
     transaction.rollback().await.map_err(trouble)?;
     Ok(rows)
+}
+
+/// A limit in milliseconds as the server takes it: 0 would mean none, and more than 24 days do not fit.
+fn timeout(limit: Duration) -> u128 {
+    limit.as_millis().clamp(1, i32::MAX as u128)
 }
 
 /// The statement with each column that is not known here cast to text.
@@ -118,4 +123,18 @@ async fn collect(
         }
     }
     Ok(collector.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::timeout;
+
+    #[test]
+    fn a_limit_is_one_that_the_server_takes() {
+        assert_eq!(timeout(Duration::ZERO), 1);
+        assert_eq!(timeout(Duration::from_secs(30)), 30_000);
+        assert_eq!(timeout(Duration::from_secs(30 * 86_400)), 2_147_483_647);
+    }
 }
