@@ -65,11 +65,17 @@ impl D1System {
         let message = one_line(&error.to_string());
         let table = &self.table;
         match error {
-            D1Error::Http(_) if error.is_late() => ActionError::late(message),
-            D1Error::Http(http) => match http.cause.blame() {
-                Blame::Target => ActionError::target(message),
-                Blame::Request | Blame::Own => ActionError::own(message),
-            },
+            D1Error::Http(http) => {
+                let failure = match http.cause.blame() {
+                    _ if error.is_late() => ActionError::late(message),
+                    Blame::Target => ActionError::target(message),
+                    Blame::Request | Blame::Own => ActionError::own(message),
+                };
+                match http.remedy() {
+                    Some(remedy) => failure.help(remedy),
+                    None => failure,
+                }
+            }
             D1Error::Unauthorized(_) => ActionError::own(message)
                 .help(format!("correct `token` of [database.{table}], or CLOUDFLARE_API_TOKEN")),
             D1Error::Forbidden(_) => ActionError::own(message).help(
@@ -215,5 +221,35 @@ impl DatabaseSystem for D1System {
             Upkeep::Reindex => "REINDEX",
         };
         format!("{statement} on {} (d1, {})", self.table, self.d1.name)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may panic")]
+mod tests {
+    use super::{D1, D1System};
+    use crate::action::database::system::{DatabaseSystem as _, Look};
+    use crate::base::Secret;
+    use crate::platform::http::Proxies;
+
+    #[tokio::test]
+    async fn an_api_that_cannot_be_reached_is_told_with_what_to_do() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let system = D1System {
+            table: "main".to_owned(),
+            d1: D1 {
+                api: format!("http://{address}"),
+                account: "0".to_owned(),
+                token: Secret::new("token".to_owned()),
+                name: "orders".to_owned(),
+                id: Some("1".to_owned()),
+                deadline: None,
+                proxies: Proxies::default(),
+            },
+        };
+        let error = system.look(Look::Ping).await.err().expect("an error");
+        assert!(error.help.is_some(), "{error}");
     }
 }

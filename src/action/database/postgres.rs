@@ -14,7 +14,7 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Report, Upkeep, must_read, row, unchanging, variable,
+    Answer, DatabaseSystem, Look, Report, Upkeep, must_read, of_tables, row, unchanging, variable,
 };
 
 /// How many sessions are shown.
@@ -128,23 +128,10 @@ impl PostgresSystem {
 
     async fn tables(&self) -> Result<Report, PostgresError> {
         let tables = self.postgres.tables().await?;
-        let bytes: i64 = tables.iter().map(|table| table.bytes).sum();
-        let bytes = u64::try_from(bytes).unwrap_or_default();
-        Ok(Report {
-            detail: format!("{}, {}", count(tables.len(), "table"), Size(bytes)),
-            rows: tables
-                .into_iter()
-                .map(|table| {
-                    row([
-                        ("table", json!(table.table)),
-                        ("rows", json!(table.rows)),
-                        ("bytes", json!(table.bytes)),
-                    ])
-                })
-                .collect(),
-            bytes: Some(bytes),
-            ..Report::default()
-        })
+        let tables = tables.into_iter();
+        Ok(of_tables(
+            tables.map(|table| (table.table, table.rows, table.bytes)),
+        ))
     }
 
     async fn size(&self) -> Result<Report, PostgresError> {

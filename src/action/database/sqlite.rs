@@ -11,7 +11,7 @@ use crate::expr::SqlText;
 use crate::platform::rows::{Changed, Rows};
 use crate::platform::sqlite::{Maintenance, Problem, Sqlite, SqliteError};
 
-use super::system::{Answer, DatabaseSystem, Look, Report, Upkeep, row};
+use super::system::{Answer, DatabaseSystem, Look, Report, Upkeep, of_tables, row};
 
 /// A database in a SQLite file.
 pub(super) struct SqliteSystem {
@@ -109,23 +109,10 @@ impl SqliteSystem {
 
     async fn tables(&self) -> Result<Report, SqliteError> {
         let tables = self.sqlite.tables().await?;
-        let bytes: i64 = tables.iter().map(|table| table.bytes).sum();
-        let bytes = u64::try_from(bytes).unwrap_or_default();
-        Ok(Report {
-            detail: format!("{}, {}", count(tables.len(), "table"), Size(bytes)),
-            rows: tables
-                .into_iter()
-                .map(|table| {
-                    row([
-                        ("table", json!(table.table)),
-                        ("rows", json!(table.rows)),
-                        ("bytes", json!(table.bytes)),
-                    ])
-                })
-                .collect(),
-            bytes: Some(bytes),
-            ..Report::default()
-        })
+        let tables = tables.into_iter();
+        Ok(of_tables(
+            tables.map(|table| (table.table, table.rows, table.bytes)),
+        ))
     }
 
     async fn size(&self) -> Result<Report, SqliteError> {

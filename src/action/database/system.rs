@@ -5,15 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::base::nearest;
+use crate::base::text::count;
+use crate::base::{Effect, Size, nearest};
 use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::platform::rows::{Changed, Rows};
-
-use crate::base::Effect;
 use crate::sql::{self, Dialect};
 
 use super::d1::D1System;
@@ -196,6 +195,30 @@ pub(super) fn variable(context: &ActionContext<'_>, name: &str) -> Option<String
     let mut variables = context.environment.iter();
     let found = variables.find(|(known, value)| known == name && !value.is_empty());
     found.map(|(_, value)| value.clone())
+}
+
+/// The report on tables: the name of each, its rows as far as they are known, and what it takes in bytes.
+pub(super) fn of_tables(
+    tables: impl ExactSizeIterator<Item = (String, Option<i64>, i64)>,
+) -> Report {
+    let number = tables.len();
+    let mut sum = 0_u64;
+    let rows = tables
+        .map(|(table, rows, bytes)| {
+            sum = sum.saturating_add(u64::try_from(bytes).unwrap_or_default());
+            row([
+                ("table", json!(table)),
+                ("rows", json!(rows)),
+                ("bytes", json!(bytes)),
+            ])
+        })
+        .collect();
+    Report {
+        rows,
+        detail: format!("{}, {}", count(number, "table"), Size(sum)),
+        bytes: Some(sum),
+        ..Report::default()
+    }
 }
 
 /// A row of these cells.
