@@ -267,12 +267,9 @@ fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outpu
     let [failing, slower, same, too_few] = counts;
     let mut worst = order.iter();
     let worst = worst.find(|index| changes[**index].0 != Change::Same);
+    let worst = worst.map(|index| (&after[*index].0, changes[*index].0));
     let detail = match worst {
-        Some(index) => {
-            let (series, _) = &after[*index];
-            let change = changes[*index].0.as_str();
-            format!("{} {}: {change}", series.service, series.check)
-        }
+        Some((series, change)) => worse(series, change, too_few),
         None => format!("{} no worse than {name}", count(same, "check")),
     };
     let (status, severity) = match (failing, too_few, slower) {
@@ -290,6 +287,18 @@ fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outpu
         failed: false,
     });
     Ok(outputs)
+}
+
+/// What became of the worst check, and that of others nothing can be said yet: then the verdict is theirs.
+fn worse(series: &Series, change: Change, too_few: usize) -> String {
+    let mut text = format!("{} {}: {}", series.service, series.check, change.as_str());
+    if change != Change::TooFew && too_few > 0 {
+        text.push_str(&format!(
+            "; {} with too few looks to tell",
+            count(too_few, "check")
+        ));
+    }
+    text
 }
 
 /// The columns of a comparison.
@@ -359,4 +368,29 @@ fn length(tally: &Tally, share: f64) -> Option<f64> {
 fn failed(tally: &Tally) -> Option<f64> {
     let failed = tally.availability().map(|share| (1.0 - share) * 100.0);
     failed.map(|failed| (failed * 1000.0).round() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, worse};
+    use crate::engine::Series;
+
+    #[test]
+    fn what_makes_a_comparison_unknown_is_told_beside_what_became_slower() {
+        let series = Series {
+            project: String::new(),
+            environment: String::new(),
+            service: "api".to_owned(),
+            check: "ping".to_owned(),
+        };
+        assert_eq!(worse(&series, Change::Slower, 0), "api ping: slower");
+        assert_eq!(
+            worse(&series, Change::Slower, 2),
+            "api ping: slower; 2 checks with too few looks to tell"
+        );
+        assert_eq!(
+            worse(&series, Change::TooFew, 2),
+            "api ping: cannot tell yet"
+        );
+    }
 }
