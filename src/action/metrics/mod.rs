@@ -39,7 +39,7 @@ impl Action for Metrics {
                 return Err(ActionError::config("there is no query to ask"));
             };
             let mut request = match &source.kind {
-                MetricsKind::Prometheus => prometheus::request(query, invocation)?,
+                MetricsKind::Prometheus => prometheus::request(query, invocation, context.now)?,
                 MetricsKind::Cloudflare => cloudflare::request(query, invocation)?,
                 MetricsKind::Sentry {
                     organization,

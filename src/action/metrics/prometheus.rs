@@ -1,7 +1,7 @@
 //! The HTTP API of Prometheus (<https://prometheus.io/docs/prometheus/latest/querying/api/>), which Thanos, Mimir and
 //! VictoriaMetrics answer too: `/api/v1/query` for now and `/api/v1/query_range` for a time until now.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::Serializer;
 
@@ -21,7 +21,11 @@ const POINTS: u32 = 60;
 const CLOSEST: Span = Span::seconds(1);
 
 /// What is asked for.
-pub(super) fn request(query: &QueryText, invocation: &Invocation) -> Result<Question, ActionError> {
+pub(super) fn request(
+    query: &QueryText,
+    invocation: &Invocation,
+    now: DateTime<Utc>,
+) -> Result<Question, ActionError> {
     let mut form = Serializer::new(String::new());
     form.append_pair("query", &query.text);
     let path = match (invocation.duration("range"), invocation.duration("step")) {
@@ -39,13 +43,12 @@ pub(super) fn request(query: &QueryText, invocation: &Invocation) -> Result<Ques
                     "`metrics.range` and `metrics.step` are longer than nothing",
                 ));
             }
-            let end = Utc::now();
             let start = chrono::Duration::from_std(range.0)
                 .ok()
-                .and_then(|range| end.checked_sub_signed(range))
+                .and_then(|range| now.checked_sub_signed(range))
                 .ok_or_else(|| ActionError::config("`metrics.range` is longer than time"))?;
             form.append_pair("start", &start.format("%s%.3f").to_string())
-                .append_pair("end", &end.format("%s%.3f").to_string())
+                .append_pair("end", &now.format("%s%.3f").to_string())
                 .append_pair("step", &format!("{:.3}", step.as_secs_f64()));
             "/api/v1/query_range"
         }
