@@ -3,10 +3,14 @@
 mod api;
 mod ask;
 mod assert;
+mod baseline;
 mod command;
 mod database;
 mod files;
+mod headers;
 mod health;
+mod health_bench;
+mod health_report;
 mod http;
 mod manual;
 mod measured;
@@ -36,6 +40,8 @@ const REGISTRY: &[&dyn Action] = &[
     &sql::Sql,
     &database::Database,
     &health::Health,
+    &baseline::Baselines,
+    &headers::Headers,
     &metrics::Metrics,
     &status_page::StatusPage,
     &redis::Redis,

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::base::{Place, SourceFile, StepKey};
 use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, CheckRequest, CheckState, Invocation,
-    JournalError, Look, LookFuture, NestedRunner, Outputs, Prompt, PromptError, PromptFuture,
-    Sample, SampleStore, Series,
+    Action, ActionContext, ActionError, ActionFuture, Baseline, CheckRequest, CheckState,
+    Invocation, JournalError, Look, LookFuture, NestedRunner, Outage, Outputs, Period, Prompt,
+    PromptError, PromptFuture, Retention, Sample, SampleStore, Seen, Series,
 };
 use crate::event::Preview;
 use crate::expr::{Argument, SqlText};
@@ -120,8 +120,28 @@ impl SampleStore for NoSamples {
         Ok(vec![None; series.len()])
     }
 
-    fn keep_samples(&self, _: &[(Series, Sample, CheckState)]) -> Result<(), JournalError> {
+    fn keep_samples(
+        &self,
+        _: &[(Series, Sample, CheckState)],
+        _: &Retention,
+    ) -> Result<(), JournalError> {
         Ok(())
+    }
+
+    fn history(&self, _: &Series, _: Period, _: &mut dyn FnMut(Seen)) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn outages(&self, _: &Series, _: Period) -> Result<Vec<Outage>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    fn keep_baseline(&self, _: &Baseline) -> Result<bool, JournalError> {
+        Ok(false)
+    }
+
+    fn baselines(&self, _: &str, _: &str) -> Result<Vec<Baseline>, JournalError> {
+        Ok(Vec::new())
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::text::{fit, one_line};
 use crate::base::{Masker, Secret};
 use crate::config::{Config, SecretSource};
+use crate::plan::Plan;
 use crate::platform::process::{self, Program};
 
 use super::machine::ThisMachine;
@@ -16,6 +17,35 @@ use super::{AppError, Environment};
 
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The secrets that are found already, and who is told of what checks lack.
+type Around<'a> = (BTreeMap<String, Secret>, &'a dyn Fn(&str));
+
+/// Gets the secrets that a plan can reach, each once: those that are `found` already are not got again. One that only checks
+/// need and that is not there is told, and left out: they cannot look, and the others can.
+///
+/// # Errors
+/// Every other secret that is not there, with the place where it should be.
+pub(super) async fn of_plan(
+    plan: &Plan,
+    config: &Config,
+    environment: &Environment,
+    machine: &ThisMachine,
+    (found, tell): Around<'_>,
+) -> Result<BTreeMap<String, Secret>, AppError> {
+    let mut found = resolve(&plan.secrets, config, environment, machine, found).await?;
+    for name in &plan.check_secrets {
+        let name = BTreeSet::from([name.clone()]);
+        match resolve(&name, config, environment, machine, found.clone()).await {
+            Ok(more) => found = more,
+            Err(error) => tell(&format!(
+                "opsbook: {}; the checks that need it cannot look",
+                error.message
+            )),
+        }
+    }
+    Ok(found)
+}
 
 /// Gets the secrets of these names, each once: those that are `found` already are not got again.
 ///

@@ -181,6 +181,8 @@ pub struct Health {
     pub per_host: usize,
     /// How long samples are kept one by one; older ones are rolled up by the hour.
     pub keep: Span,
+    /// How long those hours are kept.
+    pub history: Span,
 }
 
 impl Default for Health {
@@ -188,7 +190,8 @@ impl Default for Health {
         Self {
             concurrency: 64,
             per_host: 16,
-            keep: Span(std::time::Duration::from_secs(8 * 86_400)),
+            keep: Span::seconds(8 * 86_400),
+            history: Span::seconds(400 * 86_400),
         }
     }
 }

@@ -27,13 +27,17 @@ pub(super) fn read(root: &TableReader<'_>) -> Health {
             .and_then(|number| usize::try_from(number).ok())
             .unwrap_or(usual)
     };
+    let duration = |key, usual| {
+        let duration = table
+            .optional(key)
+            .and_then(|field| field.positive_duration());
+        duration.unwrap_or(usual)
+    };
     let health = Health {
         concurrency: number("concurrency", usual.concurrency),
         per_host: number("per_host", usual.per_host),
-        keep: table
-            .optional("keep")
-            .and_then(|field| field.positive_duration())
-            .unwrap_or(usual.keep),
+        keep: duration("keep", usual.keep),
+        history: duration("history", usual.history),
     };
     table.finish();
     health

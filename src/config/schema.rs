@@ -254,6 +254,11 @@ static HEALTH: TableShape = TableShape {
             Shape::Duration,
             "How long samples are kept one by one before they are rolled up by the hour: 8d unless given",
         ),
+        Key::new(
+            "history",
+            Shape::Duration,
+            "How long the hours of older samples are kept: 400d unless given",
+        ),
     ],
 };
 

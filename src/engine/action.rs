@@ -55,6 +55,11 @@ pub trait Action: Sync {
         Dry::ByEffect
     }
 
+    /// What becomes of one of its verbs in a dry run: what becomes of all of them, unless they differ.
+    fn dry_of(&self, _verb: &VerbSpec) -> Dry {
+        self.dry()
+    }
+
     /// Tells what it would do, as it would be sent, and how many rows it would touch where that can be counted. Changes
     /// nothing: what it asks the target only reads.
     fn preview<'a>(

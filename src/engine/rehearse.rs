@@ -91,7 +91,7 @@ impl Run<'_> {
     /// What becomes of the step's action in a dry run.
     fn dry(&self, step: &Step) -> Dry {
         let action = self.engine.actions.get(step.call.action.name);
-        action.map_or(Dry::ByEffect, super::Action::dry)
+        action.map_or(Dry::ByEffect, |action| action.dry_of(step.call.verb))
     }
 
     /// Tells what the step would do, under a condition that only the run decides.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::base::Status;
 use crate::config::Config;
 
-use super::JournalError;
+use super::{Baseline, JournalError, Outage, Period, Retention, Seen};
 
 /// One check over time. The same check of another project or environment is another series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,9 +67,44 @@ pub trait SampleStore {
     /// When the store cannot be read.
     fn states(&self, series: &[Series]) -> Result<Vec<Option<CheckState>>, JournalError>;
 
-    /// Keeps samples and the states of their series, all or none.
+    /// Keeps samples and the states of their series, all or none. Some of the older samples of the same series become part
+    /// of their hours, and some of their oldest hours are dropped: a bounded number each time, and more than are brought.
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn keep_samples(&self, samples: &[(Series, Sample, CheckState)]) -> Result<(), JournalError>;
+    fn keep_samples(
+        &self,
+        samples: &[(Series, Sample, CheckState)],
+        retention: &Retention,
+    ) -> Result<(), JournalError>;
+
+    /// Shows what was seen of a series in a period, the earliest first, all of one moment of the store. An hour is part of
+    /// the period if any of it is.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn history(
+        &self,
+        series: &Series,
+        period: Period,
+        see: &mut dyn FnMut(Seen),
+    ) -> Result<(), JournalError>;
+
+    /// The outages of a series that reach into a period, the earliest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn outages(&self, series: &Series, period: Period) -> Result<Vec<Outage>, JournalError>;
+
+    /// Keeps a baseline in the place of one of the same name; whether there was one.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn keep_baseline(&self, baseline: &Baseline) -> Result<bool, JournalError>;
+
+    /// The baselines of a project's environment, by name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn baselines(&self, project: &str, environment: &str) -> Result<Vec<Baseline>, JournalError>;
 }

@@ -36,6 +36,8 @@ pub struct Plan {
     pub effect: Effect,
     /// The names of the secrets that it can reach.
     pub secrets: BTreeSet<String>,
+    /// The names of those that the checks which it runs can reach: one that is missing is their trouble alone.
+    pub check_secrets: BTreeSet<String>,
 }
 
 impl Plan {
@@ -60,6 +62,7 @@ impl Plan {
         let worst = steps.iter().map(|planned| planned.effect).max();
         let effect = worst.unwrap_or(Effect::Read);
         let secrets = secrets::reachable(&runbook, &children, config);
+        let check_secrets = secrets::reachable_by_checks(&runbook, &children, config);
         Self {
             runbook,
             inputs,
@@ -67,6 +70,7 @@ impl Plan {
             steps,
             effect,
             secrets,
+            check_secrets,
         }
     }
 

@@ -41,6 +41,23 @@ fn of_step(step: &Step, config: &Config, found: &mut BTreeSet<String>) {
     found.append(&mut names.into_inner());
 }
 
+/// The names of the secrets that the checks refer to which a runbook runs, and what they work on. One that is missing is
+/// their trouble alone.
+pub(super) fn reachable_by_checks(
+    runbook: &Runbook,
+    children: &Children,
+    config: &Config,
+) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let books = std::iter::once(runbook).chain(children.values().map(AsRef::as_ref));
+    for call in books.flat_map(Runbook::all_steps).flat_map(Step::calls) {
+        if call.action.name == "health" {
+            of_checks(&call.object, config, &mut found);
+        }
+    }
+    found
+}
+
 /// What the checks of the services need that are named, and of any where a template names them.
 fn of_checks(services: &Node, config: &Config, found: &mut BTreeSet<String>) {
     let named = |service: &&Service| match services {
@@ -52,6 +69,9 @@ fn of_checks(services: &Node, config: &Config, found: &mut BTreeSet<String>) {
     for service in config.services.iter().filter(named) {
         for check in &service.checks {
             of_step(&check.step, config, found);
+            for template in check.cause.iter().chain(&check.remedy) {
+                of_template(template, found);
+            }
         }
     }
 }
@@ -78,7 +98,6 @@ fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
             }
         }
         ("sql", on) => of_databases(on, config, found),
-        ("health", _) => of_checks(&call.object, config, found),
         ("database", _) => of_databases(Some(&call.object), config, found),
         _ => {}
     }
@@ -162,6 +181,50 @@ mod tests {
     };
 
     const VOCABULARY: Vocabulary = Vocabulary(&[&ACT]);
+
+    #[test]
+    fn what_only_checks_need_is_known_as_such() {
+        static HEALTH: ActionSpec = ActionSpec {
+            name: "health",
+            verbs: &[VerbSpec {
+                object: Kind::TextList,
+                ..ACT.verbs[0]
+            }],
+            ..ACT
+        };
+        const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &HEALTH]);
+        let estate = r#"
+            [[service.api.check]]
+            name = "x"
+            act.look = "{{ secret.object }}"
+            cause = "{{ secret.cause }}"
+            remedy = "{{ secret.remedy }}"
+            [[service.web.check]]
+            name = "y"
+            act.look = "{{ secret.web }}"
+        "#;
+        let source = SourceFile::new("opsbook.toml", estate);
+        let config = crate::config::parse(source, None, VOCABULARY);
+        let config = config.unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+        let reached = |services: &str| {
+            let text = format!(
+                "title = \"x\"\n[[step]]\nname = \"a\"\nhealth.look = {services}\nwhen = \"secret.when\"\n"
+            );
+            let document = Document::parse(SourceFile::new("x.toml", text)).unwrap();
+            let path = CommandPath::parse("x").unwrap();
+            let runbook = parse_runbook(&document, path, VOCABULARY);
+            let runbook = runbook.unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
+            let children = Children::new();
+            let needed = super::reachable(&runbook, &children, &config);
+            assert_eq!(needed.into_iter().collect::<Vec<_>>(), ["when"]);
+            super::reachable_by_checks(&runbook, &children, &config)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(reached("[\"api\"]"), ["cause", "object", "remedy"]);
+        assert_eq!(reached("[]"), ["cause", "object", "remedy", "web"]);
+        assert_eq!(reached("\"{{ input.x }}\"").len(), 4);
+    }
 
     #[test]
     fn a_secret_is_reached_from_every_place_where_it_can_be_named() {

@@ -46,7 +46,10 @@ impl Shown<'_> {
 
     /// Why it ended so, in one line.
     pub(super) fn detail(&self) -> String {
-        let detail = detail(self.line);
+        let detail = match self.is_runner {
+            true => String::new(),
+            false => detail(self.line),
+        };
         let parts = [Some(detail.as_str()), self.folded.as_deref()];
         let told: Vec<&str> = parts
             .into_iter()

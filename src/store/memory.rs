@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::{Liveness, ProcessMark, RunId};
 use crate::engine::{
-    Acquired, CheckState, Durability, Journal, JournalError, LockHolder, Locks, RunRow, Sample,
-    SampleStore, Series,
+    Acquired, Baseline, CheckState, Durability, Journal, JournalError, LockHolder, Locks, Outage,
+    Period, Retention, RunRow, Sample, SampleStore, Seen, Series, is_down,
 };
 use crate::event::{Envelope, Event};
 
@@ -20,6 +20,8 @@ struct State {
     locks: BTreeMap<String, LockHolder>,
     sources: BTreeMap<String, String>,
     samples: Vec<(Series, Sample, CheckState)>,
+    outages: Vec<(Series, Outage)>,
+    baselines: BTreeMap<(String, String, String), Baseline>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,9 +55,84 @@ impl SampleStore for MemoryJournal {
         Ok(series.iter().map(last).collect())
     }
 
-    fn keep_samples(&self, samples: &[(Series, Sample, CheckState)]) -> Result<(), JournalError> {
-        self.lock().samples.extend_from_slice(samples);
+    /// What ends with the process does not grow old: nothing is folded.
+    fn keep_samples(
+        &self,
+        samples: &[(Series, Sample, CheckState)],
+        _: &Retention,
+    ) -> Result<(), JournalError> {
+        let mut state = self.lock();
+        state.samples.extend_from_slice(samples);
+        for (series, sample, _) in samples {
+            state.note_outage(series, sample);
+        }
         Ok(())
+    }
+
+    fn history(
+        &self,
+        series: &Series,
+        period: Period,
+        see: &mut dyn FnMut(Seen),
+    ) -> Result<(), JournalError> {
+        let state = self.lock();
+        let mut looks: Vec<Sample> = state
+            .samples
+            .iter()
+            .filter(|(other, sample, _)| {
+                other == series && (period.from..=period.to).contains(&sample.at)
+            })
+            .map(|(_, sample, _)| *sample)
+            .collect();
+        looks.sort_by_key(|sample| sample.at);
+        looks.into_iter().map(Seen::Look).for_each(see);
+        Ok(())
+    }
+
+    fn outages(&self, series: &Series, period: Period) -> Result<Vec<Outage>, JournalError> {
+        let state = self.lock();
+        let reaches = |outage: &Outage| {
+            outage.began <= period.to && outage.ended.is_none_or(|ended| ended >= period.from)
+        };
+        let own = state.outages.iter().filter(|(other, _)| other == series);
+        Ok(own.map(|(_, outage)| *outage).filter(reaches).collect())
+    }
+
+    fn keep_baseline(&self, baseline: &Baseline) -> Result<bool, JournalError> {
+        let key = (
+            baseline.project.clone(),
+            baseline.environment.clone(),
+            baseline.name.clone(),
+        );
+        let before = self.lock().baselines.insert(key, baseline.clone());
+        Ok(before.is_some())
+    }
+
+    fn baselines(&self, project: &str, environment: &str) -> Result<Vec<Baseline>, JournalError> {
+        let state = self.lock();
+        let all = state.baselines.values();
+        let own = all.filter(|one| one.project == project && one.environment == environment);
+        Ok(own.cloned().collect())
+    }
+}
+
+impl State {
+    fn note_outage(&mut self, series: &Series, sample: &Sample) {
+        let open = self
+            .outages
+            .iter_mut()
+            .find(|(other, outage)| other == series && outage.ended.is_none());
+        match (is_down(sample.told), open) {
+            (Some(true), None) => {
+                let outage = Outage {
+                    began: sample.at,
+                    ended: None,
+                };
+                self.outages.push((series.clone(), outage));
+            }
+            (Some(false), Some((_, outage))) => outage.ended = Some(sample.at.max(outage.began)),
+            _ => {}
+        }
     }
 }
 

@@ -7,14 +7,17 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::base::{Liveness, ProcessMark, RunId, Status, Verdict};
-use crate::engine::{Acquired, Durability, Journal, LockHolder, Locks};
+use crate::engine::{
+    Acquired, Baseline, CheckState, Durability, Journal, LockHolder, Locks, Outage, Period,
+    Retention, Sample, SampleStore, Seen, Series, Tally,
+};
 use crate::event::{Envelope, Event, Resumption, RunResumed, sample};
 
 /// Runs the whole story. `fresh` gives an empty journal each time.
-pub(super) fn told<J: Journal + Locks>(fresh: impl Fn() -> J) {
+pub(super) fn told<J: Journal + Locks + SampleStore>(fresh: impl Fn() -> J) {
     an_empty_journal_has_nothing(&fresh());
     numbers_count_from_one_and_are_unique(&fresh());
     events_come_back_as_they_were(&fresh());
@@ -27,6 +30,9 @@ pub(super) fn told<J: Journal + Locks>(fresh: impl Fn() -> J) {
     a_lock_is_held_by_one_run(&fresh());
     a_lock_of_the_dead_is_taken_over(&fresh());
     the_list_is_newest_first_bounded_and_filtered(&fresh());
+    what_checks_saw_comes_back(&fresh());
+    an_outage_is_from_the_first_bad_word_to_the_first_good_one(&fresh());
+    a_baseline_is_kept_under_its_name(&fresh());
     any_stream_comes_back(fresh);
 }
 
@@ -253,6 +259,152 @@ fn a_lock_of_the_dead_is_taken_over(locks: &impl Locks) {
         ..holder(3)
     };
     assert_eq!(wish(&again), Acquired::Held(two));
+}
+
+/// A moment so many minutes after the first.
+pub(super) fn minute(number: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(number)
+}
+
+/// The series of this check.
+pub(super) fn series(check: &str) -> Series {
+    Series {
+        project: "project".to_owned(),
+        environment: String::new(),
+        service: "api".to_owned(),
+        check: check.to_owned(),
+    }
+}
+
+fn keep_all() -> Retention {
+    Retention {
+        samples_from: DateTime::UNIX_EPOCH,
+        hours_from: DateTime::UNIX_EPOCH,
+    }
+}
+
+fn look(store: &impl SampleStore, check: &str, at: i64, told: Status) -> Sample {
+    let sample = Sample {
+        at: minute(at),
+        ms: Some(at as f64),
+        look: told,
+        told,
+    };
+    let state = CheckState {
+        told,
+        against: 3,
+        since: minute(at - 1),
+        last: minute(at),
+    };
+    let kept = [(series(check), sample, state)];
+    store.keep_samples(&kept, &keep_all()).unwrap();
+    assert_eq!(store.states(&[series(check)]).unwrap(), [Some(state)]);
+    sample
+}
+
+fn what_checks_saw_comes_back(store: &impl SampleStore) {
+    let period = |from, to| Period {
+        from: minute(from),
+        to: minute(to),
+    };
+    let seen = |check, period| {
+        let mut all = Vec::new();
+        let see = &mut |seen| all.push(seen);
+        store.history(&series(check), period, see).unwrap();
+        all
+    };
+    assert_eq!(store.states(&[series("ping")]).unwrap(), [None]);
+    assert_eq!(seen("ping", period(0, 9)), []);
+    let samples: Vec<Seen> = (0..9)
+        .map(|at| Seen::Look(look(store, "ping", at, Status::Ok)))
+        .collect();
+    look(store, "other", 3, Status::Warning);
+    assert_eq!(seen("ping", period(0, 9)), samples);
+    assert_eq!(seen("ping", period(2, 4)), samples[2..=4], "both ends");
+    assert_eq!(seen("other", period(0, 9)).len(), 1);
+    let wanted = [series("none"), series("other")];
+    let states = store.states(&wanted).unwrap();
+    assert!(states[0].is_none() && states[1].is_some());
+}
+
+fn an_outage_is_from_the_first_bad_word_to_the_first_good_one(store: &impl SampleStore) {
+    for (at, told) in [
+        (0, Status::Ok),
+        (1, Status::Critical),
+        (2, Status::Unknown),
+        (3, Status::Affected),
+        (5, Status::Warning),
+        (6, Status::Ok),
+        (8, Status::Affected),
+        (9, Status::Unknown),
+    ] {
+        look(store, "ping", at, told);
+    }
+    look(store, "other", 9, Status::Critical);
+    let outage = |began, ended: Option<i64>| Outage {
+        began: minute(began),
+        ended: ended.map(minute),
+    };
+    let outages = |from, to| {
+        let period = Period {
+            from: minute(from),
+            to: minute(to),
+        };
+        store.outages(&series("ping"), period).unwrap()
+    };
+    assert_eq!(outages(0, 9), [outage(1, Some(5)), outage(8, None)]);
+    assert_eq!(outages(4, 7), [outage(1, Some(5))], "it reaches into it");
+    assert_eq!(outages(6, 7), []);
+    look(store, "ping", 11, Status::Ok);
+    assert_eq!(outages(10, 12), [outage(8, Some(11))]);
+}
+
+fn a_baseline_is_kept_under_its_name(store: &impl SampleStore) {
+    let baseline = |name: &str, environment: &str, looks| Baseline {
+        project: "project".to_owned(),
+        environment: environment.to_owned(),
+        name: name.to_owned(),
+        saved_at: minute(10),
+        period: Period {
+            from: minute(0),
+            to: minute(9),
+        },
+        checks: vec![("ping", looks), ("queue", 0)]
+            .into_iter()
+            .map(|(check, looks)| {
+                let mut tally = Tally::default();
+                for at in 0..looks {
+                    tally.add(&Sample {
+                        at: minute(at),
+                        ms: Some(at as f64),
+                        look: Status::Ok,
+                        told: Status::Ok,
+                    });
+                }
+                let environment = environment.to_owned();
+                let series = Series {
+                    environment,
+                    ..series(check)
+                };
+                (series, tally)
+            })
+            .collect(),
+    };
+    let (good, bad, other) = (
+        baseline("good", "", 5),
+        baseline("bad", "", 6),
+        baseline("good", "staging", 7),
+    );
+    for baseline in [&good, &bad, &other] {
+        assert!(!store.keep_baseline(baseline).unwrap());
+    }
+    let kept = store.baselines("project", "").unwrap();
+    assert_eq!(kept, [bad.clone(), good]);
+    let better = baseline("good", "", 8);
+    assert!(store.keep_baseline(&better).unwrap(), "there was one");
+    assert_eq!(store.baselines("project", "").unwrap(), [bad, better]);
+    assert_eq!(store.baselines("project", "staging").unwrap(), [other]);
+    assert_eq!(store.baselines("another", "").unwrap(), []);
 }
 
 fn the_list_is_newest_first_bounded_and_filtered(journal: &impl Journal) {

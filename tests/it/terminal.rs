@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -70,10 +71,13 @@ impl Terminal {
     /// Waits until the terminal has shown this text.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
+        let began = Instant::now();
         while !self.seen.contains(text) {
-            match self.output.recv_timeout(WATCHDOG) {
-                Ok(bytes) => self.take(&bytes),
-                Err(_) => panic!("the terminal never shows {text:?}:\n{}", self.seen),
+            // Of a watch there is always more to come.
+            let left = WATCHDOG.saturating_sub(began.elapsed());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) if !left.is_zero() => self.take(&bytes),
+                _ => panic!("the terminal never shows {text:?}:\n{}", self.seen),
             }
         }
     }
@@ -128,6 +132,92 @@ impl Terminal {
         }
         drop(self.keyboard);
         (exit_code(self.child.wait().unwrap()), self.seen, self.raw)
+    }
+}
+
+/// A screen of tmux on which the binary runs.
+pub(crate) struct Pane {
+    socket: PathBuf,
+}
+
+impl Pane {
+    /// Starts the binary in the project on a screen of this size. When it has ended, the screen tells the exit code and
+    /// whether keys are shown.
+    pub(crate) fn start(project: &Project, arguments: &[&str], columns: u16, rows: u16) -> Self {
+        let pane = Self {
+            socket: project.path("tmux.socket"),
+        };
+        let inner = project.command(arguments);
+        let variables: Vec<String> = inner
+            .get_envs()
+            .filter(|(name, _)| *name != "COLUMNS")
+            .filter_map(|(name, value)| {
+                Some(quoted(&format!("{}={}", name.to_str()?, value?.to_str()?)))
+            })
+            .collect();
+        let line = format!(
+            "cd {} && env -i TERM=screen-256color {} {}; echo \"exit $?\"; stty -a | grep -ow -- '-\\?echo'; cat",
+            quoted(&project.path("").display().to_string()),
+            variables.join(" "),
+            shell_line(&inner),
+        );
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        pane.tmux(&["new-session", "-d", "-x", &columns, "-y", &rows, &line]);
+        pane
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-u", "-S"])
+            .arg(&self.socket)
+            .args(["-f", "/dev/null"])
+            .args(arguments)
+            .env_remove("TMUX")
+            .output()
+            .expect("tmux is there; run: scripts/test");
+        assert!(output.status.success(), "tmux {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What the screen shows now.
+    pub(crate) fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen is as it should be, and gives it.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.screen();
+            if holds(&screen) {
+                return screen;
+            }
+            assert!(began.elapsed() < WATCHDOG, "never {what}:\n{screen}");
+        }
+    }
+
+    /// Presses a key: `C-c`, `Enter`.
+    pub(crate) fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    /// Gives the screen another size.
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        self.tmux(&["resize-window", "-x", &columns, "-y", &rows]);
+    }
+
+    /// How many lines have left the screen at its top.
+    pub(crate) fn scrolled(&self) -> usize {
+        let told = self.tmux(&["display-message", "-p", "#{history_size}"]);
+        told.trim().parse().unwrap()
+    }
+}
+
+impl Drop for Pane {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::base::{Severity, Status, Verdict, text};
 use crate::config::Check;
 use crate::engine::run::Run;
-use crate::engine::{CheckState, Durability, End, Outputs, Sample, Series};
+use crate::engine::{CheckState, Durability, End, Outputs, Retention, Sample, Series};
 use crate::event::{Event, FindingRaised, StepFinished};
 use crate::expr::Scope;
 use crate::model::Template;
@@ -182,8 +182,10 @@ impl<'a, 'run> Told<'a, 'run> {
             self.run
                 .record(Event::FindingRaised(finding), Durability::Relaxed);
         }
+        let engine = self.run.engine;
+        let retention = Retention::of(&engine.config.health, engine.clock.now());
         if !self.run.options.dry
-            && let Err(error) = self.run.engine.samples.keep_samples(&self.samples)
+            && let Err(error) = engine.samples.keep_samples(&self.samples, &retention)
         {
             self.trouble = Some(format!("no samples are kept: {error}"));
         }

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use minijinja::Value;
+use minijinja::value::ValueKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::expr::error::Fault;
 use crate::expr::pieces::Piece;
-use crate::expr::value::TrustedUrl;
+use crate::expr::value::{TrustedUrl, items_of};
 
 use super::bounded;
 use super::plain::single;
@@ -34,10 +36,13 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
                     has_base = true;
                     continue;
                 }
-                let text = single(value).map_err(|fault| fault.at(range.clone()))?;
-                let start = url.len();
-                url.extend(utf8_percent_encode(&text, ENCODED));
-                values.push((start..url.len(), range.clone()));
+                let texts = texts(value, &url).map_err(|fault| fault.at(range.clone()))?;
+                for (index, text) in texts.iter().enumerate() {
+                    url.push_str(if index > 0 { "/" } else { "" });
+                    let start = url.len();
+                    url.extend(utf8_percent_encode(text, ENCODED));
+                    values.push((start..url.len(), range.clone()));
+                }
             }
         }
         bounded(&url)?;
@@ -52,6 +57,22 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<String, Fault> {
         }
     }
     Ok(url)
+}
+
+/// The text of a value; of a list that begins a segment of the path, a text for each segment.
+fn texts(value: &Value, url: &str) -> Result<Vec<String>, Fault> {
+    let path = path_of(url);
+    let begins_segment = !path.is_empty() && path.end == url.len() && url.ends_with('/');
+    if value.kind() != ValueKind::Seq || !begins_segment {
+        return Ok(vec![single(value)?]);
+    }
+    let segments = items_of(value)?;
+    if segments.is_empty() {
+        return Err(Fault::unfit(
+            "the list is empty: the URL would address something else",
+        ));
+    }
+    segments.iter().map(single).collect()
 }
 
 /// The bytes of the path: behind scheme and host, before query and fragment.
@@ -171,6 +192,50 @@ mod tests {
             refused(text, Kind::Url, &with_base(""), "is empty", "x");
         }
         assert_eq!(url("/a/v{{ x }}/b", ".."), "/a/v../b");
+    }
+
+    #[test]
+    fn a_list_is_as_many_segments_and_nothing_else() {
+        let of = |items: serde_json::Value| {
+            scope(&json!({"x": items})).with("base", trusted_url("https://api.example.com"))
+        };
+        let landed = |text: &str, items| match land(text, Kind::Url, &of(items)) {
+            Ok(Argument::Text(url)) => url,
+            other => format!("{other:?}"),
+        };
+        assert_eq!(
+            landed("/v1/{{ x }}?q", json!(["a b", "c/d", 7])),
+            "/v1/a%20b/c%2Fd/7?q"
+        );
+        assert_eq!(
+            landed("{{ base }}/{{ x }}", json!(["a", "b"])),
+            "https://api.example.com/a/b"
+        );
+        let elsewhere = "would address something else";
+        for (items, told) in [
+            (json!([]), elsewhere),
+            (json!(["a", ""]), elsewhere),
+            (json!(["a", ".."]), elsewhere),
+            (json!([["a"]]), "only one text fits here"),
+        ] {
+            refused("/v1/{{ x }}", Kind::Url, &of(items), told, "x");
+        }
+        for text in [
+            "{{ x }}",
+            "/v{{ x }}",
+            "/v?q={{ x }}",
+            "/v?q=/{{ x }}",
+            "https://{{ x }}/v",
+            "{{ base }}{{ x }}",
+        ] {
+            refused(
+                text,
+                Kind::Url,
+                &of(json!(["a", "b"])),
+                "only one text fits here",
+                "x",
+            );
+        }
     }
 
     #[test]

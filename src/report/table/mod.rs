@@ -1,6 +1,8 @@
 //! The format `table`: what a person reads when the run is over. The bad line stands out, the reason is beside it, the
 //! next command and the verdict are last.
 
+#[cfg(test)]
+mod check_tests;
 mod checks;
 mod closing;
 mod grid;

@@ -1,10 +1,12 @@
 //! The journal as a SQLite file that many processes share.
 
+mod baselines;
 mod chain;
 mod error;
 mod export;
 mod file;
 mod gaps;
+mod hours;
 mod listed;
 mod locks;
 mod migration;
@@ -13,6 +15,8 @@ mod prune;
 mod prune_tests;
 mod row;
 mod samples;
+#[cfg(test)]
+mod samples_tests;
 mod schema;
 mod source;
 #[cfg(test)]

@@ -72,8 +72,10 @@ pub(super) const SOURCES_AND_LOCKS: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// What format 3 brought: what checks saw. A series holds the state of its flapping rules; a sample its moment in
-/// milliseconds since 1970, its length in milliseconds, and two statuses as numbers (see `samples`).
+/// What format 3 brought: what checks saw. A series holds the state of its flapping rules, and since when it is down; a
+/// sample its moment in milliseconds since 1970, its length in milliseconds, and two statuses as numbers (see `samples`).
+/// Older samples are counts by the hour, by when it began, with their lengths as a histogram; what was down is kept as
+/// outages. A baseline has a copy of its own, of the same shape as an hour.
 pub(super) const SAMPLES: &str = "
     CREATE TABLE series (
         id          INTEGER PRIMARY KEY,
@@ -85,6 +87,7 @@ pub(super) const SAMPLES: &str = "
         against     INTEGER NOT NULL,
         since       INTEGER NOT NULL,
         last        INTEGER NOT NULL,
+        down        INTEGER,
         UNIQUE (project, environment, service, \"check\")
     );
     CREATE TABLE samples (
@@ -94,6 +97,45 @@ pub(super) const SAMPLES: &str = "
         look   INTEGER NOT NULL,
         told   INTEGER NOT NULL,
         PRIMARY KEY (series, at)
+    ) WITHOUT ROWID;
+    CREATE TABLE hours (
+        series   INTEGER NOT NULL,
+        hour     INTEGER NOT NULL,
+        ok       INTEGER NOT NULL,
+        warning  INTEGER NOT NULL,
+        critical INTEGER NOT NULL,
+        unknown  INTEGER NOT NULL,
+        affected INTEGER NOT NULL,
+        lengths  BLOB NOT NULL,
+        PRIMARY KEY (series, hour)
+    ) WITHOUT ROWID;
+    CREATE TABLE outages (
+        series INTEGER NOT NULL,
+        began  INTEGER NOT NULL,
+        ended  INTEGER NOT NULL,
+        PRIMARY KEY (series, began)
+    ) WITHOUT ROWID;
+    CREATE TABLE baselines (
+        id          INTEGER PRIMARY KEY,
+        project     TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        saved       INTEGER NOT NULL,
+        \"from\"      INTEGER NOT NULL,
+        \"to\"        INTEGER NOT NULL,
+        UNIQUE (project, environment, name)
+    );
+    CREATE TABLE baseline_checks (
+        baseline INTEGER NOT NULL,
+        service  TEXT NOT NULL,
+        \"check\"  TEXT NOT NULL,
+        ok       INTEGER NOT NULL,
+        warning  INTEGER NOT NULL,
+        critical INTEGER NOT NULL,
+        unknown  INTEGER NOT NULL,
+        affected INTEGER NOT NULL,
+        lengths  BLOB NOT NULL,
+        PRIMARY KEY (baseline, service, \"check\")
     ) WITHOUT ROWID;
 ";
 
