@@ -26,6 +26,7 @@ mod dependencies;
 mod docs;
 mod dry_run;
 mod effects;
+mod estates;
 mod exits;
 mod foreign;
 mod gate;

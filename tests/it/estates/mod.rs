@@ -1,0 +1,304 @@
+//! The procedures of five estates, as `examples/` has them: each is run against a world that plays its estate, well and unwell.
+//! Here is what they share: the copy of an estate, the table of its procedures, and that the page of them tells the truth.
+
+mod codebook;
+mod crm;
+mod page;
+mod world;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::d1_api::{self, D1Api};
+use crate::harness::{Output, Project};
+use crate::http_server::Answer;
+use crate::terminal::Terminal;
+
+pub(crate) use world::{Reply, World};
+
+/// A copy of `examples/NAME`, in the environment `test`, whose services the world plays.
+pub(crate) struct Estate {
+    project: Project,
+    pub(crate) world: World,
+    d1: Option<D1Api>,
+}
+
+/// What a person or a scheduler starts for a procedure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// A check of a service: `opsbook health SERVICE`.
+    Check(&'static str, &'static str),
+    /// A runbook with its inputs, by its command: `["perf", "timing"]`.
+    Runbook(&'static [&'static str]),
+    /// A runbook that has a person do something: at a terminal, where it is done.
+    Attended(&'static [&'static str]),
+}
+
+/// A row of the table of an estate: a procedure, and one way in which the world is unwell for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    /// The procedure, by the catalogue: `concierge.health.live`.
+    pub(crate) id: &'static str,
+    pub(crate) run: Run,
+    /// Makes the world unwell.
+    pub(crate) red: fn(&Estate),
+    /// The status of the check, or of the worst step: `warning`.
+    pub(crate) status: &'static str,
+    pub(crate) exit: i32,
+}
+
+/// A row.
+pub(crate) const fn case(
+    id: &'static str,
+    run: Run,
+    red: fn(&Estate),
+    status: &'static str,
+    exit: i32,
+) -> Case {
+    Case {
+        id,
+        run,
+        red,
+        status,
+        exit,
+    }
+}
+
+/// The folder of an estate in this repository.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+}
+
+impl Estate {
+    /// A copy of this estate. The world plays these tables of its configuration: `service.api` has its routes below `/api`.
+    /// `more` is laid over the configuration beside that: lines of `[environment.test]`, `database.main.url = "…"`.
+    pub(crate) fn new(name: &str, played: &[&str], more: &str) -> Self {
+        let world = World::new();
+        let mut overlay = String::from("\n[environment.test]\n");
+        for table in played {
+            let (_, base) = table.split_once('.').unwrap();
+            overlay.push_str(&format!("{table}.url = \"{}/{base}\"\n", world.url()));
+        }
+        overlay.push_str(more);
+        let project = copy(name, &overlay).variable("OPSBOOK_ENV", "test");
+        Self {
+            project,
+            world,
+            d1: None,
+        }
+    }
+
+    /// Sets an environment variable for every run.
+    pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.project = self.project.variable(name, value);
+        self
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.project = self.project.file(path, content);
+        self
+    }
+
+    /// Puts a stand-in for a program on the PATH: this script.
+    pub(crate) fn program(self, name: &str, script: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Self { project, world, d1 } = self;
+        let project = project.file(&format!("bin/{name}"), script);
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(project.path("bin").join(name), executable).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", project.path("bin").display());
+        Self { project, world, d1 }.variable("PATH", path)
+    }
+
+    /// Makes the estate's `database.main` a D1 database with what this SQL makes.
+    pub(crate) fn d1(mut self, setup: &str) -> Self {
+        let api = D1Api::with(setup);
+        let place = format!(
+            "database.main.account = {:?}\ndatabase.main.id = {:?}\n",
+            d1_api::ACCOUNT,
+            d1_api::ID
+        );
+        let configuration = self.project.read("opsbook.toml") + &place;
+        self.project = self.project.config(&configuration);
+        let url = api.url();
+        self.d1 = Some(api);
+        self.variable("CLOUDFLARE_API_TOKEN", d1_api::TOKEN)
+            .variable("CLOUDFLARE_API_BASE_URL", url)
+    }
+
+    /// The D1 database answers the next request like this.
+    pub(crate) fn d1_answers(&self, answer: Answer) {
+        self.d1.as_ref().unwrap().answer_next(answer);
+    }
+
+    /// Tells the stand-ins of programs what is wrong: they read the file `unwell`.
+    pub(crate) fn unwell(&self, what: &str) {
+        std::fs::write(self.project.path("unwell"), what).unwrap();
+    }
+
+    /// All is well again.
+    fn well(&self) {
+        self.world.well();
+        let _ = std::fs::remove_file(self.project.path("unwell"));
+    }
+
+    /// Runs what a procedure is run with; of a check, all checks of its service by this look alone. Gives the status of the
+    /// check, or of the worst step, the exit code, and what was shown.
+    fn run(&self, run: Run) -> (String, i32, String) {
+        let output = match run {
+            Run::Check(service, _) => self.health(&[service]),
+            Run::Runbook(words) => self.json(words),
+            Run::Attended(words) => {
+                let mut terminal = Terminal::start(&self.project, words);
+                terminal.wait_for("Done?");
+                terminal.press("y\r");
+                let (code, shown) = terminal.end();
+                let bad = [("CRITICAL", "critical"), ("WARNING", "warning")];
+                let told = bad.into_iter().find(|(word, _)| shown.contains(word));
+                let told = told.map_or("ok", |(_, status)| status);
+                return (told.to_owned(), code, shown);
+            }
+        };
+        let told = match run {
+            Run::Check(service, check) => status_of(&output, service, check),
+            Run::Runbook(_) | Run::Attended(_) => worst_step(&output),
+        };
+        (told, output.code, output.shown())
+    }
+
+    /// Runs a runbook for its record.
+    pub(crate) fn json(&self, words: &[&str]) -> Output {
+        let options = ["--format", "json", "--yes"];
+        self.project.run(&[words, options.as_slice()].concat())
+    }
+
+    /// `opsbook health` of these services, or of all, by this look alone.
+    pub(crate) fn health(&self, services: &[&str]) -> Output {
+        self.project
+            .run(&[&["health", "--now", "--format", "json"], services].concat())
+    }
+
+    /// Well, every procedure of the table is ok; and each row makes its own procedure as bad as it says.
+    pub(crate) fn holds(&self, cases: &[Case]) {
+        self.holds_but(cases, &[]);
+    }
+
+    /// The same, where these runs are unwell by their options alone.
+    pub(crate) fn holds_but(&self, cases: &[Case], never_well: &[Run]) {
+        self.is_green(cases, never_well);
+        for case in cases {
+            self.well();
+            (case.red)(self);
+            let (status, code, shown) = self.run(case.run);
+            assert_eq!(
+                (status.as_str(), code),
+                (case.status, case.exit),
+                "{} by {:?}\n{shown}",
+                case.id,
+                case.run,
+            );
+        }
+        self.well();
+    }
+
+    fn is_green(&self, cases: &[Case], never_well: &[Run]) {
+        self.well();
+        let health = self.health(&[]).exits(0);
+        let mut runbooks: Vec<Run> = Vec::new();
+        for case in cases {
+            match case.run {
+                Run::Check(service, check) => assert_eq!(
+                    status_of(&health, service, check),
+                    "ok",
+                    "{}\n{}",
+                    case.id,
+                    health.shown()
+                ),
+                run if !never_well.contains(&run) && !runbooks.contains(&run) => runbooks.push(run),
+                _ => {}
+            }
+        }
+        for run in runbooks {
+            self.well();
+            let (_, code, shown) = self.run(run);
+            assert_eq!(code, 0, "{run:?}\n{shown}");
+        }
+    }
+}
+
+/// A copy of an estate with more lines in its configuration.
+fn copy(name: &str, overlay: &str) -> Project {
+    let source = folder(name);
+    let mut project = Project::bare();
+    let mut names = vec![PathBuf::new()];
+    while let Some(name) = names.pop() {
+        let path = source.join(&name);
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).unwrap();
+            names.extend(entries.map(|entry| name.join(entry.unwrap().file_name())));
+        } else {
+            let content = std::fs::read(path).unwrap();
+            project = project.file(name.to_str().unwrap(), content);
+        }
+    }
+    let configuration = project.read("opsbook.toml") + overlay;
+    project.config(&configuration)
+}
+
+/// What is told of a check.
+fn status_of(output: &Output, service: &str, check: &str) -> String {
+    let told = output.json();
+    let rows = told["steps"][0]["outputs"]["rows"].as_array();
+    let row = rows
+        .into_iter()
+        .flatten()
+        .find(|row| row["service"] == service && row["check"] == check);
+    let row = row.unwrap_or_else(|| panic!("no check {service}/{check}\n{}", output.shown()));
+    row["status"].as_str().unwrap().to_owned()
+}
+
+/// The status of the step that is worst.
+fn worst_step(output: &Output) -> String {
+    let told = output.json();
+    let steps = told["steps"].as_array().unwrap();
+    let has = |status: &str| steps.iter().any(|step| step["status"] == status);
+    let worst = ["critical", "unknown", "warning"]
+        .into_iter()
+        .find(|status| has(status));
+    worst.unwrap_or("ok").to_owned()
+}
+
+/// The table of an estate has a row for each of the procedures that it has to have, and for no other.
+#[track_caller]
+pub(crate) fn covers(cases: &[Case], ids: &[&str]) {
+    let rows: BTreeSet<&str> = cases.iter().map(|case| case.id).collect();
+    assert_eq!(rows, ids.iter().copied().collect());
+}
+
+/// What `opsbook lint` finds in the estates that are shipped: nothing.
+#[test]
+fn every_estate_is_clean() {
+    for entry in std::fs::read_dir(folder("")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("opsbook.toml").exists() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            copy(name, "").run(&["lint"]).exits(0);
+        }
+    }
+}
+
+/// The outputs of a step of a run.
+#[track_caller]
+pub(crate) fn outputs(output: &Output, step: &str) -> Value {
+    let told = output.json();
+    let steps = told["steps"].as_array().unwrap();
+    let found = steps.iter().find(|found| found["step"] == step);
+    let found = found.unwrap_or_else(|| panic!("no step {step:?}\n{}", output.shown()));
+    found["outputs"].clone()
+}
