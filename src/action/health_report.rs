@@ -30,7 +30,7 @@ pub(super) const VERB: VerbSpec = VerbSpec {
     }],
     outputs: &[OutputSpec {
         name: "rows",
-        help: "the checks: service, check, status, availability, goal, budget (percent left), budget_time, p50, p95, p99 (ms), trend, outage, outage_ms, outage_began, looks, seen (percent of the hours), exact, detail",
+        help: "the checks: service, check, status, availability (percent), goal, goal_p95 (ms), budget, budget_left (percent), budget_ms, p50, p95, p99 (ms), trend, outage, outage_ms, outage_began, looks, seen (percent of the hours), exact, detail",
     }],
 };
 
@@ -80,6 +80,9 @@ pub(super) fn run(
             worst = Some((severity, format!("{service} {}: {why}", check.name())));
         }
     }
+    if looks == 0 {
+        return Ok(nothing_to_tell());
+    }
     let end = worst.as_ref().map(|(severity, _)| End {
         status: severity.verdict().into(),
         severity: Some(*severity),
@@ -87,10 +90,6 @@ pub(super) fn run(
     });
     let detail = match worst {
         Some((_, why)) => why,
-        None if looks == 0 => {
-            "nobody has looked in that time; `opsbook health` looks and keeps what it saw"
-                .to_owned()
-        }
         None => format!("{} within their objectives", count(rows.len(), "check")),
     };
     let mut outputs = Outputs::new(detail)
@@ -102,6 +101,21 @@ pub(super) fn run(
         failed: false,
     }));
     Ok(outputs)
+}
+
+/// Where nobody looked nothing is known, and a table of nothing would not say so.
+fn nothing_to_tell() -> Outputs {
+    let mut outputs = Outputs::new(
+        "nobody has looked in that time; `opsbook health` looks and keeps what it saw",
+    )
+    .with("rows", Vec::<Value>::new())
+    .with("columns", COLUMNS.to_vec());
+    outputs.end = Some(End {
+        status: Status::Unknown,
+        severity: None,
+        failed: false,
+    });
+    outputs
 }
 
 /// The checks of these services, of all where none is named.
@@ -179,8 +193,7 @@ fn row(
     };
     let budget = left.zip(budget_time).map(|(left, time)| match time > 0.0 {
         true => format!("{:.0} %, {}", (left * 100.0).floor(), took(time)),
-        false if left < 0.0 => format!("{:.0} %", (left * 100.0).max(-999_999.0).floor()),
-        false => "0 %".to_owned(),
+        false => "used up".to_owned(),
     });
     let outage = figures.outage;
     let mut row = Map::new();
@@ -217,5 +230,5 @@ fn percent(share: f64) -> f64 {
 }
 
 fn rounded(ms: f64) -> f64 {
-    (ms * 1000.0).round() / 1000.0
+    (ms * 10.0).round() / 10.0
 }

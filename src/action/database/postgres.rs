@@ -259,7 +259,8 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
 }
 
 fn wrong_address(error: &AddressError, name: &str) -> ActionError {
-    let wrong = ActionError::config(error.to_string());
+    // Known only once its secrets are: one database that cannot be asked must not end a run that asks others.
+    let wrong = ActionError::own(error.to_string());
     match error {
         AddressError::Parameter {
             near: Some(near), ..
@@ -268,7 +269,7 @@ fn wrong_address(error: &AddressError, name: &str) -> ActionError {
             wrong.help(format!("take it out of `url` of [database.{name}]"))
         }
         AddressError::Hosts => wrong.help("name one: a step works on one server"),
-        AddressError::Port | AddressError::Text(_) => wrong.help(format!(
+        AddressError::Ambiguous | AddressError::Port | AddressError::Text(_) => wrong.help(format!(
             "in `url` of [database.{name}] write / as %2F, ? as %3F, # as %23 and % as %25, or give the password as `password`"
         )),
         AddressError::Scheme | AddressError::Value { .. } => {

@@ -314,7 +314,7 @@ async fn keeps_the_limits_of_size_and_redirects() {
         error.message,
         "the body is over the limit of 99 B: 100 B are to come"
     );
-    assert!(error.help.unwrap().contains("`http.body_limit`"));
+    assert!(error.help.unwrap().contains("`body_limit`"));
 }
 
 #[tokio::test]

@@ -171,7 +171,7 @@ pub(super) async fn connect(
     context: &ActionContext<'_>,
 ) -> Result<Server, ActionError> {
     let address = Address::parse(url).map_err(|error| {
-        ActionError::config(error.to_string())
+        ActionError::own(error.to_string())
             .help("write redis://cache.example.com:6379/0, and the password as `password`")
     })?;
     let address = address.as_user(invocation.text("user"), invocation.text("password"));

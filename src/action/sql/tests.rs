@@ -250,7 +250,7 @@ async fn a_postgres_database_is_found_as_its_url_says() {
         "postgres://a?sslmod=x",
     ] {
         let error = ask(&World::new().with_database("main", kind(Some(wrong)))).await;
-        assert_eq!(error.kind, ErrorKind::Config, "{wrong}");
+        assert_eq!(error.kind, ErrorKind::Own, "{wrong}");
         assert!(error.help.is_some());
         assert!(!error.message.contains("hunter2"));
     }

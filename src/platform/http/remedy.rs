@@ -22,16 +22,16 @@ impl HttpError {
                 "no service needs that much: look who answers there, and which program adds headers in a circle",
             ),
             HttpCause::BodyTooLarge { .. } | HttpCause::Bomb { .. } => {
-                Some("where that is meant, take more with `http.body_limit`")
+                Some("where that is meant, `body_limit` of an http step takes more")
             }
             HttpCause::Encoding { .. } => Some(
-                "ask without compression to see what comes: `http.headers = { accept-encoding = \"identity\" }`",
+                "ask without compression to see what comes: send the header `accept-encoding: identity`",
             ),
             HttpCause::Redirect { .. } | HttpCause::RedirectLoop { .. } => Some(
-                "the service and a proxy in front of it may disagree on https; `http.redirects = 0` shows the first answer",
+                "the service and a proxy in front of it may disagree on https; with `redirects = 0` an http step shows the first answer",
             ),
             HttpCause::TooManyRedirects { .. } => {
-                Some("where that is meant, follow more with `http.redirects`")
+                Some("where that is meant, `redirects` of an http step follows more")
             }
             HttpCause::ProxyUrl { .. } | HttpCause::ProxyKind { .. } => {
                 Some("write http://host:port, or name the servers to ask without it in NO_PROXY")

@@ -64,6 +64,9 @@ pub enum AddressError {
     /// It names several hosts.
     #[error("the URL of the database names several hosts")]
     Hosts,
+    /// An `@` stands behind the host. Then what was taken for the host may be a piece of a password.
+    #[error("the URL of the database has an @ behind its host")]
+    Ambiguous,
     /// What stands behind the host is no port.
     #[error("the URL of the database has no whole port number behind its host")]
     Port,
@@ -122,8 +125,11 @@ impl Address {
             .strip_prefix("postgresql://")
             .or_else(|| url.strip_prefix("postgres://"))
             .ok_or(AddressError::Scheme)?;
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = before.split_once('/').unwrap_or((before, ""));
+        if rest[authority.len()..].contains('@') {
+            return Err(AddressError::Ambiguous);
+        }
         let (identity, server) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = identity
             .split_once(':')
@@ -379,6 +385,13 @@ mod tests {
             parse("postgres://?host=a,b").unwrap_err(),
             AddressError::Hosts
         );
+        for cut in [
+            "postgres://me:12/3@db/x",
+            "postgres://me:12?3@db/x",
+            "postgres://me:a@12/3@db/x",
+        ] {
+            assert_eq!(parse(cut).unwrap_err(), AddressError::Ambiguous, "{cut}");
+        }
         assert_eq!(parse("postgres://a:x/").unwrap_err(), AddressError::Port);
         assert_eq!(parse("postgres://a?port=").unwrap_err(), AddressError::Port);
         assert_eq!(

