@@ -4,6 +4,7 @@
 mod codebook;
 mod crm;
 mod page;
+mod parts;
 mod world;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use crate::harness::{Output, Project};
 use crate::http_server::Answer;
 use crate::terminal::Terminal;
 
+use parts::Parts;
 pub(crate) use world::{Reply, World};
 
 /// A copy of `examples/NAME`, in the environment `test`, whose services the world plays.
@@ -23,6 +25,7 @@ pub(crate) struct Estate {
     project: Project,
     pub(crate) world: World,
     d1: Option<D1Api>,
+    parts: Parts,
 }
 
 /// What a person or a scheduler starts for a procedure.
@@ -89,6 +92,7 @@ impl Estate {
             project,
             world,
             d1: None,
+            parts: Parts::default(),
         }
     }
 
@@ -107,13 +111,13 @@ impl Estate {
     /// Puts a stand-in for a program on the PATH: this script.
     pub(crate) fn program(self, name: &str, script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
-        let Self { project, world, d1 } = self;
-        let project = project.file(&format!("bin/{name}"), script);
+        let path = format!("bin/{name}");
+        let estate = self.file(&path, script);
         let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(project.path("bin").join(name), executable).unwrap();
+        std::fs::set_permissions(estate.project.path(&path), executable).unwrap();
         let path = std::env::var("PATH").unwrap();
-        let path = format!("{}:{path}", project.path("bin").display());
-        Self { project, world, d1 }.variable("PATH", path)
+        let path = format!("{}:{path}", estate.project.path("bin").display());
+        estate.variable("PATH", path)
     }
 
     /// Makes the estate's `database.main` a D1 database with what this SQL makes.
@@ -145,6 +149,7 @@ impl Estate {
     /// All is well again.
     fn well(&self) {
         self.world.well();
+        self.parts.well();
         let _ = std::fs::remove_file(self.project.path("unwell"));
     }
 
@@ -281,6 +286,28 @@ pub(crate) fn covers(cases: &[Case], ids: &[&str]) {
     assert_eq!(rows, ids.iter().copied().collect());
 }
 
+/// What an estate's checks and runbooks say to run next can be run.
+fn remedies_are_commands(name: &str, project: &Project) {
+    let mut texts = vec![project.read("opsbook.toml")];
+    for group in std::fs::read_dir(project.path("runbooks"))
+        .into_iter()
+        .flatten()
+    {
+        for runbook in std::fs::read_dir(group.unwrap().path()).unwrap() {
+            texts.push(std::fs::read_to_string(runbook.unwrap().path()).unwrap());
+        }
+    }
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let remedies: BTreeSet<&str> = lines
+        .filter_map(|line| line.strip_prefix("remedy")?.split('"').nth(1))
+        .collect();
+    for remedy in remedies {
+        let words: Vec<&str> = remedy.split(' ').chain(["--help"]).collect();
+        let output = project.run(&words);
+        assert_eq!(output.code, 0, "{name}: {remedy}\n{}", output.shown());
+    }
+}
+
 /// What `opsbook lint` finds in the estates that are shipped: nothing.
 #[test]
 fn every_estate_is_clean() {
@@ -288,7 +315,9 @@ fn every_estate_is_clean() {
         let path = entry.unwrap().path();
         if path.join("opsbook.toml").exists() {
             let name = path.file_name().unwrap().to_str().unwrap();
-            copy(name, "").run(&["lint"]).exits(0);
+            let project = copy(name, "");
+            project.run(&["lint"]).exits(0);
+            remedies_are_commands(name, &project);
         }
     }
 }
