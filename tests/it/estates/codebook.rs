@@ -7,7 +7,7 @@ use crate::http_server::HttpServer;
 use crate::servers::tls_server_until;
 
 use super::Run::{Check, Runbook};
-use super::parts::{Parts, Prometheus};
+use super::parts::{Parts, Prometheus, REDIS_PASSWORD};
 use super::{Case, Estate, Reply, Run, case, covers, outputs, page, status_of};
 
 /// Its procedures.
@@ -205,6 +205,11 @@ const ALERT_CASES: &[Case] = &[
             let sql = "ALTER DATABASE {database} SET codebook.pool = '1'";
             estate.parts.administers(sql);
         },
+    ),
+    down(
+        "codebook.alert.pool-exhausted",
+        Check("database", "pool-exhausted"),
+        refuses_connections,
     ),
     down(
         "codebook.alert.external-down",
@@ -420,6 +425,7 @@ fn estate() -> Estate {
     let mut estate = Estate::new("codebook", &played, &more)
         .variable("DATABASE_PASSWORD", "hunter2-database")
         .variable("REDIS_URL", parts.redis_url())
+        .variable("REDIS_PASSWORD", REDIS_PASSWORD)
         .variable("PINECONE_API_KEY", "hunter2-pinecone")
         .variable("LLM_API_KEY", "hunter2-llm")
         .variable("CODEBOOK_API_KEY", "hunter2-client")
@@ -448,7 +454,7 @@ fn play(estate: &Estate) {
         })),
     );
     world.route(METRICS, Reply::of(200, EXPOSED));
-    // What is in the brackets of Brotli nobody here looks at.
+    // Nobody here unpacks it.
     let packed = Reply::of(200, "brotli").header("content-encoding", "br");
     world.route(LIST, packed.asks("authorization", "Bearer hunter2-client"));
     world.route(
@@ -512,7 +518,7 @@ fn what_is_unwell_is_named() {
     assert_eq!(status_of(&output, "dependencies", "llm"), "ok");
     assert_eq!(
         output.json()["findings"][0]["cause"],
-        "the application is healthy: llm_service"
+        "the application is unwell: llm_service"
     );
 }
 

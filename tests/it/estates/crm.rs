@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Run::{Check, Runbook};
-use super::parts::Parts;
+use super::parts::{Parts, REDIS_PASSWORD};
 use super::{Case, Estate, Reply, Run, case, covers, outputs, page, status_of};
 
 /// Its procedures.
@@ -183,6 +183,7 @@ fn estate() -> Estate {
     )
     .variable("DATABASE_PASSWORD", "hunter2-database")
     .variable("REDIS_URL", parts.redis_url())
+    .variable("REDIS_PASSWORD", REDIS_PASSWORD)
     .variable("SENTRY_TOKEN", "hunter2-sentry")
     .variable("STRIPE_RESTRICTED_KEY", "hunter2-stripe");
     estate.parts = parts;

@@ -11,6 +11,9 @@ use crate::http_server::{Answer, HttpServer};
 use crate::postgres_cluster::cluster;
 use crate::redis_server::RedisServer;
 
+/// What the Redis server asks for.
+pub(super) const REDIS_PASSWORD: &str = "hunter2-redis";
+
 /// The parts of an estate; none unless it is given them.
 #[derive(Default)]
 pub(super) struct Parts {
@@ -49,7 +52,7 @@ impl Parts {
 
     /// With a Redis server that these commands make well.
     pub(super) fn redis(mut self, well: &'static str) -> Self {
-        let server = RedisServer::start(&[]);
+        let server = RedisServer::start(&["--requirepass", REDIS_PASSWORD]);
         self.redis = Some(Redis { server, well });
         self
     }
@@ -79,7 +82,9 @@ impl Parts {
 
     /// Has the Redis server do commands; gives its replies.
     pub(super) fn redis_does(&self, commands: &str) -> String {
-        self.redis.as_ref().unwrap().server.tell(commands)
+        let server = &self.redis.as_ref().unwrap().server;
+        let replies = server.tell(&format!("AUTH {REDIS_PASSWORD}\n{commands}"));
+        replies.strip_prefix("+OK\r\n").unwrap().to_owned()
     }
 
     /// All is well again.
@@ -91,7 +96,7 @@ impl Parts {
             database.touched.set(false);
         }
         if let Some(redis) = &self.redis {
-            redis.server.tell(redis.well);
+            self.redis_does(redis.well);
         }
         if let Some(prometheus) = &self.prometheus {
             prometheus.now.lock().unwrap().clear();
