@@ -277,12 +277,14 @@ impl App {
             prepared = async {
                 let values = self.values(runbook, task, ground).await?;
                 let plan = Plan::new(Arc::clone(runbook), values, children, ground.config);
+                let found = heartbeat
+                    .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
                 let secrets = secrets::of_plan(
                     &plan,
                     ground.config,
                     self.environment(),
                     ground.machine,
-                    heartbeat.map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone()),
+                    (found, &|line: &str| self.tell(line)),
                 )
                 .await?;
                 Ok::<_, AppError>((plan, secrets))

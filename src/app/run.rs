@@ -256,6 +256,8 @@ impl App {
             .heartbeat
             .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());
         let machine = around.machine;
+        let tell = |line: &str| self.tell(line);
+        let found = (found, &tell as &dyn Fn(&str));
         let secrets = secrets::of_plan(&plan, config, self.environment(), machine, found).await?;
         Ok((plan, secrets))
     }

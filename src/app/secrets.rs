@@ -18,6 +18,9 @@ use super::{AppError, Environment};
 /// A program that gives a secret may ask a person on the way, but not for ever.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The secrets that are found already, and who is told of what checks lack.
+type Around<'a> = (BTreeMap<String, Secret>, &'a dyn Fn(&str));
+
 /// Gets the secrets that a plan can reach, each once: those that are `found` already are not got again. One that only checks
 /// need and that is not there is told, and left out: they cannot look, and the others can.
 ///
@@ -28,14 +31,17 @@ pub(super) async fn of_plan(
     config: &Config,
     environment: &Environment,
     machine: &ThisMachine,
-    found: BTreeMap<String, Secret>,
+    (found, tell): Around<'_>,
 ) -> Result<BTreeMap<String, Secret>, AppError> {
     let mut found = resolve(&plan.secrets, config, environment, machine, found).await?;
     for name in &plan.check_secrets {
         let name = BTreeSet::from([name.clone()]);
         match resolve(&name, config, environment, machine, found.clone()).await {
             Ok(more) => found = more,
-            Err(error) => tracing::warn!("{}, and a check needs it", error.message),
+            Err(error) => tell(&format!(
+                "opsbook: {}; the checks that need it cannot look",
+                error.message
+            )),
         }
     }
     Ok(found)

@@ -423,7 +423,8 @@ impl Picture<'_> {
 
     /// Leaves the last whole run on the screen, where the signal came between two of them.
     fn leave_between(mut self, stop: Stop) -> Result<ExitCode, AppError> {
-        self.draw(stop.as_str(), false)?;
+        // A terminal that was closed shows nothing any more, and that is why it ends.
+        let _ = self.draw(stop.as_str(), false);
         Ok(signals::exit_of(stop))
     }
 

@@ -123,7 +123,7 @@ fn parse_unless(field: Field<'_>, vocabulary: Vocabulary) -> Option<Box<Unless>>
     table.finish();
     let call = call?;
     let reads = match call.verb.effect {
-        EffectRule::Always(effect) => effect == Effect::Read,
+        EffectRule::Always(usual) => effect.unwrap_or(usual).max(usual) == Effect::Read,
         EffectRule::Unless(usual) => effect.unwrap_or(usual) == Effect::Read,
         EffectRule::OfSql | EffectRule::OfRunbook => false,
     };
@@ -183,14 +183,14 @@ fn parse_artifact(field: Field<'_>) -> Option<Artifact> {
     })
 }
 
-/// A step states its effect only where nobody else can know it.
+/// A step states its effect where nobody else can know it, or where it is worse than is usual: a GET that changes something.
 fn check_effect(table: &TableReader<'_>, stated: Option<Effect>, call: Option<&Call>) {
     let (Some(stated), Some(call), Some(field)) = (stated, call, table.optional("effect")) else {
         return;
     };
     match call.verb.effect {
-        EffectRule::Always(effect) if effect != stated => field.mistake(format!(
-            "the effect of `{}` is always {effect}",
+        EffectRule::Always(effect) if stated < effect => field.mistake(format!(
+            "the effect of `{}` is {effect}, and may only be stated to be worse",
             call.name()
         )),
         EffectRule::OfRunbook => {
@@ -320,7 +320,7 @@ http.get = "/"
             "name = 'a'\nhttp.get = '/'\ntimeout = 3\nseverity = 'P9'\nwhen = true\nshow = 'name'\nparallel = 'yes'",
             "name = 'a'\nhttp.get = '/'\ntimeout = '0s'\nexpect = ' '\non_failure = 'contineu'",
             "name = 'a'\nhttp.get = '/'\nsave = { input = 'json', 'a-b' = 'json', ok = [] }",
-            "name = 'a'\nhttp.get = '/'\neffect = 'write'",
+            "name = 'a'\nhttp.post = '/'\neffect = 'read'",
             "name = 'a'\nrunbook.run = 'db/b'\neffect = 'read'",
             "name = 'a'\nhttp.get = '/'\nartifact = { output = 'json' }",
             "name = 'a'\nhttp.get = '/'\nconfirm = ''\nsensitive = 1",
@@ -333,6 +333,7 @@ http.get = "/"
         insta::assert_snapshot!(mistakes_of_steps(&[
             "name = 'a'\nhttp.get = '/'\nunless = { http.get = '/done' }",
             "name = 'a'\nhttp.get = '/'\nunless = { http.post = '/done', expect = 'true' }",
+            "name = 'a'\nhttp.get = '/'\nunless = { http.get = '/done', effect = 'write', expect = 'true' }",
             "name = 'a'\nhttp.get = '/'\nunless = { sql.execute = 'SELECT 1', sql.on = 'main', expect = 'true' }",
             "name = 'a'\nhttp.get = '/'\nunless = { command.run = ['test', '-f', 'x'], expect = 'code == 0' }",
             "name = 'a'\nhttp.get = '/'\nunless = { command.run = ['test', '-f', 'x'], effect = 'read', expect = 'code == 0' }",

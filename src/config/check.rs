@@ -187,6 +187,7 @@ fn objective(table: &TableReader<'_>, usual: Objective) -> Objective {
 /// What to do about a step that does not only look; nothing where it does.
 fn may_change(step: &Step) -> Option<&'static str> {
     match step.call.verb.effect {
+        _ if step.effect.is_some_and(Effect::changes) => Some("put it into a runbook"),
         EffectRule::Always(Effect::Read) => None,
         EffectRule::Unless(usual) if step.effect.unwrap_or(usual) == Effect::Read => None,
         EffectRule::Unless(_) => Some("state `effect = \"read\"` beside it if it only looks"),
@@ -401,6 +402,12 @@ mod tests {
             )
         };
         needs.iter().map(check).collect()
+    }
+
+    #[test]
+    fn a_look_that_is_stated_to_change_something_is_no_check() {
+        let text = "[[service.api.check]]\nname = \"a\"\nprobe.tcp = \"x:1\"\neffect = \"write\"\n";
+        assert!(mistakes(text).contains("`probe.tcp` may change something; a check only looks"));
     }
 
     #[test]

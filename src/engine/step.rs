@@ -375,13 +375,7 @@ impl Run<'_> {
         } = turn;
         let sensitive = step.sensitive || given.outputs.sensitive;
         if sensitive {
-            // What comes of it later is masked like any other secret: a token that a server hands out, and echoes.
-            let typed = given.outputs.sensitive;
-            let told = given.outputs.values.iter().chain(&given.saved);
-            // Who answered is no secret.
-            let texts = told.filter(|(name, _)| !typed || *name == "answer");
-            let texts = texts.map(|(_, value)| value);
-            self.engine.masker.learn(&secrets_in(texts, typed));
+            self.learn(&given);
         }
         let outputs = bounded(given.outputs.values, self.engine.masker);
         let measures = match sensitive || (given.took_ms.is_none() && frame.check.is_none()) {
@@ -457,6 +451,16 @@ impl Run<'_> {
             unknown: given.unknown,
             detail,
         }
+    }
+
+    /// Has everything masked from now on that a sensitive step gave: a token that a server hands out, and echoes.
+    fn learn(&self, given: &Given) {
+        let typed = given.outputs.sensitive;
+        let told = given.outputs.values.iter().chain(&given.saved);
+        // Who answered is no secret.
+        let texts = told.filter(|(name, _)| !typed || *name == "answer");
+        let texts = texts.map(|(_, value)| value);
+        self.engine.masker.learn(&secrets_in(texts, typed));
     }
 
     /// What a step may do to the world.

@@ -288,7 +288,7 @@ mod tests {
             "ms | range_check(date)",
             "ms > 1 if limit else ms > 2",
         ] {
-            assert_eq!(told(text), [String::new(); 0], "{text}");
+            assert_eq!(told(text), Vec::<String>::new(), "{text}");
         }
     }
 

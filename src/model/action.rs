@@ -39,7 +39,7 @@ pub struct VerbSpec {
 /// How the effect of a verb is known before it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectRule {
-    /// It is always this; a step that states another is wrong.
+    /// It is at least this: a step may state a worse one, a milder one is wrong.
     Always(Effect),
     /// This, unless the step states another: nobody can tell from outside what a command does.
     Unless(Effect),

@@ -96,7 +96,7 @@ impl Monitoring {
                 parts.push(format!("{worst} ({})", bad_of(points)));
             }
             (None, worst) => {
-                parts.push(self.rest(points));
+                parts.push(rest(&self.summary));
                 if tells_more(&self.summary) {
                     parts.push(self.summary.reason.clone());
                 } else if let Some(worst) = worst {
@@ -106,21 +106,6 @@ impl Monitoring {
         }
         parts.retain(|part| !part.is_empty());
         line(&format!("{state} - {}", parts.join("; ")))
-    }
-
-    /// What the verdict rests on: `5 checks: 4 ok, 1 affected`.
-    fn rest(&self, points: &[Point<'_>]) -> String {
-        let steps = points.iter().filter(|point| point.step.is_some()).count();
-        let checks = points.iter().filter(|point| of_check(point).is_some());
-        if checks.clone().next().is_none() || checks.clone().count() != steps {
-            return rest(&self.summary);
-        }
-        let counts = self.summary.counts();
-        let counts: Vec<String> = counts
-            .iter()
-            .map(|(status, number)| format!("{} {}", thousands(*number as u64), status.as_str()))
-            .collect();
-        format!("{}: {}", count(steps, "check"), counts.join(", "))
     }
 
     /// A line for each check and for everything that is bad, what is known of it below it, and the notes.
@@ -226,7 +211,7 @@ mod tests {
 
     use super::{LEAST_TEXT, LONGEST};
     use crate::base::{Status, Verdict};
-    use crate::event::{Envelope, Event, sample};
+    use crate::event::{Envelope, Event, StepFinished, sample};
     use crate::report::testing::written;
 
     fn told(stream: &[Envelope]) -> String {
@@ -296,7 +281,10 @@ mod tests {
         }
         let worst = statuses.iter().map(|(status, _)| status.verdict()).max();
         let verdict = worst.unwrap_or_default();
-        events.push(sample::finished("checks", Status::from(verdict)));
+        events.push(Event::StepFinished(StepFinished {
+            failed: false,
+            ..sample::step_finished("checks", Status::from(verdict))
+        }));
         let exit = match verdict {
             Verdict::Ok => 0,
             Verdict::Warning => 1,

@@ -220,6 +220,10 @@ impl Nagios {
                 "Nagios has not looked at every service: {ended:?}\n{}",
                 said().unwrap_or_default()
             );
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "Nagios tells what it saw by a file alone, and nothing of ours runs meanwhile"
+            )]
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -328,10 +332,14 @@ fn nagios_core_reads_state_text_and_performance_data() {
     );
     assert!(of("auth", "performance_data").ends_with(" 'auth/sessions.json.sessions'=U;~:5;;"));
 
-    // The time that Nagios gives is never needed: a limit of its own ends the run as a target that does not answer.
-    assert_eq!(
-        of("late", "plugin_output"),
-        "CRITICAL - hole answer: its time was over (1 of 1 check bad)"
+    // The time that Nagios gives is never needed: a limit of its own ends the run, and says at what it still looked.
+    assert!(
+        of("late", "plugin_output").ends_with("its time was over"),
+        "{services:#?}"
+    );
+    assert!(
+        of("late", "long_plugin_output").contains("hole answer: UNKNOWN its time was over"),
+        "{services:#?}"
     );
     // What cannot begin has no state in the convention, and Nagios takes that for the worst.
     assert!(

@@ -318,7 +318,10 @@ fn what_cannot_be_watched_is_refused_before_anything_runs() {
         .exits(64)
         .says("no time between two runs");
     project.run(&["resume", "1", "--watch", "1s"]).exits(64);
-    project.run(&["runs", "list"]).exits(0).says("no runs");
+    project
+        .run(&["runs", "list"])
+        .exits(0)
+        .says("nothing was run yet");
 }
 
 #[test]

@@ -232,15 +232,7 @@ fn list(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outputs,
 
 fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outputs, ActionError> {
     let name = invocation.object_text();
-    let kept = kept(context)?;
-    let Some(baseline) = kept.iter().find(|baseline| baseline.name == name) else {
-        let names: Vec<&str> = kept.iter().map(|baseline| baseline.name.as_str()).collect();
-        let help = match names.as_slice() {
-            [] => "`opsbook health baseline save NAME` keeps one".to_owned(),
-            names => format!("there are: {}", names.join(", ")),
-        };
-        return Err(ActionError::config(format!("there is no baseline {name:?}")).help(help));
-    };
+    let baseline = named(name, kept(context)?)?;
     let after = seen(context, period(invocation, context, 900))?;
     let nothing = Tally::default();
     let before_of = |series: &Series| {
@@ -256,82 +248,105 @@ fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outpu
         })
         .collect();
     let changes = changes(&pairs);
-    let mut rows = Vec::new();
-    let mut counts = [0_usize; 4];
-    let mut worst: Option<String> = None;
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.sort_by_key(|index| changes[*index].0 as u8);
-    for index in order {
-        let ((series, _), pair, (change, chance)) = (&after[index], &pairs[index], changes[index]);
-        counts[change as usize] += 1;
-        if worst.is_none() && change != Change::Same {
-            worst = Some(format!(
-                "{} {}: {}",
-                series.service,
-                series.check,
-                change.as_str()
-            ));
-        }
-        rows.push(json!({
-            "service": series.service,
-            "check": series.check,
-            "change": change.as_str(),
-            "p50_before": length(pair.before, 0.5),
-            "p50": length(pair.after, 0.5),
-            "p95_before": length(pair.before, 0.95),
-            "p95": length(pair.after, 0.95),
-            "failed_before": failed(pair.before),
-            "failed": failed(pair.after),
-            "looks": pair.after.count(),
-            "chance": chance,
-        }));
-    }
+    let compared = order.iter().map(|index| {
+        let (series, _) = &after[*index];
+        compared_row(series, &pairs[*index], changes[*index])
+    });
     // A check that the configuration describes no longer is told, and says nothing of the deploy.
-    for (series, tally) in &baseline.checks {
-        if !after.iter().any(|(other, _)| other == series) {
-            rows.push(json!({
-                "service": series.service,
-                "check": series.check,
-                "change": "gone",
-                "p50_before": length(tally, 0.5),
-                "p95_before": length(tally, 0.95),
-                "failed_before": failed(tally),
-                "looks": 0,
-            }));
-        }
+    let gone = baseline.checks.iter();
+    let gone = gone.filter(|(series, _)| !after.iter().any(|(other, _)| other == series));
+    let gone = gone.map(|(series, tally)| gone_row(series, tally));
+    let rows: Vec<Value> = compared.chain(gone).collect();
+
+    let mut counts = [0_usize; 4];
+    for (change, _) in &changes {
+        counts[*change as usize] += 1;
     }
     let [failing, slower, same, too_few] = counts;
-    let mut outputs = Outputs::new(
-        worst.unwrap_or_else(|| format!("{} no worse than {name}", count(same, "check"))),
-    )
-    .with("rows", rows)
-    .with(
-        "columns",
-        vec![
-            "service",
-            "check",
-            "change",
-            "p50_before",
-            "p50",
-            "p95_before",
-            "p95",
-            "failed_before",
-            "failed",
-            "looks",
-        ],
-    );
+    let mut worst = order.iter();
+    let worst = worst.find(|index| changes[**index].0 != Change::Same);
+    let detail = match worst {
+        Some(index) => {
+            let (series, _) = &after[*index];
+            let change = changes[*index].0.as_str();
+            format!("{} {}: {change}", series.service, series.check)
+        }
+        None => format!("{} no worse than {name}", count(same, "check")),
+    };
     let (status, severity) = match (failing, too_few, slower) {
         (1.., _, _) => (Status::Critical, Some(Severity::P1)),
         (0, 1.., _) => (Status::Unknown, None),
         (0, 0, 1..) => (Status::Warning, Some(Severity::P3)),
         (0, 0, 0) => (Status::Ok, None),
     };
+    let mut outputs = Outputs::new(detail)
+        .with("rows", rows)
+        .with("columns", COMPARED.to_vec());
     outputs.end = Some(End {
         status,
         severity,
         failed: false,
     });
     Ok(outputs)
+}
+
+/// The columns of a comparison.
+const COMPARED: [&str; 10] = [
+    "service",
+    "check",
+    "change",
+    "p50_before",
+    "p50",
+    "p95_before",
+    "p95",
+    "failed_before",
+    "failed",
+    "looks",
+];
+
+/// The baseline of this name.
+fn named(name: &str, kept: Vec<Baseline>) -> Result<Baseline, ActionError> {
+    let names: Vec<&str> = kept.iter().map(|baseline| baseline.name.as_str()).collect();
+    let help = match names.as_slice() {
+        [] => "`opsbook health baseline save NAME` keeps one".to_owned(),
+        names => format!("there are: {}", names.join(", ")),
+    };
+    let found = kept.into_iter().find(|baseline| baseline.name == name);
+    found.ok_or_else(|| ActionError::config(format!("there is no baseline {name:?}")).help(help))
+}
+
+fn compared_row(
+    series: &Series,
+    pair: &Pair<'_>,
+    (change, chance): (Change, Option<f64>),
+) -> Value {
+    json!({
+        "service": series.service,
+        "check": series.check,
+        "change": change.as_str(),
+        "p50_before": length(pair.before, 0.5),
+        "p50": length(pair.after, 0.5),
+        "p95_before": length(pair.before, 0.95),
+        "p95": length(pair.after, 0.95),
+        "failed_before": failed(pair.before),
+        "failed": failed(pair.after),
+        "looks": pair.after.count(),
+        "chance": chance,
+    })
+}
+
+fn gone_row(series: &Series, before: &Tally) -> Value {
+    json!({
+        "service": series.service,
+        "check": series.check,
+        "change": "gone",
+        "p50_before": length(before, 0.5),
+        "p95_before": length(before, 0.95),
+        "failed_before": failed(before),
+        "looks": 0,
+    })
 }
 
 /// A percentile in milliseconds.

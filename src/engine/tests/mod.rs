@@ -1,5 +1,6 @@
 //! The story of runs: real plans from real TOML, an action of the tests that does what it is told, a journal in memory.
 
+mod checks;
 mod dry;
 mod flow;
 mod gate;
@@ -247,7 +248,7 @@ impl Action for Child {
     }
 }
 
-const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK]);
+const VOCABULARY: Vocabulary = Vocabulary(&[&ACT, &RUNBOOK, &checks::HEALTH]);
 
 /// A journal in memory that breaks at the n-th event.
 #[derive(Default)]
@@ -412,6 +413,8 @@ struct Bench {
     inputs: Map<String, Value>,
     protected: bool,
     liveness: Liveness,
+    /// A store of samples that does not work.
+    samples: Option<checks::Broken>,
 }
 
 impl Default for Bench {
@@ -428,6 +431,7 @@ impl Default for Bench {
             inputs: Map::new(),
             protected: false,
             liveness: Liveness::Unknown,
+            samples: None,
         }
     }
 }
@@ -552,7 +556,7 @@ impl Bench {
         let evaluator = Evaluator::new(Arc::new(SystemClock));
         let masker = Masker::new(self.secrets.values());
         let engine = Engine {
-            actions: Actions(&[&Act, &Child]),
+            actions: Actions(&[&Act, &Child, &checks::Health]),
             evaluator: &evaluator,
             config: &config,
             folder: std::env::temp_dir(),
@@ -562,7 +566,10 @@ impl Bench {
             masker: &masker,
             journal: &self.journal,
             locks: &self.journal,
-            samples: self.journal.locks.as_ref(),
+            samples: match &self.samples {
+                Some(broken) => broken,
+                None => self.journal.locks.as_ref(),
+            },
             machine: &TestMachine(self.liveness),
             prompt: &self.answer,
             toolbox: &self.tools,

@@ -6,7 +6,7 @@ mod strips;
 #[cfg(test)]
 mod tests;
 
-use crate::base::text::fit;
+use crate::base::text::{fit, neutral};
 use crate::base::{Tone, Verdict};
 use crate::event::{StepLine, Summary};
 
@@ -111,7 +111,8 @@ impl Watched {
         };
         let mut lines: Vec<String> = Vec::new();
         for line in trouble.lines().filter(|line| !line.trim().is_empty()) {
-            // A caret below a line of a file points at nothing once spaces are gone.
+            // Spaces stay: a caret below a line of a file points at nothing once they are gone.
+            let line = neutral(line).replace('\t', " ");
             lines.push(fit(&format!(" {line}"), style.width));
         }
         lines.truncate(MOST_TROUBLE);

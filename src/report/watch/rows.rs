@@ -85,7 +85,10 @@ impl Layout {
         if self.service > 0 {
             text.push_str(&left(" service", self.service + 1));
         }
-        text.push_str(&left(" check", self.check + 1).split_off(usize::from(self.service > 0)));
+        if self.service == 0 {
+            text.push(' ');
+        }
+        text.push_str(&left(&fit("check", self.check), self.check));
         text.push_str(&left("status", STATUS));
         if self.time > 0 {
             text.push_str(&right("took", self.time));

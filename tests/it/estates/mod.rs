@@ -2,9 +2,12 @@
 //! Here is what they share: the copy of an estate, the table of its procedures, and that the page of them tells the truth.
 
 mod codebook;
+mod concierge;
 mod crm;
+mod manuscripts;
 mod page;
 mod parts;
+mod wellness;
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,52 @@
+//! The estate "manuscripts": an API whose refusal of strangers shows that it is up.
+
+use super::Run::Check;
+use super::{Case, Estate, Reply, Run, case, covers, page};
+
+/// Its procedures.
+const IDS: [&str; 1] = ["manuscripts.health.api-up"];
+
+const API: &str = "GET /api/manuscripts";
+const PAGE: &str = "GET /frontend/";
+const UP: Run = Check("api", "up");
+
+const CASES: &[Case] = &[
+    row(UP, |estate| estate.world.fails(API)),
+    row(UP, |estate| estate.world.hangs_up(API)),
+    row(UP, |estate| estate.world.answers(API, Reply::of(200, "[]"))),
+    row(Check("frontend", "page"), |estate| estate.world.fails(PAGE)),
+];
+
+const fn row(run: Run, red: fn(&Estate)) -> Case {
+    case("manuscripts.health.api-up", run, red, "critical", 2)
+}
+
+fn estate() -> Estate {
+    let estate = Estate::new("manuscripts", &["service.api", "service.frontend"], "");
+    estate.world.route(API, Reply::of(401, "{}"));
+    estate.world.route(PAGE, Reply::of(200, "<!doctype html>"));
+    estate
+}
+
+#[test]
+fn its_procedures_tell_well_from_unwell() {
+    estate().holds(CASES);
+}
+
+#[test]
+fn its_procedures_are_all_there() {
+    covers(CASES, &IDS);
+    page::tells("manuscripts", CASES);
+}
+
+/// An open route is a hole and no outage: who is called out reads which of the two it is.
+#[test]
+fn an_open_route_is_told_as_what_it_is() {
+    let estate = estate();
+    estate.world.answers(API, Reply::of(200, "[]"));
+    let output = estate.health(&["api"]).exits(2);
+    assert_eq!(
+        output.json()["findings"][0]["cause"],
+        "anybody can read the manuscripts"
+    );
+}
