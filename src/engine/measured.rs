@@ -3,17 +3,24 @@
 use serde_json::{Map, Value};
 
 use crate::event::Measure;
-use crate::expr::{Evaluator, Scope};
-use crate::model::{Expression, Step};
+use crate::expr::Evaluator;
+use crate::model::Expression;
 
-/// The numbers of `warn` and `critical`, each once.
+use super::frame::Turn;
+
+/// The numbers of `warn` and `critical`, each once. Of a check they are told even where it was not run, without values:
+/// who draws them wants the same ones each time.
 pub(super) fn measures(
     evaluator: &Evaluator,
-    step: &Step,
-    scope: &Scope,
+    turn: Turn<'_>,
     outputs: &Map<String, Value>,
     saved: &Map<String, Value>,
+    ran: bool,
 ) -> Vec<Measure> {
+    let Turn { step, scope, .. } = turn;
+    if !ran && turn.frame.check.is_none() {
+        return Vec::new();
+    }
     let found = |condition: &Option<Expression>| {
         let Some(condition) = condition else {
             return Vec::new();

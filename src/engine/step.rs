@@ -378,16 +378,6 @@ impl Run<'_> {
             self.learn(&given);
         }
         let outputs = bounded(given.outputs.values, self.engine.masker);
-        let measures = match sensitive || (given.took_ms.is_none() && frame.check.is_none()) {
-            true => Vec::new(),
-            false => measures(
-                self.engine.evaluator,
-                step,
-                turn.scope,
-                &outputs,
-                &given.saved,
-            ),
-        };
         // What it found, or why it failed, may quote what it gave.
         let detail = match ending.status {
             _ if !sensitive || outputs.is_empty() => ending.detail,
@@ -421,13 +411,15 @@ impl Run<'_> {
             withheld: sensitive,
             preview: given.preview,
             check: frame.check.map(|check| check.of.clone()),
-            measures,
+            measures: Vec::new(),
         };
         let seen = frame
             .referred
             .holds(&step.name)
             .then(|| seen_of(&finished, outputs.clone(), given.saved.clone(), given.items));
         if !sensitive {
+            let ran = given.took_ms.is_some();
+            finished.measures = measures(self.engine.evaluator, turn, &outputs, &given.saved, ran);
             finished.outputs = outputs;
             finished.saved.clone_from(&given.saved);
         }

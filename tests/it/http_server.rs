@@ -148,13 +148,18 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         let Ok(stream) = stream else { continue };
         state.open.lock().unwrap().push(stream.try_clone().unwrap());
         let state = Arc::clone(state);
-        std::thread::spawn(move || match &state.tls {
-            // A client that hangs up, or refuses the certificate, is what some tests are about.
-            None => drop(serve(stream, &state)),
-            Some(config) => {
-                let session = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
-                drop(serve(rustls::StreamOwned::new(session, stream), &state));
+        std::thread::spawn(move || {
+            // What is open keeps the connection from being closed by being dropped.
+            let closing = stream.try_clone().unwrap();
+            match &state.tls {
+                // A client that hangs up, or refuses the certificate, is what some tests are about.
+                None => drop(serve(stream, &state)),
+                Some(config) => {
+                    let session = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+                    drop(serve(rustls::StreamOwned::new(session, stream), &state));
+                }
             }
+            let _ = closing.shutdown(std::net::Shutdown::Write);
         });
     }
 }

@@ -231,7 +231,8 @@ fn tls_server(until: i32) -> (String, HttpServer) {
     tls_server_until(until, 1, 1)
 }
 
-fn tls_server_until(year: i32, month: u8, day: u8) -> (String, HttpServer) {
+/// The same, with the day.
+pub(crate) fn tls_server_until(year: i32, month: u8, day: u8) -> (String, HttpServer) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

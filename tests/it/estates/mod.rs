@@ -1,9 +1,12 @@
 //! The procedures of five estates, as `examples/` has them: each is run against a world that plays its estate, well and unwell.
 //! Here is what they share: the copy of an estate, the table of its procedures, and that the page of them tells the truth.
 
+mod codebook;
 mod concierge;
+mod crm;
 mod manuscripts;
 mod page;
+mod parts;
 mod wellness;
 mod world;
 
@@ -17,6 +20,7 @@ use crate::harness::{Output, Project};
 use crate::http_server::Answer;
 use crate::terminal::Terminal;
 
+use parts::Parts;
 pub(crate) use world::{Reply, World};
 
 /// A copy of `examples/NAME`, in the environment `test`, whose services the world plays.
@@ -24,6 +28,7 @@ pub(crate) struct Estate {
     project: Project,
     pub(crate) world: World,
     d1: Option<D1Api>,
+    parts: Parts,
 }
 
 /// What a person or a scheduler starts for a procedure.
@@ -90,6 +95,7 @@ impl Estate {
             project,
             world,
             d1: None,
+            parts: Parts::default(),
         }
     }
 
@@ -108,13 +114,13 @@ impl Estate {
     /// Puts a stand-in for a program on the PATH: this script.
     pub(crate) fn program(self, name: &str, script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
-        let Self { project, world, d1 } = self;
-        let project = project.file(&format!("bin/{name}"), script);
+        let path = format!("bin/{name}");
+        let estate = self.file(&path, script);
         let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(project.path("bin").join(name), executable).unwrap();
+        std::fs::set_permissions(estate.project.path(&path), executable).unwrap();
         let path = std::env::var("PATH").unwrap();
-        let path = format!("{}:{path}", project.path("bin").display());
-        Self { project, world, d1 }.variable("PATH", path)
+        let path = format!("{}:{path}", estate.project.path("bin").display());
+        estate.variable("PATH", path)
     }
 
     /// Makes the estate's `database.main` a D1 database with what this SQL makes.
@@ -146,6 +152,7 @@ impl Estate {
     /// All is well again.
     fn well(&self) {
         self.world.well();
+        self.parts.well();
         let _ = std::fs::remove_file(self.project.path("unwell"));
     }
 
