@@ -56,14 +56,12 @@ impl Figures {
         series: &Series,
         period: Period,
     ) -> Result<Self, JournalError> {
-        let mut total = Tally::default();
         let mut slices = Slices::of(period);
         let mut exact = Some(Vec::new());
         let (mut hours, mut last_hour, mut last) = (0_i64, None, None);
         store.history(series, period, &mut |seen| {
             let at = match &seen {
                 Seen::Look(sample) => {
-                    total.add(sample);
                     if let (Some(lengths), Some(ms)) = (&mut exact, length_of(sample)) {
                         lengths.push(ms);
                     }
@@ -72,8 +70,7 @@ impl Figures {
                     }
                     sample.at
                 }
-                Seen::Hour(at, tally) => {
-                    total.merge(tally);
+                Seen::Hour(at, _) => {
                     exact = None;
                     (*at).max(period.from)
                 }
@@ -86,13 +83,13 @@ impl Figures {
             last = Some(at);
         })?;
         if let Some(lengths) = &mut exact {
-            lengths.sort_by(f64::total_cmp);
+            lengths.sort_unstable_by(f64::total_cmp);
         }
         let hour_of = |at: DateTime<Utc>| at.timestamp().div_euclid(HOUR);
         let all = (hour_of(period.to) - hour_of(period.from) + 1).max(1);
         let outages = store.outages(series, period)?;
         Ok(Self {
-            total,
+            total: slices.total(),
             slices,
             seen: (hours as f64 / all as f64).min(1.0),
             outage: longest(&outages, period, last),

@@ -43,6 +43,13 @@ impl Slices {
             }
         }
     }
+
+    /// All parts together.
+    pub(super) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.tallies.iter().for_each(|tally| total.merge(tally));
+        total
+    }
 }
 
 /// The p95 of each slice against the highest; a slice that was mostly down, and one without looks, has a sign of its own.
