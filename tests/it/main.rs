@@ -50,6 +50,7 @@ mod redis;
 mod reports;
 mod resume;
 mod safety_page;
+mod samples;
 mod schema;
 mod secrets;
 mod servers;

@@ -453,6 +453,45 @@ fn a_file_of_format_1_is_read_as_it_is_and_brought_up_when_it_is_written() {
 }
 
 #[test]
+fn a_file_of_format_1_gets_every_table_of_today() {
+    let tables = |path: &Path| -> Vec<(String, String)> {
+        Connection::open(path)
+            .unwrap()
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    };
+    let folder = TempDir::new().unwrap();
+    let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
+    of_format_1(&old);
+    drop(SqliteJournal::open(&old).unwrap());
+    drop(SqliteJournal::open(&new).unwrap());
+    let (old, new) = (tables(&old), tables(&new));
+    let names = |tables: &[(String, String)]| -> Vec<String> {
+        tables.iter().map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(names(&old), names(&new));
+    for name in [
+        "samples",
+        "series",
+        "hours",
+        "outages",
+        "baselines",
+        "baseline_checks",
+    ] {
+        let of = |tables: &[(String, String)]| {
+            let found = tables.iter().find(|(table, _)| table == name);
+            found.map(|(_, sql)| sql.clone())
+        };
+        assert!(of(&new).is_some(), "{name}");
+        assert_eq!(of(&old), of(&new));
+    }
+}
+
+#[test]
 fn of_many_that_open_a_file_of_format_1_at_once_one_brings_it_up() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("journal.db");

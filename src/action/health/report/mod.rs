@@ -65,7 +65,7 @@ pub(super) fn run(
     let since = invocation.duration("since").copied();
     let since = since.filter(|since| !since.0.is_zero());
     let mut rows = Vec::new();
-    let mut looks = 0;
+    let mut unseen = 0;
     let mut worst: Option<(Severity, String)> = None;
     for (service, check) in checks(invocation.object_list(), context)? {
         let length = since.or(check.objective.window).unwrap_or(USUAL);
@@ -73,7 +73,7 @@ pub(super) fn run(
         let series = Series::of(context.config, service, check.name());
         let figures = Figures::read(context.samples, &series, period)
             .map_err(|error| ActionError::own(error.to_string()))?;
-        looks += figures.total.count();
+        unseen += usize::from(figures.total.count() == 0);
         let missed = missed(&figures, check.objective);
         rows.push(row(service, check, &figures, missed.as_ref(), length));
         if let Some(Missed { severity, why }) = missed
@@ -82,7 +82,7 @@ pub(super) fn run(
             worst = Some((severity, format!("{service} {}: {why}", check.name())));
         }
     }
-    if looks == 0 {
+    if unseen == rows.len() {
         return Ok(nothing_to_tell());
     }
     let end = worst.as_ref().map(|(severity, _)| End {
@@ -92,7 +92,7 @@ pub(super) fn run(
     });
     let detail = match worst {
         Some((_, why)) => why,
-        None => format!("{} within their objectives", count(rows.len(), "check")),
+        None => within(rows.len() - unseen, unseen),
     };
     let mut outputs = Outputs::new(detail)
         .with("rows", rows)
@@ -103,6 +103,20 @@ pub(super) fn run(
         failed: false,
     }));
     Ok(outputs)
+}
+
+/// What is said where no objective was missed: of what nobody looked at it says so.
+fn within(seen: usize, unseen: usize) -> String {
+    let objectives = if seen == 1 {
+        "its objective"
+    } else {
+        "their objectives"
+    };
+    let mut text = format!("{} within {objectives}", count(seen, "check"));
+    if unseen > 0 {
+        text.push_str(&format!("; nobody looked at {unseen}"));
+    }
+    text
 }
 
 /// Where nobody looked nothing is known, and a table of nothing would not say so.
@@ -206,4 +220,26 @@ fn percent(share: f64) -> f64 {
 
 fn rounded(ms: f64) -> f64 {
     (ms * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{percent, within};
+
+    #[test]
+    fn what_is_not_all_is_never_called_so() {
+        assert_eq!(percent(1.0).to_string(), "100");
+        assert_eq!(percent(0.999_999_9).to_string(), "99.999");
+        assert_eq!(percent(0.97).to_string(), "97");
+        assert_eq!(percent(0.0).to_string(), "0");
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_not_called_good() {
+        assert_eq!(within(1, 0), "1 check within its objective");
+        assert_eq!(
+            within(2, 3),
+            "2 checks within their objectives; nobody looked at 3"
+        );
+    }
 }

@@ -43,6 +43,13 @@ impl Slices {
             }
         }
     }
+
+    /// All parts together.
+    pub(super) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.tallies.iter().for_each(|tally| total.merge(tally));
+        total
+    }
 }
 
 /// The p95 of each slice against the highest; a slice that was mostly down, and one without looks, has a sign of its own.
@@ -61,4 +68,64 @@ pub(super) fn sparkline(slices: &Slices) -> String {
         BARS[index.clamp(1, BARS.len()) - 1]
     };
     slices.tallies.iter().map(sign).collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use chrono::{TimeDelta, TimeZone as _, Utc};
+
+    use crate::base::Status;
+    use crate::engine::{Period, Sample, Seen};
+
+    use super::{Slices, sparkline};
+
+    /// The line of looks in a period of 100 minutes: after how many minutes, how many milliseconds, what they said.
+    fn line(looks: &[(i64, f64, Status)]) -> String {
+        let from = Utc.timestamp_opt(0, 0).unwrap();
+        let to = from + TimeDelta::minutes(100);
+        let mut slices = Slices::of(Period { from, to });
+        for (minute, ms, look) in looks {
+            let at = from + TimeDelta::minutes(*minute);
+            let sample = Sample {
+                at,
+                ms: Some(*ms),
+                look: *look,
+                told: *look,
+            };
+            slices.see(at, &Seen::Look(sample));
+        }
+        sparkline(&slices)
+    }
+
+    #[test]
+    fn each_part_of_the_period_is_held_against_the_slowest() {
+        assert_eq!(line(&[]), "··········");
+        assert_eq!(
+            line(&[
+                (0, 100.0, Status::Ok),
+                (9, 100.0, Status::Ok),
+                (10, 50.0, Status::Warning),
+                (55, 1.0, Status::Ok),
+                (100, 25.0, Status::Ok),
+            ]),
+            "█▄···▁···▂"
+        );
+        assert_eq!(line(&[(5, 0.0, Status::Ok)]), "▁·········");
+    }
+
+    #[test]
+    fn a_part_in_which_half_of_the_looks_found_it_down_has_a_sign_of_its_own() {
+        assert_eq!(
+            line(&[
+                (1, 10.0, Status::Ok),
+                (2, 10.0, Status::Critical),
+                (11, 10.0, Status::Ok),
+                (12, 10.0, Status::Ok),
+                (13, 10.0, Status::Affected),
+                (21, 10.0, Status::Unknown),
+            ]),
+            "×█········"
+        );
+    }
 }
