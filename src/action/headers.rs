@@ -328,7 +328,10 @@ impl Policy {
         }
         let frames = self.sources("frame-ancestors");
         let frames_anywhere = frames.map_or(!forbids_frames, |sources| {
-            sources.iter().any(|source| source == "*")
+            let anywhere = ["*", "http:", "https:"];
+            sources
+                .iter()
+                .any(|source| anywhere.contains(&source.as_str()))
         });
         frames_anywhere.then(|| "frame-ancestors 'none' or 'self'".to_owned())
     }
@@ -451,6 +454,10 @@ mod tests {
             ("script-src 'strict-dynamic' *", "without *"),
             (
                 "default-src 'self'; frame-ancestors *",
+                "frame-ancestors 'none'",
+            ),
+            (
+                "default-src 'self'; frame-ancestors https:",
                 "frame-ancestors 'none'",
             ),
         ] {

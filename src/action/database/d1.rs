@@ -249,7 +249,7 @@ mod tests {
                 proxies: Proxies::default(),
             },
         };
-        let error = system.look(Look::Ping).await.err().expect("an error");
+        let error = system.look(Look::Ping).await.expect_err("an error");
         assert!(error.help.is_some(), "{error}");
     }
 }
