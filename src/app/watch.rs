@@ -269,10 +269,12 @@ impl Watch<'_> {
             .heartbeat
             .map(|heartbeat| heartbeat.secrets.clone())
             .unwrap_or_default();
+        let tell = |line: &str| app.tell(line);
+        let found = (found, &tell as &dyn Fn(&str));
         let secrets = tokio::select! {
             biased;
             _ = self.stopped.wait() => return Err(AppError::interrupted()),
-            secrets = secrets::resolve(&plan.secrets, config, app.environment(), around.machine, found) => secrets?,
+            secrets = secrets::of_plan(&plan, config, app.environment(), around.machine, found) => secrets?,
         };
         let journal = app.journal_of(config)?;
         let mut outlets = match printed {

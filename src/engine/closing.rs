@@ -24,6 +24,11 @@ impl Run<'_> {
                 .text(template, scope)
                 .unwrap_or_else(|_| template.text.clone())
         };
+        let command = |template: &Template| {
+            evaluator
+                .command(template, scope)
+                .unwrap_or_else(|_| template.text.clone())
+        };
         let mut raised: Vec<FindingRaised> = runbook
             .findings
             .iter()
@@ -31,7 +36,7 @@ impl Run<'_> {
             .map(|finding| FindingRaised {
                 severity: finding.severity,
                 cause: words(&finding.cause),
-                remedy: finding.remedy.as_ref().map(words),
+                remedy: finding.remedy.as_ref().map(command),
             })
             .collect();
         raised.sort_by_key(|finding| finding.severity);

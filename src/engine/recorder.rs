@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::{Map, Value};
 
+use crate::base::text::beginning;
 use crate::base::{Clock, Masker, RunId, StepKey};
 use crate::event::{
     ApprovalRequested, Envelope, Event, FindingRaised, Measure, Preview, RunApproved, RunFinished,
@@ -14,6 +15,9 @@ use super::{Durability, Journal, JournalError, Progress, Sink};
 
 /// A text output longer than this many bytes is kept with its first and last part. Later steps see what is kept.
 const LONGEST_TEXT: usize = 1024 * 1024;
+
+/// A cause or reason longer than this many bytes is cut: it may quote an answer of any length, and is there to be read.
+const LONGEST_CAUSE: usize = 1024;
 
 /// Writes down what happens.
 pub(super) struct Recorder<'a> {
@@ -86,7 +90,7 @@ impl<'a> Recorder<'a> {
             run: self.run,
             seq,
             at: self.clock.now(),
-            event: masked(self.masker, event),
+            event: shortened(masked(self.masker, event)),
         }
     }
 
@@ -96,6 +100,24 @@ impl<'a> Recorder<'a> {
             step: step.clone(),
             message: self.masker.text(message),
         });
+    }
+}
+
+/// The event with a cause and a reason that a person can read. Secrets are masked before, or a cut would leave half of one.
+fn shortened(mut event: Event) -> Event {
+    match &mut event {
+        Event::FindingRaised(finding) => shorten(&mut finding.cause),
+        Event::RunFinished(end) => shorten(&mut end.reason),
+        _ => {}
+    }
+    event
+}
+
+fn shorten(text: &mut String) {
+    let kept = beginning(text, LONGEST_CAUSE).len();
+    if kept < text.len() {
+        text.truncate(kept);
+        text.push('…');
     }
 }
 

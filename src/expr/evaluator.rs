@@ -58,6 +58,17 @@ impl Evaluator {
         self.landed(template, scope, landing::message)
     }
 
+    /// The command line that a person is to paste: each value is one word of it or part of one, and never code. Secrets are
+    /// `***`.
+    ///
+    /// # Errors
+    /// A name is missing, a value would be an option or is longer than 1 KiB, or it stands where no value can stand safely.
+    pub fn command(&self, template: &Template, scope: &Scope) -> Result<String, EvalError> {
+        self.landed(template, scope, |pieces| {
+            landing::command(pieces, self.masker())
+        })
+    }
+
     /// The value of an expression.
     ///
     /// # Errors

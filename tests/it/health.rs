@@ -770,6 +770,41 @@ fn cache_headers_are_judged_over_several_requests() {
 }
 
 #[test]
+fn findings_stand_in_the_order_of_the_checks_whichever_ends_first() {
+    let server = HttpServer::scripted(|_, request| match request.path.as_str() {
+        "/late" => Answer::Never,
+        _ => by_path(request),
+    });
+    let checks = service("api", &server)
+        + &check("api", "late", "timeout = \"100ms\"\ncause = \"it is late\"")
+        + &check("api", "503", "cause = \"it is early\"");
+    let output = jsonl(&Project::bare().config(&checks), &[]).exits(2);
+    let raised = |event: &Value| event["type"] == "finding-raised";
+    let events = output.json_lines().into_iter().filter(raised);
+    let causes: Vec<_> = events.map(|event| event["cause"].clone()).collect();
+    assert_eq!(causes, ["it is late", "it is early"]);
+}
+
+#[test]
+fn an_answer_puts_nothing_but_one_word_into_the_next_command() {
+    let server = HttpServer::answering(Answer::Json(
+        503,
+        r#"{"queue": "jobs; id | sh", "dash": "--yes"}"#,
+    ));
+    let told = |queue: &str| {
+        let keys =
+            format!("expect = \"status == 200\"\nremedy = \"queue status {{{{ json.{queue} }}}}\"");
+        let checks = service("api", &server) + &check("api", "x", &keys);
+        let project = Project::bare().config(&checks);
+        let output = jsonl(&project, &[]).exits(2);
+        let raised = |event: &Value| event["type"] == "finding-raised";
+        output.json_lines().into_iter().find(raised).unwrap()["remedy"].clone()
+    };
+    assert_eq!(told("queue"), "queue status 'jobs; id | sh'");
+    assert_eq!(told("dash"), Value::Null);
+}
+
+#[test]
 fn a_cause_that_cannot_be_filled_in_is_what_was_seen() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

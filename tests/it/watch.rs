@@ -241,6 +241,29 @@ fn in_a_pipe_each_run_is_lines_of_its_own_and_a_reader_that_goes_ends_it() {
 }
 
 #[test]
+fn the_checks_of_each_run_have_their_secrets() {
+    let estate = Estate::new();
+    let secret = "[secret]\ntoken = { env = \"WATCHED_TOKEN\" }\n[service.api]\nauth.bearer = \"{{ secret.token }}\"\n";
+    let text = config(&estate.server).replace("[service.api]\n", secret);
+    let project = estate.project.config(&text);
+    let mut child = project
+        .command(&["health", "--watch", "5ms", "--format", "jsonl"])
+        .env("WATCHED_TOKEN", "a token that is watched")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let verdicts: Vec<_> = lines
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
+        .filter(|event| event["type"] == "run-finished")
+        .map(|event| event["verdict"].clone())
+        .take(2)
+        .collect();
+    assert_eq!(verdicts, ["ok", "ok"]);
+    assert_eq!(exit_code(child.wait().unwrap()), 0);
+}
+
+#[test]
 fn in_a_pipe_tables_follow_each_other_with_their_time_and_nothing_steers() {
     let estate = Estate::new();
     let mut child = estate

@@ -30,7 +30,8 @@ pub(super) struct Told<'a, 'run> {
     trouble: Option<String>,
     lines: BTreeMap<usize, Line>,
     samples: Vec<(Series, Sample, CheckState)>,
-    findings: Vec<FindingRaised>,
+    /// Each with the place of its check.
+    findings: Vec<(usize, FindingRaised)>,
 }
 
 /// One line, as far as the step as a whole needs it.
@@ -106,7 +107,8 @@ impl<'a, 'run> Told<'a, 'run> {
             };
         }
         let finding = self.finding(index, &end, scope);
-        self.findings.extend(finding);
+        self.findings
+            .extend(finding.map(|finding| (index, finding)));
         self.lines.insert(
             index,
             Line {
@@ -162,23 +164,25 @@ impl<'a, 'run> Told<'a, 'run> {
             return None;
         }
         // A look that failed gave nothing, and what names that cannot be told.
-        let words = |template: &Template| {
-            let own = scope.with_named_in(&template.text, &end.outputs);
-            self.run.engine.evaluator.text(template, &own).ok()
-        };
+        let own = |template: &Template| scope.with_named_in(&template.text, &end.outputs);
+        let evaluator = self.run.engine.evaluator;
+        let words = |template: &Template| evaluator.text(template, &own(template)).ok();
+        let command = |template: &Template| evaluator.command(template, &own(template)).ok();
         let cause = check.cause.as_ref().and_then(words);
         Some(FindingRaised {
             severity,
             cause: cause
                 .unwrap_or_else(|| format!("{} {}: {}", service.name, check.name(), end.detail)),
-            remedy: check.remedy.as_ref().and_then(words),
+            remedy: check.remedy.as_ref().and_then(command),
         })
     }
 
     /// Keeps the samples, tells the findings, and gives what the checks amount to.
     pub(super) fn outputs(mut self) -> Outputs {
-        self.findings.sort_by_key(|finding| finding.severity);
-        for finding in std::mem::take(&mut self.findings) {
+        // Of two as bad the first in the configuration: which look ended first says nothing.
+        self.findings
+            .sort_by_key(|(index, finding)| (finding.severity, *index));
+        for (_, finding) in std::mem::take(&mut self.findings) {
             self.run
                 .record(Event::FindingRaised(finding), Durability::Relaxed);
         }

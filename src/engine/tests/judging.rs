@@ -108,6 +108,34 @@ fn findings_count_towards_the_verdict() {
 }
 
 #[test]
+fn a_finding_hands_no_value_to_a_shell_and_is_never_a_wall_of_text() {
+    let long = "A".repeat(200_000);
+    let ended = Bench::default().run(&format!(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.look = {{ said = "x; id | sh", long = "{long}" }}
+        save = {{ said = "said", long = "long" }}
+        [[finding]]
+        when = "true"
+        severity = "P1"
+        cause = "it says {{{{ long }}}}"
+        remedy = "db info {{{{ said }}}}"
+        "#,
+    ));
+    let finding = &ended.summary.findings[0];
+    assert_eq!(finding.remedy.as_deref(), Some("db info 'x; id | sh'"));
+    for text in [&finding.cause, &ended.summary.reason] {
+        assert!(
+            text.starts_with("it says AAA") && text.ends_with("A…") && text.len() < 1100,
+            "{} bytes",
+            text.len()
+        );
+    }
+}
+
+#[test]
 fn a_threshold_that_cannot_be_told_does_not_make_a_failed_sub_runbook_better() {
     let bench = Bench {
         others: vec![(

@@ -2,6 +2,7 @@
 //! together so that a value can never act as code there.
 
 mod argv;
+mod command;
 mod json;
 mod plain;
 mod query;
@@ -21,6 +22,7 @@ use crate::model::{Kind, Node, Template};
 
 pub use sql::sql_skeleton;
 
+pub(super) use command::land as command;
 pub(super) use plain::message;
 
 /// The longest text that a template may become.

@@ -163,7 +163,9 @@ impl Watched {
             let left_out = findings.len() - for_findings.saturating_sub(1);
             findings.truncate(for_findings.saturating_sub(1));
             if for_findings > 0 {
-                let more = format!("   … and {left_out} more lines; `opsbook runs show` has them");
+                let run = last.run.map(|run| format!(" {run}")).unwrap_or_default();
+                let more =
+                    format!("   … and {left_out} more lines; `opsbook runs show{run}` has them");
                 findings.push(Tone::Faint.paint(&fit(&more, style.width), style.colour));
             }
         }

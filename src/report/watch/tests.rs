@@ -167,6 +167,20 @@ fn where_there_is_no_room_the_bad_ones_come_first_and_the_rest_is_counted() {
 }
 
 #[test]
+fn findings_without_room_are_where_the_command_shows_them() {
+    let mut watched = Watched::default();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let checks = names.map(|name| ("api", name, Status::Critical, ""));
+    watched.take(run(&checks, Verdict::Critical));
+    let low = Screen {
+        rows: 9,
+        ..TERMINAL
+    };
+    let text = shown(&watched, low);
+    assert!(text.contains("`opsbook runs show 412` has them"), "{text}");
+}
+
+#[test]
 fn a_run_that_could_not_begin_is_told_above_the_last_that_was() {
     let mut watched = Watched::default();
     assert!(!watched.miss("opsbook.toml:1:1\n   1 │ projct\n     │ ^^^^^^".to_owned()));
