@@ -71,7 +71,6 @@ pub(super) fn sparkline(slices: &Slices) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use chrono::{TimeDelta, TimeZone as _, Utc};
 
