@@ -272,19 +272,7 @@ fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outpu
                 change.as_str()
             ));
         }
-        rows.push(json!({
-            "service": series.service,
-            "check": series.check,
-            "change": change.as_str(),
-            "p50_before": length(pair.before, 0.5),
-            "p50": length(pair.after, 0.5),
-            "p95_before": length(pair.before, 0.95),
-            "p95": length(pair.after, 0.95),
-            "failed_before": failed(pair.before),
-            "failed": failed(pair.after),
-            "looks": pair.after.count(),
-            "chance": chance,
-        }));
+        rows.push(changed(series, pair, change, chance));
     }
     // A check that the configuration describes no longer is told, and says nothing of the deploy.
     for (series, tally) in &baseline.checks {
@@ -300,7 +288,7 @@ fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outpu
             }));
         }
     }
-    let [failing, slower, same, too_few] = counts;
+    let same = counts[Change::Same as usize];
     let mut outputs = Outputs::new(
         worst.unwrap_or_else(|| format!("{} no worse than {name}", count(same, "check"))),
     )
@@ -320,18 +308,40 @@ fn compare(invocation: &Invocation, context: &ActionContext<'_>) -> Result<Outpu
             "looks",
         ],
     );
+    outputs.end = Some(end_of(counts));
+    Ok(outputs)
+}
+
+/// The row of a check before and after.
+fn changed(series: &Series, pair: &Pair<'_>, change: Change, chance: Option<f64>) -> Value {
+    json!({
+        "service": series.service,
+        "check": series.check,
+        "change": change.as_str(),
+        "p50_before": length(pair.before, 0.5),
+        "p50": length(pair.after, 0.5),
+        "p95_before": length(pair.before, 0.95),
+        "p95": length(pair.after, 0.95),
+        "failed_before": failed(pair.before),
+        "failed": failed(pair.after),
+        "looks": pair.after.count(),
+        "chance": chance,
+    })
+}
+
+/// How a comparison ends, by how many checks are failing, slower, the same, and too little looked at.
+fn end_of([failing, slower, _, too_few]: [usize; 4]) -> End {
     let (status, severity) = match (failing, too_few, slower) {
         (1.., _, _) => (Status::Critical, Some(Severity::P1)),
         (0, 1.., _) => (Status::Unknown, None),
         (0, 0, 1..) => (Status::Warning, Some(Severity::P3)),
         (0, 0, 0) => (Status::Ok, None),
     };
-    outputs.end = Some(End {
+    End {
         status,
         severity,
         failed: false,
-    });
-    Ok(outputs)
+    }
 }
 
 /// A percentile in milliseconds.
