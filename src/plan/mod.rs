@@ -61,8 +61,8 @@ impl Plan {
             .collect();
         let worst = steps.iter().map(|planned| planned.effect).max();
         let effect = worst.unwrap_or(Effect::Read);
-        let secrets = secrets::reachable(&runbook, &children, config);
-        let check_secrets = secrets::reachable_by_checks(&runbook, &children, config);
+        let secrets = secrets::reachable(&runbook, &inputs, &children, config);
+        let check_secrets = secrets::reachable_by_checks(&runbook, &inputs, &children, config);
         Self {
             runbook,
             inputs,

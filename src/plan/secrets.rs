@@ -3,21 +3,34 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+
 use crate::book::Children;
 use crate::config::{Auth, Config, Service};
 use crate::expr::{names_in_expression, names_in_template};
 use crate::model::{Call, Expression, Node, Runbook, Step, Template};
 
+/// What is known of the things that calls name.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    config: &'a Config,
+    /// The inputs of the runbook; none of those that it runs, whose inputs are worked out in the run.
+    inputs: &'a Map<String, Value>,
+}
+
 /// The names of the secrets that a runbook, what it runs and the services, databases and metrics it works on refer to.
 pub(super) fn reachable(
     runbook: &Runbook,
+    inputs: &Map<String, Value>,
     children: &Children,
     config: &Config,
 ) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for book in std::iter::once(runbook).chain(children.values().map(AsRef::as_ref)) {
+    let none = Map::new();
+    for (book, inputs) in books(runbook, inputs, children, &none) {
+        let known = Known { config, inputs };
         for step in book.all_steps() {
-            of_step(step, config, &mut found);
+            of_step(step, known, &mut found);
         }
         for finding in &book.findings {
             of_expression(&finding.when, &mut found);
@@ -29,9 +42,20 @@ pub(super) fn reachable(
     found
 }
 
-fn of_step(step: &Step, config: &Config, found: &mut BTreeSet<String>) {
+/// A runbook and those that it runs, each with what is known of its inputs.
+fn books<'a>(
+    runbook: &'a Runbook,
+    inputs: &'a Map<String, Value>,
+    children: &'a Children,
+    none: &'a Map<String, Value>,
+) -> impl Iterator<Item = (&'a Runbook, &'a Map<String, Value>)> {
+    let children = children.values().map(move |child| (child.as_ref(), none));
+    std::iter::once((runbook, inputs)).chain(children)
+}
+
+fn of_step(step: &Step, known: Known<'_>, found: &mut BTreeSet<String>) {
     for call in step.calls() {
-        of_target(call, config, found);
+        of_target(call, known, found);
     }
     let names = RefCell::new(BTreeSet::new());
     step.visit(
@@ -45,30 +69,35 @@ fn of_step(step: &Step, config: &Config, found: &mut BTreeSet<String>) {
 /// their trouble alone.
 pub(super) fn reachable_by_checks(
     runbook: &Runbook,
+    inputs: &Map<String, Value>,
     children: &Children,
     config: &Config,
 ) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let books = std::iter::once(runbook).chain(children.values().map(AsRef::as_ref));
-    for call in books.flat_map(Runbook::all_steps).flat_map(Step::calls) {
-        if call.action.name == "health" {
-            of_checks(&call.object, config, &mut found);
+    let none = Map::new();
+    for (book, inputs) in books(runbook, inputs, children, &none) {
+        let known = Known { config, inputs };
+        for call in book.all_steps().flat_map(Step::calls) {
+            if call.action.name == "health" {
+                of_checks(&call.object, known, &mut found);
+            }
         }
     }
     found
 }
 
 /// What the checks of the services need that are named, and of any where a template names them.
-fn of_checks(services: &Node, config: &Config, found: &mut BTreeSet<String>) {
+fn of_checks(services: &Node, known: Known<'_>, found: &mut BTreeSet<String>) {
     let named = |service: &&Service| match services {
         Node::List(names) => {
-            names.is_empty() || names.iter().any(|name| may_name(name, &service.name))
+            let mut any = names.iter();
+            names.is_empty() || any.any(|name| known.may_be(name, &service.name))
         }
-        one => may_name(one, &service.name),
+        one => known.may_be(one, &service.name),
     };
-    for service in config.services.iter().filter(named) {
+    for service in known.config.services.iter().filter(named) {
         for check in &service.checks {
-            of_step(&check.step, config, found);
+            of_step(&check.step, known, found);
             for template in check.cause.iter().chain(&check.remedy) {
                 of_template(template, found);
             }
@@ -77,35 +106,51 @@ fn of_checks(services: &Node, config: &Config, found: &mut BTreeSet<String>) {
 }
 
 /// What the service, the database or the metrics need that a call works on.
-fn of_target(call: &Call, config: &Config, found: &mut BTreeSet<String>) {
+fn of_target(call: &Call, known: Known<'_>, found: &mut BTreeSet<String>) {
     match (call.action.name, call.option("on")) {
         ("http", Some(on)) => {
-            for service in config
-                .services
-                .iter()
-                .filter(|service| may_name(on, &service.name))
-            {
-                of_access(service.auth.as_ref(), &service.headers, found);
+            for service in &known.config.services {
+                if known.may_be(on, &service.name) {
+                    of_access(service.auth.as_ref(), &service.headers, found);
+                }
             }
         }
         ("metrics", on) => {
-            for metrics in config
-                .metrics
-                .iter()
-                .filter(|metrics| on.is_none_or(|on| may_name(on, &metrics.name)))
-            {
-                of_access(metrics.auth.as_ref(), &metrics.headers, found);
+            for metrics in &known.config.metrics {
+                if on.is_none_or(|on| known.may_be(on, &metrics.name)) {
+                    of_access(metrics.auth.as_ref(), &metrics.headers, found);
+                }
             }
         }
-        ("sql", on) => of_databases(on, config, found),
-        ("database", _) => of_databases(Some(&call.object), config, found),
+        ("sql", on) => of_databases(on, known, found),
+        ("database", _) => of_databases(Some(&call.object), known, found),
         _ => {}
     }
 }
 
-/// Whether a node is this name, or a template that may become it.
-fn may_name(node: &Node, name: &str) -> bool {
-    matches!(node, Node::Text(template) if template.text == name || template.text.contains("{{"))
+impl Known<'_> {
+    /// Whether a node is this name, or a template that may become it. One that is an input is what the caller gave, and
+    /// names all where that is an empty list.
+    fn may_be(self, node: &Node, name: &str) -> bool {
+        let Node::Text(template) = node else {
+            return false;
+        };
+        match input_of(&template.text).and_then(|input| self.inputs.get(input)) {
+            Some(Value::String(given)) => given == name,
+            Some(Value::Array(given)) => given.is_empty() || given.iter().any(|one| one == name),
+            _ => template.text == name || template.text.contains("{{"),
+        }
+    }
+}
+
+/// The input that a text is and nothing else: `service` of `{{ input.service }}`.
+fn input_of(text: &str) -> Option<&str> {
+    let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let input = inside.trim().strip_prefix("input.")?;
+    let is_name = input
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then_some(input)
 }
 
 fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BTreeSet<String>) {
@@ -122,9 +167,9 @@ fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BT
     }
 }
 
-fn of_databases(on: Option<&Node>, config: &Config, found: &mut BTreeSet<String>) {
-    for database in &config.databases {
-        if on.is_none_or(|on| may_name(on, &database.name)) {
+fn of_databases(on: Option<&Node>, known: Known<'_>, found: &mut BTreeSet<String>) {
+    for database in &known.config.databases {
+        if on.is_none_or(|on| known.may_be(on, &database.name)) {
             for (_, template) in database.kind.templates() {
                 of_template(template, found);
             }
@@ -158,6 +203,8 @@ fn secret_name(path: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::{Map, Value, json};
 
     use crate::base::{CommandPath, Effect, SourceFile};
     use crate::book::{Children, Document, parse_runbook};
@@ -206,7 +253,8 @@ mod tests {
         let source = SourceFile::new("opsbook.toml", estate);
         let config = crate::config::parse(source, None, VOCABULARY);
         let config = config.unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
-        let reached = |services: &str| {
+        let reached = |services: &str, given: Value| {
+            let inputs = Map::from_iter([("x".to_owned(), given)]);
             let text = format!(
                 "title = \"x\"\n[[step]]\nname = \"a\"\nhealth.look = {services}\nwhen = \"secret.when\"\n"
             );
@@ -215,15 +263,21 @@ mod tests {
             let runbook = parse_runbook(&document, path, VOCABULARY);
             let runbook = runbook.unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
             let children = Children::new();
-            let needed = super::reachable(&runbook, &children, &config);
+            let needed = super::reachable(&runbook, &inputs, &children, &config);
             assert_eq!(needed.into_iter().collect::<Vec<_>>(), ["when"]);
-            super::reachable_by_checks(&runbook, &children, &config)
+            super::reachable_by_checks(&runbook, &inputs, &children, &config)
                 .into_iter()
                 .collect::<Vec<_>>()
         };
-        assert_eq!(reached("[\"api\"]"), ["cause", "object", "remedy"]);
-        assert_eq!(reached("[]"), ["cause", "object", "remedy", "web"]);
-        assert_eq!(reached("\"{{ input.x }}\"").len(), 4);
+        let [of_api, of_web] = [&["cause", "object", "remedy"][..], &["web"]];
+        assert_eq!(reached("[\"api\"]", Value::Null), of_api);
+        assert_eq!(reached("[]", Value::Null).len(), 4);
+        // An input names what the caller gave; what else a template may become nobody knows yet.
+        assert_eq!(reached("\"{{ input.x }}\"", json!(["web"])), of_web);
+        assert_eq!(reached("\"{{input.x}}\"", json!("api")), of_api);
+        assert_eq!(reached("\"{{ input.x }}\"", json!([])).len(), 4);
+        assert_eq!(reached("\"{{ input.x }}\"", Value::Null).len(), 4);
+        assert_eq!(reached("\"a{{ input.x }}\"", json!("api")).len(), 4);
     }
 
     #[test]
@@ -256,7 +310,7 @@ mod tests {
         let path = CommandPath::parse("x").unwrap();
         let runbook = parse_runbook(&document, path, VOCABULARY);
         let runbook = runbook.unwrap_or_else(|mistakes| unreachable!("{mistakes}"));
-        let found = super::reachable(&runbook, &Children::new(), &Config::default());
+        let found = super::reachable(&runbook, &Map::new(), &Children::new(), &Config::default());
         let mut named: Vec<&str> = text
             .split("secret.")
             .skip(1)
