@@ -312,8 +312,10 @@ struct Crowd {
 struct CrowdState {
     open: usize,
     most: usize,
-    /// How many may be answered.
-    let_go: usize,
+    /// How many have come since the last crowd was whole.
+    waiting: usize,
+    /// How many crowds were whole: each is answered together, and nobody who comes later takes another one's place.
+    crowds: usize,
 }
 
 impl Crowd {
@@ -344,15 +346,17 @@ fn serve(mut stream: TcpStream, shared: &(Mutex<CrowdState>, Condvar), wanted: u
     let mut state = state.lock().unwrap();
     state.open += 1;
     state.most = state.most.max(state.open);
-    if state.open == wanted {
-        state.let_go = wanted;
+    let mine = state.crowds;
+    state.waiting += 1;
+    if state.waiting == wanted {
+        state.waiting = 0;
+        state.crowds += 1;
         changed.notify_all();
     }
     let mut state = changed
-        .wait_timeout_while(state, WATCHDOG, |state| state.let_go == 0)
+        .wait_timeout_while(state, WATCHDOG, |state| state.crowds == mine)
         .unwrap()
         .0;
-    state.let_go -= 1;
     // Before the answer: who has it may send the next one in.
     state.open -= 1;
     drop(state);
