@@ -82,9 +82,7 @@ impl Run<'_> {
     /// Writes down which list it is. An earlier leg may have gone through another one: then nobody can say which of these
     /// items are done. Gives the end of the step where that keeps it from running.
     async fn begin_list(&self, turn: Turn<'_>, items: &[Value]) -> Option<StepEnd> {
-        let Turn {
-            step, key, effect, ..
-        } = turn;
+        let Turn { key, .. } = turn;
         if items.is_empty() {
             return None;
         }
@@ -103,12 +101,8 @@ impl Run<'_> {
             self.forget_within(key);
         }
         let started = StepStarted {
-            step: key.clone(),
-            action: step.call.name(),
-            effect,
-            undo: false,
             items: Some(digest),
-            check: None,
+            ..turn.started()
         };
         // It is written with the start of its first item at the latest.
         if self.record(Event::StepStarted(started), Durability::Relaxed) {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::base::{Effect, Severity, StepKey};
-use crate::event::{CheckOf, StepFinished};
+use crate::event::{CheckOf, StepFinished, StepStarted};
 use crate::expr::Scope;
 use crate::model::{OnFailure, Runbook, Step};
 
@@ -23,6 +23,20 @@ pub(super) struct Turn<'a> {
     pub(super) key: &'a StepKey,
     /// What it may do to the world.
     pub(super) effect: Effect,
+}
+
+impl Turn<'_> {
+    /// That the step begins.
+    pub(super) fn started(&self) -> StepStarted {
+        StepStarted {
+            step: self.key.clone(),
+            action: self.step.call.name(),
+            effect: self.effect,
+            undo: false,
+            items: None,
+            check: self.frame.check.map(|check| check.of.clone()),
+        }
+    }
 }
 
 /// One runbook within a run.

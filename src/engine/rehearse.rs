@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::base::text::{count, one_line, thousands};
 use crate::base::{Masker, Status};
-use crate::event::{Event, Preview, StepStarted};
+use crate::event::{Event, Preview};
 use crate::expr::{KNOWN_AFTER_RUN, told_unknown};
 use crate::model::{Call, ForEach, Repeat, Step};
 
@@ -116,15 +116,7 @@ impl Run<'_> {
 
     /// Finishes a step that was shown instead of done.
     fn finish_shown(&self, turn: Turn<'_>, condition: Option<String>, preview: Preview) -> StepEnd {
-        let started = StepStarted {
-            step: turn.key.clone(),
-            action: turn.step.call.name(),
-            effect: turn.effect,
-            undo: false,
-            items: None,
-            check: None,
-        };
-        self.record(Event::StepStarted(started), Durability::Relaxed);
+        self.record(Event::StepStarted(turn.started()), Durability::Relaxed);
         let mut detail = one_line(&preview.sent);
         if let Some(condition) = condition {
             detail = format!("{condition}: {detail}");
@@ -186,17 +178,9 @@ impl Run<'_> {
     /// Looks once where the step looks again and again. What it would wait for is not waited for: nothing was done that
     /// could bring it about.
     async fn look_once(&self, turn: Turn<'_>, repeat: &Repeat) -> Option<StepEnd> {
-        let Turn { scope, key, .. } = turn;
+        let Turn { scope, .. } = turn;
         let began = Instant::now();
-        let started = StepStarted {
-            step: key.clone(),
-            action: turn.step.call.name(),
-            effect: turn.effect,
-            undo: false,
-            items: None,
-            check: None,
-        };
-        self.record(Event::StepStarted(started), Durability::Relaxed);
+        self.record(Event::StepStarted(turn.started()), Durability::Relaxed);
         let look = self.try_again(turn).await;
         let mut samples = Samples::default();
         samples.add(length_of(&look.result, began), look.result.is_err());

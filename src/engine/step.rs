@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use crate::base::{Effect, Secret, Severity, Span, Status};
-use crate::event::{Event, Preview, StepFinished, StepStarted};
+use crate::event::{Event, Preview, StepFinished};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
@@ -173,19 +173,11 @@ impl Run<'_> {
             Ok(leave) => leave,
             Err(failure) => return self.never_began(turn, &failure),
         };
-        let started = StepStarted {
-            step: key.clone(),
-            action: step.call.name(),
-            effect,
-            undo: false,
-            items: None,
-            check: turn.frame.check.map(|check| check.of.clone()),
-        };
         let durability = Durability::before(effect);
         // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
         let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
         self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
-        if !self.record(Event::StepStarted(started), durability) {
+        if !self.record(Event::StepStarted(turn.started()), durability) {
             return self.not_journaled(turn);
         }
         self.forget(key);

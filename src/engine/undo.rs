@@ -126,17 +126,12 @@ impl Run<'_> {
     }
 
     async fn undo_once(&self, turn: Turn<'_>, call: &Call) -> Ended {
-        let Turn {
-            step, key, effect, ..
-        } = turn;
+        let Turn { step, .. } = turn;
         let began = Instant::now();
         let started = StepStarted {
-            step: key.clone(),
             action: call.name(),
-            effect,
             undo: true,
-            items: None,
-            check: None,
+            ..turn.started()
         };
         let undone = if self.record(Event::StepStarted(started), Durability::Durable) {
             self.perform(turn, call, false).await

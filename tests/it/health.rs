@@ -266,6 +266,19 @@ impl Going {
 }
 
 #[test]
+fn a_check_that_looks_again_is_a_check_in_a_dry_run_too() {
+    let server = server();
+    let repeated = check("api", "again", "repeat = { every = \"1ms\", times = 2 }");
+    let project = Project::bare().config(&(service("api", &server) + &repeated));
+    let output = jsonl(&project, &["--dry-run"]).exits(0);
+    let begun = output.json_lines().into_iter().filter_map(|event| {
+        let begins = event["type"] == "step-started" && event["step"] == "checks/api/again";
+        begins.then(|| event["check"]["name"].clone())
+    });
+    assert_eq!(begun.collect::<Vec<_>>(), ["again"]);
+}
+
+#[test]
 fn a_service_that_never_answers_keeps_nobody_waiting() {
     let (hole, quick) = (HttpServer::answering(Answer::Never), server());
     let mut config = service("hole", &hole);
