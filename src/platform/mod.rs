@@ -1,6 +1,7 @@
 //! The world outside, one file a system. Knows nothing of runbooks.
 
 mod blocking;
+pub mod bounds;
 pub mod certificate;
 pub mod d1;
 pub mod disk;

@@ -15,12 +15,40 @@ use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
 };
 use crate::event::Preview;
-use crate::model::{ActionSpec, EffectRule, Kind, OutputSpec, Reference, VerbSpec};
+use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
 
-use system::{Look, Report, Upkeep, until_stopped};
+use system::{Look, Question, Report, Upkeep, until_stopped};
 
 /// `database.*`
 pub(super) struct Database;
+
+const TABLE: OptionSpec = OptionSpec {
+    name: "table",
+    kind: Kind::Text,
+    required: false,
+    help: "only this table, written as in SQL without quotes: orders, sales.orders",
+};
+
+const LIMIT: OptionSpec = OptionSpec {
+    name: "limit",
+    kind: Kind::Integer,
+    required: false,
+    help: "how many rows at most: 1000 unless given",
+};
+
+const OVER: OptionSpec = OptionSpec {
+    name: "over",
+    kind: Kind::Duration,
+    required: false,
+    help: "only what takes longer than this",
+};
+
+const PID: OptionSpec = OptionSpec {
+    name: "pid",
+    kind: Kind::Integer,
+    required: true,
+    help: "the session, as `database.activity` tells it",
+};
 
 const fn verb(name: &'static str, summary: &'static str, effect: Effect) -> VerbSpec {
     VerbSpec {
@@ -64,22 +92,104 @@ static SPEC: ActionSpec = ActionSpec {
             "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
             Effect::Read,
         ),
+        VerbSpec {
+            options: &[TABLE],
+            ..verb(
+                "foreign_keys",
+                "References that lead nowhere, as rows {table, column, parent, rows}; fails if there are any",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[OVER, LIMIT],
+            ..verb(
+                "activity",
+                "Its other sessions, the longest statement first, as rows {pid, user, application, client, state, seconds, transaction_seconds, waiting, blocked_by, query}: postgres",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[OVER, LIMIT],
+            ..verb(
+                "locks",
+                "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}: postgres",
+                Effect::Read,
+            )
+        },
         verb(
-            "activity",
-            "Its other sessions, the longest statement first, as rows {pid, user, application, client, state, seconds, transaction_seconds, waiting, blocked_by, query}: postgres",
+            "connections",
+            "Who holds its connections, as rows {user, application, client, state, connections, oldest_seconds}, and how many there are: postgres",
             Effect::Read,
         ),
+        VerbSpec {
+            options: &[OVER, LIMIT],
+            ..verb(
+                "slow",
+                "The statements that took most time, as rows {query, calls, mean_ms, max_ms, total_ms, rows}: postgres with pg_stat_statements, d1",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[TABLE, LIMIT],
+            ..verb(
+                "bloat",
+                "Space that dead rows hold, the most first, as rows {table, dead_rows, live_rows, dead_percent, bytes, last_vacuum, last_analyze}",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[TABLE, LIMIT],
+            ..verb(
+                "indexes",
+                "What is wrong with its indexes, as rows {problem, table, index, columns, bytes, detail}; problem is missing, unused, duplicate or invalid",
+                Effect::Read,
+            )
+        },
         verb(
-            "analyze",
-            "Count what is in the indexes, so that queries are planned well",
-            Effect::Write,
+            "replication",
+            "How far its replicas are behind, as rows {replica, state, role, lag_seconds, lag_bytes}",
+            Effect::Read,
         ),
-        verb(
-            "vacuum",
-            "Rewrite it without free space; bytes is what was freed",
-            Effect::Write,
-        ),
-        verb("reindex", "Build its indexes anew", Effect::Write),
+        VerbSpec {
+            options: &[TABLE],
+            ..verb(
+                "analyze",
+                "Count what is in the indexes, so that queries are planned well",
+                Effect::Write,
+            )
+        },
+        VerbSpec {
+            options: &[
+                TABLE,
+                OptionSpec {
+                    name: "full",
+                    kind: Kind::Boolean,
+                    required: false,
+                    help: "give the space back to the disk, which locks each table while it is written anew: postgres",
+                },
+            ],
+            ..verb(
+                "vacuum",
+                "Free the space of deleted rows; bytes is what was given back to the disk",
+                Effect::Write,
+            )
+        },
+        VerbSpec {
+            options: &[TABLE],
+            ..verb("reindex", "Build its indexes anew", Effect::Write)
+        },
+        VerbSpec {
+            options: &[PID],
+            ..verb(
+                "cancel",
+                "End the statement of a session: postgres",
+                Effect::Write,
+            )
+        },
+        VerbSpec {
+            options: &[PID],
+            ..verb("terminate", "End a session: postgres", Effect::Destroy)
+        },
     ],
     options: &[],
     outputs: &[
@@ -109,22 +219,54 @@ static SPEC: ActionSpec = ActionSpec {
 
 /// What a verb does.
 enum Task {
-    Look(Look),
+    Look(Question),
     Tend(Upkeep),
 }
 
-fn task(verb: &str) -> Option<Task> {
-    Some(match verb {
-        "ping" => Task::Look(Look::Ping),
-        "info" => Task::Look(Look::Info),
-        "tables" => Task::Look(Look::Tables),
-        "size" => Task::Look(Look::Size),
-        "integrity" => Task::Look(Look::Integrity),
-        "activity" => Task::Look(Look::Activity),
-        "analyze" => Task::Tend(Upkeep::Analyze),
-        "vacuum" => Task::Tend(Upkeep::Vacuum),
-        "reindex" => Task::Tend(Upkeep::Reindex),
-        _ => return None,
+/// What a call asks for.
+fn task(invocation: &Invocation) -> Result<Task, ActionError> {
+    let table = || invocation.text("table").map(str::to_owned);
+    let look = |look| question(look, invocation).map(Task::Look);
+    let pid = || invocation.integer("pid").copied().unwrap_or_default();
+    Ok(match invocation.verb.name {
+        "ping" => look(Look::Ping)?,
+        "info" => look(Look::Info)?,
+        "tables" => look(Look::Tables)?,
+        "size" => look(Look::Size)?,
+        "integrity" => look(Look::Integrity)?,
+        "foreign_keys" => look(Look::ForeignKeys)?,
+        "activity" => look(Look::Activity)?,
+        "locks" => look(Look::Locks)?,
+        "connections" => look(Look::Connections)?,
+        "slow" => look(Look::Slow)?,
+        "bloat" => look(Look::Bloat)?,
+        "indexes" => look(Look::Indexes)?,
+        "replication" => look(Look::Replication)?,
+        "analyze" => Task::Tend(Upkeep::Analyze { table: table() }),
+        "vacuum" => Task::Tend(Upkeep::Vacuum {
+            table: table(),
+            full: invocation.flag("full"),
+        }),
+        "reindex" => Task::Tend(Upkeep::Reindex { table: table() }),
+        "cancel" => Task::Tend(Upkeep::Cancel { pid: pid() }),
+        "terminate" => Task::Tend(Upkeep::Terminate { pid: pid() }),
+        verb => return Err(ActionError::config(format!("database has no verb {verb}"))),
+    })
+}
+
+fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError> {
+    let all = Question::of(look);
+    let limit = match invocation.integer("limit") {
+        None => all.limit,
+        Some(limit) => usize::try_from(*limit).map_err(|_| {
+            ActionError::config(format!("`limit` is {limit}: it cannot be negative"))
+        })?,
+    };
+    Ok(Question {
+        table: invocation.text("table").map(str::to_owned),
+        limit,
+        over: invocation.duration("over").map(|over| over.0),
+        ..all
     })
 }
 
@@ -145,9 +287,9 @@ impl Action for Database {
         Box::pin(async move {
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
-            let sent = match task(invocation.verb.name) {
-                Some(Task::Tend(work)) => system.upkeep_in_words(work),
-                Some(Task::Look(_)) | None => invocation.in_words(),
+            let sent = match task(invocation)? {
+                Task::Tend(work) => system.upkeep_in_words(&work),
+                Task::Look(_) => invocation.in_words(),
             };
             Ok(Preview { sent, rows: None })
         })
@@ -162,14 +304,11 @@ impl Action for Database {
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
+            let task = task(invocation)?;
             let work = async {
-                match task(invocation.verb.name) {
-                    Some(Task::Look(at)) => system.look(at).await,
-                    Some(Task::Tend(work)) => system.tend(work).await,
-                    None => Err(ActionError::config(format!(
-                        "database has no verb {}",
-                        invocation.verb.name
-                    ))),
+                match &task {
+                    Task::Look(question) => system.look(question).await,
+                    Task::Tend(work) => system.tend(work).await,
                 }
             };
             let report = until_stopped(system.as_ref(), context, work).await?;

@@ -12,6 +12,7 @@ use crate::base::{Effect, Size, nearest};
 use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
+use crate::platform::bounds::{Bounds, BoundsBroken};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
@@ -31,8 +32,13 @@ pub(in crate::action) trait DatabaseSystem {
     /// Tells how a statement would be run.
     fn explain<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows>;
 
-    /// Runs one statement, all or nothing.
-    fn execute<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Changed>;
+    /// Runs one statement within its bounds, all or nothing.
+    fn execute<'a>(
+        &'a self,
+        sql: &'a SqlText,
+        limit: usize,
+        bounds: &'a Bounds,
+    ) -> Answer<'a, Changed>;
 
     /// Runs several statements, all or nothing; gives how many rows they changed.
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64>;
@@ -41,13 +47,13 @@ pub(in crate::action) trait DatabaseSystem {
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()>;
 
     /// Looks at the database as a whole.
-    fn look(&self, at: Look) -> Answer<'_, Report>;
+    fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report>;
 
     /// Keeps the database in shape.
-    fn tend(&self, work: Upkeep) -> Answer<'_, Report>;
+    fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report>;
 
     /// The statements that keep the database in shape, and the database itself, as a person reads them.
-    fn upkeep_in_words(&self, work: Upkeep) -> String;
+    fn upkeep_in_words(&self, work: &Upkeep) -> String;
 
     /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
     fn abandon(&self) -> Answer<'_, ()> {
@@ -74,6 +80,34 @@ pub(in crate::action) async fn until_stopped<T>(
     }
 }
 
+/// What is asked of a database as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::action) struct Question {
+    /// What to look at.
+    pub(in crate::action) look: Look,
+    /// The table that is looked at alone, as it is written in SQL without quotes: `orders`, `sales.orders`.
+    pub(in crate::action) table: Option<String>,
+    /// How many rows are given at most.
+    pub(in crate::action) limit: usize,
+    /// Only what takes or took longer than this.
+    pub(in crate::action) over: Option<Duration>,
+}
+
+impl Question {
+    /// A look at all that there is.
+    pub(in crate::action) const fn of(look: Look) -> Self {
+        Self {
+            look,
+            table: None,
+            limit: MOST_ROWS,
+            over: None,
+        }
+    }
+}
+
+/// How many rows a look gives unless it is asked for fewer.
+pub(in crate::action) const MOST_ROWS: usize = 1000;
+
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::action) enum Look {
@@ -82,15 +116,29 @@ pub(in crate::action) enum Look {
     Tables,
     Size,
     Integrity,
+    ForeignKeys,
     Activity,
+    Locks,
+    Connections,
+    Slow,
+    Bloat,
+    Indexes,
+    Replication,
 }
 
 /// How to keep a database in shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::action) enum Upkeep {
-    Analyze,
-    Vacuum,
-    Reindex,
+    /// Count what is in the indexes.
+    Analyze { table: Option<String> },
+    /// Give the space of deleted rows free; `full` gives it back to the disk.
+    Vacuum { table: Option<String>, full: bool },
+    /// Build the indexes anew.
+    Reindex { table: Option<String> },
+    /// End the statement of a session.
+    Cancel { pid: i64 },
+    /// End a session.
+    Terminate { pid: i64 },
 }
 
 /// What a look or upkeep gave.
@@ -141,7 +189,7 @@ pub(in crate::action) fn open(
             // Made on first use, if this use may make anything.
             let create = create.as_deref().filter(|_| context.may_change);
             let system = SqliteSystem::new(&database.name, &context.config.folder, path, create);
-            Ok(Box::new(system.most_rows(context.most_rows)))
+            Ok(Box::new(system))
         }
         DatabaseKind::Postgres { url, password } => {
             let (url, password) = (url.as_ref(), password.as_ref());
@@ -169,6 +217,30 @@ pub(super) fn unchanging(name: &str, kind: &str, tool: &str) -> ActionError {
     .help(format!(
         "use `command.run` with {tool}, or a later version of opsbook"
     ))
+}
+
+/// What to do about a change that broke its bounds.
+pub(super) fn beyond(broken: BoundsBroken) -> ActionError {
+    let error = ActionError::refused(broken.to_string());
+    match broken {
+        BoundsBroken::TooMany { .. } => {
+            error.help("the limit is what the standing approval has left: `approved.rows`")
+        }
+        BoundsBroken::NotAgreed { .. } => {
+            error.help("somebody else writes to it: look again and agree to what there is now")
+        }
+        BoundsBroken::NotCounted { .. } => error.help(
+            "a trigger, a rule or somebody else changes the same rows: find out which before you go on",
+        ),
+    }
+}
+
+/// Refuses a look or work that a kind of database has no way for.
+pub(super) fn has_none(name: &str, kind: &str, what: &str, instead: &str) -> ActionError {
+    ActionError::config(format!(
+        "{name} has no {what} to look at: it is of kind {kind}"
+    ))
+    .help(instead.to_owned())
 }
 
 /// Refuses what is not known to read only. A read-only transaction behind it is no fence of its own: it lets functions

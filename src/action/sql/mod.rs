@@ -15,6 +15,7 @@ use crate::engine::{
 };
 use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
+use crate::platform::bounds::Bounds;
 use crate::platform::rows::{Changed, Rows};
 
 use crate::action::database::system::{self, DatabaseSystem};
@@ -172,7 +173,7 @@ async fn work(
                 "execute" if !context.may_change => "query",
                 verb => verb,
             };
-            statement(system, verb, sql, limit, context.masker).await
+            statement(system, verb, sql, limit, context).await
         }
         Argument::Path(path) => {
             let sql = text_of(&context.folder.join(path)).await?;
@@ -206,11 +207,16 @@ async fn statement(
     verb: &str,
     sql: &SqlText,
     limit: usize,
-    masker: &Masker,
+    context: &ActionContext<'_>,
 ) -> Result<(Changed, String), ActionError> {
+    let masker = context.masker;
     match verb {
         "execute" => {
-            let done = system.execute(sql, limit).await?;
+            let bounds = Bounds {
+                most: context.most_rows,
+                ..Bounds::default()
+            };
+            let done = system.execute(sql, limit, &bounds).await?;
             let detail = if done.rows.columns.is_empty() {
                 told_changed(done.changed)
             } else {

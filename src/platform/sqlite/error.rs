@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 
 use crate::platform::blocking::ShuttingDown;
+use crate::platform::bounds::BoundsBroken;
 
 /// What SQLite says to a reader that would have to finish or take back another's writes: `SQLITE_READONLY_RECOVERY`,
 /// `SQLITE_READONLY_CANTINIT` and `SQLITE_READONLY_ROLLBACK` of <https://sqlite.org/rescode.html>.
@@ -84,16 +85,9 @@ pub enum SqliteError {
     /// A whole number that SQLite has no room for.
     #[error("{0} is too large for a whole number of SQLite (64 bits with a sign)")]
     NumberTooLarge(u64),
-    /// More rows than the caller allows; they are as they were.
-    #[error(
-        "it would change {changed} rows, triggers and references included, and may change {most}; nothing was changed"
-    )]
-    TooManyRows {
-        /// How many rows it would change in all.
-        changed: u64,
-        /// The most that it may.
-        most: u64,
-    },
+    /// A change that broke its bounds; the rows are as they were.
+    #[error(transparent)]
+    Bounds(#[from] BoundsBroken),
     /// A script that begins or ends a transaction itself.
     #[error("a statement begins or ends a transaction")]
     OwnTransaction,

@@ -19,6 +19,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::blocking::{self, Abandoned};
+use super::bounds::Bounds;
 use super::rows::{Changed, Rows};
 pub use error::SqliteError;
 pub use inspect::{Problem, SizePart, TableSize};
@@ -30,7 +31,6 @@ pub struct Sqlite {
     path: PathBuf,
     create: Option<PathBuf>,
     busy: Duration,
-    most_rows: Option<u64>,
 }
 
 /// What a connection may do.
@@ -52,7 +52,6 @@ impl Sqlite {
             path: path.to_owned(),
             create: create.map(Path::to_owned),
             busy: Duration::from_secs(5),
-            most_rows: None,
         }
     }
 
@@ -60,13 +59,6 @@ impl Sqlite {
     #[must_use]
     pub const fn busy_timeout(mut self, busy: Duration) -> Self {
         self.busy = busy;
-        self
-    }
-
-    /// Takes a statement back that changes more rows than this, those that triggers and references change counted with it.
-    #[must_use]
-    pub const fn most_rows(mut self, most_rows: Option<u64>) -> Self {
-        self.most_rows = most_rows;
         self
     }
 
@@ -102,21 +94,26 @@ impl Sqlite {
         .await
     }
 
-    /// Runs one statement, all or nothing; rows that it gives (`RETURNING`) are kept as by [`Sqlite::query`].
+    /// Runs one statement within its bounds, all or nothing; rows that it gives (`RETURNING`) are kept as by
+    /// [`Sqlite::query`].
     ///
     /// # Errors
-    /// When it is not one statement, changes more rows than it may, or SQLite refuses it.
+    /// When it is not one statement, breaks its bounds, or SQLite refuses it; then nothing was changed.
     pub async fn execute(
         &self,
         sql: &str,
         parameters: &[Value],
         limit: usize,
+        bounds: &Bounds,
     ) -> Result<Changed, SqliteError> {
         let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
-        let most_rows = self.most_rows;
-        self.with(Access::Write, move |connection, _| match most_rows {
-            Some(most) => statement::execute_at_most(connection, &sql, &parameters, limit, most),
-            None => statement::execute(connection, &sql, &parameters, limit),
+        let bounds = bounds.clone();
+        self.with(Access::Write, move |connection, _| {
+            // Some statements run outside a transaction only.
+            if bounds == Bounds::default() {
+                return statement::execute(connection, &sql, &parameters, limit);
+            }
+            statement::execute_within(connection, &sql, &parameters, limit, &bounds)
         })
         .await
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::SqliteError;
 use super::value::{from_sqlite, to_sqlite};
+use crate::platform::bounds::Bounds;
 use crate::platform::rows::{Changed, Collector, Rows};
 
 /// Runs one statement that reads.
@@ -62,25 +63,34 @@ pub(super) fn execute(
     })
 }
 
-/// Runs one statement and takes it back where it changed more rows than it may.
-pub(super) fn execute_at_most(
+/// Runs one statement and takes it back where it breaks its bounds.
+pub(super) fn execute_within(
     connection: &Connection,
     sql: &str,
     parameters: &[Value],
     limit: usize,
-    most: u64,
+    bounds: &Bounds,
 ) -> Result<Changed, SqliteError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let outcome = execute(connection, sql, parameters, limit).and_then(|done| {
-        if done.in_all > most {
-            return Err(SqliteError::TooManyRows {
-                changed: done.in_all,
-                most,
-            });
-        }
+    let outcome = counted(connection, bounds).and_then(|counted| {
+        let done = execute(connection, sql, parameters, limit)?;
+        bounds.hold_changed(counted, done.changed, done.in_all)?;
         Ok(done)
     });
     end_transaction(connection, outcome)
+}
+
+/// How many rows the statement should touch, where that is counted.
+fn counted(connection: &Connection, bounds: &Bounds) -> Result<Option<u64>, SqliteError> {
+    let Some(count) = &bounds.count else {
+        return Ok(None);
+    };
+    let rows = query(connection, &count.sql, &count.parameters, 1)?.rows;
+    let counted = rows.first().and_then(|row| row.values().next()?.as_u64());
+    if let Some(counted) = counted {
+        bounds.hold_counted(counted)?;
+    }
+    Ok(counted)
 }
 
 /// Compiles exactly one statement.

@@ -12,8 +12,17 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::platform::bounds::{Bounds, BoundsBroken, Count};
+
 use super::value::{from_sqlite, to_sqlite};
 use super::{Maintenance, Sqlite, SqliteError};
+
+/// No bounds.
+static FREE: Bounds = Bounds {
+    most: None,
+    agreed: None,
+    count: None,
+};
 
 const LIMIT: usize = 10_000;
 
@@ -202,7 +211,7 @@ async fn more_rows_than_the_limit_are_told() {
     assert_eq!((rows.rows.len(), rows.truncated), (3, false));
     // A write is done in full, however few of its rows are kept.
     let changed = sqlite
-        .execute("DELETE FROM t RETURNING n", &[], 1)
+        .execute("DELETE FROM t RETURNING n", &[], 1, &FREE)
         .await
         .unwrap();
     assert_eq!(
@@ -225,7 +234,7 @@ async fn counts_the_rows_that_a_statement_changes_itself() {
                  CREATE TRIGGER logged AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.n); END;";
     assert_eq!(sqlite.script(setup).await.unwrap(), 0);
     let changed = sqlite
-        .execute("DELETE FROM t WHERE n < ?1", &[json!(3)], LIMIT)
+        .execute("DELETE FROM t WHERE n < ?1", &[json!(3)], LIMIT, &FREE)
         .await
         .unwrap();
     assert_eq!(changed.changed, 2);
@@ -311,7 +320,7 @@ async fn a_missing_file_is_never_made_unless_asked() {
     ));
     assert!(
         missing
-            .execute("CREATE TABLE t(n)", &[], LIMIT)
+            .execute("CREATE TABLE t(n)", &[], LIMIT, &FREE)
             .await
             .is_err()
     );
@@ -337,7 +346,7 @@ async fn is_made_on_first_use_in_full_or_not_at_all() {
         "PRAGMA journal_mode = WAL; CREATE TABLE t(n); INSERT INTO t VALUES (1);",
     )
     .unwrap();
-    let users = (0..8).map(|_| sqlite.execute("INSERT INTO t VALUES (2)", &[], LIMIT));
+    let users = (0..8).map(|_| sqlite.execute("INSERT INTO t VALUES (2)", &[], LIMIT, &FREE));
     for outcome in futures_util::future::join_all(users).await {
         outcome.unwrap();
     }
@@ -365,7 +374,7 @@ async fn a_locked_database_is_told_as_such() {
             .await
             .unwrap_err(),
         sqlite
-            .execute("DELETE FROM t", &[], LIMIT)
+            .execute("DELETE FROM t", &[], LIMIT, &FREE)
             .await
             .unwrap_err(),
         sqlite.script("DELETE FROM t").await.unwrap_err(),
@@ -411,7 +420,7 @@ fn a_write_that_nobody_waits_for_is_not_done_later() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let write = sqlite.execute("DELETE FROM t", &[], LIMIT);
+        let write = sqlite.execute("DELETE FROM t", &[], LIMIT, &FREE);
         timeout(Duration::from_millis(20), write).await.unwrap_err();
     });
     other.execute_batch("COMMIT").unwrap();
@@ -442,7 +451,7 @@ async fn a_reader_does_not_put_a_crashed_database_in_order() {
     assert!(matches!(error, SqliteError::NeedsRecovery(_)), "{error:?}");
     assert!(fs::read(copy.path().join("sample.db")).unwrap() == before);
     crashed
-        .execute("DELETE FROM t WHERE n = 3", &[], LIMIT)
+        .execute("DELETE FROM t WHERE n = 3", &[], LIMIT, &FREE)
         .await
         .unwrap();
     let rows = crashed
@@ -534,20 +543,81 @@ async fn a_statement_that_changes_more_rows_than_it_may_changes_nothing() {
         "CREATE TABLE log(n)",
         "CREATE TRIGGER logs AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.n); END",
     ] {
-        sqlite.execute(text, &[], LIMIT).await.unwrap();
+        sqlite.execute(text, &[], LIMIT, &FREE).await.unwrap();
     }
     let all = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
     let rows = u64::try_from(all.rows.len()).unwrap();
-    let limited = sqlite.clone().most_rows(Some(2 * rows - 1));
-    let error = limited.execute("DELETE FROM t", &[], LIMIT).await;
+    let error = sqlite
+        .execute("DELETE FROM t", &[], LIMIT, &at_most(2 * rows - 1))
+        .await;
     assert!(
-        matches!(error, Err(SqliteError::TooManyRows { changed, most })
+        matches!(error, Err(SqliteError::Bounds(BoundsBroken::TooMany { changed, most }))
             if changed == 2 * rows && most == 2 * rows - 1),
         "{error:?}"
     );
     let after = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
     assert_eq!(after, all);
-    let enough = sqlite.clone().most_rows(Some(2 * rows));
-    let done = enough.execute("DELETE FROM t", &[], LIMIT).await.unwrap();
+    let done = sqlite
+        .execute("DELETE FROM t", &[], LIMIT, &at_most(2 * rows))
+        .await
+        .unwrap();
     assert_eq!((done.changed, done.in_all), (rows, 2 * rows));
+}
+
+const fn at_most(most: u64) -> Bounds {
+    Bounds {
+        most: Some(most),
+        agreed: None,
+        count: None,
+    }
+}
+
+/// A trigger may keep a row from being deleted: then fewer go than were counted.
+#[tokio::test]
+async fn a_statement_that_changes_other_rows_than_were_counted_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = sample(folder.path());
+    let keeps =
+        "CREATE TRIGGER keeps BEFORE DELETE ON t WHEN old.n = 2 BEGIN SELECT RAISE(IGNORE); END";
+    sqlite.script(keeps).await.unwrap();
+    let all = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
+    let bounds = |agreed| Bounds {
+        most: None,
+        agreed,
+        count: Some(Count {
+            sql: "SELECT count(*) FROM t WHERE n < ?1".to_owned(),
+            parameters: vec![json!(3)],
+        }),
+    };
+    for (agreed, broken) in [
+        (
+            None,
+            BoundsBroken::NotCounted {
+                changed: 1,
+                counted: 2,
+            },
+        ),
+        (
+            Some(3),
+            BoundsBroken::NotAgreed {
+                counted: 2,
+                agreed: 3,
+            },
+        ),
+    ] {
+        let error = sqlite
+            .execute(
+                "DELETE FROM t WHERE n < ?1",
+                &[json!(3)],
+                LIMIT,
+                &bounds(agreed),
+            )
+            .await;
+        assert!(
+            matches!(error, Err(SqliteError::Bounds(was)) if was == broken),
+            "{error:?}"
+        );
+        let after = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
+        assert_eq!(after, all);
+    }
 }

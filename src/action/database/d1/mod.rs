@@ -9,13 +9,15 @@ use crate::config::Database;
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::model::Template;
+use crate::platform::bounds::Bounds;
 use crate::platform::d1::{API, D1, D1Error};
 use crate::platform::http::{Blame, Proxies};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::Dialect;
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Report, Upkeep, must_read, row, unchanging, variable,
+    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, row, unchanging,
+    variable,
 };
 
 /// What else changes a D1 database.
@@ -169,7 +171,7 @@ impl DatabaseSystem for D1System {
         })
     }
 
-    fn execute<'a>(&'a self, _: &'a SqlText, _: usize) -> Answer<'a, Changed> {
+    fn execute<'a>(&'a self, _: &'a SqlText, _: usize, _: &'a Bounds) -> Answer<'a, Changed> {
         Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
     }
 
@@ -181,9 +183,9 @@ impl DatabaseSystem for D1System {
         Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
     }
 
-    fn look(&self, at: Look) -> Answer<'_, Report> {
+    fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
         Box::pin(async move {
-            let report = match at {
+            let report = match question.look {
                 Look::Ping => self.d1.query("SELECT 1", &[], 1).await.map(|_| Report {
                     detail: "answers".to_owned(),
                     ..Report::default()
@@ -198,27 +200,28 @@ impl DatabaseSystem for D1System {
                     ))
                     .help("sql.query = \"PRAGMA quick_check\" tells what D1 lets anybody ask"));
                 }
-                Look::Activity => {
-                    return Err(ActionError::config(format!(
-                        "{} has no sessions to look at: it is of kind d1",
-                        self.table
-                    ))
-                    .help("`command.run` with wrangler d1 insights tells what was slow"));
+                Look::Activity | Look::Locks | Look::Connections | Look::Slow => {
+                    let instead = "`command.run` with wrangler d1 insights tells what was slow";
+                    return Err(has_none(&self.table, "d1", "sessions", instead));
+                }
+                Look::ForeignKeys | Look::Bloat | Look::Indexes | Look::Replication => {
+                    return Err(has_none(&self.table, "d1", "such thing", "use `sql.query`"));
                 }
             };
             report.map_err(|error| self.trouble(&error))
         })
     }
 
-    fn tend(&self, _: Upkeep) -> Answer<'_, Report> {
+    fn tend<'a>(&'a self, _: &'a Upkeep) -> Answer<'a, Report> {
         Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
     }
 
-    fn upkeep_in_words(&self, work: Upkeep) -> String {
+    fn upkeep_in_words(&self, work: &Upkeep) -> String {
         let statement = match work {
-            Upkeep::Analyze => "ANALYZE",
-            Upkeep::Vacuum => "VACUUM",
-            Upkeep::Reindex => "REINDEX",
+            Upkeep::Analyze { .. } => "ANALYZE",
+            Upkeep::Vacuum { .. } => "VACUUM",
+            Upkeep::Reindex { .. } => "REINDEX",
+            Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => "nothing",
         };
         format!("{statement} on {} (d1, {})", self.table, self.d1.name)
     }
@@ -228,7 +231,7 @@ impl DatabaseSystem for D1System {
 #[expect(clippy::expect_used, reason = "a test may panic")]
 mod tests {
     use super::{D1, D1System};
-    use crate::action::database::system::{DatabaseSystem as _, Look};
+    use crate::action::database::system::{DatabaseSystem as _, Look, Question};
     use crate::base::Secret;
     use crate::platform::http::Proxies;
 
@@ -249,7 +252,10 @@ mod tests {
                 proxies: Proxies::default(),
             },
         };
-        let error = system.look(Look::Ping).await.expect_err("an error");
+        let error = system
+            .look(&Question::of(Look::Ping))
+            .await
+            .expect_err("an error");
         assert!(error.help.is_some(), "{error}");
     }
 }

@@ -9,12 +9,14 @@ use crate::config::Database;
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::model::Template;
+use crate::platform::bounds::Bounds;
 use crate::platform::postgres::{Address, AddressError, Postgres, PostgresError};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Report, Upkeep, must_read, of_tables, row, unchanging, variable,
+    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, of_tables, row,
+    unchanging, variable,
 };
 
 /// How many sessions are shown.
@@ -294,7 +296,7 @@ impl DatabaseSystem for PostgresSystem {
         })
     }
 
-    fn execute<'a>(&'a self, _: &'a SqlText, _: usize) -> Answer<'a, Changed> {
+    fn execute<'a>(&'a self, _: &'a SqlText, _: usize, _: &'a Bounds) -> Answer<'a, Changed> {
         Box::pin(async move { Err(unchanging(&self.name, "postgres", "psql")) })
     }
 
@@ -306,9 +308,9 @@ impl DatabaseSystem for PostgresSystem {
         Box::pin(async move { Err(unchanging(&self.name, "postgres", "psql")) })
     }
 
-    fn look(&self, at: Look) -> Answer<'_, Report> {
+    fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
         Box::pin(async move {
-            let report = match at {
+            let report = match question.look {
                 Look::Ping => self.postgres.ping().await.map(|()| Report {
                     detail: "answers".to_owned(),
                     ..Report::default()
@@ -324,20 +326,35 @@ impl DatabaseSystem for PostgresSystem {
                     ))
                     .help("use `command.run` with pg_amcheck"));
                 }
+                Look::ForeignKeys
+                | Look::Locks
+                | Look::Connections
+                | Look::Slow
+                | Look::Bloat
+                | Look::Indexes
+                | Look::Replication => {
+                    return Err(has_none(
+                        &self.name,
+                        "postgres",
+                        "such thing",
+                        "use `sql.query`",
+                    ));
+                }
             };
             self.told(report)
         })
     }
 
-    fn tend(&self, _: Upkeep) -> Answer<'_, Report> {
+    fn tend<'a>(&'a self, _: &'a Upkeep) -> Answer<'a, Report> {
         Box::pin(async move { Err(unchanging(&self.name, "postgres", "psql")) })
     }
 
-    fn upkeep_in_words(&self, work: Upkeep) -> String {
+    fn upkeep_in_words(&self, work: &Upkeep) -> String {
         let statement = match work {
-            Upkeep::Analyze => "ANALYZE",
-            Upkeep::Vacuum => "VACUUM",
-            Upkeep::Reindex => "REINDEX DATABASE",
+            Upkeep::Analyze { .. } => "ANALYZE",
+            Upkeep::Vacuum { .. } => "VACUUM",
+            Upkeep::Reindex { .. } => "REINDEX DATABASE",
+            Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => "nothing",
         };
         let server = self.postgres.server();
         format!("{statement} on {} (postgres, {server})", self.name)

@@ -8,10 +8,13 @@ use crate::base::Size;
 use crate::base::text::{count, one_line, thousands};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
+use crate::platform::bounds::Bounds;
 use crate::platform::rows::{Changed, Rows};
 use crate::platform::sqlite::{Maintenance, Problem, Sqlite, SqliteError};
 
-use super::system::{Answer, DatabaseSystem, Look, Report, Upkeep, of_tables, row};
+use super::system::{
+    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, of_tables, row,
+};
 
 /// A database in a SQLite file.
 pub(super) struct SqliteSystem {
@@ -27,12 +30,6 @@ impl SqliteSystem {
             name: name.to_owned(),
             sqlite: Sqlite::new(&folder.join(path), create.as_deref()),
         }
-    }
-
-    /// Takes a statement back that changes more rows than this.
-    pub(super) fn most_rows(mut self, most_rows: Option<u64>) -> Self {
-        self.sqlite = self.sqlite.most_rows(most_rows);
-        self
     }
 
     /// Whose trouble it is. SQLite's words stay: they are what people search for.
@@ -68,8 +65,7 @@ impl SqliteSystem {
                 .help("use `sql.execute` for what changes something"),
             SqliteError::OwnTransaction => ActionError::config(message)
                 .help("leave BEGIN, COMMIT and ROLLBACK out: the file runs in one transaction"),
-            SqliteError::TooManyRows { .. } => ActionError::refused(message)
-                .help("the limit is what the standing approval has left: `approved.rows`"),
+            SqliteError::Bounds(broken) => super::system::beyond(*broken),
             SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
         }
@@ -161,12 +157,7 @@ impl SqliteSystem {
         })
     }
 
-    async fn upkeep(&self, work: Upkeep) -> Result<Report, SqliteError> {
-        let (work, told) = match work {
-            Upkeep::Analyze => (Maintenance::Analyze, "analyzed"),
-            Upkeep::Vacuum => (Maintenance::Vacuum, "vacuumed"),
-            Upkeep::Reindex => (Maintenance::Reindex, "indexes built anew"),
-        };
+    async fn upkeep(&self, work: Maintenance, told: &str) -> Result<Report, SqliteError> {
         let freed = self.sqlite.maintain(work).await?;
         let vacuum = work == Maintenance::Vacuum;
         Ok(Report {
@@ -196,9 +187,17 @@ impl DatabaseSystem for SqliteSystem {
         })
     }
 
-    fn execute<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Changed> {
+    fn execute<'a>(
+        &'a self,
+        sql: &'a SqlText,
+        limit: usize,
+        bounds: &'a Bounds,
+    ) -> Answer<'a, Changed> {
         Box::pin(async move {
-            let changed = self.sqlite.execute(&sql.text, &sql.parameters, limit).await;
+            let changed = self
+                .sqlite
+                .execute(&sql.text, &sql.parameters, limit, bounds)
+                .await;
             changed.map_err(|error| self.trouble(&error))
         })
     }
@@ -217,40 +216,68 @@ impl DatabaseSystem for SqliteSystem {
         })
     }
 
-    fn upkeep_in_words(&self, work: Upkeep) -> String {
+    fn upkeep_in_words(&self, work: &Upkeep) -> String {
         let statements = match work {
-            Upkeep::Analyze => "ANALYZE",
-            Upkeep::Vacuum => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
-            Upkeep::Reindex => "REINDEX",
+            Upkeep::Analyze { .. } => "ANALYZE",
+            Upkeep::Vacuum { .. } => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
+            Upkeep::Reindex { .. } => "REINDEX",
+            Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => "nothing",
         };
         let path: PathBuf = self.sqlite.path().components().collect();
         let path = path.strip_prefix(".").unwrap_or(&path).display();
         format!("{statements} on {} (sqlite, {path})", self.name)
     }
 
-    fn look(&self, at: Look) -> Answer<'_, Report> {
+    fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
         Box::pin(async move {
-            let report = match at {
+            let report = match question.look {
                 Look::Ping => self.ping().await,
                 Look::Info => self.info().await,
                 Look::Tables => self.tables().await,
                 Look::Size => self.size().await,
                 Look::Integrity => self.integrity().await,
-                Look::Activity => {
-                    return Err(ActionError::config(format!(
-                        "{} has no sessions to look at: it is of kind sqlite",
-                        self.name
-                    ))
-                    .help("fuser -v on its file tells who has it open"));
+                Look::Activity | Look::Locks | Look::Connections => {
+                    let instead = "fuser -v on its file tells who has it open";
+                    return Err(has_none(&self.name, "sqlite", "sessions", instead));
+                }
+                Look::Slow => {
+                    let instead = "`db explain` tells how a statement is run";
+                    return Err(has_none(
+                        &self.name,
+                        "sqlite",
+                        "statistics of statements",
+                        instead,
+                    ));
+                }
+                Look::Replication => {
+                    let instead = "the tool that copies its file knows how far it is";
+                    return Err(has_none(&self.name, "sqlite", "replicas", instead));
+                }
+                Look::ForeignKeys | Look::Bloat | Look::Indexes => {
+                    return Err(has_none(
+                        &self.name,
+                        "sqlite",
+                        "such thing",
+                        "use `sql.query`",
+                    ));
                 }
             };
             report.map_err(|error| self.trouble(&error))
         })
     }
 
-    fn tend(&self, work: Upkeep) -> Answer<'_, Report> {
+    fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
         Box::pin(async move {
-            let report = self.upkeep(work).await;
+            let (work, told) = match work {
+                Upkeep::Analyze { .. } => (Maintenance::Analyze, "analyzed"),
+                Upkeep::Vacuum { .. } => (Maintenance::Vacuum, "vacuumed"),
+                Upkeep::Reindex { .. } => (Maintenance::Reindex, "indexes built anew"),
+                Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => {
+                    let instead = "fuser -v on its file tells who has it open";
+                    return Err(has_none(&self.name, "sqlite", "sessions", instead));
+                }
+            };
+            let report = self.upkeep(work, told).await;
             report.map_err(|error| self.trouble(&error))
         })
     }
