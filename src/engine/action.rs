@@ -382,6 +382,8 @@ pub struct ActionError {
     pub help: Option<String>,
     /// What it gave before it failed.
     pub outputs: Box<Outputs>,
+    /// Whether it must not be tried again whatever `retry` says: nobody knows whether it was done.
+    pub in_doubt: bool,
 }
 
 impl ActionError {
@@ -421,7 +423,15 @@ impl ActionError {
             message: message.into(),
             help: None,
             outputs: Box::default(),
+            in_doubt: false,
         }
+    }
+
+    /// Says that nobody knows whether it was done, so that it is not tried again.
+    #[must_use]
+    pub const fn in_doubt(mut self) -> Self {
+        self.in_doubt = true;
+        self
     }
 
     /// Adds what to do next.
