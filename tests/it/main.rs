@@ -49,6 +49,7 @@ mod postgres;
 mod redis;
 mod reports;
 mod resume;
+mod rows;
 mod safety_page;
 mod samples;
 mod schema;
