@@ -52,6 +52,7 @@ mod postgres_faults;
 mod redis;
 mod reports;
 mod resume;
+mod rows;
 mod safety_page;
 mod samples;
 mod schema;
