@@ -24,6 +24,7 @@ mod names;
 mod nested;
 mod observe;
 mod prompt;
+mod readings;
 mod recall;
 mod recorder;
 mod referred;
@@ -59,6 +60,9 @@ pub use lock::LockError;
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};
+pub use readings::{
+    READINGS_KEPT_DAYS, Reading, ReadingStore, Subject, day_of as reading_day,
+};
 pub use resume::Outlook;
 pub use run::{Engine, Origin, RunEnd, RunError, RunOptions};
 pub use sampling::{CheckState, Sample, SampleStore, Series};
