@@ -14,7 +14,8 @@ use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Baseline, CheckRequest, CheckState,
     Invocation, JournalError, Look, LookFuture, NestedRunner, Outage, Outputs, Period, Prompt,
-    PromptError, PromptFuture, Reading, ReadingStore, Retention, Sample, SampleStore, Seen, Series, Subject,
+    PromptError, PromptFuture, Reading, ReadingStore, Retention, Sample, SampleStore, Seen, Series,
+    Subject,
 };
 use crate::event::Preview;
 use crate::expr::{Argument, SqlText};

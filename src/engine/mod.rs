@@ -60,9 +60,7 @@ pub use lock::LockError;
 pub use locks::{Acquired, LockHolder, Locks};
 pub use machine::Machine;
 pub use prompt::{Prompt, PromptError, PromptFuture};
-pub use readings::{
-    READINGS_KEPT_DAYS, Reading, ReadingStore, Subject, day_of as reading_day,
-};
+pub use readings::{READINGS_KEPT_DAYS, Reading, ReadingStore, Subject, day_of as reading_day};
 pub use resume::Outlook;
 pub use run::{Engine, Origin, RunEnd, RunError, RunOptions};
 pub use sampling::{CheckState, Sample, SampleStore, Series};

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use crate::base::{Liveness, ProcessMark, RunId};
 use crate::engine::{
     Acquired, Baseline, CheckState, Durability, Journal, JournalError, LockHolder, Locks, Outage,
-    Period, Reading, ReadingStore, Retention, RunRow, Sample, SampleStore, Seen, Series, Subject, is_down, reading_day,
+    Period, Reading, ReadingStore, Retention, RunRow, Sample, SampleStore, Seen, Series, Subject,
+    is_down, reading_day,
 };
 use crate::event::{Envelope, Event};
 

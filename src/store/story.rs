@@ -434,7 +434,11 @@ fn the_last_reading_of_each_day_comes_back(store: &impl SampleStore) {
     keep(&main, 0, &values(1.0, -2.5));
     keep(&main, 5, &values(10.0, 0.0));
     keep(&main, DAY, &values(20.0, 9_007_199_254_740_992.0));
-    keep(&main, DAY + 1, &BTreeMap::from([("bytes".to_owned(), 30.0)]));
+    keep(
+        &main,
+        DAY + 1,
+        &BTreeMap::from([("bytes".to_owned(), 30.0)]),
+    );
     keep(&of("staging", "database/main"), 7, &values(7.0, 7.0));
     keep(&of("", "database/other"), 8, &values(8.0, 8.0));
     // Of the first day there is what came last, and each number has readings of its own.

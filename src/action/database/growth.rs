@@ -54,7 +54,9 @@ pub(super) fn tell(
         shorten(report, question.limit);
     }
     if context.keeps && !read.is_empty() {
-        context.samples.keep_readings(&subject, context.now, &read)?;
+        context
+            .samples
+            .keep_readings(&subject, context.now, &read)?;
     }
     Ok(())
 }
@@ -64,7 +66,9 @@ fn shorten(report: &mut Report, limit: usize) {
     if report.rows.len() > limit {
         report.rows.truncate(limit);
         let shown = thousands(limit as u64);
-        report.detail.push_str(&format!("; the {shown} largest are shown"));
+        report
+            .detail
+            .push_str(&format!("; the {shown} largest are shown"));
     }
 }
 
@@ -99,7 +103,11 @@ fn read(report: &Report, kind: &str) -> BTreeMap<String, f64> {
 
 /// Adds to a row what it has grown by, and since when; null where nothing is known of it.
 fn compare(row: &mut Map<String, Value>, kind: &str, before: &BTreeMap<String, Reading>) {
-    let name = row.get(kind).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = row
+        .get(kind)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let mut since = Value::Null;
     for (unit, grown) in COUNTED {
         let Some(value) = row.get(unit).map(Value::as_f64) else {

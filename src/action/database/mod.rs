@@ -357,9 +357,17 @@ impl Action for Database {
             let mut report = until_stopped(system.as_ref(), context, work).await?;
             let ms = Span(started.elapsed()).milliseconds();
             let grown = match &task {
-                Task::Look(question) => growth::tell(&mut report, question, &database.name, context),
+                Task::Look(question) => {
+                    growth::tell(&mut report, question, &database.name, context)
+                }
                 Task::Tend(_) => Ok(()),
             };
+            // What this system does not tell.
+            for output in invocation.verb.outputs {
+                if report.further.iter().all(|(name, _)| *name != output.name) {
+                    report.further.push((output.name, Value::Null));
+                }
+            }
             let concluded = conclude(report, invocation.verb.name, ms, context.judged);
             match (concluded, grown) {
                 (Ok(outputs), Err(error)) => Err(unknown_growth(&error).outputs(outputs)),
@@ -383,11 +391,11 @@ fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs
         .with("bytes", report.bytes)
         .with("problems", report.problems.len())
         .with("ms", ms);
-    if let Some(info) = info {
-        outputs = outputs.with("info", info);
-    }
     for (name, value) in report.further {
         outputs = outputs.with(name, value);
+    }
+    if let Some(info) = info {
+        outputs = outputs.with("info", info);
     }
     match report.problems.as_slice() {
         [] => Ok(outputs),

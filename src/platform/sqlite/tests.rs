@@ -638,3 +638,27 @@ async fn a_statement_that_changes_other_rows_than_were_counted_changes_nothing()
         assert_eq!(after, all);
     }
 }
+
+#[tokio::test]
+async fn a_reader_keeps_a_vacuumed_file_from_shrinking_until_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wal.db");
+    let owner = Connection::open(&path).unwrap();
+    owner
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t(n); INSERT INTO t VALUES (zeroblob(90000)); DELETE FROM t;",
+        )
+        .unwrap();
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let rows: i64 = reader
+        .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 0);
+    let sqlite = Sqlite::new(&path, None).busy_timeout(Duration::from_millis(20));
+    let vacuumed = sqlite.maintain(&Maintenance::Vacuum).await.unwrap();
+    assert!(vacuumed.held);
+    reader.execute_batch("COMMIT").unwrap();
+    let vacuumed = sqlite.maintain(&Maintenance::Vacuum).await.unwrap();
+    assert!(!vacuumed.held && vacuumed.freed > 80_000, "{vacuumed:?}");
+}

@@ -135,7 +135,11 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("journal.db");
         let journal = SqliteJournal::open(&path).unwrap();
-        let keep = |at, names: &[&str]| journal.keep_readings(&subject(), at, &values(names)).unwrap();
+        let keep = |at, names: &[&str]| {
+            journal
+                .keep_readings(&subject(), at, &values(names))
+                .unwrap()
+        };
         keep(day(0), &["bytes", "table/dropped/rows"]);
         for number in 1..=READINGS_KEPT_DAYS {
             keep(day(number), &["bytes"]);
@@ -165,7 +169,9 @@ mod tests {
         assert!(matches!(refused, Err(JournalError::Unwritable { .. })));
         drop(journal);
         let journal = SqliteJournal::open(&path).unwrap();
-        journal.keep_readings(&subject(), day(1), &values(&["bytes"])).unwrap();
+        journal
+            .keep_readings(&subject(), day(1), &values(&["bytes"]))
+            .unwrap();
         assert_eq!(journal.readings(&subject(), day(1)).unwrap().len(), 1);
     }
 }

@@ -151,7 +151,9 @@ fn add_column(index: &mut Index, row: &Row) {
         }
     }
     let descending = number(row, "is_descending") == 1;
-    index.sorting.push((descending, text(row, "collation").to_owned()));
+    index
+        .sorting
+        .push((descending, text(row, "collation").to_owned()));
 }
 
 /// The columns of each table's primary key: SQLite finds rows by them without an index of that name.

@@ -12,7 +12,7 @@ use crate::expr::SqlText;
 use super::system::{DatabaseSystem, TableFacts};
 
 pub(super) use indexes::indexes;
-pub(super) use references::foreign_keys;
+pub(super) use references::{foreign_keys, known};
 
 /// The tables that belong to people, not to SQLite or D1. Used behind `sqlite_schema AS s`.
 const OWN_TABLES: &str = "s.type = 'table' AND s.name NOT LIKE 'sqlite~_%' ESCAPE '~' AND s.name NOT LIKE '~_cf~_%' ESCAPE '~'";
@@ -62,7 +62,12 @@ pub(super) async fn tables(system: &dyn DatabaseSystem) -> Result<Vec<TableFacts
         let counts: Vec<String> = names
             .iter()
             .enumerate()
-            .map(|(at, row)| format!("(SELECT count(*) FROM {}) AS n{at}", quoted(text(row, "name"))))
+            .map(|(at, row)| {
+                format!(
+                    "(SELECT count(*) FROM {}) AS n{at}",
+                    quoted(text(row, "name"))
+                )
+            })
             .collect();
         let sql = format!("SELECT {}", counts.join(", "));
         let counts = ask(system, sql, Vec::new()).await?;
@@ -70,7 +75,9 @@ pub(super) async fn tables(system: &dyn DatabaseSystem) -> Result<Vec<TableFacts
             tables.push(TableFacts {
                 table: text(row, "name").to_owned(),
                 columns: number(row, "columns"),
-                rows: counts.first().map(|counts| number(counts, &format!("n{at}"))),
+                rows: counts
+                    .first()
+                    .map(|counts| number(counts, &format!("n{at}"))),
                 bytes: None,
             });
         }

@@ -52,7 +52,10 @@ pub(super) async fn references(
 }
 
 /// Refuses a table that is not there: SQLite itself says that all is well with it.
-pub(super) async fn known(system: &dyn DatabaseSystem, table: &str) -> Result<(), ActionError> {
+pub(in super::super) async fn known(
+    system: &dyn DatabaseSystem,
+    table: &str,
+) -> Result<(), ActionError> {
     let sql = "SELECT count(*) AS n FROM sqlite_schema AS s WHERE s.type = 'table' AND s.name = ?1 COLLATE NOCASE";
     let found = ask(system, sql.to_owned(), vec![json!(table)]).await?;
     match found.first().map(|row| number(row, "n")) {
@@ -82,7 +85,14 @@ pub(in super::super) async fn foreign_keys(
         },
         ..Report::default()
     };
-    for Broken { of, columns, parent, rows, why } in broken {
+    for Broken {
+        of,
+        columns,
+        parent,
+        rows,
+        why,
+    } in broken
+    {
         report.problems.push(match rows {
             Some(rows) => format!(
                 "{of}: {} of {of} lead to no row of {parent} by {columns}",

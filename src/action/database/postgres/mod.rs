@@ -15,8 +15,8 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, TableFacts, Upkeep, has_none, must_read, of_tables, row,
-    unchanging, variable,
+    Answer, DatabaseSystem, Look, Question, Report, TableFacts, Upkeep, has_none, must_read,
+    of_tables, row, unchanging, variable,
 };
 
 /// How many sessions are shown.
