@@ -257,6 +257,8 @@ pub struct ActionContext<'a> {
     /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
     /// held to that where the target can be asked for it.
     pub may_change: bool,
+    /// Whether what it saw is kept in the store, which is opsbook's own: not in a dry run.
+    pub keeps: bool,
     /// The most rows that it may change, where a standing approval says so. What would change more changes nothing.
     pub most_rows: Option<u64>,
 }

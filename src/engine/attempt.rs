@@ -226,6 +226,7 @@ impl Run<'_> {
             judged,
             thresholds: step.warn.is_some() || step.critical.is_some(),
             may_change: !self.options.dry && !self.options.read_only,
+            keeps: !self.options.dry,
             most_rows: self.ledger.borrow().standing.most_rows(key),
         };
         if action.starts_processes() {
