@@ -227,6 +227,10 @@ impl Run<'_> {
             thresholds: step.warn.is_some() || step.critical.is_some(),
             may_change: !self.options.dry && !self.options.read_only,
             most_rows: self.ledger.borrow().standing.most_rows(key),
+            agreed_rows: match std::ptr::eq(call, &step.call) {
+                true => self.ledger.borrow().standing.agreed_rows(key),
+                false => None,
+            },
         };
         if action.starts_processes() {
             self.engine.machine.keep();

@@ -291,7 +291,7 @@ impl Action for Database {
                 Task::Tend(work) => system.upkeep_in_words(&work),
                 Task::Look(_) => invocation.in_words(),
             };
-            Ok(Preview { sent, rows: None })
+            Ok(Preview::of(sent))
         })
     }
 
