@@ -86,15 +86,16 @@ impl Standing {
         self.agreed.get(key).copied()
     }
 
-    /// Uses up what a step changed: what it says, else what was counted. One that failed changed nothing; of one that was
-    /// cut off nobody knows.
+    /// Uses up what a step changed: what it says, else what was counted. One that failed changed nothing unless it says so;
+    /// of one that was cut off nobody knows.
     pub(super) fn charge(&mut self, key: &StepKey, done: &Result<Outputs, Failure>) {
         let Some(grant) = self.grants.get(key) else {
             return;
         };
         let rows = match done {
             Ok(outputs) => outputs.rows_changed.unwrap_or(grant.counted),
-            Err(Failure::Action(_) | Failure::Evaluation(_)) => 0,
+            Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
+            Err(Failure::Evaluation(_)) => 0,
             Err(_) => grant.counted,
         };
         let limits = grant.limits.clone();

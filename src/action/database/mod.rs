@@ -2,6 +2,7 @@
 
 mod d1;
 mod postgres;
+mod prune;
 mod sqlite;
 pub(super) mod system;
 
@@ -190,6 +191,8 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        prune::EXPIRED,
+        prune::PRUNE,
     ],
     options: &[],
     outputs: &[
@@ -285,6 +288,9 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
+            if invocation.verb.name == "prune" {
+                return prune::preview(invocation, context).await;
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let sent = match task(invocation)? {
@@ -301,6 +307,9 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            if matches!(invocation.verb.name, "expired" | "prune") {
+                return prune::run(invocation, context).await;
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
