@@ -27,6 +27,20 @@ const DEEPEST_RECURSION: usize = 48;
 /// optimisation. It costs nothing until it is used.
 const STACK: usize = 16 * 1024 * 1024;
 
+/// Words that stand for another value, or other rows, each time that they are asked.
+const CHANCE: [&str; 10] = [
+    "clock_timestamp",
+    "gen_random_uuid",
+    "random",
+    "random_normal",
+    "randomblob",
+    "tablesample",
+    "timeofday",
+    "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+];
+
 /// How the reason of a text begins that the parser does not understand.
 pub const UNPARSED: &str = "cannot be parsed: ";
 
@@ -68,6 +82,9 @@ pub struct Analysis {
     /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch, where counting
     /// them only reads.
     pub count: Option<String>,
+    /// Whether that count, asked just before, must be the number of rows that change. What chance decides, or a conflict
+    /// that is ignored (`UPDATE OR IGNORE`), is decided anew.
+    pub exact: bool,
 }
 
 impl Analysis {
@@ -78,6 +95,7 @@ impl Analysis {
             reason: reason.into(),
             unparsed_at: None,
             count: None,
+            exact: false,
         }
     }
 
@@ -86,6 +104,13 @@ impl Analysis {
             unparsed_at: Some((at.line, at.column)).filter(|_| at.line > 0),
             ..Self::destroy(statements, format!("{UNPARSED}{reason}"))
         }
+    }
+
+    /// The query that gives some of the rows that would be touched, as they are, where they can be counted.
+    #[must_use]
+    pub fn sample(&self, rows: usize) -> Option<String> {
+        let rest = self.count.as_deref()?.strip_prefix(statement::COUNT)?;
+        Some(format!("SELECT *{rest} LIMIT {rows}"))
     }
 }
 
@@ -171,15 +196,19 @@ fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
             return Analysis::unparsed(statements + 1, &reason, after.span.start);
         }
     }
+    // A condition can call what changes something itself.
+    let count = worst.count;
+    let count = count.filter(|query| analyse(query, dialect).effect == Effect::Read);
     Analysis {
         effect: worst.effect,
         statements,
         reason: worst.reason,
         unparsed_at: None,
-        // A condition can call what changes something itself.
-        count: worst
-            .count
-            .filter(|query| analyse(query, dialect).effect == Effect::Read),
+        exact: !worst.lenient
+            && count
+                .as_deref()
+                .is_some_and(|query| !by_chance(query, grammar)),
+        count,
     }
 }
 
@@ -208,6 +237,15 @@ fn next_statement(
     let parsed = parser.parse_statement()?;
     let own = tokens.get(start..parser.index()).unwrap_or(tokens);
     Ok(statement::reading(&parsed).worse(calls(own, dialect)))
+}
+
+/// Whether a query may find other rows each time that it is asked.
+fn by_chance(query: &str, grammar: &dyn sqlparser::dialect::Dialect) -> bool {
+    let tokens = Tokenizer::new(grammar, query).tokenize();
+    tokens.unwrap_or_default().iter().any(|token| match token {
+        Token::Word(word) => CHANCE.contains(&word.value.to_ascii_lowercase().as_str()),
+        _ => false,
+    })
 }
 
 /// `?1` is the engine's own mark for a parameter; only SQLite's tokens know it.

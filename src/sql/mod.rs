@@ -9,6 +9,7 @@ mod functions;
 mod lexer;
 mod parameters;
 mod pragma;
+mod split;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -17,3 +18,4 @@ pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
 pub use course::{Course, Way, courses};
 pub use lexer::Unended;
 pub use parameters::{part_of, with_dollars, with_literals, without_semicolon};
+pub use split::split;
