@@ -3,6 +3,7 @@
 
 mod analysis;
 mod calls;
+mod change;
 mod condition;
 mod functions;
 mod parameters;
@@ -13,5 +14,6 @@ mod statement;
 mod tests;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
+pub use change::{Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes};
 pub use parameters::{part_of, with_dollars, with_literals, without_semicolon};
 pub use script::{Piece, Unwrapped, pieces, unwrapped};

@@ -53,7 +53,9 @@ impl Piece<'_> {
         let whole = |word| ["DATABASE", "SYSTEM", "TABLESPACE", "SUBSCRIPTION"].contains(&word);
         match self.words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["CREATE" | "DROP", "INDEX" | "UNIQUE", ..] => self.has("CONCURRENTLY"),
-            ["REINDEX", ..] => self.has("CONCURRENTLY") || self.words.iter().any(|word| whole(word)),
+            ["REINDEX", ..] => {
+                self.has("CONCURRENTLY") || self.words.iter().any(|word| whole(word))
+            }
             ["CREATE" | "DROP", object, ..] => whole(object),
             ["ALTER", "SYSTEM", ..] | ["CLUSTER"] => true,
             ["ALTER", "TABLE", ..] => self.has("DETACH") && self.has("CONCURRENTLY"),
@@ -129,6 +131,18 @@ pub fn unwrapped(text: &str, dialect: Dialect) -> Result<Unwrapped, usize> {
     })
 }
 
+/// The functions that an expression calls, in small letters.
+pub(super) fn called(text: &str, dialect: Dialect) -> Vec<String> {
+    let lexemes: Vec<Lexeme<'_>> = Lexer::of(text, dialect).map(|found| found.0).collect();
+    lexemes
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [Lexeme::Word(name), Lexeme::Opening] => Some(name.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// A plain BEGIN: one that asks for more, as SERIALIZABLE, is not to be lost.
 fn opens(piece: &Piece<'_>) -> bool {
     let words: Vec<&str> = piece.words.iter().map(String::as_str).collect();
@@ -137,7 +151,11 @@ fn opens(piece: &Piece<'_>) -> bool {
         ["BEGIN"]
             | ["BEGIN", "TRANSACTION" | "WORK"]
             | ["BEGIN", "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE"]
-            | ["BEGIN", "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE", "TRANSACTION"]
+            | [
+                "BEGIN",
+                "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE",
+                "TRANSACTION"
+            ]
             | ["START", "TRANSACTION"]
     )
 }
@@ -177,7 +195,9 @@ enum Body {
 
 impl Current {
     fn ends_here(&self) -> bool {
-        self.parentheses == 0 && self.blocks == 0 && matches!(self.body, Body::None | Body::Trigger(2))
+        self.parentheses == 0
+            && self.blocks == 0
+            && matches!(self.body, Body::None | Body::Trigger(2))
     }
 
     fn see(&mut self, lexeme: &Lexeme<'_>, range: &Range<usize>, dialect: Dialect) {
@@ -443,7 +463,8 @@ mod tests {
     #[test]
     fn each_dialect_has_its_own_quotes() {
         assert_eq!(texts("SELECT [a;b], `c;d`; X", Sqlite).len(), 2);
-        let text = "SELECT a[1]; SELECT E'it\\'s;', $$a;b$$, $x$ $$; $x$, $1; /* a /* b; */ c; */ X";
+        let text =
+            "SELECT a[1]; SELECT E'it\\'s;', $$a;b$$, $x$ $$; $x$, $1; /* a /* b; */ c; */ X";
         assert_eq!(texts(text, Postgres).len(), 3);
         assert_eq!(texts("SELECT a$b; SELECT c$d", Postgres).len(), 2);
     }
@@ -451,11 +472,7 @@ mod tests {
     #[test]
     fn the_body_of_a_trigger_or_function_is_part_of_it() {
         let trigger = "CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN\n UPDATE a SET n = CASE WHEN 1 THEN 2 END;\n DELETE FROM b;\nEND;\nSELECT 1";
-        assert_eq!(
-            texts(trigger, Sqlite)[1..],
-            [(5, "SELECT 1")],
-            "{trigger}"
-        );
+        assert_eq!(texts(trigger, Sqlite)[1..], [(5, "SELECT 1")], "{trigger}");
         let function = "CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC\n SELECT CASE WHEN a > 1 THEN 2 END;\n SELECT 3;\nEND;\nCREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b);\nSELECT 1";
         let lines: Vec<usize> = texts(function, Postgres)
             .iter()
