@@ -26,7 +26,9 @@ impl Piece<'_> {
             && self.words.iter().zip(words).all(|(own, word)| own == word)
     }
 
-    fn has(&self, word: &str) -> bool {
+    /// Whether one of its first words is this.
+    #[must_use]
+    pub fn has(&self, word: &str) -> bool {
         self.words.iter().any(|own| own == word)
     }
 
