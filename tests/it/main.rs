@@ -14,6 +14,7 @@ mod http_server;
 mod postgres_cluster;
 mod redis_server;
 mod terminal;
+mod workerd;
 mod zoo;
 
 mod bad_input;
@@ -51,6 +52,7 @@ mod postgres_faults;
 mod redis;
 mod reports;
 mod resume;
+mod rows;
 mod safety_page;
 mod samples;
 mod schema;

@@ -4,11 +4,11 @@ use minijinja::Value;
 use minijinja::machinery::ast::{Expr, Stmt};
 
 use crate::expr::argument::SqlText;
-use crate::expr::error::Fault;
+use crate::expr::error::{EvalError, Fault};
 use crate::expr::pieces::Piece;
 use crate::expr::syntax::statements;
 use crate::expr::value::{Identifier, is_compound, is_secret, items_of, json_of, text_of};
-use crate::model::Template;
+use crate::model::{Statement, Template};
 
 use super::bounded;
 use super::sql_context::SqlContext;
@@ -39,6 +39,26 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<SqlText, Fault> {
         bounded(&sql.text)?;
     }
     Ok(sql)
+}
+
+/// SQL that the caller typed: all of it is theirs, so there are no values in it.
+pub(super) fn typed(statement: &Statement) -> Result<SqlText, EvalError> {
+    let Statement {
+        template,
+        input,
+        given,
+    } = statement;
+    let text = given
+        .clone()
+        .ok_or_else(|| Fault::new(format!("nobody has given the input {input:?}")));
+    let sql = text.and_then(|text| {
+        bounded(&text)?;
+        Ok(SqlText {
+            text,
+            parameters: Vec::new(),
+        })
+    });
+    sql.map_err(|fault| fault.in_text(&template.text, &template.place))
 }
 
 fn value_into(sql: &mut SqlText, context: &mut SqlContext, value: &Value) -> Result<(), Fault> {

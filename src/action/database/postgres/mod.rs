@@ -18,8 +18,8 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, of_tables, row,
-    unchanging, variable,
+    Answer, DatabaseSystem, Look, Question, Report, TableFacts, Upkeep, has_none, must_read,
+    of_tables, row, unchanging, variable,
 };
 
 /// How many sessions are shown.
@@ -111,10 +111,12 @@ impl PostgresSystem {
 
     async fn tables(&self) -> Result<Report, PostgresError> {
         let tables = self.postgres.tables().await?;
-        let tables = tables.into_iter();
-        Ok(of_tables(
-            tables.map(|table| (table.table, table.rows, table.bytes)),
-        ))
+        Ok(of_tables(tables.into_iter().map(|table| TableFacts {
+            table: table.table,
+            columns: table.columns,
+            rows: table.rows,
+            bytes: Some(table.bytes),
+        })))
     }
 
     async fn size(&self) -> Result<Report, PostgresError> {
