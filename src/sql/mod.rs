@@ -7,9 +7,11 @@ mod condition;
 mod functions;
 mod parameters;
 mod pragma;
+mod split;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
-pub use parameters::{part_of, with_dollars, with_literals, without_semicolon};
+pub use parameters::{part_of, with_dollars, with_exact, with_literals, without_semicolon};
+pub use split::statements;
