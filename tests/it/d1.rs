@@ -90,7 +90,7 @@ fn a_database_is_looked_at_as_a_whole() {
     assert_eq!(info["bytes"], 12_288);
     assert_eq!(
         look("size")["rows"],
-        json!([{"part": "file", "bytes": 12_288}])
+        json!([{"part": "file", "bytes": 12_288, "grown_bytes": null, "since": null}])
     );
     assert_eq!(
         look("tables")["rows"],
@@ -138,7 +138,7 @@ fn what_may_not_be_sent_is_never_sent() {
             78,
         ),
         ("sql.execute = \"-- nothing\"\neffect = \"write\"", 78),
-        ("database.analyze = \"main\"", 3),
+        ("database.vacuum = \"main\"", 78),
         ("database.activity = \"main\"", 78),
     ] {
         let (found, detail) = failed(project(&api, ""), step);
@@ -264,7 +264,7 @@ fn a_read_is_tried_again_and_a_change_only_where_it_was_turned_away() {
     );
     let down = response("503 Service Unavailable", "", "<html>");
     let read = "sql.query = \"SELECT n FROM t\"";
-    let write = "sql.execute = \"UPDATE t SET s = 'c' WHERE n = 1\"";
+    let write = "sql.execute = \"INSERT INTO t VALUES (3, 'c')\"";
     for (step, answers, expected) in [
         (
             read,
@@ -359,11 +359,11 @@ fn a_script_is_one_transaction_of_the_statements_of_its_file() {
     assert_eq!(code, 2, "{detail}");
     assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[4]]));
     let before = api.server().count();
-    let long = format!("SELECT 1; SELECT '{}'", "x".repeat(100_000));
+    let long = format!("SELECT 1;\nSELECT '{}'", "x".repeat(100_000));
     let (code, detail) = script(&long);
     assert_eq!(code, 78, "{detail}");
     assert!(
-        detail.contains("statement 2 of the script has 100009 bytes"),
+        detail.contains("the statement of line 2 has 100009 bytes"),
         "{detail}"
     );
     assert_eq!(api.server().count(), before);
@@ -457,20 +457,20 @@ fn an_answer_that_is_cut_is_told_and_what_is_in_the_database_stays() {
     api.answer_next_when_done(Answer::Bytes(Vec::new()));
     let (code, detail) = failed(
         project(&api, &id),
-        "sql.execute = \"DELETE FROM t WHERE n = 1\"",
+        "sql.execute = \"INSERT INTO t (n) VALUES (3)\"",
     );
     assert_eq!(code, 2, "{detail}");
     assert!(
         detail.contains("it is not known whether it was done"),
         "{detail}"
     );
-    assert_eq!(api.sql("SELECT n FROM t"), json!([[2]]));
+    assert_eq!(api.sql("SELECT n FROM t"), json!([[1], [2], [3]]));
     let half = "{\"success\": true, \"errors\": [], \"result\": [";
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{half}");
     api.answer_next_when_done(Answer::Bytes(head.into_bytes()));
     let (code, detail) = failed(
         project(&api, &id),
-        "sql.execute = \"DELETE FROM t WHERE n = 2\"",
+        "sql.execute = \"INSERT INTO t (n) VALUES (4)\"",
     );
     assert_eq!(code, 2, "{detail}");
     assert!(

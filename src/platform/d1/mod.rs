@@ -22,9 +22,6 @@ pub const API: &str = "https://api.cloudflare.com/client/v4";
 /// Whole numbers beyond this are rounded on their way, in either direction: D1 computes in doubles.
 pub const LARGEST_EXACT: u64 = 1 << 53;
 
-/// How often tables are counted in one statement.
-const COUNTED_TOGETHER: usize = 50;
-
 /// A statement with its values apart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
@@ -63,24 +60,6 @@ pub struct D1 {
 }
 
 impl D1 {
-    /// Runs one statement that changes nothing; at most `limit` rows are kept.
-    ///
-    /// # Errors
-    /// As [`D1::batch`].
-    pub async fn query(
-        &self,
-        sql: &str,
-        parameters: &[Value],
-        limit: usize,
-    ) -> Result<Rows, D1Error> {
-        let statement = Statement {
-            sql: sql.to_owned(),
-            parameters: parameters.to_owned(),
-        };
-        let mut rows = self.batch(&[statement], limit, Again::Harmless).await?;
-        Ok(rows.pop().unwrap_or_default())
-    }
-
     /// Runs statements in one transaction, all or nothing; gives what each gave, at most `limit` rows of each. Whole
     /// numbers beyond 2^53 come rounded, an infinite one as null: D1 sends them so.
     ///
@@ -151,38 +130,6 @@ impl D1 {
                     .unwrap_or_default(),
             ),
         ])
-    }
-
-    /// The tables with their rows, the one with most first. Counts every row, which counts as reading it.
-    ///
-    /// # Errors
-    /// As [`D1::query`].
-    pub async fn tables(&self) -> Result<Vec<(String, i64)>, D1Error> {
-        let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' \
-                     AND name NOT LIKE '~_cf~_%' ESCAPE '~' ORDER BY name";
-        let names = self.query(names, &[], usize::MAX).await?.rows;
-        let names: Vec<&str> = names
-            .iter()
-            .filter_map(|row| row["name"].as_str())
-            .collect();
-        let mut tables = Vec::with_capacity(names.len());
-        for names in names.chunks(COUNTED_TOGETHER) {
-            let counts: Vec<String> = names
-                .iter()
-                .map(|name| format!("(SELECT count(*) FROM \"{}\")", name.replace('"', "\"\"")))
-                .collect();
-            let sql = format!("SELECT {}", counts.join(", "));
-            let row = self.query(&sql, &[], 1).await?.rows.into_iter().next();
-            let counts = row.unwrap_or_default().into_iter().map(|(_, count)| count);
-            tables.extend(
-                names
-                    .iter()
-                    .zip(counts)
-                    .map(|(name, count)| ((*name).to_owned(), count.as_i64().unwrap_or_default())),
-            );
-        }
-        tables.sort_by(|(one, ones), (other, others)| others.cmp(ones).then(one.cmp(other)));
-        Ok(tables)
     }
 
     /// The database's id, asked for by its name where it is not known.
