@@ -92,10 +92,12 @@ fn a_database_is_looked_at_as_a_whole() {
         look("size")["rows"],
         json!([{"part": "file", "bytes": 12_288, "grown_bytes": null, "since": null}])
     );
-    assert_eq!(
-        look("tables")["rows"],
-        json!([{"table": "t", "rows": 2, "bytes": null}, {"table": "odd \" name", "rows": 0, "bytes": null}])
-    );
+    let tables = look("tables");
+    for (index, (table, rows)) in [("t", 2), ("odd \" name", 0)].into_iter().enumerate() {
+        let row = &tables["rows"][index];
+        assert_eq!((&row["table"], &row["rows"]), (&json!(table), &json!(rows)));
+        assert_eq!(row["bytes"], Value::Null);
+    }
 }
 
 #[test]
@@ -126,7 +128,7 @@ fn a_database_is_found_by_its_name_and_the_variables_of_wrangler() {
 }
 
 #[test]
-fn what_may_not_be_sent_is_never_sent() {
+fn what_changes_something_is_never_sent() {
     let api = D1Api::with(SETUP);
     for (step, code) in [
         ("sql.query = \"DELETE FROM t WHERE n = 1\"", 78),
