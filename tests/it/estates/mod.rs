@@ -4,6 +4,7 @@
 mod codebook;
 mod concierge;
 mod crm;
+mod d1;
 mod manuscripts;
 mod page;
 mod parts;
@@ -15,11 +16,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::d1_api::{self, D1Api};
+use crate::d1_api;
 use crate::harness::{Output, Project};
 use crate::http_server::Answer;
 use crate::terminal::Terminal;
 
+use d1::D1;
 use parts::Parts;
 pub(crate) use world::{Reply, World};
 
@@ -27,7 +29,7 @@ pub(crate) use world::{Reply, World};
 pub(crate) struct Estate {
     project: Project,
     pub(crate) world: World,
-    d1: Option<D1Api>,
+    d1: Option<D1>,
     parts: Parts,
 }
 
@@ -40,6 +42,8 @@ pub(crate) enum Run {
     Runbook(&'static [&'static str]),
     /// A runbook that has a person do something: at a terminal, where it is done.
     Attended(&'static [&'static str]),
+    /// A runbook that asks before it changes something, where nobody answers: it must not run.
+    Unanswered(&'static [&'static str]),
 }
 
 /// A row of the table of an estate: a procedure, and one way in which the world is unwell for it.
@@ -125,7 +129,7 @@ impl Estate {
 
     /// Makes the estate's `database.main` a D1 database with what this SQL makes.
     pub(crate) fn d1(mut self, setup: &str) -> Self {
-        let api = D1Api::with(setup);
+        let d1 = D1::with(setup);
         let place = format!(
             "database.main.account = {:?}\ndatabase.main.id = {:?}\n",
             d1_api::ACCOUNT,
@@ -133,15 +137,22 @@ impl Estate {
         );
         let configuration = self.project.read("opsbook.toml") + &place;
         self.project = self.project.config(&configuration);
-        let url = api.url();
-        self.d1 = Some(api);
+        let url = d1.api.url();
+        self.d1 = Some(d1);
         self.variable("CLOUDFLARE_API_TOKEN", d1_api::TOKEN)
             .variable("CLOUDFLARE_API_BASE_URL", url)
     }
 
     /// The D1 database answers the next request like this.
     pub(crate) fn d1_answers(&self, answer: Answer) {
-        self.d1.as_ref().unwrap().answer_next(answer);
+        self.d1.as_ref().unwrap().api.answer_next(answer);
+    }
+
+    /// Runs SQL in the D1 database, until all is well again; gives the rows of the last statement.
+    pub(crate) fn d1_sql(&self, statements: &str) -> Value {
+        let d1 = self.d1.as_ref().unwrap();
+        d1.is_touched();
+        d1.sql(statements)
     }
 
     /// Tells the stand-ins of programs what is wrong: they read the file `unwell`.
@@ -153,15 +164,22 @@ impl Estate {
     fn well(&self) {
         self.world.well();
         self.parts.well();
+        if let Some(d1) = &self.d1 {
+            d1.well();
+        }
         let _ = std::fs::remove_file(self.project.path("unwell"));
     }
 
     /// Runs what a procedure is run with; of a check, all checks of its service by this look alone. Gives the status of the
     /// check, or of the worst step, the exit code, and what was shown.
     fn run(&self, run: Run) -> (String, i32, String) {
+        if let (Some(d1), Run::Runbook(_) | Run::Attended(_)) = (&self.d1, run) {
+            d1.is_touched();
+        }
         let output = match run {
             Run::Check(service, _) => self.health(&[service]),
             Run::Runbook(words) => self.json(words),
+            Run::Unanswered(words) => self.project.run(&[words, &["--format", "json"]].concat()),
             Run::Attended(words) => {
                 let mut terminal = Terminal::start(&self.project, words);
                 terminal.wait_for("Done?");
@@ -175,7 +193,8 @@ impl Estate {
         };
         let told = match run {
             Run::Check(service, check) => status_of(&output, service, check),
-            Run::Runbook(_) | Run::Attended(_) => worst_step(&output),
+            Run::Unanswered(_) if output.code == 75 => "refused".to_owned(),
+            Run::Runbook(_) | Run::Attended(_) | Run::Unanswered(_) => worst_step(&output),
         };
         (told, output.code, output.shown())
     }
@@ -228,6 +247,7 @@ impl Estate {
                     case.id,
                     health.shown()
                 ),
+                Run::Unanswered(_) => {}
                 run if !never_well.contains(&run) && !runbooks.contains(&run) => runbooks.push(run),
                 _ => {}
             }
