@@ -1,0 +1,173 @@
+//! What the estate "concierge" does about its database and about growth.
+
+use serde_json::json;
+
+use crate::d1_api::refusal;
+use crate::estates::Run::{Runbook, Unanswered};
+use crate::estates::{Case, Estate, Run, case, outputs};
+
+use super::{FAILURE_RATE, QUEUE, TIMED, down, high, takes};
+
+/// How the application tells of its growth.
+pub(super) const VOLUME: &str = "GET /api/monitoring/request-volume";
+pub(super) const CAPACITY: &str = "GET /api/monitoring/capacity-report";
+
+/// What the estate's tables hold when all is well.
+pub(super) const TABLES: &str = "
+CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT NOT NULL, created_at TEXT NOT NULL);
+INSERT INTO users VALUES ('u1', 'one@example.com', '2026-01-01'), ('u2', 'two@example.com', '2026-01-02');
+CREATE TABLE audit_logs (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), action TEXT NOT NULL, created_at TEXT NOT NULL);
+INSERT INTO audit_logs (user_id, action, created_at) VALUES ('u1', 'login', datetime('now', '-1 hour')), ('u2', 'login', datetime('now', '-91 days'));
+CREATE TABLE patient_briefs (id TEXT PRIMARY KEY, doctor_id TEXT, created_at TEXT NOT NULL);
+INSERT INTO patient_briefs VALUES ('b1', 'u1', '2026-01-03'), ('b2', NULL, '2026-01-03');
+CREATE INDEX idx_audit_logs_created_at ON audit_logs (created_at);
+CREATE INDEX idx_users_email ON users (email);
+CREATE INDEX idx_patient_briefs_doctor_id ON patient_briefs (doctor_id);";
+
+/// The procedures.
+pub(super) const IDS: [&str; 8] = [
+    "concierge.capacity.monthly-review",
+    "concierge.capacity.request-volume",
+    "concierge.capacity.scale-triggers",
+    "concierge.db.add-indexes",
+    "concierge.db.cleanup-orphans",
+    "concierge.db.ping",
+    "concierge.db.slow-queries",
+    "concierge.db.table-sizes",
+];
+
+const PING: Run = Runbook(&["db", "ping"]);
+const SLOW: Run = Runbook(&["db", "slow-queries"]);
+const ADD_INDEXES: &[&str] = &["db", "add-indexes"];
+const SIZES: Run = Runbook(&["db", "table-sizes"]);
+const ORPHANS: &[&str] = &["db", "cleanup-orphans"];
+const REQUESTS: Run = Runbook(&["capacity", "request-volume"]);
+const TRIGGERS: Run = Runbook(&["capacity", "scale-triggers"]);
+const REVIEW: Run = Runbook(&["capacity", "monthly-review"]);
+
+/// The next request finds no database.
+fn is_gone(estate: &Estate) {
+    estate.d1_answers(refusal(
+        "404 Not Found",
+        7404,
+        "The database could not be found",
+    ));
+}
+
+/// A brief whose doctor is gone.
+fn loses_a_doctor(estate: &Estate) {
+    estate.d1_sql("INSERT INTO patient_briefs VALUES ('b3', 'u9', '2026-01-03')");
+}
+
+/// Nobody agreed: it is refused.
+const fn refused(id: &'static str, words: &'static [&'static str], red: fn(&Estate)) -> Case {
+    case(id, Unanswered(words), red, "refused", 75)
+}
+
+const LOOK_CASES: &[Case] = &[
+    down("concierge.db.ping", PING, is_gone),
+    high("concierge.db.slow-queries", SLOW, |estate| {
+        estate.d1_sql("DROP INDEX idx_users_email");
+    }),
+    high("concierge.db.slow-queries", SLOW, |estate| {
+        estate.d1_sql("DROP INDEX idx_audit_logs_created_at");
+    }),
+    down("concierge.db.table-sizes", SIZES, is_gone),
+];
+
+const CHANGE_CASES: &[Case] = &[
+    refused("concierge.db.add-indexes", ADD_INDEXES, |estate| {
+        estate.d1_sql("DROP INDEX idx_users_email");
+    }),
+    down("concierge.db.add-indexes", Runbook(ADD_INDEXES), |estate| {
+        estate.d1_sql("DROP TABLE patient_briefs");
+    }),
+    refused("concierge.db.cleanup-orphans", ORPHANS, loses_a_doctor),
+    down("concierge.db.cleanup-orphans", Runbook(ORPHANS), |estate| {
+        estate.d1_sql("DELETE FROM audit_logs; DELETE FROM users");
+    }),
+];
+
+const CAPACITY_CASES: &[Case] = &[
+    down("concierge.capacity.request-volume", REQUESTS, |estate| {
+        estate.world.says(VOLUME, json!({"total": "many"}));
+    }),
+    high("concierge.capacity.scale-triggers", TRIGGERS, |estate| {
+        takes(estate, TIMED, "db;dur=8.5, total;dur=100.1, queue;dur=2.1");
+    }),
+    high("concierge.capacity.scale-triggers", TRIGGERS, |estate| {
+        takes(estate, TIMED, "db;dur=50.1, total;dur=90, queue;dur=2.1");
+    }),
+    high("concierge.capacity.scale-triggers", TRIGGERS, |estate| {
+        estate.world.has(QUEUE, "/processingSeconds", json!(31));
+    }),
+    high("concierge.capacity.scale-triggers", TRIGGERS, |estate| {
+        estate
+            .world
+            .has(FAILURE_RATE, "/data/0/failure_rate()", json!(0.011));
+    }),
+    down("concierge.capacity.monthly-review", REVIEW, |estate| {
+        estate.world.has(CAPACITY, "/databaseBytes", json!(null));
+    }),
+];
+
+/// Its procedures.
+pub(super) fn cases() -> Vec<Case> {
+    [LOOK_CASES, CHANGE_CASES, CAPACITY_CASES].concat()
+}
+
+#[test]
+fn its_database_tells_well_from_unwell() {
+    super::estate().holds(&cases());
+}
+
+#[test]
+fn request_volume_is_told_with_what_came_since() {
+    let estate = super::estate();
+    let first = estate.json(&["capacity", "request-volume"]).exits(0);
+    let change = outputs(&first, "change");
+    assert_eq!(
+        (&change["requests"], &change["more"]),
+        (&json!(12_000), &json!(null))
+    );
+    estate.world.says(VOLUME, json!({"total": 12_345}));
+    let second = estate.json(&["capacity", "request-volume"]).exits(0);
+    assert_eq!(outputs(&second, "change")["more"], json!(345));
+}
+
+#[test]
+fn a_month_is_held_against_the_one_before() {
+    let estate = super::estate();
+    let review = |month| estate.json(&["capacity", "monthly-review", "--month", month]);
+    review("2026-01").exits(0);
+    estate.world.has(CAPACITY, "/databaseBytes", json!(50_000));
+    let second = review("2026-02").exits(0);
+    assert_eq!(
+        outputs(&second, "trend[1]"),
+        json!({"figure": "databaseBytes", "now": 50_000, "before": 43_008, "growth": 6_992})
+    );
+    // Looking again in the same month still looks at the month before.
+    let again = review("2026-02").exits(0);
+    assert_eq!(outputs(&again, "trend[1]")["before"], json!(43_008));
+}
+
+/// What a person agreed to is done, and to nothing else.
+#[test]
+fn briefs_without_a_doctor_go_and_no_others() {
+    let estate = super::estate();
+    loses_a_doctor(&estate);
+    estate.json(ORPHANS).exits(0);
+    assert_eq!(
+        estate.d1_sql("SELECT id FROM patient_briefs ORDER BY id"),
+        json!([["b1"], ["b2"]])
+    );
+}
+
+#[test]
+fn a_missing_index_is_created() {
+    let estate = super::estate();
+    estate.d1_sql("DROP INDEX idx_users_email");
+    estate.json(ADD_INDEXES).exits(0);
+    let made = "SELECT count(*) FROM sqlite_master WHERE name = 'idx_users_email'";
+    assert_eq!(estate.d1_sql(made), json!([[1]]));
+}
