@@ -14,6 +14,7 @@ mod http_server;
 mod postgres_cluster;
 mod redis_server;
 mod terminal;
+mod workerd;
 mod zoo;
 
 mod bad_input;
