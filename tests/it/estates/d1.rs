@@ -1,16 +1,13 @@
 //! The D1 database that an estate really has, behind the stand-in of the API: what tests do to it, and how it is made well.
 
 use std::cell::Cell;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::d1_api::{ACCOUNT, D1Api, ID, TOKEN};
-use crate::harness::WATCHDOG;
+use crate::d1_api::D1Api;
 
 /// What people made, the youngest first, so that a table goes before what it refers to.
-const MADE: &str = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') \
+const MADE: &str = "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') \
     AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY rowid DESC";
 
 /// The database and what makes it well.
@@ -30,15 +27,10 @@ impl D1 {
         }
     }
 
-    /// Runs statements, none of which has a semicolon within; gives the rows of the last, values in the order of the columns.
+    /// Runs statements as one; gives the rows of the last, values in the order of the columns.
     pub(super) fn sql(&self, statements: &str) -> Value {
-        let mut rows = Value::Null;
-        for sql in statements.split(';').filter(|sql| !sql.trim().is_empty()) {
-            let told = self.ask(&json!({"sql": sql, "params": []}));
-            assert_eq!(told["success"], true, "{sql}\n{told}");
-            rows = told["result"][0]["results"]["rows"].clone();
-        }
-        rows
+        self.is_touched();
+        self.api.sql(statements)
     }
 
     /// Somebody may change it: it is made anew when all is to be well.
@@ -51,35 +43,10 @@ impl D1 {
         if !self.touched.replace(false) {
             return;
         }
-        for made in self.sql(MADE).as_array().unwrap() {
+        for made in self.api.sql(MADE).as_array().unwrap() {
             let (kind, name) = (made[0].as_str().unwrap(), made[1].as_str().unwrap());
-            self.sql(&format!("DROP {kind} \"{name}\""));
+            self.api.sql(&format!("DROP {kind} \"{name}\""));
         }
-        self.sql(&self.setup);
-    }
-
-    /// Has the API run a statement, as a client does.
-    fn ask(&self, body: &Value) -> Value {
-        let url = self.api.url();
-        let (authority, base) = url
-            .strip_prefix("http://")
-            .and_then(|url| url.split_once('/'))
-            .unwrap();
-        let path = format!("/{base}/accounts/{ACCOUNT}/d1/database/{ID}/raw")
-            .replace(ID, &ID.replace('-', "%2D"));
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(authority).unwrap();
-        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer {TOKEN}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap()
+        self.api.sql(&self.setup);
     }
 }
