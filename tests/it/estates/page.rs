@@ -41,6 +41,7 @@ fn rows(section: &str) -> BTreeMap<String, Row> {
 pub(super) fn tells(estate: &str, cases: &[Case]) {
     let mut told = rows(estate);
     let mut seen = BTreeSet::new();
+    let mut lacking = Vec::new();
     for case in cases {
         let (wanted, holder) = place(estate, case.run);
         let text = std::fs::read_to_string(repository().join(&holder)).unwrap();
@@ -54,14 +55,19 @@ pub(super) fn tells(estate: &str, cases: &[Case]) {
         if !seen.insert(case.id) {
             continue;
         }
-        let row = told.get(case.id).unwrap_or_else(|| {
-            panic!(
-                "docs/procedures.md lacks\n| `{}` | `{}` | `{}` |",
+        match told.get(case.id) {
+            Some(row) => assert_eq!(*row, wanted, "{}", case.id),
+            None => lacking.push(format!(
+                "| `{}` | `{}` | `{}` |",
                 case.id, wanted.file, wanted.command
-            )
-        });
-        assert_eq!(*row, wanted, "{}", case.id);
+            )),
+        }
     }
+    assert!(
+        lacking.is_empty(),
+        "docs/procedures.md lacks\n{}",
+        lacking.join("\n")
+    );
     told.retain(|id, _| cases.iter().all(|case| case.id != id));
     assert!(told.is_empty(), "rows without a test: {told:?}");
 }

@@ -1,5 +1,7 @@
 //! The estate "wellness": a Worker with D1 and R2 that hears voices and asks an AI.
 
+mod database;
+
 use serde_json::{Value, json};
 
 use crate::d1_api::{TOKEN, refusal};
@@ -323,19 +325,6 @@ const UNWELL_BY_OPTION: [Run; 3] = [
     Runbook(&["external", "deepgram-test", "--target=0"]),
 ];
 
-/// Two weeks of events: two of each kind in the last, one in the week before.
-const TABLES: &str = "
-CREATE TABLE ages (at TEXT);
-INSERT INTO ages VALUES (datetime('now', '-1 day')), (datetime('now', '-2 days')), (datetime('now', '-10 days')), (datetime('now', '-20 days'));
-CREATE TABLE users AS SELECT at AS created_at FROM ages;
-CREATE TABLE tasks AS SELECT at AS completed_at FROM ages UNION ALL SELECT NULL;
-CREATE TABLE health_logs AS SELECT at AS created_at FROM ages;
-CREATE TABLE focus_sessions AS SELECT at AS completed_at FROM ages UNION ALL SELECT NULL;
-CREATE TABLE voice_notes AS SELECT at AS created_at FROM ages;
-CREATE TABLE user_badges AS SELECT at AS created_at FROM ages;
-CREATE TABLE user_connections AS SELECT at AS created_at FROM ages;
-CREATE TABLE student_verifications AS SELECT at AS created_at FROM ages;";
-
 fn estate() -> Estate {
     let estate = Estate::new(
         "wellness",
@@ -352,7 +341,7 @@ fn estate() -> Estate {
             "service.deepgram",
             "metrics.cloudflare",
         ],
-        "",
+        "window.weekly = { cron = \"0 0 * * *\", for = \"1d\" }\n",
     )
     .variable("MONITOR_TOKEN", "hunter2-monitor")
     .variable("ONESIGNAL_REST_KEY", "hunter2-onesignal")
@@ -362,7 +351,7 @@ fn estate() -> Estate {
     .variable("DEEPGRAM_API_KEY", "hunter2-deepgram")
     .variable("DEEPGRAM_PROJECT", "project-1")
     .file("test-audio.wav", b"RIFF\x24\x00\xff\xfeWAVE")
-    .d1(TABLES);
+    .d1(database::TABLES);
     play_application(&estate);
     play_vendors(&estate);
     estate
@@ -427,6 +416,10 @@ fn play_vendors(estate: &Estate) {
     let onesignal =
         |body: Value| Reply::json(body).asks("authorization", "Basic hunter2-onesignal");
     world.route(
+        database::APP,
+        onesignal(json!({"id": "app-1", "messageable_players": 143})),
+    );
+    world.route(
         NOTIFICATIONS,
         onesignal(json!({"total_count": 2, "notifications": [
             {"id": "n1", "successful": 90, "failed": 10, "converted": 30},
@@ -476,7 +469,7 @@ fn play_vendors(estate: &Estate) {
     );
 }
 
-/// All its procedures.
+/// Its procedures but those of its database and the diagnoses.
 fn cases() -> Vec<Case> {
     [CHECK_CASES, RUNBOOK_CASES].concat()
 }
@@ -488,8 +481,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    covers(&cases(), &IDS);
-    page::tells("wellness", &cases());
+    let cases = [cases(), database::cases()].concat();
+    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    page::tells("wellness", &cases);
 }
 
 #[test]
