@@ -8,10 +8,12 @@ mod d1;
 mod manuscripts;
 mod page;
 mod parts;
+mod tail;
 mod wellness;
 mod world;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -20,9 +22,11 @@ use crate::d1_api;
 use crate::harness::{Output, Project};
 use crate::http_server::Answer;
 use crate::terminal::Terminal;
+use crate::workerd;
 
 use d1::D1;
 use parts::Parts;
+use tail::Tail;
 pub(crate) use world::{Reply, World};
 
 /// A copy of `examples/NAME`, in the environment `test`, whose services the world plays.
@@ -30,7 +34,10 @@ pub(crate) struct Estate {
     project: Project,
     pub(crate) world: World,
     d1: Option<D1>,
+    tail: Option<Tail>,
     parts: Parts,
+    /// What files were before they were written, if they were there.
+    written: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
 }
 
 /// What a person or a scheduler starts for a procedure.
@@ -99,7 +106,9 @@ impl Estate {
             project,
             world,
             d1: None,
+            tail: None,
             parts: Parts::default(),
+            written: RefCell::default(),
         }
     }
 
@@ -122,9 +131,38 @@ impl Estate {
         let estate = self.file(&path, script);
         let executable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(estate.project.path(&path), executable).unwrap();
-        let path = std::env::var("PATH").unwrap();
-        let path = format!("{}:{path}", estate.project.path("bin").display());
+        let path = format!("{}:{}", estate.project.path("bin").display(), estate.path());
         estate.variable("PATH", path)
+    }
+
+    /// Puts the Node.js and the wrangler of npm on the PATH.
+    pub(crate) fn wrangler(self) -> Self {
+        let node = workerd::node();
+        let path = format!(
+            "{}:{}:{}",
+            node.parent().unwrap().display(),
+            workerd::npm("node_modules/.bin").display(),
+            self.path()
+        );
+        self.variable("PATH", path)
+    }
+
+    /// The PATH as it is for every run.
+    fn path(&self) -> String {
+        let command = self.project.command(&[]);
+        let mut variables = command.get_envs();
+        let path = variables.find_map(|(name, value)| value.filter(|_| name == "PATH"));
+        path.unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Has a live log, for the real wrangler: of the file `events`, beside the API of the D1 database.
+    pub(crate) fn live_log(self) -> Self {
+        let behind = self.d1.as_ref().unwrap().api.url();
+        let tail = Tail::of(&self.project.path("events"), &behind);
+        let url = tail.url();
+        let mut estate = self.variable("CLOUDFLARE_API_BASE_URL", url);
+        estate.tail = Some(tail);
+        estate
     }
 
     /// Makes the estate's `database.main` a D1 database with what this SQL makes.
@@ -153,6 +191,16 @@ impl Estate {
         self.d1.as_ref().unwrap().sql(statements)
     }
 
+    /// Writes a file, until all is well again.
+    pub(crate) fn writes(&self, path: &str, content: &str) {
+        let place = self.project.path(path);
+        let before = std::fs::read(&place).ok();
+        let mut written = self.written.borrow_mut();
+        written.entry(path.to_owned()).or_insert(before);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, content).unwrap();
+    }
+
     /// Tells the stand-ins of programs what is wrong: they read the file `unwell`.
     pub(crate) fn unwell(&self, what: &str) {
         std::fs::write(self.project.path("unwell"), what).unwrap();
@@ -164,6 +212,13 @@ impl Estate {
         self.parts.well();
         if let Some(d1) = &self.d1 {
             d1.well();
+        }
+        for (path, before) in self.written.take() {
+            let place = self.project.path(&path);
+            match before {
+                Some(content) => std::fs::write(place, content).unwrap(),
+                None => std::fs::remove_file(place).unwrap(),
+            }
         }
         let _ = std::fs::remove_file(self.project.path("unwell"));
     }

@@ -339,6 +339,8 @@ fn estate() -> Estate {
             "service.openai",
             "service.openai-admin",
             "service.deepgram",
+            "service.cloudflare",
+            "service.openai-status",
             "metrics.cloudflare",
         ],
         "window.weekly = { cron = \"0 0 * * *\", for = \"1d\" }\n",
@@ -411,7 +413,28 @@ fn play_vendors(estate: &Estate) {
         ANALYTICS,
         cloudflare(json!({"data": {"viewer": {"accounts": [{"r2StorageAdaptiveGroups": [
             {"max": {"payloadSize": 52_428_800, "objectCount": 812}, "dimensions": {"bucketName": "voice-notes"}},
-        ]}]}}, "errors": null})),
+        ], "workersInvocationsAdaptive": [{
+            "sum": {"requests": 9_000, "errors": 2, "subrequests": 18_000},
+            "quantiles": {"cpuTimeP50": 3_100, "cpuTimeP99": 12_400}, "dimensions": {"status": "success"},
+        }]}], "zones": [{"httpRequestsAdaptiveGroups": []}]}}, "errors": null})),
+    );
+    world.route(
+        database::SECRETS,
+        cloudflare(
+            json!({"success": true, "result": [{"name": "JWT_SECRET", "type": "secret_text"}]}),
+        ),
+    );
+    world.route(
+        database::BUCKET,
+        cloudflare(json!({"success": true, "result": {"name": "time-wellness-voice"}})),
+    );
+    world.route(
+        database::VENDOR,
+        Reply::json(json!({
+            "page": {"name": "OpenAI", "url": "https://openai-status.example.com"},
+            "status": {"indicator": "none", "description": "All Systems Operational"}, "components": [], "incidents": [],
+            "scheduled_maintenances": [],
+        })),
     );
     let onesignal =
         |body: Value| Reply::json(body).asks("authorization", "Basic hunter2-onesignal");
@@ -457,6 +480,10 @@ fn play_vendors(estate: &Estate) {
             })),
     );
     let deepgram = |body: Value| Reply::json(body).asks("authorization", "Token hunter2-deepgram");
+    world.route(
+        database::PROJECT,
+        deepgram(json!({"project_id": "project-1", "name": "wellness"})),
+    );
     world.route(
         HOURS,
         deepgram(json!({"results": [{"start": "2026-01-01", "hours": 1.5, "requests": 40}]})),

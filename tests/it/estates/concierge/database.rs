@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::d1_api::refusal;
-use crate::estates::Run::{Runbook, Unanswered};
+use crate::d1_api::{ACCOUNT, refusal};
+use crate::estates::Run::{Attended, Runbook, Unanswered};
 use crate::estates::{Case, Estate, Run, case, outputs};
 
 use super::{FAILURE_RATE, QUEUE, TIMED, down, high, takes};
@@ -25,10 +25,12 @@ CREATE INDEX idx_users_email ON users (email);
 CREATE INDEX idx_patient_briefs_doctor_id ON patient_briefs (doctor_id);";
 
 /// The procedures.
-pub(super) const IDS: [&str; 8] = [
+pub(super) const IDS: [&str; 10] = [
     "concierge.capacity.monthly-review",
     "concierge.capacity.request-volume",
+    "concierge.capacity.scale-actions",
     "concierge.capacity.scale-triggers",
+    "concierge.capacity.worker-resources",
     "concierge.db.add-indexes",
     "concierge.db.cleanup-orphans",
     "concierge.db.ping",
@@ -43,6 +45,8 @@ const SIZES: Run = Runbook(&["db", "table-sizes"]);
 const ORPHANS: &[&str] = &["db", "cleanup-orphans"];
 const REQUESTS: Run = Runbook(&["capacity", "request-volume"]);
 const TRIGGERS: Run = Runbook(&["capacity", "scale-triggers"]);
+const SCALE: Run = Attended(&["capacity", "scale-actions", "--way", "queue"]);
+const RESOURCES: Run = Runbook(&["capacity", "worker-resources"]);
 const REVIEW: Run = Runbook(&["capacity", "monthly-review"]);
 
 /// The next request finds no database.
@@ -89,7 +93,7 @@ const CHANGE_CASES: &[Case] = &[
 ];
 
 const CAPACITY_CASES: &[Case] = &[
-    down("concierge.capacity.request-volume", REQUESTS, |estate| {
+    high("concierge.capacity.request-volume", REQUESTS, |estate| {
         estate.world.says(VOLUME, json!({"total": "many"}));
     }),
     high("concierge.capacity.scale-triggers", TRIGGERS, |estate| {
@@ -106,10 +110,65 @@ const CAPACITY_CASES: &[Case] = &[
             .world
             .has(FAILURE_RATE, "/data/0/failure_rate()", json!(0.011));
     }),
-    down("concierge.capacity.monthly-review", REVIEW, |estate| {
+    high("concierge.capacity.scale-actions", SCALE, |estate| {
+        estate.writes("wrangler.jsonc", &worker(10, 30));
+    }),
+    refused(
+        "concierge.capacity.scale-actions",
+        &["capacity", "scale-actions", "--way", "indexes"],
+        |estate| {
+            estate.d1_sql("DROP INDEX idx_users_email");
+        },
+    ),
+    down("concierge.capacity.worker-resources", RESOURCES, |estate| {
+        estate.writes(
+            "events",
+            &happened(
+                "exceededMemory",
+                "Worker exceeded its memory limit: OutOfMemory",
+            ),
+        );
+    }),
+    down("concierge.capacity.worker-resources", RESOURCES, |estate| {
+        estate.writes("events", &happened("exceededCpu", "CPU_TIME 50"));
+    }),
+    high("concierge.capacity.worker-resources", RESOURCES, |estate| {
+        estate.writes("events", "");
+    }),
+    high("concierge.capacity.monthly-review", REVIEW, |estate| {
         estate.world.has(CAPACITY, "/databaseBytes", json!(null));
     }),
 ];
+
+/// The configuration of the worker, with this consumer of its queue.
+fn worker(batch: u32, seconds: u32) -> String {
+    let consumer = json!({"queue": "jobs", "max_batch_size": batch, "max_batch_timeout": seconds});
+    serde_json::to_string_pretty(
+        &json!({"name": "concierge-prod", "queues": {"consumers": [consumer]}}),
+    )
+    .unwrap()
+}
+
+/// A request as the live log tells of it, with what it logged.
+fn happened(outcome: &str, message: &str) -> String {
+    let event = json!({
+        "wallTime": 24, "cpuTime": 7, "truncated": false, "outcome": outcome, "scriptName": "concierge-prod",
+        "exceptions": [], "logs": [{"message": [message], "level": "log", "timestamp": 1_795_290_366_000_u64}],
+        "eventTimestamp": 1_795_290_366_000_u64, "diagnosticsChannelEvents": [],
+        "event": {"request": {"url": "https://concierge.example.com/draft", "method": "GET", "headers": {}}, "response": {"status": 200}},
+    });
+    format!("{event}\n")
+}
+
+/// The estate with what its worker says and how it is configured.
+fn estate() -> Estate {
+    super::estate()
+        .file("wrangler.jsonc", worker(20, 15))
+        .file("events", happened("ok", "MEMORY 61 MB"))
+        .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        .wrangler()
+        .live_log()
+}
 
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
@@ -118,7 +177,29 @@ pub(super) fn cases() -> Vec<Case> {
 
 #[test]
 fn its_database_tells_well_from_unwell() {
-    super::estate().holds(&cases());
+    super::estate().holds(&[LOOK_CASES, CHANGE_CASES].concat());
+}
+
+#[test]
+fn its_capacity_tells_well_from_unwell() {
+    estate().holds(CAPACITY_CASES);
+}
+
+#[test]
+fn a_live_log_is_followed_for_its_time_and_closed() {
+    let estate = estate();
+    estate.writes("events", &(happened("ok", "MEMORY 61 MB") + "stay\n"));
+    let words = ["capacity", "worker-resources", "--for", "6s"];
+    let output = estate.json(&words).exits(0);
+    let processor = outputs(&output, "processor");
+    assert_eq!(
+        (&processor["requests"], &processor["cpu_ms_max"]),
+        (&json!(1), &json!(7.0))
+    );
+    assert_eq!(
+        outputs(&output, "memory")["messages"],
+        json!(["\"MEMORY 61 MB\""])
+    );
 }
 
 #[test]

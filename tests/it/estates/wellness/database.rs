@@ -2,14 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::d1_api::refusal;
+use crate::d1_api::{ACCOUNT, refusal};
 use crate::estates::Run::{Runbook, Unanswered};
-use crate::estates::{Case, Estate, Run, case, outputs};
+use crate::estates::{Case, Estate, Reply, Run, case, outputs};
 
-use super::{DB, down, high};
+use super::{ANALYTICS, CHAT, DB, STATUS, TASKS, down, high};
 
-/// What the vendor tells of the app.
+/// What vendors tell of the app, of secrets, of a bucket, of a project, of themselves.
 pub(super) const APP: &str = "GET /onesignal/api/v1/apps/app-1";
+pub(super) const SECRETS: &str = "GET /cloudflare/accounts/00000000000000000000000000000000/workers/scripts/wellness-prod/secrets";
+pub(super) const BUCKET: &str =
+    "GET /cloudflare/accounts/00000000000000000000000000000000/r2/buckets/time-wellness-voice";
+pub(super) const PROJECT: &str = "GET /deepgram/v1/projects/project-1";
+pub(super) const VENDOR: &str = "GET /openai-status/api/v2/summary.json";
 
 /// What the estate's tables hold when all is well: of most, two of each kind in the last week, one in the week before.
 pub(super) const TABLES: &str = "
@@ -44,15 +49,20 @@ CREATE INDEX idx_health_logs_user_type ON health_logs (user_id, type);
 CREATE INDEX idx_focus_sessions_user_date ON focus_sessions (user_id, start_time);";
 
 /// The procedures.
-pub(super) const IDS: [&str; 8] = [
+pub(super) const IDS: [&str; 13] = [
     "wellness.db.engagement",
     "wellness.db.growth",
     "wellness.db.indexes",
     "wellness.db.query-performance",
+    "wellness.diagnose.ai",
+    "wellness.diagnose.auth",
     "wellness.diagnose.badges",
     "wellness.diagnose.database",
     "wellness.diagnose.error-code",
+    "wellness.diagnose.latency",
     "wellness.diagnose.notifications",
+    "wellness.diagnose.rate-limits",
+    "wellness.diagnose.voice",
 ];
 
 const GROWTH: Run = Runbook(&["db", "growth"]);
@@ -61,11 +71,18 @@ const ADD_INDEXES: &[&str] = &["db", "add-indexes"];
 const PERFORMANCE: Run = Runbook(&["db", "query-performance"]);
 const AT_ONCE: Run = Runbook(&["db", "query-performance", "--target", "0s"]);
 const REACHED: Run = Runbook(&["diagnose", "database"]);
+const LATENCY: Run = Runbook(&["diagnose", "latency"]);
+const LATENCY_AND_LOG: Run = Runbook(&["diagnose", "latency", "--log-for", "60s"]);
+const AUTH: Run = Runbook(&["diagnose", "auth"]);
+const LIMITS: Run = Runbook(&["diagnose", "rate-limits"]);
+const VOICE: Run = Runbook(&["diagnose", "voice", "test-audio.wav"]);
+const AI: Run = Runbook(&["diagnose", "ai"]);
 const BADGES: Run = Runbook(&["diagnose", "badges", "u1"]);
 const NOTIFICATIONS: Run = Runbook(&["diagnose", "notifications", "u1"]);
 
 /// The runs of the table that are unwell by their options alone.
-pub(super) const UNWELL_BY_OPTION: [Run; 1] = [AT_ONCE];
+pub(super) const UNWELL_BY_OPTION: [Run; 2] =
+    [AT_ONCE, Runbook(&["diagnose", "voice", "test-audio.ogg"])];
 
 /// The next request finds no database.
 fn is_gone(estate: &Estate) {
@@ -87,10 +104,10 @@ const fn refused(
 }
 
 const DATABASE_CASES: &[Case] = &[
-    down("wellness.db.growth", GROWTH, |estate| {
+    high("wellness.db.growth", GROWTH, |estate| {
         estate.d1_sql("ALTER TABLE users RENAME TO persons");
     }),
-    down("wellness.db.engagement", ENGAGEMENT, |estate| {
+    high("wellness.db.engagement", ENGAGEMENT, |estate| {
         estate.d1_sql("DROP TABLE health_logs");
     }),
     refused(
@@ -101,7 +118,7 @@ const DATABASE_CASES: &[Case] = &[
         },
         75,
     ),
-    down("wellness.db.indexes", Runbook(ADD_INDEXES), |estate| {
+    high("wellness.db.indexes", Runbook(ADD_INDEXES), |estate| {
         estate.d1_sql("DROP TABLE tasks");
     }),
     high("wellness.db.query-performance", PERFORMANCE, |estate| {
@@ -113,7 +130,68 @@ const DATABASE_CASES: &[Case] = &[
     high("wellness.db.query-performance", AT_ONCE, |_| {}),
 ];
 
+const SLOW_CASES: &[Case] = &[
+    high("wellness.diagnose.latency", LATENCY, |estate| {
+        estate.d1_sql("DROP INDEX idx_tasks_user_status");
+    }),
+    high("wellness.diagnose.latency", LATENCY, |estate| {
+        estate.world.has(STATUS, "/metrics/latency/ai", json!(3000));
+    }),
+    high("wellness.diagnose.latency", LATENCY, |estate| {
+        estate.world.has(
+            ANALYTICS,
+            "/data/viewer/accounts/0/workersInvocationsAdaptive/0/quantiles/cpuTimeP99",
+            json!(50_001),
+        );
+    }),
+    high("wellness.diagnose.latency", LATENCY_AND_LOG, |estate| {
+        estate.writes(
+            "events",
+            "{\"outcome\": \"exception\", \"exceptions\": [], \"logs\": []}\n",
+        );
+    }),
+];
+
 const DIAGNOSIS_CASES: &[Case] = &[
+    high("wellness.diagnose.ai", AI, |estate| {
+        estate
+            .world
+            .has(VENDOR, "/status/indicator", json!("minor"));
+    }),
+    down("wellness.diagnose.ai", AI, |estate| {
+        estate
+            .world
+            .has(VENDOR, "/status/indicator", json!("major"));
+    }),
+    down("wellness.diagnose.ai", AI, |estate| {
+        estate.world.fails(CHAT)
+    }),
+    down("wellness.diagnose.auth", AUTH, |estate| {
+        estate
+            .world
+            .has(SECRETS, "/result/0/name", json!("OTHER_SECRET"));
+    }),
+    down("wellness.diagnose.auth", AUTH, |estate| {
+        estate.world.answers(TASKS, Reply::of(401, ""));
+    }),
+    high("wellness.diagnose.rate-limits", LIMITS, |estate| {
+        estate.world.has(
+            ANALYTICS,
+            "/data/viewer/zones/0/httpRequestsAdaptiveGroups",
+            json!([{"count": 40, "dimensions": {"clientIP": "192.0.2.1", "clientRequestPath": "/api/auth/login"}}]),
+        );
+    }),
+    high("wellness.diagnose.voice", VOICE, |estate| {
+        estate.world.fails(BUCKET)
+    }),
+    high("wellness.diagnose.voice", VOICE, |estate| {
+        estate.world.fails(PROJECT)
+    }),
+    high(
+        "wellness.diagnose.voice",
+        Runbook(&["diagnose", "voice", "test-audio.ogg"]),
+        |_| {},
+    ),
     down("wellness.diagnose.database", REACHED, is_gone),
     down("wellness.diagnose.database", REACHED, |estate| {
         estate.world.has(DB, "/database", json!("disconnected"));
@@ -146,12 +224,27 @@ const DIAGNOSIS_CASES: &[Case] = &[
 
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
-    [DATABASE_CASES, DIAGNOSIS_CASES].concat()
+    [DATABASE_CASES, SLOW_CASES, DIAGNOSIS_CASES].concat()
 }
 
 #[test]
 fn its_database_tells_well_from_unwell() {
-    super::estate().holds_but(&cases(), &UNWELL_BY_OPTION);
+    super::estate().holds_but(DATABASE_CASES, &UNWELL_BY_OPTION);
+}
+
+#[test]
+fn its_diagnoses_tell_well_from_unwell() {
+    super::estate().holds_but(DIAGNOSIS_CASES, &UNWELL_BY_OPTION);
+}
+
+#[test]
+fn what_is_slow_is_found() {
+    super::estate()
+        .file("events", "")
+        .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        .wrangler()
+        .live_log()
+        .holds(SLOW_CASES);
 }
 
 /// What a runbook found out: its findings' causes.
