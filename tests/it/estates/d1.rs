@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::d1_api::D1Api;
 
@@ -40,6 +40,7 @@ impl D1 {
 
     /// All is well again.
     pub(super) fn well(&self) {
+        self.api.has_counted(json!([]));
         if !self.touched.replace(false) {
             return;
         }
