@@ -34,6 +34,7 @@ pub(super) struct World {
     pub(super) judged: bool,
     pub(super) thresholds: bool,
     pub(super) may_change: bool,
+    pub(super) agreed_rows: Option<u64>,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
 }
@@ -180,6 +181,7 @@ impl World {
             judged: false,
             thresholds: false,
             may_change: true,
+            agreed_rows: None,
             deadline: None,
             environment: Vec::new(),
         }
@@ -242,6 +244,7 @@ impl World {
             may_change: self.may_change,
             keeps: false,
             most_rows: None,
+            agreed_rows: self.agreed_rows,
         })
         .await
     }

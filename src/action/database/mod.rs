@@ -4,6 +4,7 @@ mod catalog;
 mod d1;
 mod growth;
 mod postgres;
+mod prune;
 mod sqlite;
 pub(super) mod system;
 
@@ -232,6 +233,8 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        prune::EXPIRED,
+        prune::PRUNE,
     ],
     options: &[],
     outputs: &[
@@ -334,13 +337,16 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
+            if invocation.verb.name == "prune" {
+                return prune::preview(invocation, context).await;
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let sent = match task(invocation)? {
                 Task::Tend(work) => system.upkeep_in_words(&work),
                 Task::Look(_) => invocation.in_words(),
             };
-            Ok(Preview { sent, rows: None })
+            Ok(Preview::of(sent))
         })
     }
 
@@ -350,6 +356,9 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            if matches!(invocation.verb.name, "expired" | "prune") {
+                return prune::run(invocation, context).await;
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let started = Instant::now();

@@ -66,6 +66,11 @@ pub(in crate::action) trait DatabaseSystem {
     /// The statements that keep the database in shape, and the database itself, as a person reads them.
     fn upkeep_in_words(&self, work: &Upkeep) -> String;
 
+    /// What the database warned of since it was opened, as it says it.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
