@@ -172,6 +172,7 @@ impl World {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            copies: None,
             place: place(),
         });
         self

@@ -25,6 +25,10 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         .into_iter()
         .filter_map(retention)
         .collect();
+    let copies = match table.optional("copies") {
+        Some(field) => Some(site.path(field)?),
+        None => None,
+    };
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -35,6 +39,7 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         name: field.key().to_owned(),
         kind: kind?,
         retention,
+        copies,
         place,
     })
 }

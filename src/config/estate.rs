@@ -264,6 +264,8 @@ pub struct Database {
     pub kind: DatabaseKind,
     /// What may be deleted when it is old.
     pub retention: Vec<Retention>,
+    /// The folder that `database.copy` puts copies into, below the folder of the configuration.
+    pub copies: Option<PathBuf>,
     /// Where its table begins.
     pub place: Place,
 }

@@ -180,6 +180,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            copies: None,
             place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
         }
     }

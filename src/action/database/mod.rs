@@ -1,5 +1,6 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
+mod copy;
 mod d1;
 mod postgres;
 mod prune;
@@ -191,6 +192,7 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        copy::COPY,
         prune::EXPIRED,
         prune::PRUNE,
     ],
@@ -288,8 +290,10 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            if invocation.verb.name == "prune" {
-                return prune::preview(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::preview(invocation, context),
+                "prune" => return prune::preview(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
@@ -307,8 +311,10 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
-            if matches!(invocation.verb.name, "expired" | "prune") {
-                return prune::run(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::run(invocation, context).await,
+                "expired" | "prune" => return prune::run(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;

@@ -2,6 +2,7 @@
 //! A new system is one file and one line in [`open`].
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -55,10 +56,49 @@ pub(in crate::action) trait DatabaseSystem {
     /// The statements that keep the database in shape, and the database itself, as a person reads them.
     fn upkeep_in_words(&self, work: &Upkeep) -> String;
 
+    /// What `database.copy` keeps of it; refused where it can keep nothing.
+    fn copy_kind(&self) -> Result<CopyKind, ActionError>;
+
+    /// About how many bytes a copy takes, where that is known.
+    fn copy_bytes(&self) -> Answer<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Copies it into a file that is there and empty, and looks whether the copy is whole.
+    fn copy<'a>(&'a self, _to: &'a Path) -> Answer<'a, ()> {
+        Box::pin(async { Err(ActionError::own("it is not copied into a file")) })
+    }
+
+    /// What its server calls the state that it has now.
+    fn bookmark(&self) -> Answer<'_, String> {
+        Box::pin(async {
+            Err(ActionError::own(
+                "its server has no name for what it holds now",
+            ))
+        })
+    }
+
+    /// The command that goes back to a copy, by its path or bookmark.
+    fn restore_in_words(&self, _copy: &str) -> String {
+        String::new()
+    }
+
     /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
+}
+
+/// What a copy of a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::action) enum CopyKind {
+    /// A file; how it is made, in words, and how its name ends.
+    File {
+        how: &'static str,
+        ending: &'static str,
+    },
+    /// A mark that its server keeps the state under.
+    Bookmark { how: &'static str },
 }
 
 /// How long a database may take to end what nobody waits for any more.

@@ -16,8 +16,8 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::Dialect;
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, row, unchanging,
-    variable,
+    Answer, CopyKind, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, row,
+    unchanging, variable,
 };
 
 /// What else changes a D1 database.
@@ -181,6 +181,10 @@ impl DatabaseSystem for D1System {
 
     fn read_script<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
         Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
+    }
+
+    fn copy_kind(&self) -> Result<CopyKind, ActionError> {
+        Err(ActionError::own("not yet"))
     }
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {

@@ -15,8 +15,8 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, of_tables, row,
-    unchanging, variable,
+    Answer, CopyKind, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read,
+    of_tables, row, unchanging, variable,
 };
 
 /// How many sessions are shown.
@@ -306,6 +306,10 @@ impl DatabaseSystem for PostgresSystem {
 
     fn read_script<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
         Box::pin(async move { Err(unchanging(&self.name, "postgres", "psql")) })
+    }
+
+    fn copy_kind(&self) -> Result<CopyKind, ActionError> {
+        Err(ActionError::own("not yet"))
     }
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::base::Size;
-use crate::base::text::{count, one_line, thousands};
+use crate::base::text::{count, one_line, shell_word, thousands};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
@@ -13,7 +13,7 @@ use crate::platform::rows::{Changed, Rows};
 use crate::platform::sqlite::{Maintenance, Problem, Sqlite, SqliteError};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, of_tables, row,
+    Answer, CopyKind, DatabaseSystem, Look, Question, Report, Upkeep, has_none, of_tables, row,
 };
 
 /// A database in a SQLite file.
@@ -226,6 +226,33 @@ impl DatabaseSystem for SqliteSystem {
         let path: PathBuf = self.sqlite.path().components().collect();
         let path = path.strip_prefix(".").unwrap_or(&path).display();
         format!("{statements} on {} (sqlite, {path})", self.name)
+    }
+
+    fn copy_kind(&self) -> Result<CopyKind, ActionError> {
+        Ok(CopyKind::File {
+            how: "a copy",
+            ending: "sqlite",
+        })
+    }
+
+    fn copy_bytes(&self) -> Answer<'_, u64> {
+        Box::pin(async { Ok(self.sqlite.bytes()) })
+    }
+
+    fn copy<'a>(&'a self, to: &'a Path) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let copied = self.sqlite.copy(to).await;
+            copied.map_err(|error| self.trouble(&error))
+        })
+    }
+
+    fn restore_in_words(&self, copy: &str) -> String {
+        let path = shell_word(&self.sqlite.path().display().to_string());
+        let copy = copy.replace('\\', "\\\\").replace('"', "\\\"");
+        format!(
+            "sqlite3 {path} {}",
+            shell_word(&format!(".restore \"{copy}\""))
+        )
     }
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
