@@ -50,6 +50,11 @@ pub trait Action: Sync {
         false
     }
 
+    /// Whether one of its verbs does: as the whole action unless they differ.
+    fn starts_processes_of(&self, _verb: &VerbSpec) -> bool {
+        self.starts_processes()
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect
@@ -252,6 +257,8 @@ pub struct ActionContext<'a> {
     /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
     /// held to that where the target can be asked for it.
     pub may_change: bool,
+    /// Whether what it saw is kept in the store, which is opsbook's own: not in a dry run.
+    pub keeps: bool,
     /// The most rows that it may change, where a standing approval says so. What would change more changes nothing.
     pub most_rows: Option<u64>,
     /// How many rows a person saw that it would change, and agreed to. What would change more or fewer changes nothing.
@@ -379,6 +386,8 @@ pub struct ActionError {
     pub help: Option<String>,
     /// What it gave before it failed.
     pub outputs: Box<Outputs>,
+    /// Whether it must not be tried again whatever `retry` says: nobody knows whether it was done.
+    pub in_doubt: bool,
 }
 
 impl ActionError {
@@ -418,7 +427,15 @@ impl ActionError {
             message: message.into(),
             help: None,
             outputs: Box::default(),
+            in_doubt: false,
         }
+    }
+
+    /// Says that nobody knows whether it was done, so that it is not tried again.
+    #[must_use]
+    pub const fn in_doubt(mut self) -> Self {
+        self.in_doubt = true;
+        self
     }
 
     /// Adds what to do next.

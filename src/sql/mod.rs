@@ -4,7 +4,9 @@
 mod analysis;
 mod calls;
 mod condition;
+mod course;
 mod functions;
+mod lexer;
 mod parameters;
 mod pragma;
 mod split;
@@ -13,5 +15,7 @@ mod statement;
 mod tests;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
+pub use course::{Course, Way, courses};
+pub use lexer::Unended;
 pub use parameters::{part_of, with_dollars, with_literals, without_semicolon};
 pub use split::split;

@@ -286,3 +286,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tells_where_a_text_cannot_be_parsed() {
+    for (text, at) in [
+        ("SELECT 1\nFORM FORM t", Some((2, 6))),
+        ("SELECT (1", None),
+        ("SELECT é, 'x", Some((1, 11))),
+        ("DELETE FROM t", None),
+        ("SELECT 1", None),
+    ] {
+        assert_eq!(effect(text, Dialect::Sqlite).unparsed_at, at, "{text}");
+    }
+}

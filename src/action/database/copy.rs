@@ -1,7 +1,7 @@
 //! `database.copy`: keeps what one can go back to before a change. It is no backup: it lies beside what it is of, and nobody
 //! looks after it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::event::Preview;
 use crate::model::{Kind, OptionSpec, OutputSpec, VerbSpec};
 use crate::platform::draft::{Draft, DraftError, Kept};
 
-use super::system::{self, CopyKind};
+use super::system::{self, Answer};
 use super::verb;
 
 /// The folder of copies, beside the configuration, where nothing else is said.
@@ -55,6 +55,43 @@ pub(super) const COPY: VerbSpec = VerbSpec {
         Effect::Write,
     )
 };
+
+/// What a copy needs of a system that serves databases.
+pub(in crate::action) trait CopySystem {
+    /// What is kept of the database; refused where nothing can be.
+    fn copy_kind(&self) -> Result<CopyKind, ActionError>;
+
+    /// About how many bytes a copy takes, where that is known.
+    fn copy_bytes(&self) -> Answer<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Copies it into a file that is there and empty, and looks whether the copy is whole.
+    fn copy<'a>(&'a self, _to: &'a Path) -> Answer<'a, ()> {
+        Box::pin(async { Err(ActionError::own("it is not copied into a file")) })
+    }
+
+    /// What its server calls the state that it has now.
+    fn bookmark(&self) -> Answer<'_, String> {
+        let none = "its server has no name for what it holds now";
+        Box::pin(async move { Err(ActionError::own(none)) })
+    }
+
+    /// The command that goes back to a copy, by its path or bookmark.
+    fn restore_in_words(&self, copy: &str) -> String;
+}
+
+/// What a copy of a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::action) enum CopyKind {
+    /// A file; how it is made, in words, and how its name ends.
+    File {
+        how: &'static str,
+        ending: &'static str,
+    },
+    /// A mark that its server keeps the state under.
+    Bookmark { how: &'static str },
+}
 
 /// Where a copy goes.
 struct Place {

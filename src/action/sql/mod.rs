@@ -154,7 +154,7 @@ impl Action for Sql {
             ) = system::until_stopped(system.as_ref(), context, work).await?;
             let outputs = Outputs {
                 rows_changed: Some(in_all),
-                ..Outputs::new(detail)
+                ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
             Ok(outputs
                 .with("count", rows.rows.len())
@@ -305,6 +305,15 @@ fn told_changed(changed: u64) -> String {
 
 fn rows_in_words(rows: u64) -> String {
     count(usize::try_from(rows).unwrap_or(usize::MAX), "row")
+}
+
+/// The line for a person with what the database warned of behind it.
+fn warned(detail: String, warnings: &[String], masker: &Masker) -> String {
+    if warnings.is_empty() {
+        return detail;
+    }
+    let warnings = one_line(&masker.text(&warnings.join("; ")));
+    format!("{detail}; the database warns: {}", fit(&warnings, 160))
 }
 
 /// The values of a single row, else how many rows there are.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::hooks::{AuthContext, Authorization};
 
 use super::SqliteError;
 use crate::platform::blocking::Abandoned;
@@ -17,7 +18,8 @@ pub(super) fn copy(
     to: &Path,
     abandoned: &Abandoned,
 ) -> Result<(), SqliteError> {
-    // Held until the end: what others write meanwhile is no part of this moment, and does not make it begin anew.
+    // No statement of anybody else's is run here, and the fence of a read lets none begin a transaction. It is held until the end: what others write meanwhile is no part of this moment, and does not make it begin anew.
+    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     connection.execute_batch("BEGIN")?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mut copy = Connection::open(to)?;
