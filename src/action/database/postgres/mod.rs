@@ -2,6 +2,7 @@
 //! it is meant: what would leave its transaction is refused before a connection is made.
 
 mod changes;
+mod copy;
 mod trouble;
 
 use serde_json::{Map, Value, json};
