@@ -88,16 +88,18 @@ fn a_database_is_looked_at_as_a_whole() {
     assert_eq!(info["info"]["name"], NAME);
     assert_eq!(info["info"]["tables"], 2);
     assert_eq!(info["bytes"], 12_288);
+    assert_eq!(look("size")["bytes"], 12_288);
+    let tables = look("tables")["rows"].clone();
+    let told: Vec<_> = tables
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (&row["table"], &row["rows"]))
+        .collect();
     assert_eq!(
-        look("size")["rows"],
-        json!([{"part": "file", "bytes": 12_288, "grown_bytes": null, "since": null}])
+        told,
+        [(&json!("t"), &json!(2)), (&json!("odd \" name"), &json!(0))]
     );
-    let tables = look("tables");
-    for (index, (table, rows)) in [("t", 2), ("odd \" name", 0)].into_iter().enumerate() {
-        let row = &tables["rows"][index];
-        assert_eq!((&row["table"], &row["rows"]), (&json!(table), &json!(rows)));
-        assert_eq!(row["bytes"], Value::Null);
-    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod change;
 mod exact;
 
+mod copy;
 mod insights;
 mod looks;
 mod upkeep;
