@@ -7,6 +7,7 @@ mod change;
 mod connect;
 mod error;
 mod inspect;
+mod libpq;
 mod locks;
 mod query;
 mod session;
