@@ -202,6 +202,7 @@ fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
                 .into_iter()
                 .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
                 .collect(),
+            ..table
         }),
         artifact: end.artifact.map(|path| masker.text(&path)),
         preview: end.preview.map(|preview| Preview {

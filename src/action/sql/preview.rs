@@ -16,6 +16,15 @@ pub(super) async fn preview(
 ) -> Result<Preview, ActionError> {
     let database = system::find(context.config, invocation.text("on"))?;
     match &invocation.object {
+        Argument::Sql(statement) if invocation.verb.name == "export" => {
+            let Preview { sent, rows } = of_statement(statement, database, context).await?;
+            let place = match invocation.path("to") {
+                Some(path) => path.display().to_string(),
+                None => "standard output".to_owned(),
+            };
+            let sent = format!("{sent}\n-- its rows to {place}");
+            Ok(Preview { sent, rows })
+        }
         Argument::Sql(statement) => of_statement(statement, database, context).await,
         Argument::Path(path) => {
             let text = super::text_of(&context.folder.join(path)).await?;

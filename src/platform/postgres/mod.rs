@@ -18,10 +18,11 @@ use tokio::time::Instant;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{CancelToken, Client, NoTls};
 
-use super::rows::Rows;
+use super::rows::{RowSender, Rows};
 pub use address::{Address, AddressError};
 pub use error::PostgresError;
 pub use inspect::TableSize;
+use query::Taker;
 
 /// How long a goodbye, or the request to end a statement, may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -73,16 +74,35 @@ impl Postgres {
         parameters: &[Value],
         limit: usize,
     ) -> Result<Rows, PostgresError> {
+        let mut rows = Rows::default();
+        self.read(sql, parameters, Taker::Kept(&mut rows, limit))
+            .await?;
+        Ok(rows)
+    }
+
+    /// Runs one statement as [`Postgres::query`] does and sends its rows on as they come. A decimal that no double holds is
+    /// text, with every digit.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`]; some rows may have been sent by then.
+    pub async fn stream(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        mut rows: RowSender,
+    ) -> Result<(), PostgresError> {
+        self.read(sql, parameters, Taker::Sent(&mut rows)).await
+    }
+
+    async fn read(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        taker: Taker<'_>,
+    ) -> Result<(), PostgresError> {
         self.with(async |client, server| {
-            query::read(
-                client,
-                server,
-                self.statement_limit(),
-                sql,
-                parameters,
-                limit,
-            )
-            .await
+            let limit = self.statement_limit();
+            query::read(client, server, limit, sql, parameters, taker).await
         })
         .await
     }

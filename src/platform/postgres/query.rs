@@ -4,14 +4,22 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use serde_json::Value;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Client, Portal, Statement, Transaction};
 
 use super::PostgresError;
-use super::value::{Decoded, Parameter, is_known};
-use crate::platform::rows::{Collector, Rows};
+use super::value::{Decoded, Exact, Parameter, is_known};
+use crate::platform::rows::{Collector, RowSender, Rows};
 
 /// What the server calls a statement that was ended: by its limit of time, or because somebody asked for it.
 const ENDED: &str = "57014";
+
+/// What becomes of the rows of a statement.
+pub(super) enum Taker<'a> {
+    /// They are kept, decimals as the nearest doubles.
+    Kept(&'a mut Rows, usize),
+    /// They are sent on as they come, with every digit.
+    Sent(&'a mut RowSender),
+}
 
 /// Runs one statement that reads. The protocol lets no second one through, so that none can leave the transaction.
 pub(super) async fn read(
@@ -20,8 +28,8 @@ pub(super) async fn read(
     limit_of_time: Option<Duration>,
     sql: &str,
     parameters: &[Value],
-    limit: usize,
-) -> Result<Rows, PostgresError> {
+    taker: Taker<'_>,
+) -> Result<(), PostgresError> {
     let began = Instant::now();
     let trouble = |error: tokio_postgres::Error| match PostgresError::of(&error, server) {
         error if error.code() != Some(ENDED) => error,
@@ -62,10 +70,66 @@ pub(super) async fn read(
     let readable = readable(&transaction, &statement, sql)
         .await
         .map_err(trouble)?;
-    let rows = collect(&transaction, &statement, &readable, parameters, limit).await;
-    let rows = rows.map_err(trouble)?;
-    transaction.rollback().await.map_err(trouble)?;
-    Ok(rows)
+    let asked = Asked {
+        transaction: &transaction,
+        statement: &statement,
+        readable: &readable,
+        parameters,
+    };
+    let taken = match taker {
+        Taker::Kept(rows, limit) => collect(asked, limit).await.map(|kept| *rows = kept),
+        Taker::Sent(sender) => send(asked, sender).await,
+    };
+    taken.map_err(trouble)?;
+    transaction.rollback().await.map_err(trouble)
+}
+
+/// A statement whose rows are asked for.
+struct Asked<'a> {
+    transaction: &'a Transaction<'a>,
+    /// As it was written.
+    statement: &'a Statement,
+    /// With columns that can be read here.
+    readable: &'a Statement,
+    parameters: &'a [Value],
+}
+
+impl Asked<'_> {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.statement.columns().iter().map(|column| column.name())
+    }
+
+    async fn portal(&self) -> Result<Portal, tokio_postgres::Error> {
+        let parameters = self.parameters.iter().map(Parameter);
+        self.transaction.bind_raw(self.readable, parameters).await
+    }
+}
+
+/// Sends the rows on, a portion at a time: the server computes no further than somebody waits for.
+async fn send(asked: Asked<'_>, sender: &mut RowSender) -> Result<(), tokio_postgres::Error> {
+    if !sender.columns(asked.names()).await {
+        return Ok(());
+    }
+    let portal = asked.portal().await?;
+    loop {
+        let wanted = sender.asked();
+        let most = i32::try_from(wanted).unwrap_or(i32::MAX);
+        let mut rows = std::pin::pin!(asked.transaction.query_portal_raw(&portal, most).await?);
+        let mut came = 0;
+        while let Some(row) = rows.try_next().await? {
+            came += 1;
+            let values = (0..row.len())
+                .map(|column| row.try_get::<_, Exact>(column).map(|value| value.0))
+                .collect::<Result<_, _>>()?;
+            if sender.push(values) && !sender.send().await {
+                return Ok(());
+            }
+        }
+        if came < wanted || sender.is_done() {
+            sender.end().await;
+            return Ok(());
+        }
+    }
 }
 
 /// A limit in milliseconds as the server takes it: 0 would mean none, and more than 24 days do not fit.
@@ -99,21 +163,12 @@ async fn readable(
     transaction.prepare_typed(&sql, statement.params()).await
 }
 
-async fn collect(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-    readable: &Statement,
-    parameters: &[Value],
-    limit: usize,
-) -> Result<Rows, tokio_postgres::Error> {
-    let names = statement.columns().iter().map(|column| column.name());
-    let mut collector = Collector::new(names, limit);
-    let portal = transaction
-        .bind_raw(readable, parameters.iter().map(Parameter))
-        .await?;
+async fn collect(asked: Asked<'_>, limit: usize) -> Result<Rows, tokio_postgres::Error> {
+    let mut collector = Collector::new(asked.names(), limit);
+    let portal = asked.portal().await?;
     // One more than is kept tells whether there are more. The server computes no further.
-    let asked = i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX);
-    let mut rows = std::pin::pin!(transaction.query_portal_raw(&portal, asked).await?);
+    let most = i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX);
+    let mut rows = std::pin::pin!(asked.transaction.query_portal_raw(&portal, most).await?);
     while let Some(row) = rows.try_next().await? {
         let values = (0..row.len())
             .map(|column| row.try_get::<_, Decoded>(column).map(|value| value.0))

@@ -9,7 +9,7 @@ use crate::base::text::{count, one_line, thousands};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
-use crate::platform::rows::{Changed, Rows};
+use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::platform::sqlite::{Maintenance, Problem, Sqlite, SqliteError};
 
 use super::system::{
@@ -177,6 +177,13 @@ impl DatabaseSystem for SqliteSystem {
         Box::pin(async move {
             let rows = self.sqlite.query(&sql.text, &sql.parameters, limit).await;
             rows.map_err(|error| self.trouble(&error))
+        })
+    }
+
+    fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let sent = self.sqlite.stream(&sql.text, &sql.parameters, rows).await;
+            sent.map_err(|error| self.trouble(&error))
         })
     }
 
