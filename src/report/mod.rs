@@ -32,7 +32,7 @@ use crate::event::Envelope;
 pub use crate::base::json_text::{line as json_line, pretty as json_pretty};
 
 pub(crate) use points::{Point, points};
-pub use table::{rows_of, wrapped};
+pub use table::{glance_at, rows_of, wrapped};
 pub use watch::{Screen, Watched};
 
 /// The JSON Schema of what the format `json` writes.

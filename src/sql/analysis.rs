@@ -1,5 +1,6 @@
 //! From a text of SQL to its effect: tokens, limits, statement by statement, the worst wins.
 
+use sqlparser::ast::Statement;
 use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -26,6 +27,20 @@ const DEEPEST_RECURSION: usize = 48;
 /// The stack of the thread that parses, in bytes: several times what the limits above can take in a build without
 /// optimisation. It costs nothing until it is used.
 const STACK: usize = 16 * 1024 * 1024;
+
+/// Words that stand for another value, or other rows, each time that they are asked.
+const CHANCE: [&str; 10] = [
+    "clock_timestamp",
+    "gen_random_uuid",
+    "random",
+    "random_normal",
+    "randomblob",
+    "tablesample",
+    "timeofday",
+    "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+];
 
 /// How the reason of a text begins that the parser does not understand.
 pub const UNPARSED: &str = "cannot be parsed: ";
@@ -68,6 +83,9 @@ pub struct Analysis {
     /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch, where counting
     /// them only reads.
     pub count: Option<String>,
+    /// Whether that count, asked just before, must be the number of rows that change. What chance decides, or a conflict
+    /// that is ignored (`UPDATE OR IGNORE`), is decided anew.
+    pub exact: bool,
 }
 
 impl Analysis {
@@ -78,6 +96,7 @@ impl Analysis {
             reason: reason.into(),
             unparsed_at: None,
             count: None,
+            exact: false,
         }
     }
 
@@ -86,6 +105,13 @@ impl Analysis {
             unparsed_at: Some((at.line, at.column)).filter(|_| at.line > 0),
             ..Self::destroy(statements, format!("{UNPARSED}{reason}"))
         }
+    }
+
+    /// The query that gives some of the rows that would be touched, as they are, where they can be counted.
+    #[must_use]
+    pub fn sample(&self, rows: usize) -> Option<String> {
+        let rest = self.count.as_deref()?.strip_prefix(statement::COUNT)?;
+        Some(format!("SELECT *{rest} LIMIT {rows}"))
     }
 }
 
@@ -96,14 +122,53 @@ pub fn effect(text: &str, dialect: Dialect) -> Analysis {
     if text.len() > LONGEST_TEXT {
         return Analysis::destroy(1, "longer than 1 MiB: not parsed");
     }
-    let analysis = std::thread::scope(|scope| {
+    on_own_stack(|| analyse(text, dialect))
+        .unwrap_or_else(|| Analysis::destroy(1, "the parser of SQL failed"))
+}
+
+/// Reads a single statement and has `take` look at it; none where the text is no SQL that the parser understands, or is
+/// longer or deeper than is parsed. The syntax tree never leaves the stack that it needs.
+pub(super) fn parsed<T: Send>(
+    text: &str,
+    dialect: Dialect,
+    take: impl FnOnce(&Statement) -> T + Send,
+) -> Option<T> {
+    if text.len() > LONGEST_TEXT {
+        return None;
+    }
+    on_own_stack(|| {
+        let grammar = grammar(dialect);
+        let tokens = Tokenizer::new(grammar, text).tokenize().ok()?;
+        if too_deep(&tokens).is_some() {
+            return None;
+        }
+        let mut parser = Parser::new(grammar)
+            .with_recursion_limit(DEEPEST_RECURSION)
+            .with_tokens(tokens);
+        let statement = parser.parse_statement().ok()?;
+        while parser.consume_token(&Token::SemiColon) {}
+        let is_all = parser.peek_token_ref().token == Token::EOF;
+        is_all.then(|| take(&statement))
+    })
+    .flatten()
+}
+
+/// Does the work on a thread whose stack is large enough for the parser; none where there is no thread, or it panicked.
+fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(STACK)
-            .spawn_scoped(scope, || analyse(text, dialect))
+            .spawn_scoped(scope, work)
             .ok()
             .and_then(|parsing| parsing.join().ok())
-    });
-    analysis.unwrap_or_else(|| Analysis::destroy(1, "the parser of SQL failed"))
+    })
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    }
 }
 
 /// The worst that the text may do in any dialect, for a database that is not known yet.
@@ -133,10 +198,7 @@ fn only_space_elsewhere(character: char) -> bool {
 }
 
 fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
-    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-    };
+    let grammar = grammar(dialect);
     let located = match Tokenizer::new(grammar, text).tokenize_with_location() {
         Ok(tokens) => numbered_placeholders(tokens),
         Err(error) => return Analysis::unparsed(1, &error.message, error.location),
@@ -171,15 +233,19 @@ fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
             return Analysis::unparsed(statements + 1, &reason, after.span.start);
         }
     }
+    // A condition can call what changes something itself.
+    let count = worst.count;
+    let count = count.filter(|query| analyse(query, dialect).effect == Effect::Read);
     Analysis {
         effect: worst.effect,
         statements,
         reason: worst.reason,
         unparsed_at: None,
-        // A condition can call what changes something itself.
-        count: worst
-            .count
-            .filter(|query| analyse(query, dialect).effect == Effect::Read),
+        exact: !worst.lenient
+            && count
+                .as_deref()
+                .is_some_and(|query| !by_chance(query, grammar)),
+        count,
     }
 }
 
@@ -208,6 +274,15 @@ fn next_statement(
     let parsed = parser.parse_statement()?;
     let own = tokens.get(start..parser.index()).unwrap_or(tokens);
     Ok(statement::reading(&parsed).worse(calls(own, dialect)))
+}
+
+/// Whether a query may find other rows each time that it is asked.
+fn by_chance(query: &str, grammar: &dyn sqlparser::dialect::Dialect) -> bool {
+    let tokens = Tokenizer::new(grammar, query).tokenize();
+    tokens.unwrap_or_default().iter().any(|token| match token {
+        Token::Word(word) => CHANCE.contains(&word.value.to_ascii_lowercase().as_str()),
+        _ => false,
+    })
 }
 
 /// `?1` is the engine's own mark for a parameter; only SQLite's tokens know it.

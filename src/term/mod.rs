@@ -5,6 +5,7 @@ mod canvas;
 mod data;
 mod error;
 mod facts;
+mod intent;
 mod live;
 mod output;
 mod prompt;

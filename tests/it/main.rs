@@ -47,6 +47,8 @@ mod metrics;
 mod monitoring;
 mod monitoring_page;
 mod postgres;
+mod postgres_changes;
+mod postgres_faults;
 mod redis;
 mod reports;
 mod resume;

@@ -84,9 +84,10 @@ fn value_into(sql: &mut SqlText, context: &mut SqlContext, value: &Value) -> Res
     Ok(())
 }
 
-/// Binds one value. A list or a table inside of a list is bound as its JSON text: databases know no other form of it.
+/// Binds one value. A list or a table is bound as its JSON text: databases know no other form of it. Only a blob stays
+/// what it is, as it came out of a database.
 fn bind(sql: &mut SqlText, value: &Value) -> Result<(), Fault> {
-    let parameter = if is_secret(value) || is_compound(value) {
+    let parameter = if is_secret(value) || (is_compound(value) && !is_blob(value)) {
         text_of(value)?.into()
     } else {
         json_of(value)?
@@ -101,6 +102,12 @@ fn bind(sql: &mut SqlText, value: &Value) -> Result<(), Fault> {
     sql.text.push('?');
     sql.text.push_str(&sql.parameters.len().to_string());
     Ok(())
+}
+
+/// Whether the value is `{"base64": "…"}` and nothing else.
+fn is_blob(value: &Value) -> bool {
+    let is_text = |value: Value| value.as_str().is_some();
+    value.len() == Some(1) && value.get_attr("base64").is_ok_and(is_text)
 }
 
 fn quoted(name: &str) -> String {
@@ -170,6 +177,18 @@ mod tests {
         assert_eq!(
             json!(landed.parameters),
             json!(["x' OR 1=1 --", null, 1, "2", "{\"k\":1}"])
+        );
+    }
+
+    #[test]
+    fn a_blob_stays_a_blob() {
+        let blob = json!({"base64": "AP8="});
+        let scope =
+            scope(&json!({"blob": blob, "json": {"base64": "AP8=", "n": 1}, "odd": {"base64": 7}}));
+        let landed = sql("SELECT {{ blob }}, {{ json }}, {{ odd }}", &scope);
+        assert_eq!(
+            json!(landed.parameters),
+            json!([blob, "{\"base64\":\"AP8=\",\"n\":1}", "{\"base64\":7}"])
         );
     }
 
