@@ -2,6 +2,7 @@
 
 mod export;
 mod form;
+mod plan;
 mod preview;
 
 use std::path::Path;
@@ -107,8 +108,21 @@ static SPEC: ActionSpec = ActionSpec {
             summary: "Tell how the database would run a statement, without running it",
             object: Kind::Sql,
             effect: EffectRule::Always(Effect::Read),
-            options: &[],
-            outputs: &[ROWS, CHANGED, TRUNCATED],
+            options: &[OptionSpec {
+                name: "run",
+                kind: Kind::Boolean,
+                required: false,
+                help: "run it too, if it only reads, and tell how long each part took: postgres",
+            }],
+            outputs: &[
+                ROWS,
+                CHANGED,
+                TRUNCATED,
+                OutputSpec {
+                    name: "scans",
+                    help: "the tables that are read in full, as the plan calls them",
+                },
+            ],
         },
         VerbSpec {
             name: "export",
@@ -230,11 +244,12 @@ impl Action for Sql {
                 },
                 detail,
             ) = system::until_stopped(system.as_ref(), context, work).await?;
-            let outputs = Outputs {
+            let mut outputs = Outputs {
                 rows_changed: Some(in_all),
                 ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
-            let outputs = match invocation.verb.name {
+            outputs = match invocation.verb.name {
+                "explain" => outputs.with("scans", plan::scans(&rows, database)),
                 "query" => outputs.with("exact", invocation.flag("exact")),
                 _ => outputs,
             };
@@ -284,9 +299,7 @@ async fn work(
             let verb = match invocation.verb.name {
                 // It reads, or it would not be here: the fence of a query holds it to that.
                 "execute" if !context.may_change => "query",
-                verb => verb,
-            };
-            let verb = match verb {
+                "explain" if invocation.flag("run") => "explain, run",
                 "query" if invocation.flag("exact") => QUERY_EXACTLY,
                 verb => verb,
             };
@@ -340,8 +353,11 @@ async fn statement(
             };
             Ok((done, detail))
         }
-        "explain" => {
-            let rows = system.explain(sql).await?;
+        "explain" | "explain, run" => {
+            let rows = match verb {
+                "explain" => system.explain(sql).await?,
+                _ => system.explain_run(sql).await?,
+            };
             let steps = rows
                 .rows
                 .iter()
