@@ -195,6 +195,7 @@ impl World {
             kind,
             retention: Vec::new(),
             copies: None,
+            migrations: None,
             place: place(),
         });
         self

@@ -5,6 +5,7 @@ use crate::model::Template;
 
 use super::estate::{Database, DatabaseKind, Retention};
 use super::load::Site;
+use super::migrations;
 
 /// The words of `kind`, each with the reader of its own keys.
 const KINDS: [(&str, Reader); 3] = [("d1", d1), ("postgres", postgres), ("sqlite", sqlite)];
@@ -29,6 +30,10 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         Some(field) => Some(site.path(field)?),
         None => None,
     };
+    let kind_word = table.optional("kind").and_then(|field| field.text());
+    let migrations = table
+        .optional("migrations")
+        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -40,6 +45,10 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         kind: kind?,
         retention,
         copies,
+        migrations: match migrations {
+            Some(migrations) => Some(migrations?),
+            None => None,
+        },
         place,
     })
 }
