@@ -33,6 +33,17 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Tells how a statement would be run.
     fn explain<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows>;
 
+    /// Runs one statement that must not write, and tells how it was run instead of what it gave.
+    fn explain_run<'a>(&'a self, _: &'a SqlText) -> Answer<'a, Rows> {
+        Box::pin(async {
+            Err(
+                ActionError::config("only postgres tells how a statement was run").help(
+                    "leave `run` out; `sql.query` runs it, and its `ms` tells how long that took",
+                ),
+            )
+        })
+    }
+
     /// Runs one statement within its bounds, all or nothing.
     fn execute<'a>(
         &'a self,
