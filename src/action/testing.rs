@@ -217,8 +217,8 @@ impl World {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
-            migrations: None,
             copies: None,
+            migrations: None,
             place: place(),
         });
         self

@@ -55,6 +55,11 @@ pub trait Action: Sync {
         self.starts_processes()
     }
 
+    /// Whether a verb only keeps something beside what there is: then a run that is refused later has changed nothing.
+    fn keeps_aside(&self, _verb: &VerbSpec) -> bool {
+        false
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect

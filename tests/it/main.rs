@@ -54,6 +54,7 @@ mod redis;
 mod reports;
 mod resume;
 mod rows;
+mod safe_sql;
 mod safety_page;
 mod samples;
 mod schema;

@@ -333,6 +333,10 @@ impl Action for Database {
         system::GRACE
     }
 
+    fn keeps_aside(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
     fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
         verb.name == copy::COPY.name
     }
