@@ -194,6 +194,7 @@ impl World {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            migrations: None,
             place: place(),
         });
         self

@@ -5,6 +5,7 @@ use crate::model::Template;
 
 use super::estate::{Database, DatabaseKind, Retention};
 use super::load::Site;
+use super::migrations;
 
 /// The words of `kind`, each with the reader of its own keys.
 const KINDS: [(&str, Reader); 3] = [("d1", d1), ("postgres", postgres), ("sqlite", sqlite)];
@@ -25,6 +26,10 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         .into_iter()
         .filter_map(retention)
         .collect();
+    let kind_word = table.optional("kind").and_then(|field| field.text());
+    let migrations = table
+        .optional("migrations")
+        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -35,6 +40,10 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         name: field.key().to_owned(),
         kind: kind?,
         retention,
+        migrations: match migrations {
+            Some(migrations) => Some(migrations?),
+            None => None,
+        },
         place,
     })
 }

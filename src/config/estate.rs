@@ -6,6 +6,7 @@ use crate::base::{Place, SourceFile, Span};
 use crate::book::EstateNames;
 use crate::model::{Heartbeat, Step, Template};
 
+use super::migrations::Migrations;
 use super::window::Window;
 
 /// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
@@ -264,8 +265,18 @@ pub struct Database {
     pub kind: DatabaseKind,
     /// What may be deleted when it is old.
     pub retention: Vec<Retention>,
+    /// Where its migrations lie, if it has any.
+    pub migrations: Option<Migrations>,
     /// Where its table begins.
     pub place: Place,
+}
+
+impl Database {
+    /// The templates in it, each with its key: a secret may stand in them.
+    pub fn templates(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let migrations = self.migrations.iter().flat_map(Migrations::templates);
+        self.kind.templates().chain(migrations)
+    }
 }
 
 /// What serves a database.

@@ -194,6 +194,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            migrations: None,
             place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
         }
     }

@@ -160,7 +160,7 @@ fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BT
 fn of_databases(on: Option<&Node>, known: Known<'_>, found: &mut BTreeSet<String>) {
     for database in &known.config.databases {
         if on.is_none_or(|on| known.may_be(on, &database.name)) {
-            for (_, template) in database.kind.templates() {
+            for (_, template) in database.templates() {
                 of_template(template, found);
             }
         }

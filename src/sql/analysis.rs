@@ -1,5 +1,6 @@
 //! From a text of SQL to its effect: tokens, limits, statement by statement, the worst wins.
 
+use sqlparser::ast::Statement;
 use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -121,14 +122,53 @@ pub fn effect(text: &str, dialect: Dialect) -> Analysis {
     if text.len() > LONGEST_TEXT {
         return Analysis::destroy(1, "longer than 1 MiB: not parsed");
     }
-    let analysis = std::thread::scope(|scope| {
+    on_own_stack(|| analyse(text, dialect))
+        .unwrap_or_else(|| Analysis::destroy(1, "the parser of SQL failed"))
+}
+
+/// Reads a single statement and has `take` look at it; none where the text is no SQL that the parser understands, or is
+/// longer or deeper than is parsed. The syntax tree never leaves the stack that it needs.
+pub(super) fn parsed<T: Send>(
+    text: &str,
+    dialect: Dialect,
+    take: impl FnOnce(&Statement) -> T + Send,
+) -> Option<T> {
+    if text.len() > LONGEST_TEXT {
+        return None;
+    }
+    on_own_stack(|| {
+        let grammar = grammar(dialect);
+        let tokens = Tokenizer::new(grammar, text).tokenize().ok()?;
+        if too_deep(&tokens).is_some() {
+            return None;
+        }
+        let mut parser = Parser::new(grammar)
+            .with_recursion_limit(DEEPEST_RECURSION)
+            .with_tokens(tokens);
+        let statement = parser.parse_statement().ok()?;
+        while parser.consume_token(&Token::SemiColon) {}
+        let is_all = parser.peek_token_ref().token == Token::EOF;
+        is_all.then(|| take(&statement))
+    })
+    .flatten()
+}
+
+/// Does the work on a thread whose stack is large enough for the parser; none where there is no thread, or it panicked.
+fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(STACK)
-            .spawn_scoped(scope, || analyse(text, dialect))
+            .spawn_scoped(scope, work)
             .ok()
             .and_then(|parsing| parsing.join().ok())
-    });
-    analysis.unwrap_or_else(|| Analysis::destroy(1, "the parser of SQL failed"))
+    })
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    }
 }
 
 /// The worst that the text may do in any dialect, for a database that is not known yet.
@@ -158,10 +198,7 @@ fn only_space_elsewhere(character: char) -> bool {
 }
 
 fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
-    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-    };
+    let grammar = grammar(dialect);
     let located = match Tokenizer::new(grammar, text).tokenize_with_location() {
         Ok(tokens) => numbered_placeholders(tokens),
         Err(error) => return Analysis::unparsed(1, &error.message, error.location),
