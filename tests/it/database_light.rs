@@ -577,7 +577,7 @@ fn what_is_explained_is_run_only_where_it_reads() {
     for sql in [
         "DELETE FROM t",
         "WITH gone AS (DELETE FROM t RETURNING n) SELECT * FROM gone",
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
+        "SELECT pg_reload_conf()",
         "ANALYZE DELETE FROM t",
     ] {
         let (code, said) = refused(&project(sql), &["look", "at", "--yes"]);
