@@ -195,6 +195,7 @@ impl World {
             kind,
             retention: Vec::new(),
             migrations: None,
+            copies: None,
             place: place(),
         });
         self
@@ -222,7 +223,10 @@ impl World {
             .await
     }
 
-    async fn with_context<T>(&self, act: impl AsyncFnOnce(&ActionContext<'_>) -> T) -> T {
+    pub(super) async fn with_context<T>(
+        &self,
+        act: impl AsyncFnOnce(&ActionContext<'_>) -> T,
+    ) -> T {
         let step = StepKey::new("step");
         let (_engine, cancel) = tokio::sync::watch::channel(false);
         act(&ActionContext {

@@ -1,6 +1,7 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
 mod catalog;
+mod copy;
 mod d1;
 mod growth;
 mod postgres;
@@ -226,6 +227,7 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        copy::COPY,
         prune::EXPIRED,
         prune::PRUNE,
     ],
@@ -324,14 +326,20 @@ impl Action for Database {
         system::GRACE
     }
 
+    fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            if invocation.verb.name == "prune" {
-                return prune::preview(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::preview(invocation, context),
+                "prune" => return prune::preview(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
@@ -349,8 +357,10 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
-            if matches!(invocation.verb.name, "expired" | "prune") {
-                return prune::run(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::run(invocation, context).await,
+                "expired" | "prune" => return prune::run(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
