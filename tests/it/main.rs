@@ -33,6 +33,7 @@ mod exits;
 mod foreign;
 mod gate;
 mod github;
+mod growth;
 mod health;
 mod heartbeat;
 mod journal;
