@@ -346,6 +346,28 @@ fn copy(name: &str, overlay: &str) -> Project {
     project.config(&configuration)
 }
 
+/// The text of a file below `examples/`.
+pub(crate) fn example(path: &str) -> String {
+    std::fs::read_to_string(folder("").join(path)).unwrap()
+}
+
+/// What the migrations of an estate make of an empty D1, with the table in which wrangler says that they are applied.
+pub(crate) fn migrated(name: &str) -> String {
+    let mut sql =
+        "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, \
+        applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL);\n"
+            .to_owned();
+    let entries = std::fs::read_dir(folder(name).join("migrations")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".sql")).collect();
+    names.sort();
+    for file in names {
+        sql += &example(&format!("{name}/migrations/{file}"));
+        sql += &format!("INSERT INTO d1_migrations (name) VALUES ('{file}');\n");
+    }
+    sql
+}
+
 /// What is told of a check.
 fn status_of(output: &Output, service: &str, check: &str) -> String {
     let told = output.json();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::d1_api::{ACCOUNT, refusal};
 use crate::estates::Run::{Runbook, Unanswered};
-use crate::estates::{Case, Estate, Reply, Run, case, outputs};
+use crate::estates::{Case, Estate, Reply, Run, case, example, migrated, outputs};
 
 use super::{ANALYTICS, CHAT, DB, STATUS, TASKS, down, high};
 
@@ -17,36 +17,29 @@ pub(super) const PROJECT: &str = "GET /deepgram/v1/projects/project-1";
 pub(super) const VENDOR: &str = "GET /openai-status/api/v2/summary.json";
 
 /// What the estate's tables hold when all is well: of most, two of each kind in the last week, one in the week before.
-pub(super) const TABLES: &str = "
+const ROWS: &str = "
 CREATE TABLE ages (at TEXT);
 INSERT INTO ages VALUES (datetime('now', '-1 hour')), (datetime('now', '-2 days')), (datetime('now', '-10 days')), (datetime('now', '-20 days'));
-CREATE TABLE users (id TEXT PRIMARY KEY, created_at TEXT NOT NULL);
 INSERT INTO users SELECT 'u' || rowid, at FROM ages;
-CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), status TEXT NOT NULL, created_at TEXT NOT NULL, completed_at TEXT);
 INSERT INTO tasks (user_id, status, created_at, completed_at) SELECT 'u1', 'done', at, at FROM ages;
 INSERT INTO tasks (user_id, status, created_at) VALUES ('u1', 'open', datetime('now', '-1 day'));
-CREATE TABLE health_logs (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), type TEXT NOT NULL, recorded_at TEXT NOT NULL, created_at TEXT NOT NULL);
 INSERT INTO health_logs (user_id, type, recorded_at, created_at) SELECT 'u1', 'water', at, at FROM ages;
-CREATE TABLE focus_sessions (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), start_time TEXT NOT NULL, completed_at TEXT);
 INSERT INTO focus_sessions (user_id, start_time, completed_at) SELECT 'u1', at, at FROM ages;
 INSERT INTO focus_sessions (user_id, start_time) VALUES ('u1', datetime('now', '-300 days'));
-CREATE TABLE voice_notes (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL);
 INSERT INTO voice_notes (created_at) SELECT at FROM ages;
-CREATE TABLE achievement_definitions (badge_key TEXT PRIMARY KEY, name TEXT, category TEXT, target_value INTEGER NOT NULL, is_active INTEGER NOT NULL);
 INSERT INTO achievement_definitions VALUES ('first_task', 'First task', 'productivity', 1, 1), ('ten_tasks', 'Ten tasks', 'productivity', 10, 1), ('old', 'Old', 'productivity', 1, 0);
-CREATE TABLE user_badges (user_id TEXT, badge_key TEXT, unlocked_at TEXT, created_at TEXT NOT NULL);
 INSERT INTO user_badges SELECT 'u1', CASE rowid WHEN 1 THEN 'first_task' ELSE 'old' END, at, at FROM ages;
-CREATE TABLE badge_progress (user_id TEXT, badge_key TEXT, progress INTEGER NOT NULL);
 INSERT INTO badge_progress VALUES ('u1', 'first_task', 1), ('u1', 'ten_tasks', 4), ('u1', 'old', 1);
-CREATE TABLE notification_devices (user_id TEXT NOT NULL, platform TEXT);
 INSERT INTO notification_devices VALUES ('u1', 'ios');
-CREATE TABLE notification_preferences (user_id TEXT PRIMARY KEY, push_enabled INTEGER NOT NULL);
 INSERT INTO notification_preferences VALUES ('u1', 1);
-CREATE TABLE user_connections AS SELECT at AS created_at FROM ages;
-CREATE TABLE student_verifications AS SELECT at AS created_at FROM ages;
-CREATE INDEX idx_tasks_user_status ON tasks (user_id, status);
-CREATE INDEX idx_health_logs_user_type ON health_logs (user_id, type);
-CREATE INDEX idx_focus_sessions_user_date ON focus_sessions (user_id, start_time);";
+INSERT INTO user_connections SELECT at FROM ages;
+INSERT INTO student_verifications SELECT at FROM ages;
+DROP TABLE ages;";
+
+/// The estate's tables with their indexes and rows, when all is well.
+pub(super) fn tables() -> String {
+    migrated("wellness") + &example("wellness/optimize-indexes.sql") + ROWS
+}
 
 /// The procedures.
 pub(super) const IDS: [&str; 13] = [
