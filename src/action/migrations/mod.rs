@@ -358,7 +358,6 @@ async fn check(
         migrations,
         adds_transaction: site::commands(migrations).is_none(),
         rows: None,
-        sample: None,
     };
     let mut tables = Tables::default();
     let mut pending = None;
