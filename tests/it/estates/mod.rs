@@ -186,6 +186,15 @@ impl Estate {
         self.d1.as_ref().unwrap().api.answer_next(answer);
     }
 
+    /// A reference in D1 leads nowhere, which it lets nobody write: the table that it led to is made anew without its rows.
+    pub(crate) fn d1_dangles(&self) {
+        self.d1_sql(
+            "CREATE TABLE clinics (id TEXT); CREATE UNIQUE INDEX clinic ON clinics (id); INSERT INTO clinics VALUES ('c1'); \
+             CREATE TABLE rooms (clinic TEXT REFERENCES clinics (id)); INSERT INTO rooms VALUES ('c1'); \
+             DROP INDEX clinic; DROP TABLE clinics; CREATE TABLE clinics (id TEXT PRIMARY KEY)",
+        );
+    }
+
     /// The analytics of D1 has counted this statement, which took so many milliseconds each time.
     pub(crate) fn d1_counted(&self, statement: &str, ms: f64) {
         let group = json!({
@@ -208,6 +217,11 @@ impl Estate {
         written.entry(path.to_owned()).or_insert(before);
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::write(place, content).unwrap();
+    }
+
+    /// What a file of the project holds.
+    pub(crate) fn reads(&self, path: &str) -> String {
+        self.project.read(path)
     }
 
     /// Tells the stand-ins of programs what is wrong: they read the file `unwell`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::d1_api::{ACCOUNT, refusal};
+use crate::d1_api::{ACCOUNT, ID, refusal};
 use crate::estates::Run::{Runbook, Unanswered};
 use crate::estates::{Case, Estate, Reply, Run, case, example, migrated, outputs};
 
@@ -42,10 +42,15 @@ pub(super) fn tables() -> String {
 }
 
 /// The procedures.
-pub(super) const IDS: [&str; 13] = [
+pub(super) const IDS: [&str; 18] = [
     "wellness.db.engagement",
     "wellness.db.growth",
     "wellness.db.indexes",
+    "wellness.db.integrity",
+    "wellness.db.migrate-dev",
+    "wellness.db.migrate-prod",
+    "wellness.db.migrate-rollback",
+    "wellness.db.optimize",
     "wellness.db.query-performance",
     "wellness.diagnose.ai",
     "wellness.diagnose.auth",
@@ -63,6 +68,11 @@ const ENGAGEMENT: Run = Runbook(&["db", "engagement"]);
 const ADD_INDEXES: &[&str] = &["db", "add-indexes"];
 const PERFORMANCE: Run = Runbook(&["db", "query-performance"]);
 const AT_ONCE: Run = Runbook(&["db", "query-performance", "--target", "0s"]);
+const INTEGRITY: Run = Runbook(&["db", "integrity"]);
+const OPTIMIZE: Run = Runbook(&["db", "optimize"]);
+const MIGRATE_DEV: Run = Runbook(&["db", "migrate-dev"]);
+const MIGRATE_PROD: &[&str] = &["db", "migrate-prod"];
+const ROLLBACK: &[&str] = &["db", "migrate-rollback"];
 const REACHED: Run = Runbook(&["diagnose", "database"]);
 const LATENCY: Run = Runbook(&["diagnose", "latency"]);
 const LATENCY_AND_LOG: Run = Runbook(&["diagnose", "latency", "--log-for", "60s"]);
@@ -121,7 +131,67 @@ const DATABASE_CASES: &[Case] = &[
         estate.d1_sql("DROP INDEX idx_health_logs_user_type");
     }),
     high("wellness.db.query-performance", AT_ONCE, |_| {}),
+    down("wellness.db.integrity", INTEGRITY, Estate::d1_dangles),
+    high("wellness.db.optimize", OPTIMIZE, is_gone),
 ];
+
+const MIGRATION_CASES: &[Case] = &[
+    high("wellness.db.migrate-dev", MIGRATE_DEV, |estate| {
+        estate.writes(
+            "migrations/0002_broken.sql",
+            "INSERT INTO nowhere VALUES (1);\n",
+        );
+    }),
+    down(
+        "wellness.db.migrate-prod",
+        Runbook(MIGRATE_PROD),
+        |estate| {
+            estate.writes(
+                "migrations/0002_broken.sql",
+                "INSERT INTO nowhere VALUES (1);\n",
+            );
+        },
+    ),
+    refused(
+        "wellness.db.migrate-prod",
+        MIGRATE_PROD,
+        |estate| {
+            estate.writes("migrations/0002_notes.sql", NOTES);
+        },
+        75,
+    ),
+    down(
+        "wellness.db.migrate-rollback",
+        Runbook(ROLLBACK),
+        |estate| {
+            estate.writes("package.json", r#"{"name": "wellness", "scripts": {}}"#);
+        },
+    ),
+    refused("wellness.db.migrate-rollback", ROLLBACK, |_| {}, 75),
+];
+
+/// A migration, and what its undoing is to the project.
+const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n";
+
+/// What the manual names and the project has: `migrate:rollback` takes back its last migration, whatever that is.
+const SCRIPTS: &str = r#"{"name": "wellness", "scripts": {
+  "migrate:create": "wrangler d1 migrations create time-wellness-db",
+  "migrate:dev": "wrangler d1 migrations apply time-wellness-db --local",
+  "migrate:prod": "wrangler d1 migrations apply time-wellness-db --remote",
+  "migrate:rollback": "wrangler d1 execute time-wellness-db --remote --command \"DROP TABLE student_verifications; DELETE FROM d1_migrations WHERE id = (SELECT max(id) FROM d1_migrations)\""
+}}"#;
+
+/// The estate with the scripts of its project, and the real npm and wrangler.
+fn scripted() -> Estate {
+    let binding = json!({"binding": "DB", "database_name": "time-wellness-db", "database_id": ID, "migrations_dir": "migrations"});
+    let worker = json!({"name": "wellness-prod", "compatibility_date": "2026-01-01", "d1_databases": [binding]});
+    super::estate()
+        .file("package.json", SCRIPTS)
+        .file("wrangler.jsonc", worker.to_string())
+        .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        .variable("WRANGLER_SEND_METRICS", "false")
+        .wrangler()
+}
 
 const SLOW_CASES: &[Case] = &[
     high("wellness.diagnose.latency", LATENCY, |estate| {
@@ -217,12 +287,35 @@ const DIAGNOSIS_CASES: &[Case] = &[
 
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
-    [DATABASE_CASES, SLOW_CASES, DIAGNOSIS_CASES].concat()
+    [DATABASE_CASES, MIGRATION_CASES, SLOW_CASES, DIAGNOSIS_CASES].concat()
 }
 
 #[test]
 fn its_database_tells_well_from_unwell() {
     super::estate().holds_but(DATABASE_CASES, &UNWELL_BY_OPTION);
+}
+
+#[test]
+fn its_scripts_migrate_or_say_why_not() {
+    scripted().holds(MIGRATION_CASES);
+}
+
+#[test]
+fn a_new_migration_is_created_by_the_projects_script() {
+    let estate = scripted();
+    estate.json(&["db", "migrate-dev", "add notes"]).exits(0);
+    let created = estate.reads("migrations/0002_add_notes.sql");
+    assert!(created.contains("0002"), "{created}");
+}
+
+#[test]
+fn a_pending_migration_is_run_by_the_projects_script() {
+    let estate = scripted();
+    estate.writes("migrations/0002_notes.sql", NOTES);
+    let output = estate.json(MIGRATE_PROD).exits(0);
+    assert_eq!(outputs(&output, "before")["pending"], json!(1));
+    let made = "SELECT name FROM d1_migrations WHERE id = 2 AND EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'notes')";
+    assert_eq!(estate.d1_sql(made), json!([["0002_notes.sql"]]));
 }
 
 #[test]
