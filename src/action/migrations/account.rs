@@ -114,6 +114,7 @@ pub(super) fn told(lines: &[Line<'_>]) -> Outputs {
                 "state": line.state.as_str(),
                 "applied_at": line.entry.map(|entry| &entry.applied_at),
                 "by": line.entry.map(|entry| &entry.by),
+                "ms": line.entry.map(|entry| &entry.ms),
                 "detail": line.state.detail(),
             })
         })
@@ -122,7 +123,12 @@ pub(super) fn told(lines: &[Line<'_>]) -> Outputs {
         0 => "nothing pending".to_owned(),
         some => format!("{some} pending"),
     }];
-    for state in [State::OutOfOrder, State::Changed, State::Started, State::Missing] {
+    for state in [
+        State::OutOfOrder,
+        State::Changed,
+        State::Started,
+        State::Missing,
+    ] {
         match of(state) {
             0 => {}
             some => parts.push(format!("{some} {}", state.as_str())),

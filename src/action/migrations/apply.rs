@@ -97,7 +97,11 @@ impl Plan<'_> {
             };
             format!("-- {}\n{sent}", step.migration.file)
         });
-        table.into_iter().chain(steps).collect::<Vec<_>>().join("\n")
+        table
+            .into_iter()
+            .chain(steps)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Applies one after the other.
@@ -107,14 +111,20 @@ impl Plan<'_> {
             site.system.script(&self.ledger.create()).await?;
         }
         for (position, step) in self.steps.iter().enumerate() {
-            (site.context.progress)(format!("{} of {}: {}", position + 1, self.steps.len(), step.migration.name));
+            (site.context.progress)(format!(
+                "{} of {}: {}",
+                position + 1,
+                self.steps.len(),
+                step.migration.name
+            ));
             match self.apply(site, step).await {
                 Ok(row) => rows.push(row),
                 Err(error) => {
                     let left = self.steps.len() - position;
                     let before = match position {
                         0 => "nothing was applied".to_owned(),
-                        some => format!("{} before it applied and kept", was(some)),
+                        1 => "the migration before it is kept".to_owned(),
+                        some => format!("the {some} migrations before it are kept"),
                     };
                     let message = format!("{}; {before}", error.message);
                     let outputs = applied(rows, left + self.beyond);
@@ -127,7 +137,10 @@ impl Plan<'_> {
 
     async fn apply(&self, site: &Site<'_>, step: &Step<'_>) -> Result<Value, ActionError> {
         let by = by();
-        let record = step.record(&by);
+        let record = Record {
+            began: site.clock(),
+            ..step.record(&by)
+        };
         let started = Instant::now();
         let done = match &step.script {
             Script::Whole(body) => {
@@ -204,6 +217,7 @@ impl Step<'_> {
             migration: self.migration,
             sha256: &self.text.sha256,
             by,
+            began: None,
         }
     }
 }
@@ -258,8 +272,10 @@ pub(super) fn plan_back<'a>(
                 .iter()
                 .position(|line| line.migration.is_some_and(|known| known.is(name)));
             stays.ok_or_else(|| {
-                ActionError::config(format!("{name} is not applied, so nothing can go back to it"))
-                    .help("`db migrations status` lists what is")
+                ActionError::config(format!(
+                    "{name} is not applied, so nothing can go back to it"
+                ))
+                .help("`db migrations status` lists what is")
             })?
         }
     };
@@ -315,7 +331,10 @@ impl Revert<'_> {
             (site.context.progress)(format!("back from {}", migration.name));
             let script = self.ledger.reverting(migration, body);
             if let Err(error) = site.system.script(&script).await {
-                let is_back = site.ledger().await.map(|ledger| ledger.entry(migration).is_none());
+                let is_back = site
+                    .ledger()
+                    .await
+                    .map(|ledger| ledger.entry(migration).is_none());
                 let told = match is_back {
                     Ok(true) => ", and it is taken back meanwhile",
                     Ok(false) => "",
@@ -325,7 +344,10 @@ impl Revert<'_> {
                     0 => String::new(),
                     some => format!("; {} taken back before it", was(some)),
                 };
-                let message = format!("back from {}: {}{told}{before}", migration.name, error.message);
+                let message = format!(
+                    "back from {}: {}{told}{before}",
+                    migration.name, error.message
+                );
                 return Err(ActionError { message, ..error }.outputs(reverted(rows)));
             }
             rows.push(json!({ "name": migration.name, "state": "reverted" }));
@@ -371,11 +393,16 @@ pub(super) async fn baseline(
             migration,
             sha256: &text.sha256,
             by: &by,
+            began: None,
         })
         .collect();
     let table = (!ledger.exists).then(|| ledger.create());
     let marks = (!records.is_empty()).then(|| ledger.marking(&records));
-    let script = table.into_iter().chain(marks).collect::<Vec<_>>().join("\n");
+    let script = table
+        .into_iter()
+        .chain(marks)
+        .collect::<Vec<_>>()
+        .join("\n");
     if !dry && !records.is_empty() {
         site.system.script(&script).await?;
     }

@@ -67,6 +67,8 @@ pub(super) struct Record<'a> {
     pub(super) migration: &'a Migration,
     pub(super) sha256: &'a str,
     pub(super) by: &'a str,
+    /// When it began, by the clock of SQLite; none where nobody can tell.
+    pub(super) began: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 impl Ledger {
@@ -269,8 +271,13 @@ impl Ledger {
             (Keeper::Opsbook, Dialect::Sqlite) => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
             (Keeper::Opsbook, Dialect::Postgres) => "clock_timestamp()",
         };
+        let ms = record.began.map_or("NULL".to_owned(), |began| {
+            let began = began.format("%Y-%m-%dT%H:%M:%S%.3fZ");
+            format!("max(0, CAST((julianday('now') - julianday('{began}')) * 86400000 AS INTEGER))")
+        });
         format!(
-            "INSERT INTO {table} (name, sha256, state, applied_at, applied_by) VALUES ({name}, {}, '{state}', {now}, {});",
+            "INSERT INTO {table} (name, sha256, state, applied_at, applied_by, ms) \
+             VALUES ({name}, {}, '{state}', {now}, {}, {ms});",
             self.literal(record.sha256),
             self.literal(record.by),
         )
@@ -322,7 +329,8 @@ async fn in_postgres(
         "SELECT n.nspname AS schema {TABLES} AND n.nspname = ANY (current_schemas(false)) \
          ORDER BY array_position(current_schemas(false), n.nspname) LIMIT 1"
     );
-    let schema = |rows: &[Map<String, Value>]| Some(rows.first()?.get("schema")?.as_str()?.to_owned());
+    let schema =
+        |rows: &[Map<String, Value>]| Some(rows.first()?.get("schema")?.as_str()?.to_owned());
     if let Some(found) = schema(&query(system, &sql, &[name]).await?) {
         return Ok((Some(found), true));
     }
@@ -364,8 +372,10 @@ pub(super) fn by() -> String {
         Ok(Some(user)) => user.name,
         Ok(None) | Err(_) => uid.to_string(),
     };
-    let host = nix::unistd::gethostname()
-        .map_or_else(|_| "localhost".to_owned(), |host| host.to_string_lossy().into_owned());
+    let host = nix::unistd::gethostname().map_or_else(
+        |_| "localhost".to_owned(),
+        |host| host.to_string_lossy().into_owned(),
+    );
     format!("{user}@{host}")
 }
 

@@ -128,11 +128,15 @@ impl<'a> Site<'a> {
             down == Some(&self.folder)
         };
         match migrations.iter().find(beside) {
-            Some(migration) if self.keeper == Keeper::Wrangler => Err(ActionError::config(format!(
-                "wrangler would apply what takes {} back: it lies in the folder of migrations",
-                migration.name
-            ))
-            .help("move it to a folder of its own, under the migration's name, and say `rollback`")),
+            Some(migration) if self.keeper == Keeper::Wrangler => Err(ActionError::config(
+                format!(
+                    "wrangler would apply what takes {} back: it lies in the folder of migrations",
+                    migration.name
+                ),
+            )
+            .help(
+                "move it to a folder of its own, under the migration's name, and say `rollback`",
+            )),
             _ => Ok(migrations),
         }
     }
@@ -140,6 +144,14 @@ impl<'a> Site<'a> {
     /// The account.
     pub(super) async fn ledger(&self) -> Result<Ledger, ActionError> {
         Ledger::read(self.system.as_ref(), self.keeper, self.dialect, &self.table).await
+    }
+
+    /// The time by the clock that the database goes by too: of a file on this machine.
+    pub(super) fn clock(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        match &self.database.kind {
+            DatabaseKind::Sqlite { .. } => Some(chrono::Utc::now()),
+            DatabaseKind::Postgres { .. } | DatabaseKind::D1 { .. } => None,
+        }
     }
 
     /// What to do about a migration that no file takes back.
