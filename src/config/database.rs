@@ -111,10 +111,31 @@ fn retention(table: TableReader<'_>) -> Option<Retention> {
     let keep = table
         .required("keep")
         .and_then(|field| field.positive_duration());
+    let rows = |key, least| {
+        let field = table.optional(key)?;
+        let rows = field.integer_in(least..=i64::MAX)?;
+        u64::try_from(rows).ok()
+    };
+    let (batch, max_rows) = (rows("batch", 1), rows("max_rows", 0));
+    let max_share = table
+        .optional("max_share")
+        .and_then(|field| percent(&field));
     table.finish();
     Some(Retention {
         table: name?,
         column: column?,
         keep: keep?,
+        batch,
+        max_rows,
+        max_share,
     })
+}
+
+fn percent(field: &Field<'_>) -> Option<f64> {
+    let share = field.float()?;
+    if (0.0..=100.0).contains(&share) {
+        return Some(share);
+    }
+    field.mistake(format!("{share} is no share in percent: it is 0 to 100"));
+    None
 }

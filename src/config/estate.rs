@@ -338,7 +338,7 @@ impl DatabaseKind {
 }
 
 /// `[[database.NAME.retention]]`: rows that may be deleted when they are old.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
     /// The table.
     pub table: String,
@@ -346,6 +346,12 @@ pub struct Retention {
     pub column: String,
     /// How long a row is kept.
     pub keep: Span,
+    /// How many rows are deleted in one transaction.
+    pub batch: Option<u64>,
+    /// With more old rows than this nothing is deleted.
+    pub max_rows: Option<u64>,
+    /// With more old rows than this share of the table, in percent, nothing is deleted.
+    pub max_share: Option<f64>,
 }
 
 /// `[queue.NAME]`

@@ -440,6 +440,21 @@ static RETENTION: TableShape = TableShape {
         )
         .required(),
         Key::new("keep", Shape::Duration, "How long a row is kept").required(),
+        Key::new(
+            "batch",
+            Shape::Integer,
+            "How many rows are deleted in one transaction: 5000 unless given",
+        ),
+        Key::new(
+            "max_rows",
+            Shape::Integer,
+            "With more old rows than this nothing is deleted",
+        ),
+        Key::new(
+            "max_share",
+            Shape::Number,
+            "With more old rows than this share of the table, in percent, nothing is deleted",
+        ),
     ],
 };
 

@@ -1,7 +1,10 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
+mod catalog;
 mod d1;
+mod growth;
 mod postgres;
+mod prune;
 mod sqlite;
 pub(super) mod system;
 
@@ -12,7 +15,8 @@ use serde_json::{Map, Value};
 use crate::base::text::count;
 use crate::base::{Effect, Span};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Invocation, JournalError, Outputs,
+    PreviewFuture,
 };
 use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
@@ -41,6 +45,23 @@ const OVER: OptionSpec = OptionSpec {
     kind: Kind::Duration,
     required: false,
     help: "only what takes longer than this",
+};
+
+const SINCE: OptionSpec = OptionSpec {
+    name: "since",
+    kind: Kind::Duration,
+    required: false,
+    help: "tell what has grown since somebody looked at least this long ago; since the last look unless given",
+};
+
+const GROWN: OutputSpec = OutputSpec {
+    name: "grown",
+    help: "by how many bytes it has grown since then; null the first time",
+};
+
+const GROWN_SINCE: OutputSpec = OutputSpec {
+    name: "since",
+    help: "when somebody looked before; null the first time",
 };
 
 const PID: OptionSpec = OptionSpec {
@@ -77,21 +98,43 @@ static SPEC: ActionSpec = ActionSpec {
                 Effect::Read,
             )
         },
-        verb(
-            "tables",
-            "Its tables, the largest first, as rows {table, rows, bytes}; bytes with their indexes, rows of postgres as last estimated",
-            Effect::Read,
-        ),
-        verb(
-            "size",
-            "What it takes on the disk, as rows {part, bytes}",
-            Effect::Read,
-        ),
-        verb(
-            "integrity",
-            "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[LIMIT, SINCE],
+            outputs: &[GROWN, GROWN_SINCE],
+            ..verb(
+                "tables",
+                "Its tables, the largest first, as rows {table, columns, rows, bytes, grown_rows, grown_bytes, since}; bytes with their indexes, rows of postgres as last estimated",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[SINCE],
+            outputs: &[
+                GROWN,
+                GROWN_SINCE,
+                OutputSpec {
+                    name: "limit",
+                    help: "the most that it may take, in bytes; null where nothing limits it",
+                },
+                OutputSpec {
+                    name: "percent",
+                    help: "how much of that it takes",
+                },
+            ],
+            ..verb(
+                "size",
+                "What it takes on the disk, as rows {part, bytes, grown_bytes, since}",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[TABLE],
+            ..verb(
+                "integrity",
+                "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[TABLE],
             ..verb(
@@ -190,6 +233,8 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        prune::EXPIRED,
+        prune::PRUNE,
     ],
     options: &[],
     outputs: &[
@@ -266,6 +311,7 @@ fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError
         table: invocation.text("table").map(str::to_owned),
         limit,
         over: invocation.duration("over").map(|over| over.0),
+        since: invocation.duration("since").map(|since| since.0),
         ..all
     })
 }
@@ -285,13 +331,16 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
+            if invocation.verb.name == "prune" {
+                return prune::preview(invocation, context).await;
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let sent = match task(invocation)? {
                 Task::Tend(work) => system.upkeep_in_words(&work),
                 Task::Look(_) => invocation.in_words(),
             };
-            Ok(Preview { sent, rows: None })
+            Ok(Preview::of(sent))
         })
     }
 
@@ -301,6 +350,9 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            if matches!(invocation.verb.name, "expired" | "prune") {
+                return prune::run(invocation, context).await;
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
@@ -311,11 +363,32 @@ impl Action for Database {
                     Task::Tend(work) => system.tend(work).await,
                 }
             };
-            let report = until_stopped(system.as_ref(), context, work).await?;
+            let mut report = until_stopped(system.as_ref(), context, work).await?;
             let ms = Span(started.elapsed()).milliseconds();
-            conclude(report, invocation.verb.name, ms, context.judged)
+            let grown = match &task {
+                Task::Look(question) => {
+                    growth::tell(&mut report, question, &database.name, context)
+                }
+                Task::Tend(_) => Ok(()),
+            };
+            // What this system does not tell.
+            for output in invocation.verb.outputs {
+                if report.further.iter().all(|(name, _)| *name != output.name) {
+                    report.further.push((output.name, Value::Null));
+                }
+            }
+            let concluded = conclude(report, invocation.verb.name, ms, context.judged);
+            match (concluded, grown) {
+                (Ok(outputs), Err(error)) => Err(unknown_growth(&error).outputs(outputs)),
+                (concluded, _) => concluded,
+            }
         })
     }
+}
+
+/// It was looked at, and what the look before saw is not known, or this one is not kept for the next.
+fn unknown_growth(error: &JournalError) -> ActionError {
+    ActionError::own(format!("it cannot be told how it has grown: {error}"))
 }
 
 /// A step with `expect` judges the problems itself.
@@ -327,6 +400,9 @@ fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs
         .with("bytes", report.bytes)
         .with("problems", report.problems.len())
         .with("ms", ms);
+    for (name, value) in report.further {
+        outputs = outputs.with(name, value);
+    }
     if let Some(info) = info {
         outputs = outputs.with("info", info);
     }

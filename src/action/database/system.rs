@@ -55,6 +55,11 @@ pub(in crate::action) trait DatabaseSystem {
     /// The statements that keep the database in shape, and the database itself, as a person reads them.
     fn upkeep_in_words(&self, work: &Upkeep) -> String;
 
+    /// What the database warned of since it was opened, as it says it.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
@@ -91,6 +96,8 @@ pub(in crate::action) struct Question {
     pub(in crate::action) limit: usize,
     /// Only what takes or took longer than this.
     pub(in crate::action) over: Option<Duration>,
+    /// Growth is told since somebody looked at least this long ago; since the last look where it is none.
+    pub(in crate::action) since: Option<Duration>,
 }
 
 impl Question {
@@ -101,6 +108,7 @@ impl Question {
             table: None,
             limit: MOST_ROWS,
             over: None,
+            since: None,
         }
     }
 }
@@ -152,6 +160,8 @@ pub(in crate::action) struct Report {
     pub(in crate::action) bytes: Option<u64>,
     /// What is wrong, each in one line.
     pub(in crate::action) problems: Vec<String>,
+    /// Outputs that this look alone has.
+    pub(in crate::action) further: Vec<(&'static str, Value)>,
 }
 
 /// The database of this name; without a name the only one, or else `main`.
@@ -269,26 +279,41 @@ pub(super) fn variable(context: &ActionContext<'_>, name: &str) -> Option<String
     found.map(|(_, value)| value.clone())
 }
 
-/// The report on tables: the name of each, its rows as far as they are known, and what it takes in bytes.
-pub(super) fn of_tables(
-    tables: impl ExactSizeIterator<Item = (String, Option<i64>, i64)>,
-) -> Report {
+/// What is told of a table.
+pub(super) struct TableFacts {
+    /// Its name.
+    pub(super) table: String,
+    /// How many columns it has.
+    pub(super) columns: i64,
+    /// How many rows it has, as far as they are known.
+    pub(super) rows: Option<i64>,
+    /// What it and its indexes take, in bytes; none where nobody tells.
+    pub(super) bytes: Option<i64>,
+}
+
+/// The report on tables.
+pub(super) fn of_tables(tables: impl ExactSizeIterator<Item = TableFacts>) -> Report {
     let number = tables.len();
-    let mut sum = 0_u64;
+    let mut sum = (number == 0).then_some(0);
     let rows = tables
-        .map(|(table, rows, bytes)| {
-            sum = sum.saturating_add(u64::try_from(bytes).unwrap_or_default());
+        .map(|facts| {
+            if let Some(bytes) = facts.bytes {
+                let bytes = u64::try_from(bytes).unwrap_or_default();
+                sum = Some(bytes.saturating_add(sum.unwrap_or_default()));
+            }
             row([
-                ("table", json!(table)),
-                ("rows", json!(rows)),
-                ("bytes", json!(bytes)),
+                ("table", json!(facts.table)),
+                ("columns", json!(facts.columns)),
+                ("rows", json!(facts.rows)),
+                ("bytes", json!(facts.bytes)),
             ])
         })
         .collect();
+    let size = sum.map_or_else(String::new, |sum| format!(", {}", Size(sum)));
     Report {
         rows,
-        detail: format!("{}, {}", count(number, "table"), Size(sum)),
-        bytes: Some(sum),
+        detail: format!("{}{size}", count(number, "table")),
+        bytes: sum,
         ..Report::default()
     }
 }

@@ -54,10 +54,7 @@ pub(super) fn preview(argv: &[String], context: &ActionContext<'_>) -> Preview {
         .iter()
         .map(|word| shell_word(&context.masker.text(word)))
         .collect();
-    Preview {
-        sent: words.join(" "),
-        rows: None,
-    }
+    Preview::of(words.join(" "))
 }
 
 /// Runs a command.

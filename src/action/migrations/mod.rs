@@ -194,10 +194,8 @@ impl Action for Migrations {
                 return Ok(command::preview(&argv, context));
             }
             let sent = in_words(database, migrations, invocation, context).await?;
-            Ok(Preview {
-                sent: context.masker.text(&sent),
-                rows: None,
-            })
+            Ok(Preview::of(context.masker.text(&sent)))
+        })
         })
     }
 

@@ -22,8 +22,8 @@ use super::blocking::{self, Abandoned};
 use super::bounds::Bounds;
 use super::rows::{Changed, Rows};
 pub use error::SqliteError;
-pub use inspect::{Problem, SizePart, TableSize};
-pub use maintain::Maintenance;
+pub use inspect::{Problem, SizePart, Slack, TableSize};
+pub use maintain::{Maintained, Maintenance};
 
 /// A database in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,22 +182,35 @@ impl Sqlite {
         self.with(Access::Read, inspect::size).await
     }
 
-    /// What is wrong inside the file, and references that lead nowhere: at most 100 of each.
+    /// The space that holds nothing, by table.
     ///
     /// # Errors
     /// When it cannot be opened or read.
-    pub async fn integrity(&self) -> Result<Vec<Problem>, SqliteError> {
-        self.with(Access::Read, |connection, _| inspect::integrity(connection))
+    pub async fn slack(&self) -> Result<Vec<Slack>, SqliteError> {
+        self.with(Access::Read, |connection, _| inspect::slack(connection))
             .await
     }
 
-    /// Does maintenance; gives how many bytes the file shrank by.
+    /// What is wrong inside the file, and references that lead nowhere: at most 100 of each. With a table, of that alone.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or there is no such table.
+    pub async fn integrity(&self, table: Option<&str>) -> Result<Vec<Problem>, SqliteError> {
+        let table = table.map(str::to_owned);
+        self.with(Access::Read, move |connection, _| {
+            inspect::integrity(connection, table.as_deref())
+        })
+        .await
+    }
+
+    /// Does maintenance.
     ///
     /// # Errors
     /// When SQLite refuses it.
-    pub async fn maintain(&self, work: Maintenance) -> Result<u64, SqliteError> {
+    pub async fn maintain(&self, work: &Maintenance) -> Result<Maintained, SqliteError> {
+        let work = work.clone();
         self.with(Access::Write, move |connection, path| {
-            maintain::maintain(connection, path, work)
+            maintain::maintain(connection, path, &work)
         })
         .await
     }
