@@ -344,6 +344,21 @@ async fn in_postgres(
     }
 }
 
+/// How many rows a table has, counted no further than to `most`.
+pub(super) async fn count_up_to(
+    system: &dyn DatabaseSystem,
+    table: &str,
+    most: u64,
+) -> Result<u64, ActionError> {
+    let name: Vec<String> = table.split('.').map(quoted).collect();
+    let name = name.join(".");
+    let sql =
+        format!("SELECT count(*) AS n FROM (SELECT 1 AS one FROM {name} LIMIT {most}) AS few");
+    let rows = query(system, &sql, &[]).await?;
+    let counted = rows.first().and_then(|row| row.get("n")?.as_u64());
+    Ok(counted.unwrap_or(most))
+}
+
 async fn query(
     system: &dyn DatabaseSystem,
     sql: &str,
