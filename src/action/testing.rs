@@ -195,6 +195,7 @@ impl World {
             kind,
             retention: Vec::new(),
             migrations: None,
+            copies: None,
             place: place(),
         });
         self

@@ -30,6 +30,10 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
     let migrations = table
         .optional("migrations")
         .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
+    let copies = match table.optional("copies") {
+        Some(field) => Some(site.path(field)?),
+        None => None,
+    };
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -44,6 +48,7 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
             Some(migrations) => Some(migrations?),
             None => None,
         },
+        copies,
         place,
     })
 }

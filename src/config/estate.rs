@@ -267,6 +267,8 @@ pub struct Database {
     pub retention: Vec<Retention>,
     /// Where its migrations lie, if it has any.
     pub migrations: Option<Migrations>,
+    /// The folder that `database.copy` puts copies into, below the folder of the configuration.
+    pub copies: Option<PathBuf>,
     /// Where its table begins.
     pub place: Place,
 }

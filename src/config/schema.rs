@@ -326,6 +326,11 @@ static DATABASE: TableShape = TableShape {
             "sqlite: the SQL file that makes it when it is not there",
         ),
         Key::new(
+            "copies",
+            Shape::Text,
+            "The folder that `database.copy` puts copies into: copies beside this file unless given",
+        ),
+        Key::new(
             "retention",
             Shape::Tables(&RETENTION),
             "Rows that may be deleted when they are old",

@@ -50,6 +50,11 @@ pub trait Action: Sync {
         false
     }
 
+    /// Whether one of its verbs does: as the whole action unless they differ.
+    fn starts_processes_of(&self, _verb: &VerbSpec) -> bool {
+        self.starts_processes()
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect

@@ -195,6 +195,7 @@ mod tests {
             kind,
             retention: Vec::new(),
             migrations: None,
+            copies: None,
             place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
         }
     }

@@ -88,13 +88,17 @@ fn a_database_is_looked_at_as_a_whole() {
     assert_eq!(info["info"]["name"], NAME);
     assert_eq!(info["info"]["tables"], 2);
     assert_eq!(info["bytes"], 12_288);
+    assert_eq!(look("size")["bytes"], 12_288);
+    let tables = look("tables")["rows"].clone();
+    let told: Vec<_> = tables
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (&row["table"], &row["rows"]))
+        .collect();
     assert_eq!(
-        look("size")["rows"],
-        json!([{"part": "file", "bytes": 12_288}])
-    );
-    assert_eq!(
-        look("tables")["rows"],
-        json!([{"table": "t", "rows": 2, "bytes": null}, {"table": "odd \" name", "rows": 0, "bytes": null}])
+        told,
+        [(&json!("t"), &json!(2)), (&json!("odd \" name"), &json!(0))]
     );
 }
 

@@ -30,6 +30,7 @@ pub(crate) struct D1Api {
     server: HttpServer,
     database: Arc<D1>,
     faults: Arc<Mutex<VecDeque<Fault>>>,
+    insights: Arc<Mutex<Value>>,
 }
 
 /// What goes wrong with a request.
@@ -45,10 +46,13 @@ impl D1Api {
     pub(crate) fn with(setup: &str) -> Self {
         let database = Arc::new(D1::fresh(setup));
         let faults = Arc::new(Mutex::new(VecDeque::new()));
+        let insights = Arc::new(Mutex::new(json!([])));
         let (asked, next) = (Arc::clone(&database), Arc::clone(&faults));
+        let counted = Arc::clone(&insights);
         let server = HttpServer::scripted(move |_, request| {
             let fault = next.lock().unwrap().pop_front();
             match fault {
+                None if request.path == "/client/v4/graphql" => analytics(&counted.lock().unwrap()),
                 Some(Fault::Instead(answer)) => answer,
                 Some(Fault::Afterwards(told)) => {
                     let _ = answer(&asked, request);
@@ -61,7 +65,13 @@ impl D1Api {
             server,
             database,
             faults,
+            insights,
         }
+    }
+
+    /// What the analytics has counted of the database's statements: groups of d1QueriesAdaptiveGroups, none at first.
+    pub(crate) fn has_counted(&self, groups: Value) {
+        *self.insights.lock().unwrap() = groups;
     }
 
     /// What `CLOUDFLARE_API_BASE_URL` is to be.
@@ -101,6 +111,17 @@ pub(crate) fn response(status: &str, headers: &str, body: &str) -> Answer {
         "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
     );
     Answer::Bytes(format!("{head}{body}").into_bytes())
+}
+
+/// As Cloudflare's GraphQL answers, whatever is asked of a database's statements.
+fn analytics(groups: &Value) -> Answer {
+    let accounts = json!([{"d1QueriesAdaptiveGroups": groups}]);
+    let body = json!({"data": {"viewer": {"accounts": accounts}}, "errors": null});
+    response(
+        "200 OK",
+        "content-type: application/json\r\n",
+        &body.to_string(),
+    )
 }
 
 /// The envelope of what went wrong.

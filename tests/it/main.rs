@@ -23,6 +23,7 @@ mod cli;
 mod consumers;
 mod corpus;
 mod d1;
+mod database_light;
 mod dependencies;
 mod docs;
 mod dry_run;

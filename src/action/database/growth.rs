@@ -141,8 +141,8 @@ fn told(unit: &str, change: f64, since: DateTime<Utc>) -> String {
     };
     let since = since.format("%Y-%m-%d %H:%M");
     match change {
-        0.0 => format!(", unchanged since {since}"),
-        change if change > 0.0 => format!(", {amount} more than {since}"),
-        _ => format!(", {amount} less than {since}"),
+        0.0 => format!(", no more {unit} since {since}"),
+        change if change > 0.0 => format!(", +{amount} since {since}"),
+        _ => format!(", -{amount} since {since}"),
     }
 }

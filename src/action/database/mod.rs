@@ -1,6 +1,7 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
 mod catalog;
+mod copy;
 mod d1;
 mod growth;
 mod postgres;
@@ -233,6 +234,7 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        copy::COPY,
         prune::EXPIRED,
         prune::PRUNE,
     ],
@@ -252,7 +254,7 @@ static SPEC: ActionSpec = ActionSpec {
         },
         OutputSpec {
             name: "problems",
-            help: "how many problems were found (integrity); else 0",
+            help: "how many problems were found; only integrity and foreign_keys fail on them",
         },
         OutputSpec {
             name: "ms",
@@ -270,7 +272,7 @@ enum Task {
 
 /// What a call asks for.
 fn task(invocation: &Invocation) -> Result<Task, ActionError> {
-    let table = || invocation.text("table").map(str::to_owned);
+    let table = || table(invocation);
     let look = |look| question(look, invocation).map(Task::Look);
     let pid = || invocation.integer("pid").copied().unwrap_or_default();
     Ok(match invocation.verb.name {
@@ -299,6 +301,12 @@ fn task(invocation: &Invocation) -> Result<Task, ActionError> {
     })
 }
 
+/// The table that is named; an empty name names none.
+fn table(invocation: &Invocation) -> Option<String> {
+    let table = invocation.text("table").filter(|table| !table.is_empty());
+    table.map(str::to_owned)
+}
+
 fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError> {
     let all = Question::of(look);
     let limit = match invocation.integer("limit") {
@@ -308,7 +316,7 @@ fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError
         })?,
     };
     Ok(Question {
-        table: invocation.text("table").map(str::to_owned),
+        table: table(invocation),
         limit,
         over: invocation.duration("over").map(|over| over.0),
         since: invocation.duration("since").map(|since| since.0),
@@ -325,14 +333,20 @@ impl Action for Database {
         system::GRACE
     }
 
+    fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            if invocation.verb.name == "prune" {
-                return prune::preview(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::preview(invocation, context),
+                "prune" => return prune::preview(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
@@ -350,8 +364,10 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
-            if matches!(invocation.verb.name, "expired" | "prune") {
-                return prune::run(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::run(invocation, context).await,
+                "expired" | "prune" => return prune::run(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
@@ -373,7 +389,8 @@ impl Action for Database {
             };
             // What this system does not tell.
             for output in invocation.verb.outputs {
-                if report.further.iter().all(|(name, _)| *name != output.name) {
+                let told = report.further.iter().any(|(name, _)| *name == output.name);
+                if !told && output.name != "info" {
                     report.further.push((output.name, Value::Null));
                 }
             }
@@ -391,7 +408,9 @@ fn unknown_growth(error: &JournalError) -> ActionError {
     ActionError::own(format!("it cannot be told how it has grown: {error}"))
 }
 
-/// A step with `expect` judges the problems itself.
+/// Verbs that fail on what they find; the others only tell it. A step with `expect` judges the problems itself.
+const FAIL_ON_PROBLEMS: [&str; 2] = ["integrity", "foreign_keys"];
+
 fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs, ActionError> {
     let info = (verb == "info").then(|| facts(&report.rows));
     let mut outputs = Outputs::new(report.detail)
@@ -400,15 +419,15 @@ fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs
         .with("bytes", report.bytes)
         .with("problems", report.problems.len())
         .with("ms", ms);
-    for (name, value) in report.further {
-        outputs = outputs.with(name, value);
-    }
     if let Some(info) = info {
         outputs = outputs.with("info", info);
     }
+    for (name, value) in report.further {
+        outputs = outputs.with(name, value);
+    }
     match report.problems.as_slice() {
         [] => Ok(outputs),
-        _ if judged => Ok(outputs),
+        _ if judged || !FAIL_ON_PROBLEMS.contains(&verb) => Ok(outputs),
         [only] => Err(ActionError::target(only).outputs(outputs)),
         [first, others @ ..] => Err(ActionError::target(format!(
             "{first}; and {}",

@@ -16,6 +16,7 @@ use crate::platform::bounds::{Bounds, BoundsBroken};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
+use super::copy::CopySystem;
 use super::d1::D1System;
 use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
@@ -25,12 +26,23 @@ pub(in crate::action) type Answer<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
 /// A system that serves one database.
-pub(in crate::action) trait DatabaseSystem {
+pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
 
     /// Tells how a statement would be run.
     fn explain<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows>;
+
+    /// Runs one statement that must not write, and tells how it was run instead of what it gave.
+    fn explain_run<'a>(&'a self, _: &'a SqlText) -> Answer<'a, Rows> {
+        Box::pin(async {
+            Err(
+                ActionError::config("only postgres tells how a statement was run").help(
+                    "leave `run` out; `sql.query` runs it, and its `ms` tells how long that took",
+                ),
+            )
+        })
+    }
 
     /// Runs one statement within its bounds, all or nothing.
     fn execute<'a>(

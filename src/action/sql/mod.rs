@@ -1,5 +1,6 @@
 //! `sql`: runs SQL on a database of the configuration.
 
+mod plan;
 mod preview;
 
 use std::path::Path;
@@ -71,8 +72,16 @@ static SPEC: ActionSpec = ActionSpec {
             summary: "Tell how the database would run a statement, without running it",
             object: Kind::Sql,
             effect: EffectRule::Always(Effect::Read),
-            options: &[],
-            outputs: &[],
+            options: &[OptionSpec {
+                name: "run",
+                kind: Kind::Boolean,
+                required: false,
+                help: "run it too, if it only reads, and tell how long each part took: postgres",
+            }],
+            outputs: &[OutputSpec {
+                name: "scans",
+                help: "the tables that are read in full, as the plan calls them",
+            }],
         },
     ],
     options: &[OptionSpec {
@@ -152,10 +161,13 @@ impl Action for Sql {
                 },
                 detail,
             ) = system::until_stopped(system.as_ref(), context, work).await?;
-            let outputs = Outputs {
+            let mut outputs = Outputs {
                 rows_changed: Some(in_all),
                 ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
+            if invocation.verb.name == "explain" {
+                outputs = outputs.with("scans", plan::scans(&rows, database));
+            }
             Ok(outputs
                 .with("count", rows.rows.len())
                 .with("columns", rows.columns)
@@ -202,6 +214,7 @@ async fn work(
             let verb = match invocation.verb.name {
                 // It reads, or it would not be here: the fence of a query holds it to that.
                 "execute" if !context.may_change => "query",
+                "explain" if invocation.flag("run") => "explain, run",
                 verb => verb,
             };
             statement(system, verb, sql, limit, (context.masker, bounds)).await
@@ -254,8 +267,11 @@ async fn statement(
             };
             Ok((done, detail))
         }
-        "explain" => {
-            let rows = system.explain(sql).await?;
+        "explain" | "explain, run" => {
+            let rows = match verb {
+                "explain" => system.explain(sql).await?,
+                _ => system.explain_run(sql).await?,
+            };
             let steps = rows
                 .rows
                 .iter()

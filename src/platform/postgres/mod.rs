@@ -6,6 +6,7 @@ mod address;
 mod change;
 mod error;
 mod inspect;
+mod libpq;
 mod locks;
 mod query;
 mod session;

@@ -104,7 +104,7 @@ pub(super) fn info(
 
 pub(super) fn tables(connection: &Connection) -> Result<Vec<TableSize>, SqliteError> {
     let mut statement = connection.prepare(
-        "SELECT s.name, s.rootpage, coalesce(sum(d.pgsize), 0), (SELECT count(*) FROM pragma_table_info(s.name)) \
+        "SELECT s.name, s.rootpage, coalesce(sum(d.pgsize), 0), (SELECT count(*) FROM pragma_table_xinfo(s.name) WHERE hidden <> 1) \
          FROM sqlite_schema AS s \
          LEFT JOIN sqlite_schema AS part ON part.tbl_name = s.name AND part.rootpage > 0 \
          LEFT JOIN (SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE) AS d ON d.name = part.name \

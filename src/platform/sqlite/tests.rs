@@ -646,7 +646,8 @@ async fn a_reader_keeps_a_vacuumed_file_from_shrinking_until_it_is_done() {
     let owner = Connection::open(&path).unwrap();
     owner
         .execute_batch(
-            "PRAGMA journal_mode = WAL; CREATE TABLE t(n); INSERT INTO t VALUES (zeroblob(90000)); DELETE FROM t;",
+            "PRAGMA journal_mode = WAL; CREATE TABLE t(n); INSERT INTO t VALUES (zeroblob(90000)); \
+             PRAGMA wal_checkpoint(TRUNCATE); DELETE FROM t;",
         )
         .unwrap();
     let reader = Connection::open(&path).unwrap();

@@ -53,7 +53,7 @@ pub(super) fn quoted(name: &str) -> String {
 /// The tables with their columns and rows, the one with most rows first. Every row is counted.
 pub(super) async fn tables(system: &dyn DatabaseSystem) -> Result<Vec<TableFacts>, ActionError> {
     let sql = format!(
-        "SELECT s.name AS name, (SELECT count(*) FROM pragma_table_info(s.name)) AS columns \
+        "SELECT s.name AS name, (SELECT count(*) FROM pragma_table_xinfo(s.name) WHERE hidden <> 1) AS columns \
          FROM sqlite_schema AS s WHERE {OWN_TABLES} ORDER BY s.name"
     );
     let names = ask(system, sql, Vec::new()).await?;

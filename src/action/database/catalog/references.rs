@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::base::text::{count, thousands};
+use crate::base::text::count;
 use crate::engine::{ActionError, ErrorKind};
 
 use super::super::system::{DatabaseSystem, Report, row};
@@ -95,8 +95,8 @@ pub(in super::super) async fn foreign_keys(
     {
         report.problems.push(match rows {
             Some(rows) => format!(
-                "{of}: {} of {of} lead to no row of {parent} by {columns}",
-                told_rows(rows)
+                "{of}: {} lead to no row of {parent} by {columns}",
+                count(usize::try_from(rows).unwrap_or(usize::MAX), "row")
             ),
             None => format!("{of}: {why}"),
         });
@@ -108,11 +108,6 @@ pub(in super::super) async fn foreign_keys(
         ]));
     }
     Ok(report)
-}
-
-fn told_rows(rows: i64) -> String {
-    let noun = if rows == 1 { "row" } else { "rows" };
-    format!("{} {noun}", thousands(rows.unsigned_abs()))
 }
 
 struct Broken {

@@ -1,6 +1,7 @@
 //! Cloudflare D1: its answers in the words of the actions, its errors with whose trouble they are. It is read and not
 //! changed: what changes something is refused before anything is sent.
 
+mod copy;
 mod insights;
 mod looks;
 mod upkeep;

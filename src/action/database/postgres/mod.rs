@@ -2,6 +2,7 @@
 //! it is meant: what would leave its transaction is refused before a connection is made.
 
 mod changes;
+mod copy;
 mod trouble;
 
 use serde_json::{Map, Value, json};
@@ -67,6 +68,18 @@ impl PostgresSystem {
 
     fn told<T>(&self, outcome: Result<T, PostgresError>) -> Result<T, ActionError> {
         outcome.map_err(|error| self.trouble(&error))
+    }
+
+    /// The lines of a plan.
+    async fn plan(&self, text: &str, sql: &SqlText) -> Result<Rows, ActionError> {
+        let plan = self.postgres.query(text, &sql.parameters, usize::MAX).await;
+        let plan = self.told(plan)?;
+        let lines = plan.rows.into_iter().flat_map(Map::into_iter);
+        Ok(Rows {
+            columns: vec!["detail".to_owned()],
+            rows: lines.map(|(_, line)| row([("detail", line)])).collect(),
+            truncated: plan.truncated,
+        })
     }
 
     async fn info(&self) -> Result<Report, PostgresError> {
@@ -168,17 +181,16 @@ impl DatabaseSystem for PostgresSystem {
             let text = format!("EXPLAIN {}", sql.text);
             must_read(&text, Dialect::Postgres)?;
             let text = sent(&text);
-            let plan = self
-                .postgres
-                .query(&text, &sql.parameters, usize::MAX)
-                .await;
-            let plan = self.told(plan)?;
-            let lines = plan.rows.into_iter().flat_map(Map::into_iter);
-            Ok(Rows {
-                columns: vec!["detail".to_owned()],
-                rows: lines.map(|(_, line)| row([("detail", line)])).collect(),
-                truncated: plan.truncated,
-            })
+            self.plan(&text, sql).await
+        })
+    }
+
+    fn explain_run<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows> {
+        Box::pin(async move {
+            // It is run, in a transaction that can only read.
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&format!("EXPLAIN (ANALYZE, BUFFERS) {}", sql.text));
+            self.plan(&text, sql).await
         })
     }
 
