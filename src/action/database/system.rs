@@ -213,9 +213,8 @@ pub(in crate::action) fn open(
             let system = SqliteSystem::new(&database.name, &context.config.folder, path, create);
             Ok(Box::new(system))
         }
-        DatabaseKind::Postgres { url, password } => {
-            let (url, password) = (url.as_ref(), password.as_ref());
-            let system = PostgresSystem::new(database, url, password, context)?;
+        DatabaseKind::Postgres(settings) => {
+            let system = PostgresSystem::new(database, settings, context)?;
             Ok(Box::new(system))
         }
         DatabaseKind::D1 {
