@@ -122,7 +122,12 @@ pub(super) fn told(lines: &[Line<'_>]) -> Outputs {
         0 => "nothing pending".to_owned(),
         some => format!("{some} pending"),
     }];
-    for state in [State::OutOfOrder, State::Changed, State::Started, State::Missing] {
+    for state in [
+        State::OutOfOrder,
+        State::Changed,
+        State::Started,
+        State::Missing,
+    ] {
         match of(state) {
             0 => {}
             some => parts.push(format!("{some} {}", state.as_str())),

@@ -97,7 +97,11 @@ impl Plan<'_> {
             };
             format!("-- {}\n{sent}", step.migration.file)
         });
-        table.into_iter().chain(steps).collect::<Vec<_>>().join("\n")
+        table
+            .into_iter()
+            .chain(steps)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Applies one after the other.
@@ -107,7 +111,12 @@ impl Plan<'_> {
             site.system.script(&self.ledger.create()).await?;
         }
         for (position, step) in self.steps.iter().enumerate() {
-            (site.context.progress)(format!("{} of {}: {}", position + 1, self.steps.len(), step.migration.name));
+            (site.context.progress)(format!(
+                "{} of {}: {}",
+                position + 1,
+                self.steps.len(),
+                step.migration.name
+            ));
             match self.apply(site, step).await {
                 Ok(row) => rows.push(row),
                 Err(error) => {
@@ -258,8 +267,10 @@ pub(super) fn plan_back<'a>(
                 .iter()
                 .position(|line| line.migration.is_some_and(|known| known.is(name)));
             stays.ok_or_else(|| {
-                ActionError::config(format!("{name} is not applied, so nothing can go back to it"))
-                    .help("`db migrations status` lists what is")
+                ActionError::config(format!(
+                    "{name} is not applied, so nothing can go back to it"
+                ))
+                .help("`db migrations status` lists what is")
             })?
         }
     };
@@ -315,7 +326,10 @@ impl Revert<'_> {
             (site.context.progress)(format!("back from {}", migration.name));
             let script = self.ledger.reverting(migration, body);
             if let Err(error) = site.system.script(&script).await {
-                let is_back = site.ledger().await.map(|ledger| ledger.entry(migration).is_none());
+                let is_back = site
+                    .ledger()
+                    .await
+                    .map(|ledger| ledger.entry(migration).is_none());
                 let told = match is_back {
                     Ok(true) => ", and it is taken back meanwhile",
                     Ok(false) => "",
@@ -325,7 +339,10 @@ impl Revert<'_> {
                     0 => String::new(),
                     some => format!("; {} taken back before it", was(some)),
                 };
-                let message = format!("back from {}: {}{told}{before}", migration.name, error.message);
+                let message = format!(
+                    "back from {}: {}{told}{before}",
+                    migration.name, error.message
+                );
                 return Err(ActionError { message, ..error }.outputs(reverted(rows)));
             }
             rows.push(json!({ "name": migration.name, "state": "reverted" }));
@@ -375,7 +392,11 @@ pub(super) async fn baseline(
         .collect();
     let table = (!ledger.exists).then(|| ledger.create());
     let marks = (!records.is_empty()).then(|| ledger.marking(&records));
-    let script = table.into_iter().chain(marks).collect::<Vec<_>>().join("\n");
+    let script = table
+        .into_iter()
+        .chain(marks)
+        .collect::<Vec<_>>()
+        .join("\n");
     if !dry && !records.is_empty() {
         site.system.script(&script).await?;
     }

@@ -34,11 +34,18 @@ pub(super) fn arguments(
         }
     };
     let Some(found) = found else {
-        return Err(ActionError::config(format!("no command is known for {verb}"))
-            .help(format!("give `{key}` in its `migrations`")));
+        return Err(
+            ActionError::config(format!("no command is known for {verb}"))
+                .help(format!("give `{key}` in its `migrations`")),
+        );
     };
     let name = name.filter(|_| key != "apply" && key != "revert");
-    Ok(found.iter().map(String::as_str).chain(name).map(str::to_owned).collect())
+    Ok(found
+        .iter()
+        .map(String::as_str)
+        .chain(name)
+        .map(str::to_owned)
+        .collect())
 }
 
 /// The command as a person would type it.
@@ -76,9 +83,9 @@ pub(super) async fn run(
         ],
         place: invocation.place.clone(),
     };
-    let (name, rest) = argv.split_first().ok_or_else(|| {
-        ActionError::config("there is no program to run: the list is empty")
-    })?;
+    let (name, rest) = argv
+        .split_first()
+        .ok_or_else(|| ActionError::config("there is no program to run: the list is empty"))?;
     // A path begins at the folder that the program runs in.
     let name = match name.contains('/') {
         true => commands.cwd.join(name).to_string_lossy().into_owned(),
@@ -128,7 +135,12 @@ fn read(answer: &Answer, said: &str, code: Option<i64>) -> Option<Vec<String>> {
             return Some(names);
         }
     }
-    if code.is_some_and(|code| answer.pending_codes.iter().any(|known| i64::from(*known) == code)) {
+    if code.is_some_and(|code| {
+        answer
+            .pending_codes
+            .iter()
+            .any(|known| i64::from(*known) == code)
+    }) {
         return Some(vec![String::new()]);
     }
     match (&answer.settled, code) {
@@ -192,7 +204,10 @@ mod tests {
         // One that lists what is pending and ends with 1, as it does where it fails.
         let lists = answer(r"(?m)^(\d+_\w+)$", "", &[]);
         let said = "have not yet been applied:\n20260101_a\n20260102_b\n";
-        assert_eq!(read(&lists, said, Some(1)), names(&["20260101_a", "20260102_b"]));
+        assert_eq!(
+            read(&lists, said, Some(1)),
+            names(&["20260101_a", "20260102_b"])
+        );
         assert_eq!(read(&lists, "up to date", Some(0)), names(&[]));
         assert_eq!(read(&lists, "cannot reach the server", Some(1)), None);
         // One that only says where it is.

@@ -24,15 +24,25 @@ pub(super) fn draft(
 ) -> Result<Draft, ActionError> {
     let words: String = title
         .chars()
-        .map(|letter| if letter.is_alphanumeric() { letter.to_ascii_lowercase() } else { '_' })
+        .map(|letter| {
+            if letter.is_alphanumeric() {
+                letter.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     let words = words.trim_matches('_');
     if words.is_empty() {
-        return Err(ActionError::config(format!("{title:?} is no name for a migration"))
-            .help("name what it does: add_orders"));
+        return Err(
+            ActionError::config(format!("{title:?} is no name for a migration"))
+                .help("name what it does: add_orders"),
+        );
     }
     let name = format!("{}_{words}", next(migrations, now)?);
-    let pairs = migrations.iter().any(|known| known.file.ends_with(".up.sql"));
+    let pairs = migrations
+        .iter()
+        .any(|known| known.file.ends_with(".up.sql"));
     let up = if pairs { ".up.sql" } else { ".sql" };
     let down = match rollback {
         Some(rollback) => rollback.join(format!("{name}.sql")),
@@ -50,11 +60,19 @@ fn next(
     migrations: &[Migration],
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<String, ActionError> {
-    let last = migrations.iter().rev().find(|known| !known.version().is_empty());
+    let last = migrations
+        .iter()
+        .rev()
+        .find(|known| !known.version().is_empty());
     let Some(last) = last else {
         return Ok("0001".to_owned());
     };
-    let digits: Vec<usize> = last.name.split(['_', '-', '.']).take(last.version().len()).map(str::len).collect();
+    let digits: Vec<usize> = last
+        .name
+        .split(['_', '-', '.'])
+        .take(last.version().len())
+        .map(str::len)
+        .collect();
     match digits[..] {
         [8, 6, ..] => Ok(now.format("%Y%m%d_%H%M%S").to_string()),
         [14, ..] => Ok(now.format("%Y%m%d%H%M%S").to_string()),
@@ -72,7 +90,10 @@ fn next(
 impl Draft {
     /// The files that would be written.
     pub(super) fn in_words(&self) -> String {
-        let paths = self.files.iter().map(|(path, _)| path.display().to_string());
+        let paths = self
+            .files
+            .iter()
+            .map(|(path, _)| path.display().to_string());
         format!("write {}", paths.collect::<Vec<_>>().join(" and "))
     }
 
@@ -92,8 +113,13 @@ impl Draft {
             file.sync_all().map_err(cannot)?;
             rows.push(json!({ "file": path.display().to_string() }));
         }
-        let paths = self.files.iter().map(|(path, _)| path.display().to_string());
+        let paths = self
+            .files
+            .iter()
+            .map(|(path, _)| path.display().to_string());
         let detail = paths.collect::<Vec<_>>().join(", ");
-        Ok(Outputs::new(detail).with("count", rows.len()).with("rows", rows))
+        Ok(Outputs::new(detail)
+            .with("count", rows.len())
+            .with("rows", rows))
     }
 }

@@ -231,8 +231,14 @@ mod tests {
     #[test]
     fn what_cannot_be_one_migration_is_refused() {
         for (files, told) in [
-            (&["1_a.down.sql"][..], "takes back a migration that is not there"),
-            (&["1_a.sql", "1_a.up.sql"], "are one migration by their names"),
+            (
+                &["1_a.down.sql"][..],
+                "takes back a migration that is not there",
+            ),
+            (
+                &["1_a.sql", "1_a.up.sql"],
+                "are one migration by their names",
+            ),
         ] {
             let error = read(folder(files).path(), None).unwrap_err();
             assert!(error.message.contains(told), "{error}");
@@ -254,11 +260,23 @@ mod tests {
 
     #[test]
     fn dates_with_times_are_ordered_by_both() {
-        let mut names = ["20260101_120001_b", "20260101_090000_c", "9_a", "x", "20260102_a"];
+        let mut names = [
+            "20260101_120001_b",
+            "20260101_090000_c",
+            "9_a",
+            "x",
+            "20260102_a",
+        ];
         names.sort_by_cached_key(|name| order(name));
         assert_eq!(
             names,
-            ["9_a", "20260101_090000_c", "20260101_120001_b", "20260102_a", "x"]
+            [
+                "9_a",
+                "20260101_090000_c",
+                "20260101_120001_b",
+                "20260102_a",
+                "x"
+            ]
         );
     }
 }

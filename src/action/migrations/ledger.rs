@@ -322,7 +322,8 @@ async fn in_postgres(
         "SELECT n.nspname AS schema {TABLES} AND n.nspname = ANY (current_schemas(false)) \
          ORDER BY array_position(current_schemas(false), n.nspname) LIMIT 1"
     );
-    let schema = |rows: &[Map<String, Value>]| Some(rows.first()?.get("schema")?.as_str()?.to_owned());
+    let schema =
+        |rows: &[Map<String, Value>]| Some(rows.first()?.get("schema")?.as_str()?.to_owned());
     if let Some(found) = schema(&query(system, &sql, &[name]).await?) {
         return Ok((Some(found), true));
     }
@@ -364,8 +365,10 @@ pub(super) fn by() -> String {
         Ok(Some(user)) => user.name,
         Ok(None) | Err(_) => uid.to_string(),
     };
-    let host = nix::unistd::gethostname()
-        .map_or_else(|_| "localhost".to_owned(), |host| host.to_string_lossy().into_owned());
+    let host = nix::unistd::gethostname().map_or_else(
+        |_| "localhost".to_owned(),
+        |host| host.to_string_lossy().into_owned(),
+    );
     format!("{user}@{host}")
 }
 

@@ -61,9 +61,15 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[],
             outputs: &[
                 PENDING,
-                output("out_of_order", "how many of the pending come before one that is applied"),
+                output(
+                    "out_of_order",
+                    "how many of the pending come before one that is applied",
+                ),
                 output("changed", "how many files are not what was applied"),
-                output("started", "how many were begun in no transaction and not seen to end"),
+                output(
+                    "started",
+                    "how many were begun in no transaction and not seen to end",
+                ),
                 output("missing", "how many are applied and have no file"),
             ],
         },
@@ -99,8 +105,14 @@ static SPEC: ActionSpec = ActionSpec {
                 ),
             ],
             outputs: &[
-                output("applied", "how many were applied; null where another program applies them"),
-                output("pending", "how many are left; null where another program applies them"),
+                output(
+                    "applied",
+                    "how many were applied; null where another program applies them",
+                ),
+                output(
+                    "pending",
+                    "how many are left; null where another program applies them",
+                ),
             ],
         },
         VerbSpec {
@@ -110,7 +122,11 @@ static SPEC: ActionSpec = ActionSpec {
             effect: EffectRule::Always(Effect::Destroy),
             options: &[
                 option("steps", Kind::Integer, "how many: 1 unless given"),
-                option("to", Kind::Text, "the last one that stays, instead of `steps`"),
+                option(
+                    "to",
+                    Kind::Text,
+                    "the last one that stays, instead of `steps`",
+                ),
             ],
             outputs: &[output(
                 "reverted",
@@ -267,7 +283,9 @@ async fn by_opsbook(
                 let (_, outputs) = apply::baseline(&site, &files, &ledger, to, false).await?;
                 Ok(outputs)
             }
-            verb => Err(ActionError::config(format!("migrations has no verb {verb}"))),
+            verb => Err(ActionError::config(format!(
+                "migrations has no verb {verb}"
+            ))),
         }
     };
     until_stopped(site.system.as_ref(), context, work).await
@@ -296,8 +314,10 @@ async fn by_command(
 fn arguments(commands: &Commands, invocation: &Invocation) -> Result<Vec<String>, ActionError> {
     let steps = invocation.integer("steps").copied().unwrap_or(1);
     if steps != 1 {
-        return Err(ActionError::config("another program takes one migration back at a time")
-            .help("run it again, or name where to go back to: --to"));
+        return Err(
+            ActionError::config("another program takes one migration back at a time")
+                .help("run it again, or name where to go back to: --to"),
+        );
     }
     let name = filled(invocation, "to").or_else(|| filled(invocation, "name"));
     command::arguments(commands, invocation.verb.name, name)
@@ -374,7 +394,9 @@ async fn check(
     }
     let mut sources = Vec::new();
     for (position, migration) in files.iter().enumerate() {
-        let is_pending = pending.as_ref().is_none_or(|names: &Vec<String>| names.contains(&migration.name));
+        let is_pending = pending
+            .as_ref()
+            .is_none_or(|names: &Vec<String>| names.contains(&migration.name));
         // What is applied has had its effect on the tables that the database told.
         if is_pending || standard.rows.is_none() {
             sources.push(Source {
@@ -385,13 +407,22 @@ async fn check(
         }
     }
     let findings = lint::judge(&sources, &standard, tables);
-    let of = |level: Level| findings.iter().filter(|finding| finding.level == level).count();
+    let of = |level: Level| {
+        findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
     let (problems, warnings) = (of(Level::Deny), of(Level::Warn));
     let judged = sources.iter().filter(|source| source.is_judged).count();
     let rows: Vec<Value> = findings.iter().map(lint::Finding::row).collect();
     let detail = match (problems, warnings) {
         (0, 0) => format!("nothing found in {}", count(judged, "migration")),
-        _ => format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
+        _ => format!(
+            "{}, {}",
+            count(problems, "problem"),
+            count(warnings, "warning")
+        ),
     };
     Ok(Outputs::new(detail)
         .with("count", rows.len())
@@ -424,8 +455,12 @@ async fn pending_of(
         return Ok(None);
     }
     let ledger = site.ledger().await?;
-    let pending = files.iter().filter(|migration| ledger.entry(migration).is_none());
-    Ok(Some(pending.map(|migration| migration.name.clone()).collect()))
+    let pending = files
+        .iter()
+        .filter(|migration| ledger.entry(migration).is_none());
+    Ok(Some(
+        pending.map(|migration| migration.name.clone()).collect(),
+    ))
 }
 
 /// The tables that there are, with their columns, and how many rows they have, about.

@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn a_migration_is_one_transaction_unless_something_in_it_takes_none() {
         let whole = prepare("BEGIN;\r\nSELECT 1;\r\nCOMMIT;", "a.sql", Sqlite).unwrap();
-        assert_eq!(whole, Script::Whole("      \nSELECT 1;\n       ".to_owned()));
+        assert_eq!(
+            whole,
+            Script::Whole("      \nSELECT 1;\n       ".to_owned())
+        );
         let text = "SELECT 1;\nCREATE INDEX CONCURRENTLY i ON t (a);";
         let alone = ["SELECT 1", "CREATE INDEX CONCURRENTLY i ON t (a)"].map(str::to_owned);
         assert_eq!(
@@ -88,9 +91,18 @@ mod tests {
     #[test]
     fn what_cannot_be_run_as_a_whole_is_refused_with_its_line() {
         for (text, told) in [
-            ("SELECT 1;\nCOMMIT;", "a.sql, line 2: a statement begins or ends"),
-            ("VACUUM;\nBEGIN;", "a.sql, line 2: a statement begins or ends"),
-            ("CREATE TABLE a (b);\n-- migrate:down\nDROP TABLE a;", "a.sql, line 2: a part"),
+            (
+                "SELECT 1;\nCOMMIT;",
+                "a.sql, line 2: a statement begins or ends",
+            ),
+            (
+                "VACUUM;\nBEGIN;",
+                "a.sql, line 2: a statement begins or ends",
+            ),
+            (
+                "CREATE TABLE a (b);\n-- migrate:down\nDROP TABLE a;",
+                "a.sql, line 2: a part",
+            ),
             ("-- +goose Down\n", "a.sql, line 1: a part"),
         ] {
             let error = prepare(text, "a.sql", Sqlite).unwrap_err();

@@ -128,11 +128,15 @@ impl<'a> Site<'a> {
             down == Some(&self.folder)
         };
         match migrations.iter().find(beside) {
-            Some(migration) if self.keeper == Keeper::Wrangler => Err(ActionError::config(format!(
-                "wrangler would apply what takes {} back: it lies in the folder of migrations",
-                migration.name
-            ))
-            .help("move it to a folder of its own, under the migration's name, and say `rollback`")),
+            Some(migration) if self.keeper == Keeper::Wrangler => Err(ActionError::config(
+                format!(
+                    "wrangler would apply what takes {} back: it lies in the folder of migrations",
+                    migration.name
+                ),
+            )
+            .help(
+                "move it to a folder of its own, under the migration's name, and say `rollback`",
+            )),
             _ => Ok(migrations),
         }
     }

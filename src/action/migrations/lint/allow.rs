@@ -29,7 +29,11 @@ pub(super) fn read(text: &str, pieces: &[Piece<'_>]) -> Vec<Allowance> {
         };
         let line = index + 1;
         let mut words = said.split_whitespace();
-        let word = words.next().unwrap_or_default().trim_end_matches(':').to_owned();
+        let word = words
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(':')
+            .to_owned();
         let statement = pieces.iter().find(|piece| {
             let lines = text[piece.range.clone()].matches('\n').count();
             piece.line + lines >= line
@@ -65,7 +69,9 @@ impl Allowance {
     pub(super) fn mistake(&self, used: bool) -> Option<String> {
         match self.rule {
             None => Some(format!("there is no rule {:?}", self.word)),
-            Some(_) if !self.has_reason => Some(format!("{} is allowed without a reason", self.word)),
+            Some(_) if !self.has_reason => {
+                Some(format!("{} is allowed without a reason", self.word))
+            }
             Some(_) if !used => Some(format!("nothing here needs {} to be allowed", self.word)),
             Some(_) => None,
         }

@@ -151,7 +151,12 @@ impl<'a> File<'a> {
         let pattern: Option<&Regex> = self.standard.migrations.names.as_ref();
         if let Some(pattern) = pattern.filter(|pattern| !pattern.is_match(&migration.name)) {
             let detail = format!("the name does not match {pattern}");
-            said.push(Said::new(1, Rule::Name, detail, "rename it before it is applied anywhere"));
+            said.push(Said::new(
+                1,
+                Rule::Name,
+                detail,
+                "rename it before it is applied anywhere",
+            ));
         }
         if migration.down.is_none() {
             let instead = "write what takes it back, or allow it with the reason why nothing can";
@@ -159,7 +164,12 @@ impl<'a> File<'a> {
         }
         if self.standard.is_d1 && self.source.sql.contains("\r\n") {
             let instead = "have the file end its lines in LF: *.sql text eol=lf in .gitattributes";
-            said.push(Said::new(1, Rule::LineEndings, "lines end in CR LF", instead));
+            said.push(Said::new(
+                1,
+                Rule::LineEndings,
+                "lines end in CR LF",
+                instead,
+            ));
         }
         said.extend(self.transactions());
         said
@@ -190,7 +200,10 @@ impl<'a> File<'a> {
             said.push(Said::new(
                 alone.line,
                 Rule::Alone,
-                format!("{} runs in no transaction, and other statements stand beside it", words(alone)),
+                format!(
+                    "{} runs in no transaction, and other statements stand beside it",
+                    words(alone)
+                ),
                 "give it a migration of its own",
             ));
         }
@@ -242,24 +255,47 @@ impl<'a> File<'a> {
         let mut said = Vec::new();
         let standard = self.standard;
         if is_unparsed && !rules::is_beyond_the_parser(piece) {
-            let detail = format!("{} is not understood, so nothing is known of it", words(piece));
-            said.push(Said::new(piece.line, Rule::Unparsed, detail, "see whether it is what it should be"));
+            let detail = format!(
+                "{} is not understood, so nothing is known of it",
+                words(piece)
+            );
+            said.push(Said::new(
+                piece.line,
+                Rule::Unparsed,
+                detail,
+                "see whether it is what it should be",
+            ));
         }
         if standard.is_d1 && piece.text.len() > LONGEST_STATEMENT {
-            let detail = format!("it has {} bytes, and D1 takes {LONGEST_STATEMENT}", piece.text.len());
-            said.push(Said::new(piece.line, Rule::StatementSize, detail, "divide it"));
+            let detail = format!(
+                "it has {} bytes, and D1 takes {LONGEST_STATEMENT}",
+                piece.text.len()
+            );
+            said.push(Said::new(
+                piece.line,
+                Rule::StatementSize,
+                detail,
+                "divide it",
+            ));
         }
         let makes = ["CREATE", "DROP"].iter().any(|word| piece.begins(&[word]));
         if makes && !piece.has("EXISTS") && !piece.begins(&["CREATE", "OR", "REPLACE"]) {
             let detail = format!("{} fails when it is run again", words(piece));
-            said.push(Said::new(piece.line, Rule::Idempotent, detail, "write IF NOT EXISTS or IF EXISTS"));
+            said.push(Said::new(
+                piece.line,
+                Rule::Idempotent,
+                detail,
+                "write IF NOT EXISTS or IF EXISTS",
+            ));
         }
         let does_nothing = ["FOREIGN_KEYS", "JOURNAL_MODE"]
             .iter()
             .any(|setting| piece.begins(&["PRAGMA", setting]));
         let is_within = standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
         if standard.dialect == Dialect::Sqlite && does_nothing && is_within {
-            let instead = format!("PRAGMA defer_foreign_keys = ON works within one; {NO_TRANSACTION} runs the file in none");
+            let instead = format!(
+                "PRAGMA defer_foreign_keys = ON works within one; {NO_TRANSACTION} runs the file in none"
+            );
             let detail = format!("{} does nothing within a transaction", words(piece));
             said.push(Said::new(piece.line, Rule::Pragma, detail, instead));
         }
@@ -284,7 +320,10 @@ impl<'a> File<'a> {
             }
         };
         for said in said {
-            let allowing = self.allowances.iter().position(|allowance| allowance.covers(&said));
+            let allowing = self
+                .allowances
+                .iter()
+                .position(|allowance| allowance.covers(&said));
             match allowing {
                 Some(position) => used[position] = true,
                 None => add(said),

@@ -87,7 +87,9 @@ impl Subject<'_> {
 
     /// A finding about a lock, unless the table is known to be small.
     fn locking(&self, table: &str, rule: Rule, detail: String, instead: &str) -> Vec<Said> {
-        let rows = self.rows.map(|rows| rows.get(table).copied().unwrap_or_default());
+        let rows = self
+            .rows
+            .map(|rows| rows.get(table).copied().unwrap_or_default());
         match rows {
             Some(few) if few < FEW_ROWS => Vec::new(),
             Some(many) => {
@@ -106,7 +108,12 @@ impl Subject<'_> {
             .filter(|column| self.tables.lacks(table, column) && !self.is_own_column(column))
             .map(|column| {
                 let detail = format!("{table} has no column {column}");
-                Said::new(0, Rule::IndexColumn, detail, "name a column that it has, or add it first")
+                Said::new(
+                    0,
+                    Rule::IndexColumn,
+                    detail,
+                    "name a column that it has, or add it first",
+                )
             })
             .collect();
         if self.is_postgres() && !index.concurrently && !self.is_fresh(table) {
@@ -163,14 +170,22 @@ impl Subject<'_> {
         let name = &column.name;
         let mut said = Vec::new();
         if column.not_null && column.filled == Filled::Nothing {
-            let detail = format!("{table}.{name} takes no NULL and has no default: this fails where there are rows");
-            said.push(Said::new(0, Rule::NotNull, detail, "give a default, or add it without NOT NULL and fill it first"));
+            let detail = format!(
+                "{table}.{name} takes no NULL and has no default: this fails where there are rows"
+            );
+            said.push(Said::new(
+                0,
+                Rule::NotNull,
+                detail,
+                "give a default, or add it without NOT NULL and fill it first",
+            ));
         }
         if let (Filled::Each(value), true) = (&column.filled, self.is_postgres()) {
             let detail = format!(
                 "every row of {table} is written anew for {value} in {name}, and nobody can read or write meanwhile"
             );
-            let instead = "add the column without it, set the default, and fill the rows in batches";
+            let instead =
+                "add the column without it, set the default, and fill the rows in batches";
             said.extend(self.locking(table, Rule::VolatileDefault, detail, instead));
         }
         // Without a value no row has anything to be held against.
@@ -187,12 +202,16 @@ impl Subject<'_> {
         let (rule, detail, instead) = match kind {
             ConstraintKind::Unique => (
                 Rule::UniqueLock,
-                format!("nobody can read or write {table} until the index of the constraint is built"),
+                format!(
+                    "nobody can read or write {table} until the index of the constraint is built"
+                ),
                 "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT … USING INDEX",
             ),
             ConstraintKind::Check | ConstraintKind::ForeignKey => (
                 Rule::ConstraintScan,
-                format!("every row of {table} is held against the constraint, and nobody can write meanwhile"),
+                format!(
+                    "every row of {table} is held against the constraint, and nobody can write meanwhile"
+                ),
                 "add it NOT VALID, then VALIDATE CONSTRAINT in a migration of its own",
             ),
         };

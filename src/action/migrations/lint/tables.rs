@@ -29,14 +29,17 @@ impl Tables {
 
     /// Whether a CHECK keeps a column from NULL.
     pub(super) fn checks(&self, table: &str, column: &str) -> bool {
-        self.checked.contains(&(table.to_owned(), column.to_owned()))
+        self.checked
+            .contains(&(table.to_owned(), column.to_owned()))
     }
 
     /// Takes in what a statement does.
     pub(super) fn take(&mut self, change: &Change) {
         match change {
             Change::CreateTable(table, columns, if_not_exists) => {
-                let columns = columns.as_ref().map(|columns| columns.iter().cloned().collect());
+                let columns = columns
+                    .as_ref()
+                    .map(|columns| columns.iter().cloned().collect());
                 if !if_not_exists || !self.columns.contains_key(table) {
                     self.columns.insert(table.clone(), columns);
                 }
