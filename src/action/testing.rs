@@ -217,6 +217,7 @@ impl World {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            copies: None,
             migrations: None,
             place: place(),
         });
@@ -245,7 +246,10 @@ impl World {
             .await
     }
 
-    async fn with_context<T>(&self, act: impl AsyncFnOnce(&ActionContext<'_>) -> T) -> T {
+    pub(super) async fn with_context<T>(
+        &self,
+        act: impl AsyncFnOnce(&ActionContext<'_>) -> T,
+    ) -> T {
         let step = StepKey::new("step");
         let (_engine, cancel) = tokio::sync::watch::channel(false);
         act(&ActionContext {

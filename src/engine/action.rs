@@ -50,6 +50,16 @@ pub trait Action: Sync {
         false
     }
 
+    /// Whether one of its verbs does: as the whole action unless they differ.
+    fn starts_processes_of(&self, _verb: &VerbSpec) -> bool {
+        self.starts_processes()
+    }
+
+    /// Whether a verb only keeps something beside what there is: then a run that is refused later has changed nothing.
+    fn keeps_aside(&self, _verb: &VerbSpec) -> bool {
+        false
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect

@@ -234,7 +234,7 @@ impl Run<'_> {
                 false => None,
             },
         };
-        if action.starts_processes() {
+        if action.starts_processes_of(call.verb) {
             self.engine.machine.keep();
         }
         let mut future = act(action, &invocation, &context);

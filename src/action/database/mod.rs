@@ -1,6 +1,7 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
 mod catalog;
+mod copy;
 mod d1;
 mod growth;
 mod postgres;
@@ -12,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use crate::action::growth::{SINCE, unknown};
 use crate::base::text::count;
 use crate::base::{Effect, Span};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, JournalError, Outputs,
-    PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
 };
 use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
@@ -45,13 +46,6 @@ const OVER: OptionSpec = OptionSpec {
     kind: Kind::Duration,
     required: false,
     help: "only what takes longer than this",
-};
-
-const SINCE: OptionSpec = OptionSpec {
-    name: "since",
-    kind: Kind::Duration,
-    required: false,
-    help: "tell what has grown since somebody looked at least this long ago; since the last look unless given",
 };
 
 const GROWN: OutputSpec = OutputSpec {
@@ -233,6 +227,7 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        copy::COPY,
         prune::EXPIRED,
         prune::PRUNE,
     ],
@@ -331,14 +326,24 @@ impl Action for Database {
         system::GRACE
     }
 
+    fn keeps_aside(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
+    fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            if invocation.verb.name == "prune" {
-                return prune::preview(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::preview(invocation, context),
+                "prune" => return prune::preview(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
@@ -356,8 +361,10 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
-            if matches!(invocation.verb.name, "expired" | "prune") {
-                return prune::run(invocation, context).await;
+            match invocation.verb.name {
+                "copy" => return copy::run(invocation, context).await,
+                "expired" | "prune" => return prune::run(invocation, context).await,
+                _ => {}
             }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
@@ -386,16 +393,11 @@ impl Action for Database {
             }
             let concluded = conclude(report, invocation.verb.name, ms, context.judged);
             match (concluded, grown) {
-                (Ok(outputs), Err(error)) => Err(unknown_growth(&error).outputs(outputs)),
+                (Ok(outputs), Err(error)) => Err(unknown(&error).outputs(outputs)),
                 (concluded, _) => concluded,
             }
         })
     }
-}
-
-/// It was looked at, and what the look before saw is not known, or this one is not kept for the next.
-fn unknown_growth(error: &JournalError) -> ActionError {
-    ActionError::own(format!("it cannot be told how it has grown: {error}"))
 }
 
 /// Verbs that fail on what they find; the others only tell it. A step with `expect` judges the problems itself.

@@ -16,6 +16,7 @@ use crate::platform::bounds::{Bounds, BoundsBroken};
 use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
 
+use super::copy::CopySystem;
 use super::d1::D1System;
 use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
@@ -25,7 +26,7 @@ pub(in crate::action) type Answer<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
 /// A system that serves one database.
-pub(in crate::action) trait DatabaseSystem {
+pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
 
@@ -228,9 +229,8 @@ pub(in crate::action) fn open(
             let system = SqliteSystem::new(&database.name, &context.config.folder, path, create);
             Ok(Box::new(system))
         }
-        DatabaseKind::Postgres { url, password } => {
-            let (url, password) = (url.as_ref(), password.as_ref());
-            let system = PostgresSystem::new(database, url, password, context)?;
+        DatabaseKind::Postgres(settings) => {
+            let system = PostgresSystem::new(database, settings, context)?;
             Ok(Box::new(system))
         }
         DatabaseKind::D1 {

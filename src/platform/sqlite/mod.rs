@@ -2,6 +2,7 @@
 //! Must not decide what a piece of SQL may do: it offers a read that cannot write, and a write.
 
 mod connection;
+mod copy;
 mod create;
 mod error;
 mod inspect;
@@ -230,6 +231,34 @@ impl Sqlite {
             maintain::maintain(connection, path, &work)
         })
         .await
+    }
+
+    /// Copies the database, as it is at this moment, into a file that is there and empty, and looks whether the copy is
+    /// whole. Others may go on writing.
+    ///
+    /// # Errors
+    /// When it cannot be read, the file cannot be written, or the copy is damaged, which the database then is too.
+    pub async fn copy(&self, to: &Path) -> Result<(), SqliteError> {
+        let to = to.to_owned();
+        let database = self.clone();
+        blocking::run(move |abandoned: &Abandoned| {
+            let path = database.ready()?;
+            let connection = connection::open(&path, Access::Read, database.busy, abandoned)?;
+            copy::copy(&connection, &to, abandoned)
+        })
+        .await?
+    }
+
+    /// What the database takes on the disk with what its log holds, in bytes; 0 where there is none yet.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let log = {
+            let mut path = self.path.clone().into_os_string();
+            path.push("-wal");
+            PathBuf::from(path)
+        };
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        bytes(&self.path).saturating_add(bytes(&log))
     }
 
     /// Opens a connection on a thread of its own and works with it there.

@@ -1,5 +1,6 @@
 //! SQLite behind the actions `sql` and `database`: its answers as reports, its errors as whose trouble they are.
 
+mod copy;
 mod looks;
 mod upkeep;
 
