@@ -27,14 +27,14 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         .into_iter()
         .filter_map(retention)
         .collect();
-    let kind_word = table.optional("kind").and_then(|field| field.text());
-    let migrations = table
-        .optional("migrations")
-        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
     let copies = match table.optional("copies") {
         Some(field) => Some(site.path(field)?),
         None => None,
     };
+    let kind_word = table.optional("kind").and_then(|field| field.text());
+    let migrations = table
+        .optional("migrations")
+        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -45,11 +45,11 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         name: field.key().to_owned(),
         kind: kind?,
         retention,
+        copies,
         migrations: match migrations {
             Some(migrations) => Some(migrations?),
             None => None,
         },
-        copies,
         place,
     })
 }

@@ -265,10 +265,10 @@ pub struct Database {
     pub kind: DatabaseKind,
     /// What may be deleted when it is old.
     pub retention: Vec<Retention>,
-    /// Where its migrations lie, if it has any.
-    pub migrations: Option<Migrations>,
     /// The folder that `database.copy` puts copies into, below the folder of the configuration.
     pub copies: Option<PathBuf>,
+    /// Where its migrations lie, if it has any.
+    pub migrations: Option<Migrations>,
     /// Where its table begins.
     pub place: Place,
 }

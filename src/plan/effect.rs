@@ -194,8 +194,8 @@ mod tests {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
-            migrations: None,
             copies: None,
+            migrations: None,
             place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
         }
     }

@@ -18,4 +18,3 @@ pub mod rows;
 pub mod sqlite;
 pub mod tcp;
 pub mod tls;
-pub mod wrangler;

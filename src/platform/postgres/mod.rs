@@ -23,12 +23,13 @@ use tokio::time::Instant;
 use tokio_postgres::{Client, NoTls};
 
 use super::bounds::Bounds;
-use super::rows::{Changed, Rows};
+use super::rows::{Changed, RowSender, Rows};
 pub use address::{Address, AddressError, Surroundings, Wanted};
 pub use change::{Change, Script};
 use connect::Opened;
 pub use error::{Holder, PostgresError};
 pub use inspect::TableSize;
+use query::Taker;
 pub use session::Limits;
 use session::{Cancel, LOCK_TIMEOUT, Session, State, serve};
 
@@ -103,6 +104,29 @@ impl Postgres {
         self.with(limits, async |client, server| {
             let known = (limits, &self.state);
             query::read(client, server, known, sql, parameters, limit).await
+        })
+        .await
+    }
+
+    /// Runs one statement as [`Postgres::query`] does and sends its rows on as they come. A decimal that no double holds is
+    /// text, with every digit.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`]; some rows may have been sent by then.
+    pub async fn stream(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        mut rows: RowSender,
+    ) -> Result<(), PostgresError> {
+        let limits = Limits {
+            statement: self.statement_limit(),
+            lock: None,
+        };
+        self.with(limits, async |client, server| {
+            let known = (limits, &self.state);
+            let taker = Taker::Sent(&mut rows);
+            query::take(client, server, known, sql, parameters, taker).await
         })
         .await
     }

@@ -15,7 +15,7 @@ use crate::expr::SqlText;
 use crate::model::Template;
 use crate::platform::bounds::Bounds;
 use crate::platform::postgres::{Address, Limits, Postgres, PostgresError, Surroundings, Wanted};
-use crate::platform::rows::{Changed, Rows};
+use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
@@ -186,6 +186,14 @@ impl DatabaseSystem for PostgresSystem {
             must_read(&sql.text, Dialect::Postgres)?;
             let text = sent(&sql.text);
             self.told(self.postgres.query(&text, &sql.parameters, limit).await)
+        })
+    }
+
+    fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
+        Box::pin(async move {
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&sql.text);
+            self.told(self.postgres.stream(&text, &sql.parameters, rows).await)
         })
     }
 
