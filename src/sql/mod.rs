@@ -10,6 +10,8 @@ mod pragma;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
 pub use parameters::{part_of, with_dollars, with_literals, without_semicolon};
+pub use texts::without_texts;

@@ -142,7 +142,7 @@ fn places(text: &str, dialect: Dialect) -> Vec<(Range<usize>, usize)> {
     places
 }
 
-fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+pub(super) fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
     match dialect {
         Dialect::Sqlite => &SQLiteDialect {},
         Dialect::Postgres => &PostgreSqlDialect {},

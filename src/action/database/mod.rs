@@ -87,16 +87,23 @@ static SPEC: ActionSpec = ActionSpec {
             "What it takes on the disk, as rows {part, bytes}",
             Effect::Read,
         ),
-        verb(
-            "integrity",
-            "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[TABLE],
+            outputs: &[OutputSpec {
+                name: "complete",
+                help: "whether all of it was read: of postgres only with the extension amcheck",
+            }],
+            ..verb(
+                "integrity",
+                "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[TABLE],
             ..verb(
                 "foreign_keys",
-                "References that lead nowhere, as rows {table, column, parent, rows}; fails if there are any",
+                "References that lead nowhere, as rows {table, column, parent, rows, detail}; fails if there are any",
                 Effect::Read,
             )
         },
@@ -110,17 +117,38 @@ static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[OVER, LIMIT],
+            outputs: &[OutputSpec {
+                name: "longest_wait",
+                help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
+            }],
             ..verb(
                 "locks",
-                "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}: postgres",
+                "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}; seconds of the wait or, of who does not wait, of the transaction: postgres",
                 Effect::Read,
             )
         },
-        verb(
-            "connections",
-            "Who holds its connections, as rows {user, application, client, state, connections, oldest_seconds}, and how many there are: postgres",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[LIMIT],
+            outputs: &[
+                OutputSpec {
+                    name: "used",
+                    help: "how many connections count against the tightest limit: the server's, the database's or a role's",
+                },
+                OutputSpec {
+                    name: "limit",
+                    help: "that limit; of the server without what it keeps for superusers",
+                },
+                OutputSpec {
+                    name: "percent",
+                    help: "how much of that limit is used",
+                },
+            ],
+            ..verb(
+                "connections",
+                "Who holds the connections of its server, as rows {database, user, application, client, state, connections, oldest_seconds}: postgres",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[OVER, LIMIT],
             ..verb(
@@ -133,7 +161,7 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[TABLE, LIMIT],
             ..verb(
                 "bloat",
-                "Space that dead rows hold, the most first, as rows {table, dead_rows, live_rows, dead_percent, bytes, last_vacuum, last_analyze}",
+                "Space that dead rows hold, the most first, as rows {table, dead_rows, live_rows, dead_percent, bytes, free_bytes, last_vacuum, last_analyze, oldest_transaction, problem, detail}",
                 Effect::Read,
             )
         },
@@ -145,11 +173,24 @@ static SPEC: ActionSpec = ActionSpec {
                 Effect::Read,
             )
         },
-        verb(
-            "replication",
-            "How far its replicas are behind, as rows {replica, state, role, lag_seconds, lag_bytes}",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[LIMIT],
+            outputs: &[
+                OutputSpec {
+                    name: "replicas",
+                    help: "how many replicas follow it",
+                },
+                OutputSpec {
+                    name: "lag_seconds",
+                    help: "how far the last of them, or itself as one, is behind; 0 where there is none, null where it is not known",
+                },
+            ],
+            ..verb(
+                "replication",
+                "How far its replicas are behind, as rows {replica, state, role, lag_seconds, lag_bytes, problem, detail}",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[TABLE],
             ..verb(
@@ -207,7 +248,7 @@ static SPEC: ActionSpec = ActionSpec {
         },
         OutputSpec {
             name: "problems",
-            help: "how many problems were found (integrity); else 0",
+            help: "how many problems were found; only integrity and foreign_keys fail on them",
         },
         OutputSpec {
             name: "ms",
@@ -318,7 +359,9 @@ impl Action for Database {
     }
 }
 
-/// A step with `expect` judges the problems itself.
+/// Verbs that fail on what they find; the others only tell it. A step with `expect` judges the problems itself.
+const FAIL_ON_PROBLEMS: [&str; 2] = ["integrity", "foreign_keys"];
+
 fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs, ActionError> {
     let info = (verb == "info").then(|| facts(&report.rows));
     let mut outputs = Outputs::new(report.detail)
@@ -330,9 +373,15 @@ fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs
     if let Some(info) = info {
         outputs = outputs.with("info", info);
     }
+    if verb == "integrity" {
+        outputs = outputs.with("complete", true);
+    }
+    for (name, value) in report.further {
+        outputs = outputs.with(name, value);
+    }
     match report.problems.as_slice() {
         [] => Ok(outputs),
-        _ if judged => Ok(outputs),
+        _ if judged || !FAIL_ON_PROBLEMS.contains(&verb) => Ok(outputs),
         [only] => Err(ActionError::target(only).outputs(outputs)),
         [first, others @ ..] => Err(ActionError::target(format!(
             "{first}; and {}",

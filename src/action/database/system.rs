@@ -152,6 +152,8 @@ pub(in crate::action) struct Report {
     pub(in crate::action) bytes: Option<u64>,
     /// What is wrong, each in one line.
     pub(in crate::action) problems: Vec<String>,
+    /// Outputs that this look alone has.
+    pub(in crate::action) further: Vec<(&'static str, Value)>,
 }
 
 /// The database of this name; without a name the only one, or else `main`.

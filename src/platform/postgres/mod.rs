@@ -2,9 +2,11 @@
 //! server ends by itself at the deadline. Must not decide what a piece of SQL may do: such a transaction is no fence.
 
 mod address;
+mod alone;
 mod error;
 mod inspect;
 mod query;
+mod series;
 mod stream;
 mod value;
 
