@@ -22,6 +22,7 @@ mod cli;
 mod consumers;
 mod corpus;
 mod d1;
+mod database_postgres;
 mod dependencies;
 mod docs;
 mod dry_run;

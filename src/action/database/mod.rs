@@ -26,7 +26,7 @@ const TABLE: OptionSpec = OptionSpec {
     name: "table",
     kind: Kind::Text,
     required: false,
-    help: "only this table, written as in SQL without quotes: orders, sales.orders",
+    help: "only this table, written as in SQL without quotes: orders, sales.orders; all where it is empty",
 };
 
 const LIMIT: OptionSpec = OptionSpec {
@@ -40,7 +40,7 @@ const OVER: OptionSpec = OptionSpec {
     name: "over",
     kind: Kind::Duration,
     required: false,
-    help: "only what takes longer than this",
+    help: "only what takes longer than this; 0s is all",
 };
 
 const PID: OptionSpec = OptionSpec {
@@ -48,6 +48,13 @@ const PID: OptionSpec = OptionSpec {
     kind: Kind::Integer,
     required: true,
     help: "the session, as `database.activity` tells it",
+};
+
+const ONE_PID: OptionSpec = OptionSpec {
+    name: "pid",
+    kind: Kind::Integer,
+    required: false,
+    help: "only this session",
 };
 
 const fn verb(name: &'static str, summary: &'static str, effect: Effect) -> VerbSpec {
@@ -108,7 +115,7 @@ static SPEC: ActionSpec = ActionSpec {
             )
         },
         VerbSpec {
-            options: &[OVER, LIMIT],
+            options: &[ONE_PID, OVER, LIMIT],
             ..verb(
                 "activity",
                 "Its other sessions, the longest statement first, as rows {pid, user, application, client, state, seconds, transaction_seconds, waiting, blocked_by, query}: postgres",
@@ -132,7 +139,11 @@ static SPEC: ActionSpec = ActionSpec {
             outputs: &[
                 OutputSpec {
                     name: "used",
-                    help: "how many connections count against the tightest limit: the server's, the database's or a role's",
+                    help: "how many connections count against the tightest limit",
+                },
+                OutputSpec {
+                    name: "limited_by",
+                    help: "whose limit that is: the server, the database NAME or the role NAME",
                 },
                 OutputSpec {
                     name: "limit",
@@ -266,7 +277,7 @@ enum Task {
 
 /// What a call asks for.
 fn task(invocation: &Invocation) -> Result<Task, ActionError> {
-    let table = || invocation.text("table").map(str::to_owned);
+    let table = || table(invocation);
     let look = |look| question(look, invocation).map(Task::Look);
     let pid = || invocation.integer("pid").copied().unwrap_or_default();
     Ok(match invocation.verb.name {
@@ -295,6 +306,12 @@ fn task(invocation: &Invocation) -> Result<Task, ActionError> {
     })
 }
 
+/// One table alone. An empty name is none, so that an input need not be given.
+fn table(invocation: &Invocation) -> Option<String> {
+    let name = invocation.text("table").filter(|name| !name.is_empty());
+    name.map(str::to_owned)
+}
+
 fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError> {
     let all = Question::of(look);
     let limit = match invocation.integer("limit") {
@@ -304,9 +321,13 @@ fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError
         })?,
     };
     Ok(Question {
-        table: invocation.text("table").map(str::to_owned),
+        table: table(invocation),
         limit,
-        over: invocation.duration("over").map(|over| over.0),
+        over: invocation
+            .duration("over")
+            .map(|over| over.0)
+            .filter(|over| !over.is_zero()),
+        pid: invocation.integer("pid").copied(),
         ..all
     })
 }

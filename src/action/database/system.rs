@@ -91,6 +91,8 @@ pub(in crate::action) struct Question {
     pub(in crate::action) limit: usize,
     /// Only what takes or took longer than this.
     pub(in crate::action) over: Option<Duration>,
+    /// The session that is looked at alone.
+    pub(in crate::action) pid: Option<i64>,
 }
 
 impl Question {
@@ -101,6 +103,7 @@ impl Question {
             table: None,
             limit: MOST_ROWS,
             over: None,
+            pid: None,
         }
     }
 }

@@ -17,7 +17,10 @@ impl PostgresSystem {
         question: &Question,
     ) -> Result<Report, ActionError> {
         let over = question.over.map(|over: Duration| over.as_secs_f64());
-        let (sql, parameters) = (include_str!("activity.sql"), [json!(over)]);
+        let (sql, parameters) = (
+            include_str!("activity.sql"),
+            [json!(over), json!(question.pid)],
+        );
         let found = self.postgres.query(sql, &parameters, question.limit).await;
         let (mut rows, more) = limited(self.told(found)?, question.limit);
         let is_waiting = |row: &&Row| {
@@ -56,6 +59,7 @@ impl PostgresSystem {
             ),
             rows,
             further: vec![
+                ("limited_by", of("scope")),
                 ("used", of("used")),
                 ("limit", of("most")),
                 ("percent", of("percent")),
