@@ -73,10 +73,8 @@ impl Action for Ask {
         _: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(Preview {
-                sent: format!("ask: {}", invocation.object.in_words()),
-                rows: None,
-            })
+            let object = invocation.object.in_words();
+            Ok(Preview::of(format!("ask: {object}")))
         })
     }
 

@@ -44,10 +44,8 @@ impl Action for Manual {
         _: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(Preview {
-                sent: format!("a person's part: {}", invocation.object.in_words()),
-                rows: None,
-            })
+            let object = invocation.object.in_words();
+            Ok(Preview::of(format!("a person's part: {object}")))
         })
     }
 

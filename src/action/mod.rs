@@ -13,6 +13,7 @@ mod http;
 mod manual;
 mod measured;
 mod metrics;
+mod migrations;
 mod person;
 mod probe;
 mod process;
@@ -37,6 +38,7 @@ const REGISTRY: &[&dyn Action] = &[
     &probe::Probe,
     &sql::Sql,
     &database::Database,
+    &migrations::Migrations,
     &health::Health,
     &baseline::Baselines,
     &headers::Headers,

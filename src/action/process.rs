@@ -146,7 +146,7 @@ pub(super) fn preview(
         let shown = fit(&one_line(&context.masker.text(input)), DETAIL);
         sent.push_str(&format!("  # standard input: {shown}"));
     }
-    Preview { sent, rows: None }
+    Preview::of(sent)
 }
 
 /// The exit codes that mean success; none where the step judges every code by its `expect`.

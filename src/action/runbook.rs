@@ -61,14 +61,9 @@ impl Action for Runbook {
             let inputs = invocation
                 .json("inputs")
                 .map(|inputs| format!(" with {}", context.masker.json(inputs.clone())));
-            Ok(Preview {
-                sent: format!(
-                    "run {}{}",
-                    invocation.object_text(),
-                    inputs.unwrap_or_default()
-                ),
-                rows: None,
-            })
+            let inputs = inputs.unwrap_or_default();
+            let sent = format!("run {}{inputs}", invocation.object_text());
+            Ok(Preview::of(sent))
         })
     }
 

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::base::{Place, SourceFile, StepKey};
@@ -12,7 +14,8 @@ use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Baseline, CheckRequest, CheckState,
     Invocation, JournalError, Look, LookFuture, NestedRunner, Outage, Outputs, Period, Prompt,
-    PromptError, PromptFuture, Retention, Sample, SampleStore, Seen, Series,
+    PromptError, PromptFuture, Reading, ReadingStore, Retention, Sample, SampleStore, Seen, Series,
+    Subject,
 };
 use crate::event::Preview;
 use crate::expr::{Argument, SqlText};
@@ -31,6 +34,7 @@ pub(super) struct World {
     pub(super) judged: bool,
     pub(super) thresholds: bool,
     pub(super) may_change: bool,
+    pub(super) agreed_rows: Option<u64>,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
 }
@@ -145,6 +149,25 @@ impl SampleStore for NoSamples {
     }
 }
 
+impl ReadingStore for NoSamples {
+    fn readings(
+        &self,
+        _: &Subject,
+        _: DateTime<Utc>,
+    ) -> Result<BTreeMap<String, Reading>, JournalError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn keep_readings(
+        &self,
+        _: &Subject,
+        _: DateTime<Utc>,
+        _: &BTreeMap<String, f64>,
+    ) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
 impl World {
     pub(super) fn new() -> Self {
         Self {
@@ -158,6 +181,7 @@ impl World {
             judged: false,
             thresholds: false,
             may_change: true,
+            agreed_rows: None,
             deadline: None,
             environment: Vec::new(),
         }
@@ -170,6 +194,8 @@ impl World {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            migrations: None,
+            copies: None,
             place: place(),
         });
         self
@@ -218,7 +244,9 @@ impl World {
             judged: self.judged,
             thresholds: self.thresholds,
             may_change: self.may_change,
+            keeps: false,
             most_rows: None,
+            agreed_rows: self.agreed_rows,
         })
         .await
     }

@@ -45,10 +45,8 @@ impl Action for Wait {
         _: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
-            Ok(Preview {
-                sent: format!("wait for {}", invocation.object.in_words()),
-                rows: None,
-            })
+            let object = invocation.object.in_words();
+            Ok(Preview::of(format!("wait for {object}")))
         })
     }
 

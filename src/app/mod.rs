@@ -25,6 +25,7 @@ mod secret_argument;
 mod secrets;
 mod settings;
 mod signals;
+mod statement_argument;
 mod stoppable;
 mod toolbox;
 mod watch;
@@ -44,3 +45,4 @@ pub use secret_argument::SecretArgument;
 pub use settings::{
     COLOUR_CHOICES, Format, LogFormat, ReportRequest, RunOptions, Settings, colour_choice,
 };
+pub use statement_argument::read_statement;

@@ -252,6 +252,9 @@ impl App {
         let children = self.checked_children(runbook)?;
         let values = inputs::gather(runbook, given, config, self, prompt).await?;
         let plan = Plan::new(Arc::clone(runbook), values, children, config);
+        if let Some(refused) = plan.refused_sql(config) {
+            return Err(AppError::usage(refused.to_string()));
+        }
         let found = around
             .heartbeat
             .map_or_else(BTreeMap::new, |heartbeat| heartbeat.secrets.clone());

@@ -1,7 +1,7 @@
 //! Questions that a signal ends, and that show no secret: nobody must have to answer before a run can stop.
 
 use crate::base::Masker;
-use crate::engine::{Prompt, PromptError, PromptFuture, StopSignal};
+use crate::engine::{Intent, Prompt, PromptError, PromptFuture, StopSignal};
 use crate::term::TerminalPrompt;
 
 /// Asks at the terminal until the run must stop.
@@ -49,6 +49,33 @@ impl Prompt for StoppablePrompt {
             let question = self.masker.text(question);
             self.prompt.text(&question, default, hidden).await
         }))
+    }
+
+    // What is shown was masked when it was made.
+    fn confirm_intent<'a>(
+        &'a self,
+        intent: &'a Intent,
+        question: &'a str,
+    ) -> PromptFuture<'a, bool> {
+        self.unless_stopped(Box::pin(async move {
+            let question = self.masker.text(question);
+            self.prompt.confirm_intent(intent, &question).await
+        }))
+    }
+
+    fn name_intent<'a>(
+        &'a self,
+        intent: &'a Intent,
+        question: &'a str,
+    ) -> PromptFuture<'a, String> {
+        self.unless_stopped(Box::pin(async move {
+            let question = self.masker.text(question);
+            self.prompt.name_intent(intent, &question).await
+        }))
+    }
+
+    fn can_answer(&self) -> bool {
+        self.prompt.can_answer()
     }
 
     fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize> {

@@ -8,6 +8,7 @@ use crate::model::{Call, Input, Kind, Node, Runbook, Step};
 
 use super::library::Library;
 use super::names::variable;
+use super::statement::handed_on;
 
 /// How many runbooks may wait for each other: a run holds them all, each on the stack of the one before.
 const DEEPEST: usize = 16;
@@ -62,7 +63,7 @@ impl Walk<'_> {
                 continue;
             }
             if let Some(other) = self.found.get(&path).map(Arc::clone) {
-                self.inputs(call, &place, &other);
+                self.inputs(call, &place, runbook, &other);
             }
             if let Some(height) = self.heights.get(&path).copied() {
                 if self.chain.len() + height > DEEPEST {
@@ -73,7 +74,7 @@ impl Walk<'_> {
             }
             match self.library.find(&path) {
                 Ok(Some(other)) => {
-                    self.inputs(call, &place, &other);
+                    self.inputs(call, &place, runbook, &other);
                     self.found.insert(path.clone(), Arc::clone(&other));
                     below = below.max(self.descend(path, &other));
                 }
@@ -93,7 +94,10 @@ impl Walk<'_> {
     }
 
     /// Holds the names that a step hands over against those that the other runbook asks for, where they are written out.
-    fn inputs(&mut self, call: &Call, place: &Place, other: &Runbook) {
+    fn inputs(&mut self, call: &Call, place: &Place, runbook: &Runbook, other: &Runbook) {
+        for mistake in handed_on(call, place, runbook, other) {
+            self.mistakes.push(mistake);
+        }
         let given: Vec<&str> = match call.option("inputs") {
             None => Vec::new(),
             Some(Node::Table(entries)) => entries.iter().map(|(name, _)| name.as_str()).collect(),

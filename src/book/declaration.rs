@@ -143,6 +143,7 @@ fn parse_declaration<'a>(
         ask: ask.map(str::to_owned),
         place,
     };
+    check_many(&input, entry);
     read_choices(&mut input, choices, entry);
     read_pattern(&mut input, pattern);
     read_bounds(&mut input, min, max);
@@ -151,6 +152,13 @@ fn parse_declaration<'a>(
     }
     let declared = Declared { position, short };
     Some((input, declared))
+}
+
+/// Several statements are one text: a list of them would be nothing that a database reads.
+fn check_many(input: &Input, entry: Field<'_>) {
+    if input.many && input.kind == InputType::Sql {
+        entry.key_mistake("an input of type sql has no `many`: several statements are one text");
+    }
 }
 
 fn parse_kind(field: Field<'_>) -> Option<InputType> {
@@ -488,6 +496,7 @@ default = 1
             "[input.a]\ntype = 'string'\npattern = '\\w{1000}{1000}'",
             "[input.a]\ntype = 'int'\nmin = 5\nmax = 3",
             "[input.a]\ntype = 'bool'\nmin = 5",
+            "[input.a]\ntype = 'sql'\nmany = true",
             "[input.a]\ntype = 'duration'\nmax = 5",
             "[input.a]\ntype = 'int'\nshort = 'ab'\nenv = '1A'\nask = ''",
             "[input.a]\ntype = 'int'\nshort = 'v'",

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::base::{Severity, Size, Span, nearest};
 use crate::model::{Input, InputType};
 
+/// The longest SQL that a caller types, in bytes: what is longer is a file of statements.
+pub const LONGEST_SQL: usize = 1024 * 1024;
+
 /// The largest compiled pattern, in bytes.
 const LARGEST_PATTERN: usize = 1024 * 1024;
 
@@ -58,6 +61,7 @@ fn parse_type(kind: InputType, text: &str) -> Result<Value, String> {
         },
         InputType::Path if text.is_empty() || text.contains('\0') => Err(wrong()),
         InputType::Path => Ok(text.into()),
+        InputType::Sql => sql(text).map(|()| text.into()),
         InputType::Severity => match Severity::ALL
             .iter()
             .find(|severity| severity.as_str().eq_ignore_ascii_case(trimmed))
@@ -83,6 +87,24 @@ fn parse_type(kind: InputType, text: &str) -> Result<Value, String> {
     }
 }
 
+/// What no database could read as a statement, and what is too long to be known before it runs.
+fn sql(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("expected a statement of SQL, found nothing".to_owned());
+    }
+    if text.contains('\0') {
+        return Err("expected a statement of SQL, found a NUL in it".to_owned());
+    }
+    if text.len() > LONGEST_SQL {
+        let found = Size(text.len() as u64);
+        return Err(format!(
+            "expected at most {} of SQL, found {found}",
+            Size(LONGEST_SQL as u64)
+        ));
+    }
+    Ok(())
+}
+
 /// What a value of this type looks like, with its article.
 pub(super) const fn example(kind: InputType) -> &'static str {
     match kind {
@@ -105,6 +127,7 @@ pub(super) const fn example(kind: InputType) -> &'static str {
         InputType::Incident => "the number of an incident",
         InputType::Backup => "the id of a backup",
         InputType::Run => "the number of a run",
+        InputType::Sql => "a statement of SQL",
     }
 }
 
@@ -218,7 +241,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::parse_input;
+    use super::{LONGEST_SQL, parse_input};
     use crate::book::testing::parse;
     use crate::model::{Input, InputType};
 
@@ -248,6 +271,7 @@ mod tests {
             ("run", "412", json!("412")),
             ("backup", "main-20261231", json!("main-20261231")),
             ("database", "main", json!("main")),
+            ("sql", " SELECT 1;\n", json!(" SELECT 1;\n")),
         ] {
             assert_eq!(read(&format!("type = '{kind}'"), text), Ok(value), "{kind}");
         }
@@ -319,6 +343,21 @@ mod tests {
                 "expected at most 2 characters, found 3",
             ),
             ("type = 'int'\nmin = 1", "0", "expected at least 1, found 0"),
+            (
+                "type = 'sql'",
+                " \n",
+                "expected a statement of SQL, found nothing",
+            ),
+            (
+                "type = 'sql'",
+                "SELECT '\0'",
+                "expected a statement of SQL, found a NUL in it",
+            ),
+            (
+                "type = 'sql'",
+                &" 1".repeat(LONGEST_SQL),
+                "expected at most 1.0 MiB of SQL, found 2.0 MiB",
+            ),
             (
                 "type = 'float'\nmax = 0.5",
                 "0.6",

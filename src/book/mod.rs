@@ -23,6 +23,7 @@ mod resolve;
 mod runbook;
 pub mod schema;
 mod shelf;
+mod statement;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -33,7 +34,7 @@ pub(crate) use document::read_text;
 pub use field::{Field, Form};
 pub use headline::Headline;
 pub use heartbeat::parse_heartbeat;
-pub use inputs::parse_input;
+pub use inputs::{LONGEST_SQL, parse_input};
 pub use library::{Library, LibraryEntry, Origin};
 pub use lint::{Lint, LintEstate, lint, lint_check, lint_source, lint_value};
 pub use mistakes::Mistakes;

@@ -13,6 +13,7 @@ use super::mistakes::Mistakes;
 use super::names::variable;
 use super::reader::TableReader;
 use super::requirement::parse_requirement;
+use super::statement;
 use super::step::{SEVERITIES, parse_step};
 
 const ON_FAILURE: [(&str, OnFailure); 2] = [("stop", OnFailure::Stop), ("undo", OnFailure::Undo)];
@@ -89,6 +90,9 @@ fn read_runbook(
     let approved = approved.and_then(|field| parse_approval(field, &names));
     let findings = read(&table, "finding", |field| parse_findings(field, severity));
     table.finish();
+    let (inputs, mut finally) = (inputs.unwrap_or_default(), finally.unwrap_or_default());
+    let mut steps = steps?;
+    statement::mark(steps.iter_mut().chain(&mut finally), &inputs);
     Some(Runbook {
         path,
         source: document.source().clone(),
@@ -106,9 +110,9 @@ fn read_runbook(
         on_failure: on_failure.unwrap_or_default(),
         requires: requires.unwrap_or_default(),
         output,
-        inputs: inputs.unwrap_or_default(),
-        steps: steps?,
-        finally: finally.unwrap_or_default(),
+        inputs,
+        steps,
+        finally,
         findings: findings.unwrap_or_default(),
     })
 }

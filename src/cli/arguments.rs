@@ -7,7 +7,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
 use serde_json::Value;
 
-use crate::app::{AppError, Environment, SecretArgument};
+use crate::app::{AppError, Environment, SecretArgument, read_statement};
 use crate::base::text::one_line;
 use crate::book::{self, EstateNames};
 use crate::model::{Input, InputType, Runbook};
@@ -97,6 +97,7 @@ fn argument(input: &Input) -> Arg {
     let argument = match input.kind {
         InputType::Int | InputType::Float => argument.allow_negative_numbers(true),
         InputType::Path => argument.value_hint(ValueHint::AnyPath),
+        InputType::Sql => argument.value_hint(ValueHint::Other),
         InputType::Secret => argument.value_hint(ValueHint::FilePath),
         _ => argument,
     };
@@ -116,6 +117,7 @@ fn value_name(input: &Input) -> String {
     match input.kind {
         InputType::Choice => input.choices.join("|"),
         InputType::Secret => "@FILE|-".to_owned(),
+        InputType::Sql => "SQL|@FILE|-".to_owned(),
         _ if input.position.is_some() => input.name.to_uppercase(),
         kind => kind.as_str().to_uppercase(),
     }
@@ -146,7 +148,7 @@ fn help(input: &Input) -> String {
         notes.push("may be given several times".to_owned());
     }
     let mut line = input.help.clone().unwrap_or_default();
-    if input.position.is_some() && input.kind != InputType::String {
+    if input.position.is_some() && !matches!(input.kind, InputType::String | InputType::Sql) {
         notes.insert(0, input.kind.as_str().to_owned());
     }
     for note in notes {
@@ -188,8 +190,11 @@ pub(super) fn given(
             matches
                 .get_many::<String>(&id(input))
                 .unwrap_or_default()
-                .cloned()
-                .collect()
+                .map(|text| match input.kind {
+                    InputType::Sql => read_statement(&input.name, text),
+                    _ => Ok(text.clone()),
+                })
+                .collect::<Result<_, _>>()?
         };
         if !texts.is_empty() {
             given.insert(input.name.clone(), texts);

@@ -5,6 +5,7 @@ use crate::model::Template;
 
 use super::estate::{Database, DatabaseKind, Retention};
 use super::load::Site;
+use super::migrations;
 
 /// The words of `kind`, each with the reader of its own keys.
 const KINDS: [(&str, Reader); 3] = [("d1", d1), ("postgres", postgres), ("sqlite", sqlite)];
@@ -25,6 +26,14 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         .into_iter()
         .filter_map(retention)
         .collect();
+    let kind_word = table.optional("kind").and_then(|field| field.text());
+    let migrations = table
+        .optional("migrations")
+        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
+    let copies = match table.optional("copies") {
+        Some(field) => Some(site.path(field)?),
+        None => None,
+    };
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -35,6 +44,11 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         name: field.key().to_owned(),
         kind: kind?,
         retention,
+        migrations: match migrations {
+            Some(migrations) => Some(migrations?),
+            None => None,
+        },
+        copies,
         place,
     })
 }
@@ -102,10 +116,31 @@ fn retention(table: TableReader<'_>) -> Option<Retention> {
     let keep = table
         .required("keep")
         .and_then(|field| field.positive_duration());
+    let rows = |key, least| {
+        let field = table.optional(key)?;
+        let rows = field.integer_in(least..=i64::MAX)?;
+        u64::try_from(rows).ok()
+    };
+    let (batch, max_rows) = (rows("batch", 1), rows("max_rows", 0));
+    let max_share = table
+        .optional("max_share")
+        .and_then(|field| percent(&field));
     table.finish();
     Some(Retention {
         table: name?,
         column: column?,
         keep: keep?,
+        batch,
+        max_rows,
+        max_share,
     })
+}
+
+fn percent(field: &Field<'_>) -> Option<f64> {
+    let share = field.float()?;
+    if (0.0..=100.0).contains(&share) {
+        return Some(share);
+    }
+    field.mistake(format!("{share} is no share in percent: it is 0 to 100"));
+    None
 }

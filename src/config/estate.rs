@@ -6,6 +6,7 @@ use crate::base::{Place, SourceFile, Span};
 use crate::book::EstateNames;
 use crate::model::{Heartbeat, Step, Template};
 
+use super::migrations::Migrations;
 use super::window::Window;
 
 /// What `opsbook.toml` describes, with the chosen environment laid over the base. Empty when there is no such file.
@@ -264,8 +265,20 @@ pub struct Database {
     pub kind: DatabaseKind,
     /// What may be deleted when it is old.
     pub retention: Vec<Retention>,
+    /// Where its migrations lie, if it has any.
+    pub migrations: Option<Migrations>,
+    /// The folder that `database.copy` puts copies into, below the folder of the configuration.
+    pub copies: Option<PathBuf>,
     /// Where its table begins.
     pub place: Place,
+}
+
+impl Database {
+    /// The templates in it, each with its key: a secret may stand in them.
+    pub fn templates(&self) -> impl Iterator<Item = (&'static str, &Template)> {
+        let migrations = self.migrations.iter().flat_map(Migrations::templates);
+        self.kind.templates().chain(migrations)
+    }
 }
 
 /// What serves a database.
@@ -327,7 +340,7 @@ impl DatabaseKind {
 }
 
 /// `[[database.NAME.retention]]`: rows that may be deleted when they are old.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Retention {
     /// The table.
     pub table: String,
@@ -335,6 +348,12 @@ pub struct Retention {
     pub column: String,
     /// How long a row is kept.
     pub keep: Span,
+    /// How many rows are deleted in one transaction.
+    pub batch: Option<u64>,
+    /// With more old rows than this nothing is deleted.
+    pub max_rows: Option<u64>,
+    /// With more old rows than this share of the table, in percent, nothing is deleted.
+    pub max_share: Option<f64>,
 }
 
 /// `[queue.NAME]`

@@ -53,7 +53,7 @@ pub fn lint(config: &Config) -> Lint {
         look_at_access(&what, auth, &metrics.headers, &estate, &mut lint);
     }
     for database in &config.databases {
-        for (key, template) in database.kind.templates() {
+        for (key, template) in database.templates() {
             lint.extend(lint_value(key, template, &estate));
             if matches!(key, "password" | "token") && !uses_secret(template) {
                 let owner = format!("database {:?}", database.name);

@@ -6,6 +6,7 @@ use crate::book::schema::{Extension, HEARTBEAT, Key, STEP, Shape, TableShape, sc
 use crate::model::Vocabulary;
 
 use super::check::NOT_OF_A_CHECK;
+use super::migrations::Rule;
 use super::policy::EFFECTS;
 
 /// The schema of `opsbook.toml`: JSON Schema, Draft 4.
@@ -325,12 +326,113 @@ static DATABASE: TableShape = TableShape {
             "sqlite: the SQL file that makes it when it is not there",
         ),
         Key::new(
+            "copies",
+            Shape::Text,
+            "The folder that `database.copy` puts copies into: copies beside this file unless given",
+        ),
+        Key::new(
             "retention",
             Shape::Tables(&RETENTION),
             "Rows that may be deleted when they are old",
         ),
+        Key::new(
+            "migrations",
+            Shape::Table(&MIGRATIONS),
+            "Where its migrations lie and what applies them",
+        ),
     ],
 };
+
+static MIGRATIONS: TableShape = TableShape {
+    acts: false,
+    keys: &[
+        Key::new(
+            "tool",
+            Shape::Words(|| vec!["sql", "wrangler", "command"]),
+            "What applies them: sql (opsbook itself) unless given",
+        ),
+        Key::new(
+            "folder",
+            Shape::Text,
+            "The folder of SQL files: migrations unless given; with wrangler that of its configuration",
+        ),
+        Key::new(
+            "rollback",
+            Shape::Text,
+            "The folder with a file of the same name for each migration, which takes it back",
+        ),
+        Key::new(
+            "names",
+            Shape::Text,
+            "The regular expression that the name of each must match, without .sql",
+        ),
+        Key::new("allow", RULES, "Rules whose findings are not told"),
+        Key::new("warn", RULES, "Rules whose findings are warnings"),
+        Key::new("deny", RULES, "Rules whose findings are problems"),
+        Key::new(
+            "table",
+            Shape::Text,
+            "sql, wrangler: the table that keeps account: opsbook_migrations or d1_migrations unless given",
+        ),
+        Key::new(
+            "status",
+            Shape::Texts,
+            "command: the program that tells what is pending, with its arguments",
+        ),
+        Key::new(
+            "pending",
+            Shape::Text,
+            "command: the regular expression whose matches in the answer of `status` are what is pending",
+        ),
+        Key::new(
+            "settled",
+            Shape::Text,
+            "command: the regular expression that matches the answer of `status` when nothing is pending",
+        ),
+        Key::new(
+            "pending_codes",
+            Shape::List,
+            "command: the exit codes of `status` that say that something is pending",
+        ),
+        Key::new(
+            "apply",
+            Shape::Texts,
+            "command: the program that applies what is pending",
+        ),
+        Key::new(
+            "apply_to",
+            Shape::Texts,
+            "command: the program that applies up to the migration whose name is put behind it",
+        ),
+        Key::new(
+            "revert",
+            Shape::Texts,
+            "command: the program that takes the last migration back",
+        ),
+        Key::new(
+            "revert_to",
+            Shape::Texts,
+            "command: the program that takes back to the migration whose name is put behind it",
+        ),
+        Key::new(
+            "new",
+            Shape::Texts,
+            "command: the program that writes a new migration whose name is put behind it",
+        ),
+        Key::new(
+            "cwd",
+            Shape::Text,
+            "command: the folder that the programs run in; that of this file unless given",
+        ),
+        Key::new(
+            "env",
+            Shape::TextMap,
+            "command: variables for the programs, beside those that opsbook inherited",
+        ),
+    ],
+};
+
+const RULES: Shape = Shape::WordList(Rule::names);
 
 static RETENTION: TableShape = TableShape {
     acts: false,
@@ -343,6 +445,21 @@ static RETENTION: TableShape = TableShape {
         )
         .required(),
         Key::new("keep", Shape::Duration, "How long a row is kept").required(),
+        Key::new(
+            "batch",
+            Shape::Integer,
+            "How many rows are deleted in one transaction: 5000 unless given",
+        ),
+        Key::new(
+            "max_rows",
+            Shape::Integer,
+            "With more old rows than this nothing is deleted",
+        ),
+        Key::new(
+            "max_share",
+            Shape::Number,
+            "With more old rows than this share of the table, in percent, nothing is deleted",
+        ),
     ],
 };
 
@@ -568,6 +685,13 @@ mod tests {
         let databases = kinds.map(|kind| parsed(&format!("[database.x]\nkind = \"{kind}\"\n")));
         let databases: BTreeSet<String> = databases.into_iter().flatten().collect();
         assert_eq!(databases, offered(&DATABASE));
+        let tools = ["sql", "wrangler", "command"].map(|tool| {
+            parsed(&format!(
+                "[database.x]\nkind = \"d1\"\n[database.x.migrations]\ntool = \"{tool}\"\n"
+            ))
+        });
+        let tools: BTreeSet<String> = tools.into_iter().flatten().collect();
+        assert_eq!(tools, offered(&MIGRATIONS));
         let kinds = ["cloudflare", "prometheus", "sentry"];
         let metrics = kinds.map(|kind| parsed(&format!("[metrics.x]\nkind = \"{kind}\"\n")));
         let metrics: BTreeSet<String> = metrics.into_iter().flatten().collect();

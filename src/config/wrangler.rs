@@ -32,6 +32,37 @@ pub(super) struct D1 {
     pub(super) binding: String,
     pub(super) database_name: Option<String>,
     pub(super) database_id: Option<String>,
+    pub(super) migrations_dir: Option<PathBuf>,
+    pub(super) migrations_table: Option<String>,
+}
+
+/// Where a D1 database's migrations lie, and their table, as the Worker's configuration of a folder says; none where there
+/// is no such configuration, or it does not name the database.
+///
+/// # Errors
+/// When the configuration cannot be read.
+pub fn worker_migrations(
+    folder: &Path,
+    name: &str,
+    id: Option<&str>,
+) -> Result<Option<(Option<PathBuf>, Option<String>)>, Diagnostics> {
+    let Some(found) = read(folder)? else {
+        return Ok(None);
+    };
+    let of = |worker: &Worker| {
+        let mut databases = worker.d1_databases.iter();
+        let known = databases.find(|known| {
+            known.database_name.as_deref() == Some(name)
+                || (id.is_some() && known.database_id.as_deref() == id)
+        });
+        known.map(|known| {
+            let usual = || PathBuf::from("migrations");
+            let dir = known.migrations_dir.clone().unwrap_or_else(usual);
+            (Some(folder.join(dir)), known.migrations_table.clone())
+        })
+    };
+    let environments = found.worker.env.iter().map(|(_, worker)| worker);
+    Ok([&found.worker].into_iter().chain(environments).find_map(of))
 }
 
 /// A namespace of KV.

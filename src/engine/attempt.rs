@@ -226,9 +226,14 @@ impl Run<'_> {
             judged,
             thresholds: step.warn.is_some() || step.critical.is_some(),
             may_change: !self.options.dry && !self.options.read_only,
+            keeps: !self.options.dry,
             most_rows: self.ledger.borrow().standing.most_rows(key),
+            agreed_rows: match std::ptr::eq(call, &step.call) {
+                true => self.ledger.borrow().standing.agreed_rows(key),
+                false => None,
+            },
         };
-        if action.starts_processes() {
+        if action.starts_processes_of(call.verb) {
             self.engine.machine.keep();
         }
         let mut future = act(action, &invocation, &context);

@@ -1,7 +1,9 @@
 //! What a person must agree to before a step: its own question, or what it destroys; in a protected environment by name.
+//! They see what would be sent before they answer, and what they agree to is what is done.
 
 use crate::base::Effect;
 use crate::base::text::shell_word;
+use crate::event::Preview;
 use crate::expr::Argument;
 use crate::model::{Call, EffectRule, Kind, OnFailure, Step};
 use crate::plan::effect_of_call;
@@ -10,7 +12,7 @@ use super::attempt::Failure;
 use super::frame::Turn;
 use super::run::Run;
 use super::standing::Leave;
-use super::{ActionError, PromptError, StopSignal};
+use super::{ActionError, Intent, PromptError, StopSignal};
 
 impl Run<'_> {
     /// Asks what must be asked before the step: its own question and whether to destroy are one question. A standing
@@ -51,28 +53,57 @@ impl Run<'_> {
             ),
             (None, _) => format!("Step {} destroys what it works on.", turn.key),
         };
-        self.consent(&question, object.as_deref(), &frame.stop)
-            .await?;
-        Ok(Leave::FREE)
+        let object = object.as_deref();
+        if self.agreed_beforehand(object) {
+            return Ok(Leave::FREE);
+        }
+        let intent = self.intent(turn).await?;
+        match object.filter(|_| self.engine.config.protected) {
+            Some(name) => self.named(&question, name, &intent, &frame.stop).await?,
+            None => self.yes(&question, &intent, &frame.stop).await?,
+        }
+        Ok(self.personal_leave(turn, intent.preview.rows))
     }
 
-    /// Asks whether to do what is described; what destroys an object in a protected environment only on that object's name.
-    pub(super) async fn consent(
-        &self,
-        question: &str,
-        object: Option<&str>,
-        stop: &StopSignal,
-    ) -> Result<(), Failure> {
+    /// Whether the caller has said yes already, to whatever there is; to what destroys in a protected environment only by
+    /// the name of the object.
+    fn agreed_beforehand(&self, object: Option<&str>) -> bool {
         let given = |name: &str| self.options.confirm.iter().any(|given| given == name);
         match object {
-            Some(name) if given(name) => Ok(()),
-            Some(name) if self.engine.config.protected => self.named(question, name, stop).await,
-            Some(_) | None if self.options.yes => Ok(()),
-            Some(_) | None => self.yes(question, stop).await,
+            Some(name) if given(name) => true,
+            Some(_) if self.engine.config.protected => false,
+            Some(_) | None => self.options.yes,
         }
     }
 
-    async fn yes(&self, question: &str, stop: &StopSignal) -> Result<(), Failure> {
+    /// What a person must see before they can agree. Where nobody can answer, nobody has to wait for it either.
+    async fn intent(&self, turn: Turn<'_>) -> Result<Intent, Failure> {
+        let Turn { step, key, .. } = turn;
+        let object = self.object(turn, &step.call)?;
+        let place = match &self.engine.config.environment {
+            Some(environment) => format!(" in {environment}"),
+            None => String::new(),
+        };
+        let on = match object == key.as_str() {
+            true => String::new(),
+            false => format!(" on {object}"),
+        };
+        let preview = match self.engine.prompt.can_answer() {
+            true => self.previewed(turn).await?,
+            false => Preview::default(),
+        };
+        let title = format!(
+            "{key}: {}{on}{place}, may {}",
+            step.call.name(),
+            turn.effect
+        );
+        Ok(Intent {
+            title: self.engine.masker.text(&title),
+            preview,
+        })
+    }
+
+    async fn yes(&self, question: &str, intent: &Intent, stop: &StopSignal) -> Result<(), Failure> {
         let asked = if question.trim_end().ends_with('?') {
             question.to_owned()
         } else {
@@ -81,7 +112,7 @@ impl Run<'_> {
         let answer = tokio::select! {
             biased;
             stop = stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
-            answer = self.engine.prompt.confirm(&asked) => answer,
+            answer = self.engine.prompt.confirm_intent(intent, &asked) => answer,
         };
         match answer {
             Ok(true) => Ok(()),
@@ -90,12 +121,18 @@ impl Run<'_> {
         }
     }
 
-    async fn named(&self, question: &str, name: &str, stop: &StopSignal) -> Result<(), Failure> {
+    async fn named(
+        &self,
+        question: &str,
+        name: &str,
+        intent: &Intent,
+        stop: &StopSignal,
+    ) -> Result<(), Failure> {
         let asked = format!("{question}\nType {name} to go on:");
         let answer = tokio::select! {
             biased;
             stop = stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
-            answer = self.engine.prompt.text(&asked, None, false) => answer,
+            answer = self.engine.prompt.name_intent(intent, &asked) => answer,
         };
         match answer {
             Ok(typed) if typed.trim() == name => Ok(()),

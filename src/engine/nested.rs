@@ -67,6 +67,8 @@ impl NestedRunner for Nested<'_, '_> {
                 )));
             };
             let inputs = inputs_of(child, inputs, &self.run.engine.config.names())?;
+            let known = child.with_statements(&inputs);
+            let child = known.as_ref();
             let scope = self.run.engine.scope(
                 child,
                 &inputs,

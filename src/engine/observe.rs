@@ -199,9 +199,11 @@ pub(super) fn length_of(result: &Result<Outputs, Failure>, began: Instant) -> f6
     measured.unwrap_or_else(|| Span(began.elapsed()).milliseconds())
 }
 
-/// Whether a failure is of a kind that is tried again. What a person refused or a file has wrong stays so.
+/// Whether a failure is of a kind that is tried again. What a person refused or a file has wrong stays so,
+/// and what may have been done is not done twice.
 fn retry_covers(on: &[RetryOn], failure: &Failure) -> bool {
     match failure {
+        Failure::Action(error) if error.in_doubt => false,
         Failure::Action(error) => match error.kind {
             ErrorKind::Target => on.contains(&RetryOn::Error),
             ErrorKind::Late => on.contains(&RetryOn::Timeout),

@@ -190,23 +190,12 @@ fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
         saved: masked(end.saved, in_saved),
         detail: masker.text(&end.detail),
         help: end.help.map(|help| masker.text(&help)),
-        table: end.table.map(|table| StepTable {
-            columns: table
-                .columns
-                .iter()
-                .map(|column| masker.text(column))
-                .collect(),
-            remark: table.remark.map(|remark| masker.text(&remark)),
-            rows: table
-                .rows
-                .into_iter()
-                .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
-                .collect(),
-        }),
+        table: end.table.map(|table| masked_table(masker, table)),
         artifact: end.artifact.map(|path| masker.text(&path)),
         preview: end.preview.map(|preview| Preview {
             sent: masker.text(&preview.sent),
-            ..preview
+            rows: preview.rows,
+            sample: preview.sample.map(|sample| masked_table(masker, sample)),
         }),
         measures: end
             .measures
@@ -214,6 +203,20 @@ fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
             .filter(|measure| !hides_in_measure(masker, measure))
             .collect(),
         ..end
+    }
+}
+
+/// Rows without secrets.
+pub(super) fn masked_table(masker: &Masker, table: StepTable) -> StepTable {
+    let columns = table.columns.iter();
+    StepTable {
+        columns: columns.map(|column| masker.text(column)).collect(),
+        remark: table.remark.map(|remark| masker.text(&remark)),
+        rows: table
+            .rows
+            .into_iter()
+            .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
+            .collect(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::base::Status;
 use crate::base::text::{count, one_line, thousands};
-use crate::base::{Masker, Status};
 use crate::event::{Event, Preview};
 use crate::expr::{KNOWN_AFTER_RUN, told_unknown};
 use crate::model::{Call, ForEach, Repeat, Step};
@@ -14,13 +14,11 @@ use super::attempt::Failure;
 use super::frame::Turn;
 use super::judge::{Ending, why};
 use super::observe::length_of;
+use super::previewed;
 use super::run::Run;
 use super::samples::Samples;
 use super::step::{Given, StepEnd};
 use super::{Dry, Durability, ErrorKind, Outputs};
-
-/// The longest preview that is kept, in bytes.
-const LONGEST_SENT: usize = 4 * 1024;
 
 /// What is known only after the run of what a step would have given.
 #[derive(Clone, Debug, Default)]
@@ -103,14 +101,7 @@ impl Run<'_> {
             Err(_) if scope.unknown_in_call(&step.call).is_some() => in_words(&step.call),
             Err(failure) => return self.never_began(turn, &failure),
         };
-        let preview = if step.sensitive {
-            Preview {
-                sent: format!("{}, sensitive and not shown", step.call.name()),
-                ..preview
-            }
-        } else {
-            kept(preview, self.engine.masker)
-        };
+        let preview = previewed::kept(preview, step, self.engine.masker);
         self.finish_shown(turn, condition, preview)
     }
 
@@ -146,7 +137,7 @@ impl Run<'_> {
         let list = format!("for each {} of {name} {KNOWN_AFTER_RUN}", each.variable);
         if turn.effect.changes() {
             let sent = format!("{}, {list}", turn.step.call.name());
-            self.finish_shown(turn, None, Preview { sent, rows: None })
+            self.finish_shown(turn, None, Preview::of(sent))
         } else {
             self.leave(turn, format!("would run {list}"))
         }
@@ -168,11 +159,7 @@ impl Run<'_> {
         if !turn.effect.changes() {
             return self.finish(turn, Ending::passed_over(Status::NotRun, items), given);
         }
-        let preview = Preview {
-            sent: items,
-            rows: None,
-        };
-        self.finish_shown(turn, None, preview)
+        self.finish_shown(turn, None, Preview::of(items))
     }
 
     /// Looks once where the step looks again and again. What it would wait for is not waited for: nothing was done that
@@ -277,10 +264,7 @@ fn is_theirs(failure: &Failure) -> bool {
 
 /// What can be told of a call that cannot be worked out.
 fn in_words(call: &Call) -> Preview {
-    Preview {
-        sent: format!("{} {KNOWN_AFTER_RUN}", call.name()),
-        rows: None,
-    }
+    Preview::of(format!("{} {KNOWN_AFTER_RUN}", call.name()))
 }
 
 fn rows_of(rows: u64) -> String {
@@ -288,51 +272,9 @@ fn rows_of(rows: u64) -> String {
     format!("{} {noun}", thousands(rows))
 }
 
-/// A preview as it is kept: without secrets, with unknown values as they are read, and not longer than it may be.
-fn kept(preview: Preview, masker: &Masker) -> Preview {
-    let whole = masker.text(&told_unknown(&preview.sent));
-    let sent = if whole.len() <= LONGEST_SENT {
-        whole
-    } else {
-        let mut end = LONGEST_SENT;
-        while !whole.is_char_boundary(end) {
-            end -= 1;
-        }
-        let left_out = thousands((whole.len() - end) as u64);
-        format!("{} … {left_out} bytes more", &whole[..end])
-    };
-    Preview { sent, ..preview }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_SENT, kept, rows_of};
-    use crate::base::{Masker, Secret};
-    use crate::event::Preview;
-
-    #[test]
-    fn what_is_cut_was_masked_before() {
-        let secret = Secret::new("hunter2-hunter2".to_owned());
-        let filler = "x".repeat(LONGEST_SENT - 5);
-        let sent = format!("{filler}hunter2-hunter2{}", "y".repeat(2_000));
-        let preview = Preview {
-            sent,
-            rows: Some(1),
-        };
-        let kept = kept(preview, &Masker::new(&[secret]));
-        assert!(kept.sent.starts_with(&filler));
-        assert!(
-            !kept.sent.contains("hunt"),
-            "{}",
-            &kept.sent[filler.len()..]
-        );
-        assert!(
-            kept.sent.ends_with("1,998 bytes more"),
-            "{}",
-            &kept.sent[filler.len()..]
-        );
-        assert_eq!(kept.rows, Some(1));
-    }
+    use super::rows_of;
 
     #[test]
     fn rows_are_counted_as_a_person_does() {

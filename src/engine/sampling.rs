@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::base::Status;
 use crate::config::Config;
 
-use super::{Baseline, JournalError, Outage, Period, Retention, Seen};
+use super::{Baseline, JournalError, Outage, Period, ReadingStore, Retention, Seen};
 
 /// One check over time. The same check of another project or environment is another series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +59,8 @@ pub struct CheckState {
     pub last: DateTime<Utc>,
 }
 
-/// Keeps what checks saw.
-pub trait SampleStore {
+/// Keeps what checks saw, and what else is read now and then.
+pub trait SampleStore: ReadingStore {
     /// The states of these series, in their order; none of one that was never looked at.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub(super) struct Standing {
     used: BTreeMap<CommandPath, u64>,
     /// The limits of the steps that run under one.
     grants: BTreeMap<StepKey, Grant>,
+    /// The rows that a person saw and agreed to, of the steps that run on their word.
+    agreed: BTreeMap<StepKey, u64>,
     /// Only one step is counted and run at a time: what is left for it must still be left when it acts.
     turn: Arc<Mutex<()>>,
 }
@@ -41,18 +43,25 @@ struct Grant {
 
 /// The leave to run a step; ends with the value.
 pub(super) struct Leave<'a> {
-    limited: Option<(&'a RefCell<Ledger>, StepKey, OwnedMutexGuard<()>)>,
+    limited: Option<(&'a RefCell<Ledger>, StepKey)>,
+    /// Held by a step that runs under a standing approval.
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Leave<'_> {
     /// Without limits.
-    pub(super) const FREE: Self = Self { limited: None };
+    pub(super) const FREE: Self = Self {
+        limited: None,
+        _turn: None,
+    };
 }
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        if let Some((ledger, key, _)) = &self.limited {
-            ledger.borrow_mut().standing.grants.remove(key);
+        if let Some((ledger, key)) = &self.limited {
+            let standing = &mut ledger.borrow_mut().standing;
+            standing.grants.remove(key);
+            standing.agreed.remove(key);
         }
     }
 }
@@ -72,15 +81,21 @@ impl Standing {
         self.left(&self.grants.get(key)?.limits)
     }
 
-    /// Uses up what a step changed: what it says, else what was counted. One that failed changed nothing; of one that was
-    /// cut off nobody knows.
+    /// How many rows a person agreed to that a step changes, where they saw how many there are.
+    pub(super) fn agreed_rows(&self, key: &StepKey) -> Option<u64> {
+        self.agreed.get(key).copied()
+    }
+
+    /// Uses up what a step changed: what it says, else what was counted. One that failed changed nothing unless it says so;
+    /// of one that was cut off nobody knows.
     pub(super) fn charge(&mut self, key: &StepKey, done: &Result<Outputs, Failure>) {
         let Some(grant) = self.grants.get(key) else {
             return;
         };
         let rows = match done {
             Ok(outputs) => outputs.rows_changed.unwrap_or(grant.counted),
-            Err(Failure::Action(_) | Failure::Evaluation(_)) => 0,
+            Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
+            Err(Failure::Evaluation(_)) => 0,
             Err(_) => grant.counted,
         };
         let limits = grant.limits.clone();
@@ -183,8 +198,22 @@ impl Run<'_> {
         };
         ledger.standing.grants.insert(turn.key.clone(), grant);
         Ok(Some(Leave {
-            limited: Some((&self.ledger, turn.key.clone(), held)),
+            limited: Some((&self.ledger, turn.key.clone())),
+            _turn: Some(held),
         }))
+    }
+
+    /// The leave that a person gives for as many rows as they saw.
+    pub(super) fn personal_leave(&self, turn: Turn<'_>, rows: Option<u64>) -> Leave<'_> {
+        let Some(rows) = rows else {
+            return Leave::FREE;
+        };
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.standing.agreed.insert(turn.key.clone(), rows);
+        Leave {
+            limited: Some((&self.ledger, turn.key.clone())),
+            _turn: None,
+        }
     }
 }
 
@@ -194,6 +223,7 @@ fn counted(preview: Result<Preview, Failure>) -> Result<(String, u64), Failure> 
         Ok(Preview {
             sent,
             rows: Some(rows),
+            ..
         }) => return Ok((sent, rows)),
         Ok(_) => String::new(),
         Err(Failure::Action(error)) => format!(" ({})", error.message),

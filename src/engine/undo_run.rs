@@ -18,7 +18,7 @@ use super::{
 };
 
 /// What the undo of one step would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UndoStep {
     /// The step.
     pub step: StepKey,
@@ -258,7 +258,8 @@ impl Run<'_> {
                 .await
                 .map(|preview| Preview {
                     sent: self.engine.masker.text(&preview.sent),
-                    ..preview
+                    rows: preview.rows,
+                    sample: None,
                 })
                 .map_err(|failure| self.engine.masker.text(&why(&failure))),
         };

@@ -381,13 +381,27 @@ pub struct Measure {
 }
 
 /// What a step would do, told instead of done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Preview {
     /// What would be sent, as it would be sent; what depends on a write reads `(known after run)`.
     pub sent: String,
     /// The rows that it would touch, where that can be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Some of them as they are now, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<StepTable>,
+}
+
+impl Preview {
+    /// What would be sent, and nothing else known.
+    #[must_use]
+    pub fn of(sent: impl Into<String>) -> Self {
+        Self {
+            sent: sent.into(),
+            ..Self::default()
+        }
+    }
 }
 
 const fn one() -> u32 {

@@ -338,7 +338,7 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
         (any_map(), any_map(), of(any_table())),
         (any::<bool>(), of(any_text())),
         any::<(bool, bool, bool)>(),
-        of((any_text(), of(any::<u64>()))),
+        of((any_text(), of(any::<u64>()), of(any_table()))),
         prop::collection::vec(any_measure(), 0..3),
     )
         .prop_map(
@@ -363,7 +363,7 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
                     undo: flags.0,
                     stopped: flags.1,
                     withheld: flags.2,
-                    preview: preview.map(|(sent, rows)| Preview { sent, rows }),
+                    preview: preview.map(|(sent, rows, sample)| Preview { sent, rows, sample }),
                     check: None,
                     measures,
                 })

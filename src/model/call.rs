@@ -2,7 +2,7 @@
 
 use crate::base::Place;
 
-use super::{ActionSpec, Expression, Template, VerbSpec};
+use super::{ActionSpec, Expression, Statement, Template, VerbSpec};
 
 /// One use of an action in a runbook, checked against the action's own description.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub enum Node {
     Text(Template),
     /// Text, evaluated as an expression.
     Expression(Expression),
+    /// A statement that the caller of the runbook types.
+    Statement(Statement),
     /// A whole number.
     Integer(i64),
     /// A number.
@@ -77,6 +79,7 @@ impl Node {
         match self {
             Self::Text(template) => on_template(template),
             Self::Expression(expression) => on_expression(expression),
+            Self::Statement(statement) => on_template(&statement.template),
             Self::List(items) => {
                 for item in items {
                     item.visit(on_template, on_expression);

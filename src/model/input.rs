@@ -92,11 +92,13 @@ pub enum InputType {
     Backup,
     /// The number of a run.
     Run,
+    /// A statement that the caller types: SQL where it is all that an action is handed, text everywhere else.
+    Sql,
 }
 
 impl InputType {
     /// Every type with the word that a runbook uses.
-    pub const ALL: [(&'static str, Self); 19] = [
+    pub const ALL: [(&'static str, Self); 20] = [
         ("string", Self::String),
         ("int", Self::Int),
         ("float", Self::Float),
@@ -116,6 +118,7 @@ impl InputType {
         ("incident", Self::Incident),
         ("backup", Self::Backup),
         ("run", Self::Run),
+        ("sql", Self::Sql),
     ];
 
     /// The word that a runbook uses.

@@ -5,6 +5,7 @@ mod action;
 mod call;
 mod input;
 mod runbook;
+mod statement;
 mod step;
 mod template;
 
@@ -14,5 +15,6 @@ pub use action::{
 pub use call::{Call, Node};
 pub use input::{Input, InputType};
 pub use runbook::{Approval, Finding, Heartbeat, Requirement, Runbook};
+pub use statement::Statement;
 pub use step::{Artifact, Backoff, ForEach, OnFailure, Repeat, Retry, RetryOn, Step, Unless};
 pub use template::{Expression, Template};

@@ -60,6 +60,12 @@ impl Step {
         unless.chain([&self.call]).chain(&self.undo)
     }
 
+    /// The same calls, to be changed.
+    pub fn calls_mut(&mut self) -> impl Iterator<Item = &mut Call> {
+        let unless = self.unless.iter_mut().map(|unless| &mut unless.call);
+        unless.chain([&mut self.call]).chain(&mut self.undo)
+    }
+
     /// Every template and expression of it.
     pub fn visit(
         &self,

@@ -11,6 +11,19 @@ pub struct Template {
     pub place: Place,
 }
 
+impl Template {
+    /// The input that it is and nothing else, inside expressions: `older_than` of `{{ input.older_than }}`.
+    #[must_use]
+    pub fn input(&self) -> Option<&str> {
+        let inside = self.text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+        let input = inside.trim().strip_prefix("input.")?;
+        let mut bytes = input.bytes();
+        let is_name = bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+            && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        is_name.then_some(input)
+    }
+}
+
 /// A condition or a value: MiniJinja's expression syntax without the braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {

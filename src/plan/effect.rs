@@ -6,7 +6,7 @@ use crate::base::{CommandPath, Effect};
 use crate::book::Children;
 use crate::config::{Config, DatabaseKind};
 use crate::expr::sql_skeleton;
-use crate::model::{Call, EffectRule, Node, Runbook, Step};
+use crate::model::{Call, EffectRule, Node, Runbook, Statement, Step};
 use crate::sql::{self, Dialect};
 
 /// What a step may do: what its action says of itself, unless the step states what cannot be inferred.
@@ -69,6 +69,9 @@ impl<'a> Walk<'a> {
                 Node::Text(template) => sql_skeleton(template).map_or(Effect::Destroy, |text| {
                     effect_of_sql(&text, call, self.config)
                 }),
+                Node::Statement(Statement {
+                    given: Some(text), ..
+                }) => effect_of_sql(text, call, self.config),
                 _ => Effect::Destroy,
             },
             EffectRule::OfRunbook => match &call.object {
@@ -92,6 +95,15 @@ impl<'a> Walk<'a> {
 /// What SQL may do on the database that a call names; where a template names it, on any that there is.
 #[must_use]
 pub fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
+    let analysis = match dialects_of(call, config).as_slice() {
+        [only] => sql::effect(text, *only),
+        _ => sql::effect_in_any(text),
+    };
+    analysis.effect
+}
+
+/// The dialects of the database that a call names; where a template names it, those of all that there are. Never empty.
+pub(super) fn dialects_of(call: &Call, config: &Config) -> Vec<Dialect> {
     let named = match call.option("on") {
         Some(Node::Text(template)) => config.database(&template.text),
         _ => None,
@@ -100,12 +112,14 @@ pub fn effect_of_sql(text: &str, call: &Call, config: &Config) -> Effect {
         Some(named) => std::slice::from_ref(named),
         None => config.databases.as_slice(),
     };
-    let mut dialects = candidates.iter().map(|database| dialect_of(&database.kind));
-    let first = dialects.next().unwrap_or(Dialect::Sqlite);
-    if dialects.all(|dialect| dialect == first) {
-        sql::effect(text, first).effect
-    } else {
-        sql::effect_in_any(text).effect
+    let is_among = |dialect: &Dialect| {
+        let mut candidates = candidates.iter();
+        candidates.any(|database| dialect_of(&database.kind) == *dialect)
+    };
+    let among: Vec<Dialect> = Dialect::ALL.into_iter().filter(is_among).collect();
+    match among.is_empty() {
+        true => vec![Dialect::Sqlite],
+        false => among,
     }
 }
 
@@ -180,6 +194,8 @@ mod tests {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
+            migrations: None,
+            copies: None,
             place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
         }
     }

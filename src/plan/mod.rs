@@ -4,7 +4,9 @@ mod demands;
 mod effect;
 mod places;
 mod secrets;
+mod typed;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -49,6 +51,10 @@ impl Plan {
         children: Children,
         config: &Config,
     ) -> Self {
+        let runbook = match runbook.with_statements(&inputs) {
+            Cow::Borrowed(_) => runbook,
+            Cow::Owned(known) => Arc::new(known),
+        };
         let mut lines = places::Lines::default();
         let steps: Vec<PlannedStep> = runbook
             .all_steps()

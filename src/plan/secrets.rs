@@ -135,22 +135,12 @@ impl Known<'_> {
         let Node::Text(template) = node else {
             return false;
         };
-        match input_of(&template.text).and_then(|input| self.inputs.get(input)) {
+        match template.input().and_then(|input| self.inputs.get(input)) {
             Some(Value::String(given)) => given == name,
             Some(Value::Array(given)) => given.is_empty() || given.iter().any(|one| one == name),
             _ => template.text == name || template.text.contains("{{"),
         }
     }
-}
-
-/// The input that a text is and nothing else: `service` of `{{ input.service }}`.
-fn input_of(text: &str) -> Option<&str> {
-    let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-    let input = inside.trim().strip_prefix("input.")?;
-    let is_name = input
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_name.then_some(input)
 }
 
 fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BTreeSet<String>) {
@@ -170,7 +160,7 @@ fn of_access(auth: Option<&Auth>, headers: &[(String, Template)], found: &mut BT
 fn of_databases(on: Option<&Node>, known: Known<'_>, found: &mut BTreeSet<String>) {
     for database in &known.config.databases {
         if on.is_none_or(|on| known.may_be(on, &database.name)) {
-            for (_, template) in database.kind.templates() {
+            for (_, template) in database.templates() {
                 of_template(template, found);
             }
         }

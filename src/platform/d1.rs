@@ -26,9 +26,6 @@ const LARGEST_EXACT: u64 = 1 << 53;
 /// Which of the errors of a request means that the database is the trouble: an error of SQL, or of D1 itself.
 const D1_ERROR: i64 = 7500;
 
-/// How often tables are counted in one statement.
-const COUNTED_TOGETHER: usize = 50;
-
 /// A D1 database.
 pub struct D1 {
     /// The base of the API's URLs.
@@ -145,38 +142,6 @@ impl D1 {
                     .unwrap_or_default(),
             ),
         ])
-    }
-
-    /// The tables with their rows, the one with most first. Counts every row, which counts as reading it.
-    ///
-    /// # Errors
-    /// As [`D1::query`].
-    pub async fn tables(&self) -> Result<Vec<(String, i64)>, D1Error> {
-        let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' \
-                     AND name NOT LIKE '~_cf~_%' ESCAPE '~' ORDER BY name";
-        let names = self.query(names, &[], usize::MAX).await?.rows;
-        let names: Vec<&str> = names
-            .iter()
-            .filter_map(|row| row["name"].as_str())
-            .collect();
-        let mut tables = Vec::with_capacity(names.len());
-        for names in names.chunks(COUNTED_TOGETHER) {
-            let counts: Vec<String> = names
-                .iter()
-                .map(|name| format!("(SELECT count(*) FROM \"{}\")", name.replace('"', "\"\"")))
-                .collect();
-            let sql = format!("SELECT {}", counts.join(", "));
-            let row = self.query(&sql, &[], 1).await?.rows.into_iter().next();
-            let counts = row.unwrap_or_default().into_iter().map(|(_, count)| count);
-            tables.extend(
-                names
-                    .iter()
-                    .zip(counts)
-                    .map(|(name, count)| ((*name).to_owned(), count.as_i64().unwrap_or_default())),
-            );
-        }
-        tables.sort_by(|(one, ones), (other, others)| others.cmp(ones).then(one.cmp(other)));
-        Ok(tables)
     }
 
     /// The database's id, asked for by its name where it is not known.

@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod d1;
 pub mod disk;
 pub mod dns;
+pub mod draft;
 pub mod files;
 pub mod http;
 pub mod memory;

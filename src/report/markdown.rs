@@ -12,7 +12,7 @@ use crate::event::{Envelope, Event, StepTable, Summary};
 use super::fold::{Folded, Shown, folded};
 use super::notes::Notes;
 use super::said::Said;
-use super::wording::{is_bad, is_dry, label, rest, tells_more, typed, word};
+use super::wording::{is_bad, is_dry, label, rest, shown_table, tells_more, typed, word};
 use super::{Format, Report};
 
 /// The registry's line.
@@ -170,9 +170,10 @@ impl Markdown {
     fn tables(&self) -> String {
         let lines = self.summary.steps.iter();
         let tables = lines.filter_map(|line| {
-            let table = line.end.as_ref()?.table.as_ref()?;
+            let (table, what) = shown_table(line)?;
             let rows = rows(table);
-            Some(format!("### {}\n\n{rows}", escaped(line.step.as_str())))
+            let name = escaped(line.step.as_str());
+            Some(format!("### {name}{what}\n\n{rows}"))
         });
         tables.collect::<Vec<_>>().join("\n")
     }

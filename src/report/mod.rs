@@ -30,7 +30,7 @@ use std::io;
 use crate::event::Envelope;
 
 pub(crate) use points::{Point, points};
-pub use table::{rows_of, wrapped};
+pub use table::{glance_at, rows_of, wrapped};
 pub use watch::{Screen, Watched};
 
 /// The JSON Schema of what the format `json` writes.

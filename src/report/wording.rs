@@ -3,7 +3,7 @@
 use crate::base::exit::ExitCode;
 use crate::base::text::{count, one_line, thousands};
 use crate::base::{Status, Tone, Verdict};
-use crate::event::{StepLine, Summary};
+use crate::event::{StepLine, StepTable, Summary};
 
 /// The word for how a step ended, as this run means it. A step of a dry run that was started and not run was shown
 /// instead of done; one that was not reached was not even started.
@@ -162,6 +162,14 @@ pub(super) fn detail(line: &StepLine) -> String {
     });
     let parts = [Some(one_line(&preview.sent)), rows].into_iter().flatten();
     parts.collect::<Vec<_>>().join("; ")
+}
+
+/// The rows that a step shows, or some of those that it would touch, with what is said of them behind its name.
+pub(super) fn shown_table(line: &StepLine) -> Option<(&StepTable, &'static str)> {
+    let end = line.end.as_ref()?;
+    let sample = || end.preview.as_ref()?.sample.as_ref();
+    let shown = end.table.as_ref().map(|table| (table, ""));
+    shown.or_else(|| Some((sample()?, ": some of the rows that it would touch")))
 }
 
 /// A runbook as it is typed: `db prune`.

@@ -1,8 +1,9 @@
 //! From a text of SQL to its effect: tokens, limits, statement by statement, the worst wins.
 
+use sqlparser::ast::Statement;
 use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::base::Effect;
 
@@ -26,6 +27,20 @@ const DEEPEST_RECURSION: usize = 48;
 /// The stack of the thread that parses, in bytes: several times what the limits above can take in a build without
 /// optimisation. It costs nothing until it is used.
 const STACK: usize = 16 * 1024 * 1024;
+
+/// Words that stand for another value, or other rows, each time that they are asked.
+const CHANCE: [&str; 10] = [
+    "clock_timestamp",
+    "gen_random_uuid",
+    "random",
+    "random_normal",
+    "randomblob",
+    "tablesample",
+    "timeofday",
+    "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+];
 
 /// How the reason of a text begins that the parser does not understand.
 pub const UNPARSED: &str = "cannot be parsed: ";
@@ -63,9 +78,14 @@ pub struct Analysis {
     pub statements: usize,
     /// What decided, in one line: `DELETE without WHERE`.
     pub reason: String,
+    /// Where the text cannot be parsed: line and column, in characters and from 1. None where that is its end.
+    pub unparsed_at: Option<(u64, u64)>,
     /// For a single UPDATE or DELETE of one table: the query that counts the rows it would touch, where counting
     /// them only reads.
     pub count: Option<String>,
+    /// Whether that count, asked just before, must be the number of rows that change. What chance decides, or a conflict
+    /// that is ignored (`UPDATE OR IGNORE`), is decided anew.
+    pub exact: bool,
 }
 
 impl Analysis {
@@ -74,8 +94,24 @@ impl Analysis {
             effect: Effect::Destroy,
             statements,
             reason: reason.into(),
+            unparsed_at: None,
             count: None,
+            exact: false,
         }
+    }
+
+    fn unparsed(statements: usize, reason: &str, at: Location) -> Self {
+        Self {
+            unparsed_at: Some((at.line, at.column)).filter(|_| at.line > 0),
+            ..Self::destroy(statements, format!("{UNPARSED}{reason}"))
+        }
+    }
+
+    /// The query that gives some of the rows that would be touched, as they are, where they can be counted.
+    #[must_use]
+    pub fn sample(&self, rows: usize) -> Option<String> {
+        let rest = self.count.as_deref()?.strip_prefix(statement::COUNT)?;
+        Some(format!("SELECT *{rest} LIMIT {rows}"))
     }
 }
 
@@ -86,14 +122,53 @@ pub fn effect(text: &str, dialect: Dialect) -> Analysis {
     if text.len() > LONGEST_TEXT {
         return Analysis::destroy(1, "longer than 1 MiB: not parsed");
     }
-    let analysis = std::thread::scope(|scope| {
+    on_own_stack(|| analyse(text, dialect))
+        .unwrap_or_else(|| Analysis::destroy(1, "the parser of SQL failed"))
+}
+
+/// Reads a single statement and has `take` look at it; none where the text is no SQL that the parser understands, or is
+/// longer or deeper than is parsed. The syntax tree never leaves the stack that it needs.
+pub(super) fn parsed<T: Send>(
+    text: &str,
+    dialect: Dialect,
+    take: impl FnOnce(&Statement) -> T + Send,
+) -> Option<T> {
+    if text.len() > LONGEST_TEXT {
+        return None;
+    }
+    on_own_stack(|| {
+        let grammar = grammar(dialect);
+        let tokens = Tokenizer::new(grammar, text).tokenize().ok()?;
+        if too_deep(&tokens).is_some() {
+            return None;
+        }
+        let mut parser = Parser::new(grammar)
+            .with_recursion_limit(DEEPEST_RECURSION)
+            .with_tokens(tokens);
+        let statement = parser.parse_statement().ok()?;
+        while parser.consume_token(&Token::SemiColon) {}
+        let is_all = parser.peek_token_ref().token == Token::EOF;
+        is_all.then(|| take(&statement))
+    })
+    .flatten()
+}
+
+/// Does the work on a thread whose stack is large enough for the parser; none where there is no thread, or it panicked.
+fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
         std::thread::Builder::new()
             .stack_size(STACK)
-            .spawn_scoped(scope, || analyse(text, dialect))
+            .spawn_scoped(scope, work)
             .ok()
             .and_then(|parsing| parsing.join().ok())
-    });
-    analysis.unwrap_or_else(|| Analysis::destroy(1, "the parser of SQL failed"))
+    })
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
+    match dialect {
+        Dialect::Sqlite => &SQLiteDialect {},
+        Dialect::Postgres => &PostgreSqlDialect {},
+    }
 }
 
 /// The worst that the text may do in any dialect, for a database that is not known yet.
@@ -123,20 +198,18 @@ fn only_space_elsewhere(character: char) -> bool {
 }
 
 fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
-    let grammar: &dyn sqlparser::dialect::Dialect = match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-    };
-    let tokens = match Tokenizer::new(grammar, text).tokenize() {
+    let grammar = grammar(dialect);
+    let located = match Tokenizer::new(grammar, text).tokenize_with_location() {
         Ok(tokens) => numbered_placeholders(tokens),
-        Err(error) => return Analysis::destroy(1, format!("{UNPARSED}{}", error.message)),
+        Err(error) => return Analysis::unparsed(1, &error.message, error.location),
     };
+    let tokens: Vec<Token> = located.iter().map(|token| token.token.clone()).collect();
     if let Some(reason) = too_deep(&tokens) {
         return Analysis::destroy(1, reason);
     }
     let mut parser = Parser::new(grammar)
         .with_recursion_limit(DEEPEST_RECURSION)
-        .with_tokens(tokens.clone());
+        .with_tokens_with_locations(located);
     let mut worst = Reading::read("nothing to do");
     let mut statements = 0;
     loop {
@@ -147,29 +220,32 @@ fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
         statements += 1;
         let reading = match next_statement(&mut parser, &tokens, dialect) {
             Ok(reading) => reading,
-            Err(error) => return Analysis::destroy(statements, unparsed(&error)),
+            Err(error) => return unparsed(statements, &error),
         };
         worst = if statements == 1 {
             reading
         } else {
             worst.worse(reading).without_count()
         };
-        let after = &parser.peek_token_ref().token;
-        if !matches!(after, Token::SemiColon | Token::EOF) {
-            return Analysis::destroy(
-                statements + 1,
-                format!("{UNPARSED}{after} after the end of a statement"),
-            );
+        let after = parser.peek_token_ref();
+        if !matches!(after.token, Token::SemiColon | Token::EOF) {
+            let reason = format!("{after} after the end of a statement");
+            return Analysis::unparsed(statements + 1, &reason, after.span.start);
         }
     }
+    // A condition can call what changes something itself.
+    let count = worst.count;
+    let count = count.filter(|query| analyse(query, dialect).effect == Effect::Read);
     Analysis {
         effect: worst.effect,
         statements,
         reason: worst.reason,
-        // A condition can call what changes something itself.
-        count: worst
-            .count
-            .filter(|query| analyse(query, dialect).effect == Effect::Read),
+        unparsed_at: None,
+        exact: !worst.lenient
+            && count
+                .as_deref()
+                .is_some_and(|query| !by_chance(query, grammar)),
+        count,
     }
 }
 
@@ -200,18 +276,30 @@ fn next_statement(
     Ok(statement::reading(&parsed).worse(calls(own, dialect)))
 }
 
+/// Whether a query may find other rows each time that it is asked.
+fn by_chance(query: &str, grammar: &dyn sqlparser::dialect::Dialect) -> bool {
+    let tokens = Tokenizer::new(grammar, query).tokenize();
+    tokens.unwrap_or_default().iter().any(|token| match token {
+        Token::Word(word) => CHANCE.contains(&word.value.to_ascii_lowercase().as_str()),
+        _ => false,
+    })
+}
+
 /// `?1` is the engine's own mark for a parameter; only SQLite's tokens know it.
-fn numbered_placeholders(tokens: Vec<Token>) -> Vec<Token> {
+fn numbered_placeholders(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut joined = Vec::with_capacity(tokens.len());
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        match (token, tokens.peek()) {
-            (Token::Question, Some(Token::Number(number, false))) => {
-                joined.push(Token::Placeholder(format!("?{number}")));
-                tokens.next();
+        let number = match (&token.token, tokens.peek().map(|next| &next.token)) {
+            (Token::Question, Some(Token::Number(number, false))) => number.clone(),
+            _ => {
+                joined.push(token);
+                continue;
             }
-            (token, _) => joined.push(token),
-        }
+        };
+        let placeholder = Token::Placeholder(format!("?{number}"));
+        joined.push(TokenWithSpan::new(placeholder, token.span));
+        tokens.next();
     }
     joined
 }
@@ -255,11 +343,21 @@ fn too_deep(tokens: &[Token]) -> Option<String> {
     None
 }
 
-fn unparsed(error: &ParserError) -> String {
-    match error {
-        ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
-            format!("{UNPARSED}{}", crate::base::text::one_line(message))
+/// The parser tells where only in words: `… at Line: 2, Column: 6`.
+fn unparsed(statements: usize, error: &ParserError) -> Analysis {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+        ParserError::RecursionLimitExceeded => {
+            return Analysis::destroy(statements, "nests too deeply: not parsed");
         }
-        ParserError::RecursionLimitExceeded => "nests too deeply: not parsed".to_owned(),
-    }
+    };
+    let located = message.rsplit_once(" at Line: ").and_then(|(said, at)| {
+        let (line, column) = at.split_once(", Column: ")?;
+        Some((
+            said,
+            Location::new(line.parse().ok()?, column.parse().ok()?),
+        ))
+    });
+    let (said, at) = located.unwrap_or((message, Location::empty()));
+    Analysis::unparsed(statements, &crate::base::text::one_line(said), at)
 }

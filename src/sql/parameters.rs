@@ -150,14 +150,14 @@ pub(super) fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dial
 }
 
 /// From the tokenizer's lines and columns, both of characters and from one on, to bytes. Asked from front to back.
-struct Offsets<'t> {
+pub(super) struct Offsets<'t> {
     rest: std::str::CharIndices<'t>,
     line: u64,
     column: u64,
 }
 
 impl<'t> Offsets<'t> {
-    fn of(text: &'t str) -> Self {
+    pub(super) fn of(text: &'t str) -> Self {
         Self {
             rest: text.char_indices(),
             line: 1,
@@ -165,7 +165,7 @@ impl<'t> Offsets<'t> {
         }
     }
 
-    fn at(&mut self, wanted: Location) -> Option<usize> {
+    pub(super) fn at(&mut self, wanted: Location) -> Option<usize> {
         loop {
             let (offset, character) = self.rest.next()?;
             let here = (self.line, self.column);

@@ -3,7 +3,8 @@
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, CopySource, CopyTarget, Delete, Expr,
     FromTable, Insert, Merge, MergeAction, MergeClauseKind, ObjectName, Query, SelectInto, Set,
-    SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, With,
+    SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
+    With,
 };
 
 use super::condition::Target;
@@ -37,6 +38,8 @@ pub(super) struct Reading {
     pub(super) reason: String,
     /// The query that counts the rows that would be touched.
     pub(super) count: Option<String>,
+    /// Whether it may leave rows as they are that it was told to change.
+    pub(super) lenient: bool,
 }
 
 impl Reading {
@@ -57,6 +60,7 @@ impl Reading {
             effect,
             reason: reason.into(),
             count: None,
+            lenient: false,
         }
     }
 
@@ -65,6 +69,7 @@ impl Reading {
         if other.effect > self.effect {
             Self {
                 count: self.count,
+                lenient: self.lenient,
                 ..other
             }
         } else {
@@ -221,14 +226,24 @@ fn body_reading(body: &SetExpr) -> Reading {
 }
 
 fn update_reading(update: &Update) -> Reading {
-    let alone = update.from.is_none();
-    changes(
-        "UPDATE",
-        &update.table,
-        update.selection.as_ref(),
-        alone,
-        alone && update.limit.is_none(),
-    )
+    let beside = match &update.from {
+        None => &[][..],
+        Some(UpdateTableFromKind::BeforeSet(tables) | UpdateTableFromKind::AfterSet(tables)) => {
+            tables
+        }
+    };
+    let change = Change {
+        word: "UPDATE",
+        table: &update.table,
+        beside,
+        condition: update.selection.as_ref(),
+        limited: update.limit.is_some(),
+    };
+    Reading {
+        // `UPDATE OR IGNORE`
+        lenient: update.or.is_some(),
+        ..change.reading()
+    }
 }
 
 fn delete_reading(delete: &Delete) -> Reading {
@@ -236,39 +251,73 @@ fn delete_reading(delete: &Delete) -> Reading {
     let [table] = tables.as_slice() else {
         return Reading::destroy("DELETE from several tables");
     };
-    let alone = delete.using.is_none();
-    changes(
-        "DELETE",
+    let change = Change {
+        word: "DELETE",
         table,
-        delete.selection.as_ref(),
-        alone,
-        alone && delete.limit.is_none(),
-    )
+        beside: delete.using.as_deref().unwrap_or_default(),
+        condition: delete.selection.as_ref(),
+        limited: delete.limit.is_some(),
+    };
+    change.reading()
 }
 
-/// What a change of the rows of a table may do that meet a condition. `alone` says that no other table takes part.
-fn changes(
-    word: &str,
-    table: &TableWithJoins,
-    condition: Option<&Expr>,
-    alone: bool,
-    countable: bool,
-) -> Reading {
-    let target = Target::of(table, alone);
-    let reading = match (condition, &target) {
-        (None, _) => Reading::destroy(format!("{word} without WHERE")),
-        (Some(_), None) => Reading::destroy(format!("{word} of what is no plain table")),
-        (Some(_), Some(_)) if is_catalog(table) => {
-            Reading::destroy(format!("{word} of a table of the database itself"))
-        }
-        (Some(condition), Some(target)) if target.is_whole(condition) => {
-            Reading::destroy(format!("{word} whose WHERE is the same for every row"))
-        }
-        (Some(_), Some(_)) => Reading::write(format!("{word} with WHERE")),
-    };
-    let count = countable.then(|| count(table, condition)).flatten();
-    Reading { count, ..reading }
+/// A change of the rows of a table that meet a condition.
+struct Change<'a> {
+    word: &'a str,
+    table: &'a TableWithJoins,
+    /// The other tables that take part: `FROM`, `USING`.
+    beside: &'a [TableWithJoins],
+    condition: Option<&'a Expr>,
+    limited: bool,
 }
+
+impl Change<'_> {
+    /// What it may do.
+    fn reading(&self) -> Reading {
+        let Self { word, table, .. } = self;
+        let target = Target::of(table, self.beside.is_empty());
+        let reading = match (self.condition, &target) {
+            (None, _) => Reading::destroy(format!("{word} without WHERE")),
+            (Some(_), None) => Reading::destroy(format!("{word} of what is no plain table")),
+            (Some(_), Some(_)) if is_catalog(table) => {
+                Reading::destroy(format!("{word} of a table of the database itself"))
+            }
+            (Some(condition), Some(target)) if target.is_whole(condition) => {
+                Reading::destroy(format!("{word} whose WHERE is the same for every row"))
+            }
+            (Some(_), Some(_)) => Reading::write(format!("{word} with WHERE")),
+        };
+        Reading {
+            count: self.count(),
+            ..reading
+        }
+    }
+
+    /// The query that counts the rows of a plain table that it would touch: each is touched once, however many rows of
+    /// the other tables go with it.
+    fn count(&self) -> Option<String> {
+        let plain = matches!(&self.table.relation, TableFactor::Table { .. });
+        if !plain || !self.table.joins.is_empty() || self.limited {
+            return None;
+        }
+        let condition = self
+            .condition
+            .map(|condition| format!(" WHERE {condition}"));
+        let condition = condition.unwrap_or_default();
+        let beside: Vec<String> = self.beside.iter().map(ToString::to_string).collect();
+        let table = self.table;
+        Some(match beside.as_slice() {
+            [] => format!("{COUNT} FROM {table}{condition}"),
+            beside => {
+                let beside = beside.join(", ");
+                format!("{COUNT} FROM {table} WHERE EXISTS (SELECT 1 FROM {beside}{condition})")
+            }
+        })
+    }
+}
+
+/// How the query begins that counts rows.
+pub(super) const COUNT: &str = "SELECT count(*) AS n";
 
 /// Whether it is a table that the database keeps its own schema in: a change there can make the rest unreadable.
 fn is_catalog(table: &TableWithJoins) -> bool {
@@ -287,16 +336,6 @@ fn is_catalog_name(name: &ObjectName) -> bool {
         || parts
             .last()
             .is_some_and(|table| table.starts_with("pg_") || CATALOGS.contains(&table.as_str()))
-}
-
-/// The query that counts the rows of a plain table that meet a condition.
-fn count(table: &TableWithJoins, condition: Option<&Expr>) -> Option<String> {
-    let plain = matches!(&table.relation, TableFactor::Table { .. }) && table.joins.is_empty();
-    let condition = condition.map(|condition| format!(" WHERE {condition}"));
-    plain.then(|| {
-        let condition = condition.unwrap_or_default();
-        format!("SELECT count(*) AS n FROM {table}{condition}")
-    })
 }
 
 fn insert_reading(insert: &Insert) -> Reading {

@@ -116,8 +116,16 @@ fn counts_statements_and_the_rows_of_a_single_change() {
             "UPDATE t SET a = 1 WHERE true",
             Some("SELECT count(*) AS n FROM t WHERE true"),
         ),
-        ("DELETE FROM t USING u WHERE t.a = u.a", None),
-        ("UPDATE t SET a = 1 FROM u WHERE t.a = u.a", None),
+        (
+            "DELETE FROM t USING u WHERE t.a = u.a",
+            Some("SELECT count(*) AS n FROM t WHERE EXISTS (SELECT 1 FROM u WHERE t.a = u.a)"),
+        ),
+        (
+            "UPDATE t AS x SET a = 1 FROM u, v WHERE x.a = u.a AND v.b = u.b",
+            Some(
+                "SELECT count(*) AS n FROM t AS x WHERE EXISTS (SELECT 1 FROM u, v WHERE x.a = u.a AND v.b = u.b)",
+            ),
+        ),
         ("TRUNCATE t", None),
         ("DELETE FROM t WHERE pg_terminate_backend(pid)", None),
         ("DELETE FROM t WHERE id = nextval('s')", None),
@@ -144,6 +152,37 @@ fn counts_statements_and_the_rows_of_a_single_change() {
     }
     assert_eq!(effect("SELECT 1; SELECT 2;; ", Sqlite).statements, 2);
     assert_eq!(effect("", Sqlite).statements, 0);
+}
+
+#[test]
+fn some_rows_of_a_change_can_be_looked_at_where_they_can_be_counted() {
+    let sample = |text| effect(text, Sqlite).sample(5);
+    assert_eq!(
+        sample("DELETE FROM t WHERE a = ?1").as_deref(),
+        Some("SELECT * FROM t WHERE a = ?1 LIMIT 5")
+    );
+    assert_eq!(sample("DELETE FROM t WHERE a = 1; SELECT 1"), None);
+    assert_eq!(sample("DROP TABLE t"), None);
+}
+
+#[test]
+fn a_count_is_exact_unless_chance_or_a_conflict_decides() {
+    for (text, exact) in [
+        ("DELETE FROM t WHERE a = 1", true),
+        ("UPDATE t SET a = random() WHERE b = 1", true),
+        ("DELETE FROM t WHERE random() < 0", false),
+        (
+            "DELETE FROM t WHERE a IN (SELECT a FROM u ORDER BY RANDOM() LIMIT 3)",
+            false,
+        ),
+        ("UPDATE OR IGNORE t SET a = 1 WHERE b = 1", false),
+        ("UPDATE OR REPLACE t SET a = 1 WHERE b = 1", false),
+        ("INSERT INTO t VALUES (1)", false),
+    ] {
+        let found = effect(text, Sqlite);
+        assert_eq!(found.exact, exact, "{text}");
+        assert_eq!(found.count.is_some(), !text.starts_with("INSERT"), "{text}");
+    }
 }
 
 #[test]
@@ -245,5 +284,18 @@ proptest! {
             let _ = effect(&text, dialect);
             let _ = effect(&words.join(" "), dialect);
         }
+    }
+}
+
+#[test]
+fn tells_where_a_text_cannot_be_parsed() {
+    for (text, at) in [
+        ("SELECT 1\nFORM FORM t", Some((2, 6))),
+        ("SELECT (1", None),
+        ("SELECT é, 'x", Some((1, 11))),
+        ("DELETE FROM t", None),
+        ("SELECT 1", None),
+    ] {
+        assert_eq!(effect(text, Dialect::Sqlite).unparsed_at, at, "{text}");
     }
 }

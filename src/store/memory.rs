@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::base::{Liveness, ProcessMark, RunId};
 use crate::engine::{
     Acquired, Baseline, CheckState, Durability, Journal, JournalError, LockHolder, Locks, Outage,
-    Period, Retention, RunRow, Sample, SampleStore, Seen, Series, is_down,
+    Period, Reading, ReadingStore, Retention, RunRow, Sample, SampleStore, Seen, Series, Subject,
+    is_down, reading_day,
 };
 use crate::event::{Envelope, Event};
 
@@ -22,6 +25,7 @@ struct State {
     samples: Vec<(Series, Sample, CheckState)>,
     outages: Vec<(Series, Outage)>,
     baselines: BTreeMap<(String, String, String), Baseline>,
+    readings: BTreeMap<(Subject, String), BTreeMap<i64, Reading>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -113,6 +117,39 @@ impl SampleStore for MemoryJournal {
         let all = state.baselines.values();
         let own = all.filter(|one| one.project == project && one.environment == environment);
         Ok(own.cloned().collect())
+    }
+}
+
+impl ReadingStore for MemoryJournal {
+    fn readings(
+        &self,
+        subject: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<BTreeMap<String, Reading>, JournalError> {
+        let state = self.lock();
+        let own = state.readings.iter().filter(|((of, _), _)| of == subject);
+        let newest = own.filter_map(|((_, name), days)| {
+            let not_younger = days.values().filter(|reading| reading.at <= until);
+            let newest = not_younger.max_by_key(|reading| reading.at)?;
+            Some((name.clone(), *newest))
+        });
+        Ok(newest.collect())
+    }
+
+    /// What ends with the process does not grow old: no day is dropped.
+    fn keep_readings(
+        &self,
+        subject: &Subject,
+        at: DateTime<Utc>,
+        values: &BTreeMap<String, f64>,
+    ) -> Result<(), JournalError> {
+        let mut state = self.lock();
+        for (name, &value) in values {
+            let days = state.readings.entry((subject.clone(), name.clone()));
+            let days = days.or_default();
+            days.insert(reading_day(at), Reading { at, value });
+        }
+        Ok(())
     }
 }
 

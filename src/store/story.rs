@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::base::{Liveness, ProcessMark, RunId, Status, Verdict};
 use crate::engine::{
     Acquired, Baseline, CheckState, Durability, Journal, LockHolder, Locks, Outage, Period,
-    Retention, Sample, SampleStore, Seen, Series, Tally,
+    Reading, Retention, Sample, SampleStore, Seen, Series, Subject, Tally,
 };
 use crate::event::{Envelope, Event, Resumption, RunResumed, sample};
 
@@ -33,6 +33,7 @@ pub(super) fn told<J: Journal + Locks + SampleStore>(fresh: impl Fn() -> J) {
     what_checks_saw_comes_back(&fresh());
     an_outage_is_from_the_first_bad_word_to_the_first_good_one(&fresh());
     a_baseline_is_kept_under_its_name(&fresh());
+    the_last_reading_of_each_day_comes_back(&fresh());
     any_stream_comes_back(fresh);
 }
 
@@ -405,6 +406,53 @@ fn a_baseline_is_kept_under_its_name(store: &impl SampleStore) {
     assert_eq!(store.baselines("project", "").unwrap(), [bad, better]);
     assert_eq!(store.baselines("project", "staging").unwrap(), [other]);
     assert_eq!(store.baselines("another", "").unwrap(), []);
+}
+
+fn the_last_reading_of_each_day_comes_back(store: &impl SampleStore) {
+    const DAY: i64 = 24 * 60;
+    let of = |environment: &str, subject: &str| Subject {
+        project: "project".to_owned(),
+        environment: environment.to_owned(),
+        subject: subject.to_owned(),
+    };
+    let main = of("", "database/main");
+    let values = |bytes: f64, rows: f64| {
+        BTreeMap::from([("bytes".to_owned(), bytes), ("rows".to_owned(), rows)])
+    };
+    let found = |subject: &Subject, until: i64, name: &str| {
+        let found = store.readings(subject, minute(until)).unwrap();
+        found.get(name).copied()
+    };
+    let reading = |at: i64, value: f64| {
+        let at = minute(at);
+        Some(Reading { at, value })
+    };
+    let keep = |subject: &Subject, at: i64, values: &BTreeMap<String, f64>| {
+        store.keep_readings(subject, minute(at), values).unwrap();
+    };
+    assert_eq!(found(&main, DAY, "bytes"), None);
+    keep(&main, 0, &values(1.0, -2.5));
+    keep(&main, 5, &values(10.0, 0.0));
+    keep(&main, DAY, &values(20.0, 9_007_199_254_740_992.0));
+    keep(
+        &main,
+        DAY + 1,
+        &BTreeMap::from([("bytes".to_owned(), 30.0)]),
+    );
+    keep(&of("staging", "database/main"), 7, &values(7.0, 7.0));
+    keep(&of("", "database/other"), 8, &values(8.0, 8.0));
+    // Of the first day there is what came last, and each number has readings of its own.
+    assert_eq!(found(&main, DAY - 1, "bytes"), reading(5, 10.0));
+    assert_eq!(found(&main, 4, "bytes"), None);
+    assert_eq!(found(&main, 9 * DAY, "bytes"), reading(DAY + 1, 30.0));
+    assert_eq!(
+        found(&main, 9 * DAY, "rows"),
+        reading(DAY, 9_007_199_254_740_992.0)
+    );
+    assert_eq!(
+        found(&of("staging", "database/main"), DAY, "rows"),
+        reading(7, 7.0)
+    );
 }
 
 fn the_list_is_newest_first_bounded_and_filtered(journal: &impl Journal) {

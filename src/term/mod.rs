@@ -4,6 +4,7 @@ mod board;
 mod canvas;
 mod error;
 mod facts;
+mod intent;
 mod live;
 mod output;
 mod prompt;

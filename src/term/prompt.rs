@@ -11,9 +11,10 @@ use nix::sys::termios::{FlushArg, LocalFlags, SetArg, Termios, tcflush, tcgetatt
 use tokio::sync::{Mutex, oneshot};
 
 use crate::base::text::{one_line, width};
-use crate::engine::{Prompt, PromptError, PromptFuture};
+use crate::engine::{Intent, Prompt, PromptError, PromptFuture};
 use crate::report::wrapped;
 
+use super::intent;
 use super::screen::{Screen, Still};
 
 /// Lists of options longer than this scroll.
@@ -150,6 +151,7 @@ impl TerminalPrompt {
     /// when a signal ends the run in the middle of a question.
     async fn ask<T: Send + 'static>(
         &self,
+        intent: Option<&Intent>,
         text: &str,
         question: impl FnOnce(&Term, String) -> dialoguer::Result<T> + Send + 'static,
     ) -> Result<T, PromptError> {
@@ -161,7 +163,10 @@ impl TerminalPrompt {
             return Err(PromptError::Interrupted);
         }
         let mut asking = Asking::new(self);
-        let (before, last) = lines(text, usize::from(Term::stderr().size().1));
+        let cells = usize::from(Term::stderr().size().1);
+        let mut before = intent.map_or_else(Vec::new, |intent| intent::lines(intent, cells));
+        let (above, last) = lines(text, cells);
+        before.extend(above);
         let (answer, answered) = oneshot::channel();
         std::thread::Builder::new()
             .name("prompt".to_owned())
@@ -236,9 +241,13 @@ fn leave_line() {
     let _ = Term::stderr().write_line("");
 }
 
-impl Prompt for TerminalPrompt {
-    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
-        Box::pin(self.ask(question, move |term, question| {
+impl TerminalPrompt {
+    async fn yes_or_no(
+        &self,
+        intent: Option<&Intent>,
+        question: &str,
+    ) -> Result<bool, PromptError> {
+        self.ask(intent, question, move |term, question| {
             loop {
                 let typed: String = Input::with_theme(&YesOrNo)
                     .with_prompt(&question)
@@ -249,17 +258,18 @@ impl Prompt for TerminalPrompt {
                 }
                 term.write_line("That is neither yes nor no.")?;
             }
-        }))
+        })
+        .await
     }
 
-    fn text<'a>(
-        &'a self,
-        question: &'a str,
-        default: Option<&'a str>,
+    async fn line(
+        &self,
+        intent: Option<&Intent>,
+        question: &str,
+        default: Option<String>,
         hidden: bool,
-    ) -> PromptFuture<'a, String> {
-        let default = default.map(str::to_owned);
-        Box::pin(self.ask(question, move |term, question| {
+    ) -> Result<String, PromptError> {
+        self.ask(intent, question, move |term, question| {
             if hidden {
                 let answer = read_hidden(term, &question)?;
                 return Ok(match default {
@@ -274,12 +284,49 @@ impl Prompt for TerminalPrompt {
                 Some(default) => input.default(default).interact_text_on(term),
                 None => input.interact_text_on(term),
             }
-        }))
+        })
+        .await
+    }
+}
+
+impl Prompt for TerminalPrompt {
+    fn confirm<'a>(&'a self, question: &'a str) -> PromptFuture<'a, bool> {
+        Box::pin(self.yes_or_no(None, question))
+    }
+
+    fn text<'a>(
+        &'a self,
+        question: &'a str,
+        default: Option<&'a str>,
+        hidden: bool,
+    ) -> PromptFuture<'a, String> {
+        let default = default.map(str::to_owned);
+        Box::pin(self.line(None, question, default, hidden))
+    }
+
+    fn confirm_intent<'a>(
+        &'a self,
+        intent: &'a Intent,
+        question: &'a str,
+    ) -> PromptFuture<'a, bool> {
+        Box::pin(self.yes_or_no(Some(intent), question))
+    }
+
+    fn name_intent<'a>(
+        &'a self,
+        intent: &'a Intent,
+        question: &'a str,
+    ) -> PromptFuture<'a, String> {
+        Box::pin(self.line(Some(intent), question, None, false))
+    }
+
+    fn can_answer(&self) -> bool {
+        self.somebody
     }
 
     fn choose<'a>(&'a self, question: &'a str, options: &'a [String]) -> PromptFuture<'a, usize> {
         let options: Vec<String> = options.iter().map(|option| one_line(option)).collect();
-        Box::pin(self.ask(question, move |term, question| {
+        Box::pin(self.ask(None, question, move |term, question| {
             Select::with_theme(&Plain)
                 .with_prompt(question)
                 .items(options)

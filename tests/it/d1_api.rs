@@ -1,12 +1,14 @@
-//! A stand-in of Cloudflare's REST API for D1 that answers as documented and runs the SQL on a real SQLite file.
+//! A stand-in of Cloudflare's REST API for D1 that answers as documented and runs the SQL on a real D1.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use rusqlite::types::{Value as Stored, ValueRef};
-use rusqlite::{Connection, params_from_iter};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use sqlparser::dialect::SQLiteDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::http_server::{Answer, HttpServer, Request};
+use super::workerd::D1;
 
 /// The account that the database belongs to.
 pub(crate) const ACCOUNT: &str = "0a1b2c3d";
@@ -17,28 +19,59 @@ pub(crate) const ID: &str = "8c8a1a3e-0000-4000-8000-000000000001";
 /// The database's name.
 pub(crate) const NAME: &str = "crm_prod";
 
+/// Where the database's past is, for `time_travel`.
+pub(crate) const BOOKMARK: &str = "00000085-0000024c-00004c6d-8e61117bf38d7adb71b934ebbf891683";
+
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "hunter2-of-the-api";
 
 /// The running stand-in.
 pub(crate) struct D1Api {
     server: HttpServer,
-    fault: Arc<Mutex<Option<Answer>>>,
+    database: Arc<D1>,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    insights: Arc<Mutex<Value>>,
+}
+
+/// What goes wrong with a request.
+enum Fault {
+    /// It is not done, and answered like this.
+    Instead(Answer),
+    /// It is done, and answered like this.
+    Afterwards(Answer),
 }
 
 impl D1Api {
     /// A database with what this SQL makes.
     pub(crate) fn with(setup: &str) -> Self {
-        let database = Connection::open_in_memory().unwrap();
-        database.execute_batch(setup).unwrap();
-        let database = Mutex::new(database);
-        let fault = Arc::new(Mutex::new(None));
-        let next = Arc::clone(&fault);
+        let database = Arc::new(D1::fresh(setup));
+        let faults = Arc::new(Mutex::new(VecDeque::new()));
+        let insights = Arc::new(Mutex::new(json!([])));
+        let (asked, next) = (Arc::clone(&database), Arc::clone(&faults));
+        let counted = Arc::clone(&insights);
         let server = HttpServer::scripted(move |_, request| {
-            let fault: Option<Answer> = next.lock().unwrap().take();
-            fault.unwrap_or_else(|| answer(&database.lock().unwrap(), request))
+            let fault = next.lock().unwrap().pop_front();
+            match fault {
+                None if request.path == "/client/v4/graphql" => analytics(&counted.lock().unwrap()),
+                Some(Fault::Instead(answer)) => answer,
+                Some(Fault::Afterwards(told)) => {
+                    let _ = answer(&asked, request);
+                    told
+                }
+                None => answer(&asked, request),
+            }
         });
-        Self { server, fault }
+        Self {
+            server,
+            database,
+            faults,
+            insights,
+        }
+    }
+
+    /// What the analytics has counted of the database's statements: groups of d1QueriesAdaptiveGroups, none at first.
+    pub(crate) fn has_counted(&self, groups: Value) {
+        *self.insights.lock().unwrap() = groups;
     }
 
     /// What `CLOUDFLARE_API_BASE_URL` is to be.
@@ -46,9 +79,23 @@ impl D1Api {
         format!("{}/client/v4", self.server.url())
     }
 
-    /// Answers the next request like this instead.
+    /// Answers the next request like this instead; said again, the one after it.
     pub(crate) fn answer_next(&self, answer: Answer) {
-        *self.fault.lock().unwrap() = Some(answer);
+        let mut faults = self.faults.lock().unwrap();
+        faults.push_back(Fault::Instead(answer));
+    }
+
+    /// Does what the next request says, and answers like this: `Answer::Bytes(Vec::new())` cuts the connection.
+    pub(crate) fn answer_next_when_done(&self, answer: Answer) {
+        let mut faults = self.faults.lock().unwrap();
+        faults.push_back(Fault::Afterwards(answer));
+    }
+
+    /// Runs one statement on the database itself; gives its rows as lists of values.
+    #[track_caller]
+    pub(crate) fn sql(&self, sql: &str) -> Value {
+        let results = self.database.run(&[json!({"sql": sql})]);
+        results.unwrap_or_else(|error| panic!("{error}\n{sql}"))[0]["data"]["rows"].take()
     }
 
     /// The requests.
@@ -64,6 +111,17 @@ pub(crate) fn response(status: &str, headers: &str, body: &str) -> Answer {
         "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
     );
     Answer::Bytes(format!("{head}{body}").into_bytes())
+}
+
+/// As Cloudflare's GraphQL answers, whatever is asked of a database's statements.
+fn analytics(groups: &Value) -> Answer {
+    let accounts = json!([{"d1QueriesAdaptiveGroups": groups}]);
+    let body = json!({"data": {"viewer": {"accounts": accounts}}, "errors": null});
+    response(
+        "200 OK",
+        "content-type: application/json\r\n",
+        &body.to_string(),
+    )
 }
 
 /// The envelope of what went wrong.
@@ -82,82 +140,128 @@ fn success(result: &Value) -> Answer {
     )
 }
 
-fn answer(database: &Connection, request: &Request) -> Answer {
+fn answer(database: &D1, request: &Request) -> Answer {
     if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return refusal("401 Unauthorized", 10000, "Authentication error");
     }
+    let path = percent_encoding::percent_decode_str(&request.path);
+    let path = path.decode_utf8().unwrap();
     let base = format!("/client/v4/accounts/{ACCOUNT}/d1/database");
-    let Some(rest) = request.path.strip_prefix(&base) else {
+    let Some(rest) = path.strip_prefix(&base) else {
         return refusal(
             "403 Forbidden",
             7403,
             "The given account is not valid or is not authorized to access this service",
         );
     };
-    let id = ID.replace('-', "%2D");
-    let described = json!({
-        "uuid": ID, "name": NAME, "version": "production", "num_tables": 2, "file_size": 43_008,
-        "created_at": "2026-01-02T03:04:05.678Z", "running_in_region": "WEUR", "read_replication": {"mode": "disabled"},
-    });
-    match (request.method.as_str(), rest) {
-        ("GET", "?name=crm%5Fprod") => {
-            let other = json!({"uuid": "other", "name": "crm_prod_old"});
-            success(&json!([other, described]))
-        }
-        ("GET", rest) if rest.starts_with("?name=") => success(&json!([])),
-        ("GET", rest) if rest == format!("/{id}") => success(&described),
-        ("POST", rest) if rest == format!("/{id}/raw") => raw(database, &request.body),
-        _ => refusal("404 Not Found", 7404, "The database could not be found"),
+    let missing = || refusal("404 Not Found", 7404, "The database could not be found");
+    if let Some(name) = rest.strip_prefix("?name=") {
+        let other = json!({"uuid": "other", "name": format!("{name}_old")});
+        return match name {
+            NAME => success(&json!([other, described(database)])),
+            _ => success(&json!([])),
+        };
     }
-}
-
-fn raw(database: &Connection, body: &str) -> Answer {
-    let body: Value = serde_json::from_str(body).unwrap();
-    let parameters = body["params"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|value| match value {
-            Value::Null => Stored::Null,
-            Value::Number(number) => number
-                .as_i64()
-                .map_or_else(|| Stored::Real(number.as_f64().unwrap()), Stored::Integer),
-            Value::String(text) => Stored::Text(text.clone()),
-            other => panic!("D1 binds no {other}"),
-        });
-    let run = || -> rusqlite::Result<Value> {
-        let mut statement = database.prepare(body["sql"].as_str().unwrap())?;
-        let columns: Vec<String> = statement
-            .column_names()
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
-        let mut found = statement.query(params_from_iter(parameters))?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            let values: rusqlite::Result<Vec<Value>> = (0..columns.len())
-                .map(|column| row.get_ref(column).map(sent))
-                .collect();
-            rows.push(values?);
-        }
-        let results = json!({"columns": columns, "rows": rows});
-        Ok(
-            json!([{"results": results, "success": true, "meta": {"duration": 0.2, "size_after": 43_008}}]),
-        )
+    let Some(rest) = rest.strip_prefix('/') else {
+        return missing();
     };
-    match run() {
-        Ok(result) => success(&result),
-        Err(error) => refusal("400 Bad Request", 7500, &format!("{error}: SQLITE_ERROR")),
+    let (of, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if of != ID && of != NAME {
+        return missing();
+    }
+    match (request.method.as_str(), rest.split('?').next().unwrap()) {
+        ("GET", "") => success(&described(database)),
+        ("GET", "/time_travel/bookmark") => success(&json!({"bookmark": BOOKMARK})),
+        ("POST", "/raw") => queried(
+            database,
+            &request.body,
+            |data| json!({"columns": data["columns"], "rows": data["rows"]}),
+        ),
+        ("POST", "/query") => queried(database, &request.body, objects),
+        _ => missing(),
     }
 }
 
-/// As D1 sends it: numbers are doubles, a blob is a list of bytes.
-fn sent(value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(whole) => json!(whole),
-        ValueRef::Real(real) => json!(real),
-        ValueRef::Text(text) => json!(std::str::from_utf8(text).unwrap()),
-        ValueRef::Blob(bytes) => json!(bytes),
+fn described(database: &D1) -> Value {
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'";
+    let results = database.run(&[json!({"sql": tables})]).unwrap();
+    json!({
+        "uuid": ID, "name": NAME, "version": "production",
+        "num_tables": results[0]["data"]["rows"][0][0], "file_size": results[0]["meta"]["size_after"],
+        "created_at": "2026-01-02T03:04:05.678Z", "running_in_region": "WEUR", "read_replication": {"mode": "disabled"},
+    })
+}
+
+/// Runs the statements of a body, all or nothing; each gives its rows in the shape of what was asked.
+fn queried(database: &D1, body: &str, shape: fn(&Value) -> Value) -> Answer {
+    let body: Value = serde_json::from_str(body).unwrap();
+    let one = [body.clone()];
+    let batch = body["batch"].as_array().map_or(&one[..], Vec::as_slice);
+    let mut statements = Vec::new();
+    for statement in batch {
+        let parameters = &statement["params"];
+        let bound = |value: &Value| value.is_null() || value.is_number() || value.is_string();
+        if !parameters
+            .as_array()
+            .is_none_or(|values| values.iter().all(bound))
+        {
+            return refusal("400 Bad Request", 7400, "D1 binds texts, numbers and null");
+        }
+        for sql in split(statement["sql"].as_str().unwrap()) {
+            statements.push(json!({"sql": sql, "params": parameters}));
+        }
+    }
+    match database.run(&statements) {
+        Ok(results) => success(
+            &results
+                .iter()
+                .map(|result| {
+                    json!({"results": shape(&result["data"]), "success": true, "meta": result["meta"]})
+                })
+                .collect(),
+        ),
+        Err(error) => refusal("400 Bad Request", 7500, &error),
+    }
+}
+
+/// Rows as `/query` has them: of columns of the same name the last is left.
+fn objects(data: &Value) -> Value {
+    let names = data["columns"].as_array().unwrap();
+    let names = || names.iter().map(|name| name.as_str().unwrap().to_owned());
+    let rows = data["rows"].as_array().unwrap().iter();
+    rows.map(|row| {
+        let values = row.as_array().unwrap().iter().cloned();
+        Value::Object(names().zip(values).collect::<Map<_, _>>())
+    })
+    .collect()
+}
+
+/// The statements of a text, as the API takes them apart; the body of a trigger stays in one.
+fn split(sql: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize();
+    let mut statements = vec![Vec::new()];
+    for token in tokens.unwrap_or_default() {
+        let statement: &mut Vec<Token> = statements.last_mut().unwrap();
+        let words = || {
+            statement
+                .iter()
+                .map(|token| token.to_string().to_uppercase())
+        };
+        let trigger = words().take(6).any(|word| word == "TRIGGER");
+        let ended = words().rfind(|word| !word.trim().is_empty());
+        if token == Token::SemiColon && (!trigger || ended.as_deref() == Some("END")) {
+            statements.push(Vec::new());
+        } else {
+            statement.push(token);
+        }
+    }
+    let texts = statements.iter();
+    let texts = texts.map(|tokens| tokens.iter().map(Token::to_string).collect::<String>());
+    let texts: Vec<String> = texts.filter(|text| !text.trim().is_empty()).collect();
+    match texts.as_slice() {
+        // What cannot be taken apart is for the engine to refuse.
+        [] => vec![sql.to_owned()],
+        [_] => vec![sql.to_owned()],
+        _ => texts,
     }
 }

@@ -92,7 +92,7 @@ fn the_page_of_the_language_names_every_action_verb_and_input_type() {
         .split("\n## ")
         .find(|part| part.starts_with("Actions\n"))
         .unwrap();
-    let named = Regex::new(r"`([a-z_]+\.[a-z]+)`").unwrap();
+    let named = Regex::new(r"`([a-z_]+\.[a-z_]+)`").unwrap();
     let first_cells: String = table
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())

@@ -69,7 +69,7 @@ fn taplo(schema: Option<&Schema>, files: &[PathBuf]) -> Judgement {
     let program = repository("tests/npm/node_modules/.bin/taplo");
     assert!(
         program.exists(),
-        "taplo is missing; run: npm ci --prefix tests/npm"
+        "taplo is missing; run: npm install --no-save --prefix tests/npm"
     );
     let mut command = Command::new(program);
     command

@@ -1,7 +1,11 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
+mod catalog;
+mod copy;
 mod d1;
+mod growth;
 mod postgres;
+mod prune;
 mod sqlite;
 pub(super) mod system;
 
@@ -12,7 +16,8 @@ use serde_json::{Map, Value};
 use crate::base::text::count;
 use crate::base::{Effect, Span};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Invocation, JournalError, Outputs,
+    PreviewFuture,
 };
 use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
@@ -41,6 +46,23 @@ const OVER: OptionSpec = OptionSpec {
     kind: Kind::Duration,
     required: false,
     help: "only what takes longer than this; 0s is all",
+};
+
+const SINCE: OptionSpec = OptionSpec {
+    name: "since",
+    kind: Kind::Duration,
+    required: false,
+    help: "tell what has grown since somebody looked at least this long ago; since the last look unless given",
+};
+
+const GROWN: OutputSpec = OutputSpec {
+    name: "grown",
+    help: "by how many bytes it has grown since then; null the first time",
+};
+
+const GROWN_SINCE: OutputSpec = OutputSpec {
+    name: "since",
+    help: "when somebody looked before; null the first time",
 };
 
 const PID: OptionSpec = OptionSpec {
@@ -84,21 +106,40 @@ static SPEC: ActionSpec = ActionSpec {
                 Effect::Read,
             )
         },
-        verb(
-            "tables",
-            "Its tables, the largest first, as rows {table, rows, bytes}; bytes with their indexes, rows of postgres as last estimated",
-            Effect::Read,
-        ),
-        verb(
-            "size",
-            "What it takes on the disk, as rows {part, bytes}",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[LIMIT, SINCE],
+            outputs: &[GROWN, GROWN_SINCE],
+            ..verb(
+                "tables",
+                "Its tables, the largest first, as rows {table, columns, rows, bytes, grown_rows, grown_bytes, since}; bytes with their indexes, rows of postgres as last estimated",
+                Effect::Read,
+            )
+        },
+        VerbSpec {
+            options: &[SINCE],
+            outputs: &[
+                GROWN,
+                GROWN_SINCE,
+                OutputSpec {
+                    name: "limit",
+                    help: "the most that it may take, in bytes; null where nothing limits it",
+                },
+                OutputSpec {
+                    name: "percent",
+                    help: "how much of that it takes",
+                },
+            ],
+            ..verb(
+                "size",
+                "What it takes on the disk, as rows {part, bytes, grown_bytes, since}",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[TABLE],
             outputs: &[OutputSpec {
                 name: "complete",
-                help: "whether all of it was read: of postgres only with the extension amcheck",
+                help: "whether all was read that the system can read: of postgres only with the extension amcheck",
             }],
             ..verb(
                 "integrity",
@@ -242,6 +283,9 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[PID],
             ..verb("terminate", "End a session: postgres", Effect::Destroy)
         },
+        copy::COPY,
+        prune::EXPIRED,
+        prune::PRUNE,
     ],
     options: &[],
     outputs: &[
@@ -306,10 +350,10 @@ fn task(invocation: &Invocation) -> Result<Task, ActionError> {
     })
 }
 
-/// One table alone. An empty name is none, so that an input need not be given.
+/// The table that is named; an empty name names none.
 fn table(invocation: &Invocation) -> Option<String> {
-    let name = invocation.text("table").filter(|name| !name.is_empty());
-    name.map(str::to_owned)
+    let table = invocation.text("table").filter(|table| !table.is_empty());
+    table.map(str::to_owned)
 }
 
 fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError> {
@@ -328,6 +372,7 @@ fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError
             .map(|over| over.0)
             .filter(|over| !over.is_zero()),
         pid: invocation.integer("pid").copied(),
+        since: invocation.duration("since").map(|since| since.0),
         ..all
     })
 }
@@ -341,19 +386,28 @@ impl Action for Database {
         system::GRACE
     }
 
+    fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
         context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
         Box::pin(async move {
+            match invocation.verb.name {
+                "copy" => return copy::preview(invocation, context),
+                "prune" => return prune::preview(invocation, context).await,
+                _ => {}
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let sent = match task(invocation)? {
                 Task::Tend(work) => system.upkeep_in_words(&work),
                 Task::Look(_) => invocation.in_words(),
             };
-            Ok(Preview { sent, rows: None })
+            Ok(Preview::of(sent))
         })
     }
 
@@ -363,6 +417,11 @@ impl Action for Database {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            match invocation.verb.name {
+                "copy" => return copy::run(invocation, context).await,
+                "expired" | "prune" => return prune::run(invocation, context).await,
+                _ => {}
+            }
             let database = system::find(context.config, Some(invocation.object_text()))?;
             let system = system::open(database, context)?;
             let started = Instant::now();
@@ -373,11 +432,33 @@ impl Action for Database {
                     Task::Tend(work) => system.tend(work).await,
                 }
             };
-            let report = until_stopped(system.as_ref(), context, work).await?;
+            let mut report = until_stopped(system.as_ref(), context, work).await?;
             let ms = Span(started.elapsed()).milliseconds();
-            conclude(report, invocation.verb.name, ms, context.judged)
+            let grown = match &task {
+                Task::Look(question) => {
+                    growth::tell(&mut report, question, &database.name, context)
+                }
+                Task::Tend(_) => Ok(()),
+            };
+            // What this system does not tell.
+            for output in invocation.verb.outputs {
+                let told = report.further.iter().any(|(name, _)| *name == output.name);
+                if !told && output.name != "info" {
+                    report.further.push((output.name, Value::Null));
+                }
+            }
+            let concluded = conclude(report, invocation.verb.name, ms, context.judged);
+            match (concluded, grown) {
+                (Ok(outputs), Err(error)) => Err(unknown_growth(&error).outputs(outputs)),
+                (concluded, _) => concluded,
+            }
         })
     }
+}
+
+/// It was looked at, and what the look before saw is not known, or this one is not kept for the next.
+fn unknown_growth(error: &JournalError) -> ActionError {
+    ActionError::own(format!("it cannot be told how it has grown: {error}"))
 }
 
 /// Verbs that fail on what they find; the others only tell it. A step with `expect` judges the problems itself.

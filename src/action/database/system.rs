@@ -16,6 +16,7 @@ use crate::platform::bounds::{Bounds, BoundsBroken};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
+use super::copy::CopySystem;
 use super::d1::D1System;
 use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
@@ -25,12 +26,23 @@ pub(in crate::action) type Answer<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
 /// A system that serves one database.
-pub(in crate::action) trait DatabaseSystem {
+pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
 
     /// Tells how a statement would be run.
     fn explain<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows>;
+
+    /// Runs one statement that must not write, and tells how it was run instead of what it gave.
+    fn explain_run<'a>(&'a self, _: &'a SqlText) -> Answer<'a, Rows> {
+        Box::pin(async {
+            Err(
+                ActionError::config("only postgres tells how a statement was run").help(
+                    "leave `run` out; `sql.query` runs it, and its `ms` tells how long that took",
+                ),
+            )
+        })
+    }
 
     /// Runs one statement within its bounds, all or nothing.
     fn execute<'a>(
@@ -54,6 +66,11 @@ pub(in crate::action) trait DatabaseSystem {
 
     /// The statements that keep the database in shape, and the database itself, as a person reads them.
     fn upkeep_in_words(&self, work: &Upkeep) -> String;
+
+    /// What the database warned of since it was opened, as it says it.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
     fn abandon(&self) -> Answer<'_, ()> {
@@ -93,6 +110,8 @@ pub(in crate::action) struct Question {
     pub(in crate::action) over: Option<Duration>,
     /// The session that is looked at alone.
     pub(in crate::action) pid: Option<i64>,
+    /// Growth is told since somebody looked at least this long ago; since the last look where it is none.
+    pub(in crate::action) since: Option<Duration>,
 }
 
 impl Question {
@@ -104,6 +123,7 @@ impl Question {
             limit: MOST_ROWS,
             over: None,
             pid: None,
+            since: None,
         }
     }
 }
@@ -274,26 +294,41 @@ pub(super) fn variable(context: &ActionContext<'_>, name: &str) -> Option<String
     found.map(|(_, value)| value.clone())
 }
 
-/// The report on tables: the name of each, its rows as far as they are known, and what it takes in bytes.
-pub(super) fn of_tables(
-    tables: impl ExactSizeIterator<Item = (String, Option<i64>, i64)>,
-) -> Report {
+/// What is told of a table.
+pub(super) struct TableFacts {
+    /// Its name.
+    pub(super) table: String,
+    /// How many columns it has.
+    pub(super) columns: i64,
+    /// How many rows it has, as far as they are known.
+    pub(super) rows: Option<i64>,
+    /// What it and its indexes take, in bytes; none where nobody tells.
+    pub(super) bytes: Option<i64>,
+}
+
+/// The report on tables.
+pub(super) fn of_tables(tables: impl ExactSizeIterator<Item = TableFacts>) -> Report {
     let number = tables.len();
-    let mut sum = 0_u64;
+    let mut sum = (number == 0).then_some(0);
     let rows = tables
-        .map(|(table, rows, bytes)| {
-            sum = sum.saturating_add(u64::try_from(bytes).unwrap_or_default());
+        .map(|facts| {
+            if let Some(bytes) = facts.bytes {
+                let bytes = u64::try_from(bytes).unwrap_or_default();
+                sum = Some(bytes.saturating_add(sum.unwrap_or_default()));
+            }
             row([
-                ("table", json!(table)),
-                ("rows", json!(rows)),
-                ("bytes", json!(bytes)),
+                ("table", json!(facts.table)),
+                ("columns", json!(facts.columns)),
+                ("rows", json!(facts.rows)),
+                ("bytes", json!(facts.bytes)),
             ])
         })
         .collect();
+    let size = sum.map_or_else(String::new, |sum| format!(", {}", Size(sum)));
     Report {
         rows,
-        detail: format!("{}, {}", count(number, "table"), Size(sum)),
-        bytes: Some(sum),
+        detail: format!("{}{size}", count(number, "table")),
+        bytes: sum,
         ..Report::default()
     }
 }

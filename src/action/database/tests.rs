@@ -27,9 +27,6 @@ async fn every_verb_works_and_a_read_changes_no_byte() {
         .unwrap();
     // What sqlite has no word for.
     let without = [
-        "foreign_keys",
-        "bloat",
-        "indexes",
         "activity",
         "locks",
         "connections",
@@ -66,7 +63,7 @@ async fn every_verb_works_and_a_read_changes_no_byte() {
 #[tokio::test]
 async fn tables_come_largest_first() {
     let world = world(
-        "CREATE TABLE small(n); CREATE TABLE large(n); \
+        "CREATE TABLE small(n, twice AS (n + n)); CREATE TABLE large(n); \
          INSERT INTO large SELECT zeroblob(9000) FROM (VALUES (1), (2));",
     );
     let outputs = world
@@ -76,7 +73,13 @@ async fn tables_come_largest_first() {
     let rows = outputs.values["rows"].as_array().unwrap();
     assert_eq!(rows[0]["table"], "large");
     assert_eq!(rows[0]["rows"], 2);
-    assert_eq!(rows[1], json!({"table": "small", "rows": 0, "bytes": 4096}));
+    assert_eq!(
+        rows[1],
+        json!({
+            "table": "small", "columns": 2, "rows": 0, "bytes": 4096,
+            "grown_rows": null, "grown_bytes": null, "since": null,
+        })
+    );
     assert!(
         outputs.detail.starts_with("2 tables, "),
         "{}",
@@ -136,4 +139,143 @@ async fn a_missing_database_is_the_targets_trouble() {
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Config);
     assert_eq!(error.help.unwrap(), "did you mean \"main\"?");
+}
+
+/// The rows of a look, with what it says and its problems.
+async fn look(world: &World, verb: &str, table: Option<&str>) -> (Value, String, u64) {
+    let options: Vec<_> = table
+        .map(|table| ("table", text(table)))
+        .into_iter()
+        .collect();
+    let outputs = match world.run(&Database, verb, text("main"), &options).await {
+        Ok(outputs) => outputs,
+        Err(error) => *error.outputs,
+    };
+    let problems = outputs.values["problems"].as_u64().unwrap();
+    (outputs.values["rows"].clone(), outputs.detail, problems)
+}
+
+#[tokio::test]
+async fn references_that_lead_nowhere_are_counted_by_reference() {
+    let world = world(
+        "PRAGMA foreign_keys = OFF; CREATE TABLE parent(id INTEGER PRIMARY KEY, a, b, UNIQUE (a, b)); \
+         CREATE TABLE child(p REFERENCES parent(id), x, y, FOREIGN KEY (x, y) REFERENCES parent(a, b)); \
+         CREATE TABLE fine(p REFERENCES parent(id)); INSERT INTO parent VALUES (1, 2, 3); \
+         INSERT INTO child VALUES (7, 2, 3), (8, 9, 9), (NULL, 2, 3), (1, NULL, 9); INSERT INTO fine VALUES (1);",
+    );
+    let (rows, detail, problems) = look(&world, "foreign_keys", None).await;
+    assert_eq!(
+        rows,
+        json!([
+            {"table": "child", "column": "x, y", "parent": "parent", "rows": 1},
+            {"table": "child", "column": "p", "parent": "parent", "rows": 2},
+        ])
+    );
+    assert_eq!((detail.as_str(), problems), ("2 of 3 references broken", 2));
+    let (rows, detail, _) = look(&world, "foreign_keys", Some("fine")).await;
+    assert_eq!(
+        (rows, detail.as_str()),
+        (json!([]), "1 reference, all of them hold")
+    );
+    let options = [("table", text("nowhere"))];
+    let error = world
+        .run(&Database, "foreign_keys", text("main"), &options)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Target);
+    assert_eq!(error.message, "there is no table \"nowhere\"");
+}
+
+/// SQLite stops at the first reference to something that is not unique; the others are looked at all the same.
+#[tokio::test]
+async fn a_reference_that_cannot_be_followed_hides_no_other() {
+    let world = world(
+        "PRAGMA foreign_keys = OFF; CREATE TABLE parent(id INTEGER PRIMARY KEY, code); \
+         CREATE TABLE bad(c REFERENCES parent(code)); CREATE TABLE child(p REFERENCES parent(id)); \
+         INSERT INTO bad VALUES (1); INSERT INTO child VALUES (7);",
+    );
+    let (rows, _, problems) = look(&world, "foreign_keys", None).await;
+    assert_eq!(problems, 2);
+    assert_eq!(rows[0]["table"], "bad");
+    assert_eq!(rows[0]["rows"], Value::Null);
+    assert_eq!(
+        rows[1],
+        json!({"table": "child", "column": "p", "parent": "parent", "rows": 1})
+    );
+}
+
+#[tokio::test]
+async fn indexes_that_are_there_twice_or_missing_are_found() {
+    let world = world(
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, mail UNIQUE, a, b); CREATE INDEX by_mail ON u(mail); \
+         CREATE INDEX by_a ON u(a); CREATE INDEX by_a_b ON u(a, b); CREATE INDEX by_b ON u(b); CREATE INDEX also_b ON u(b); \
+         CREATE INDEX by_a_down ON u(a DESC); CREATE INDEX some_a ON u(a) WHERE a > 1; CREATE INDEX low ON u(lower(mail)); \
+         CREATE UNIQUE INDEX one_a ON u(a); \
+         CREATE TABLE o(id INTEGER PRIMARY KEY REFERENCES u(id), user REFERENCES u(id), a REFERENCES u(a), b, \
+                        FOREIGN KEY (b, a) REFERENCES u(a, b)); \
+         CREATE INDEX o_ab ON o(a, b); CREATE INDEX o_part ON o(user) WHERE user > 5;",
+    );
+    let (rows, detail, problems) = look(&world, "indexes", None).await;
+    let found: Vec<(&str, &str, &str)> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let text = |name: &str| row[name].as_str().unwrap_or_default();
+            (text("problem"), text("index"), text("columns"))
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("duplicate", "by_a", "a"),
+            ("duplicate", "by_b", "b"),
+            ("duplicate", "by_mail", "mail"),
+            ("missing", "", "user"),
+        ]
+    );
+    assert_eq!(problems, 4);
+    assert!(rows[0]["bytes"].as_u64() >= Some(4096), "{rows}");
+    assert!(
+        rows[3]["detail"]
+            .as_str()
+            .unwrap()
+            .ends_with("CREATE INDEX \"o_user\" ON \"o\" (\"user\")"),
+        "{rows}"
+    );
+    assert!(
+        detail.starts_with("3 of 12 indexes there twice, 1 missing"),
+        "{detail}"
+    );
+    let (rows, ..) = look(&world, "indexes", Some("O")).await;
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn free_pages_are_a_problem_where_they_are_many() {
+    let fill = "CREATE TABLE t(n); CREATE TABLE kept(n); INSERT INTO kept VALUES (1); INSERT INTO t SELECT zeroblob(700000) FROM (VALUES (1), (2));";
+    let clean = world(fill);
+    let (rows, detail, problems) = look(&clean, "bloat", None).await;
+    assert_eq!(problems, 0, "{detail}");
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+    let free = world(&format!("{fill} DELETE FROM t;"));
+    let (rows, detail, problems) = look(&free, "bloat", None).await;
+    assert_eq!(problems, 1, "{detail}");
+    assert_eq!(rows[0]["table"], "(free pages)");
+    assert!(rows[0]["dead_percent"].as_f64() > Some(90.0), "{rows}");
+    let (rows, ..) = look(&free, "bloat", Some("kept")).await;
+    assert_eq!(rows[0]["table"], "kept");
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_vacuum_of_one_table_is_refused() {
+    let world = world("CREATE TABLE t(n);");
+    let options = [("table", text("t"))];
+    let error = world
+        .run(&Database, "vacuum", text("main"), &options)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Config);
+    assert!(error.help.is_some());
 }

@@ -37,10 +37,8 @@ impl Action for Http {
         Box::pin(async move {
             // What is wrong with the request is told before anything is sent.
             let request = request::build(invocation, context)?;
-            Ok(Preview {
-                sent: preview::told(&request, invocation, context.masker),
-                rows: None,
-            })
+            let sent = preview::told(&request, invocation, context.masker);
+            Ok(Preview::of(sent))
         })
     }
 

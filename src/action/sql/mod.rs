@@ -1,5 +1,6 @@
 //! `sql`: runs SQL on a database of the configuration.
 
+mod plan;
 mod preview;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::base::Masker;
 use crate::base::text::{count, fit, one_line, thousands};
 use crate::base::{Effect, Size, Span};
+use crate::config::Database;
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
 };
@@ -17,6 +19,7 @@ use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
 use crate::platform::bounds::Bounds;
 use crate::platform::rows::{Changed, Rows};
+use crate::sql;
 
 use crate::action::database::system::{self, DatabaseSystem};
 
@@ -50,7 +53,7 @@ static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             name: "execute",
-            summary: "Run one statement, all or nothing",
+            summary: "Run one statement, all or nothing; an UPDATE or DELETE changes as many rows as are counted just before, or none",
             object: Kind::Sql,
             effect: EffectRule::OfSql,
             options: &[LIMIT_OPTION],
@@ -69,8 +72,16 @@ static SPEC: ActionSpec = ActionSpec {
             summary: "Tell how the database would run a statement, without running it",
             object: Kind::Sql,
             effect: EffectRule::Always(Effect::Read),
-            options: &[],
-            outputs: &[],
+            options: &[OptionSpec {
+                name: "run",
+                kind: Kind::Boolean,
+                required: false,
+                help: "run it too, if it only reads, and tell how long each part took: postgres",
+            }],
+            outputs: &[OutputSpec {
+                name: "scans",
+                help: "the tables that are read in full, as the plan calls them",
+            }],
         },
     ],
     options: &[OptionSpec {
@@ -95,6 +106,10 @@ static SPEC: ActionSpec = ActionSpec {
         OutputSpec {
             name: "changed",
             help: "how many rows were inserted, updated or deleted, without those that triggers changed",
+        },
+        OutputSpec {
+            name: "counted",
+            help: "how many rows were counted just before, in the same transaction: `changed` is the same, or nothing was changed; null where they cannot be counted",
         },
         OutputSpec {
             name: "ms",
@@ -134,8 +149,10 @@ impl Action for Sql {
             let limit = limit(invocation)?;
             let database = system::find(context.config, invocation.text("on"))?;
             let system = system::open(database, context)?;
+            let bounds = bounds(invocation, database, context);
+            let counted = bounds.count.is_some();
             let started = Instant::now();
-            let work = work(system.as_ref(), invocation, context, limit);
+            let work = work(system.as_ref(), invocation, context, limit, &bounds);
             let (
                 Changed {
                     changed,
@@ -144,18 +161,43 @@ impl Action for Sql {
                 },
                 detail,
             ) = system::until_stopped(system.as_ref(), context, work).await?;
-            let outputs = Outputs {
+            let mut outputs = Outputs {
                 rows_changed: Some(in_all),
-                ..Outputs::new(detail)
+                ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
+            if invocation.verb.name == "explain" {
+                outputs = outputs.with("scans", plan::scans(&rows, database));
+            }
             Ok(outputs
                 .with("count", rows.rows.len())
                 .with("columns", rows.columns)
                 .with("rows", rows.rows.into_iter().collect::<Value>())
                 .with("changed", changed)
+                // What was counted is what was changed, or nothing was.
+                .with("counted", counted.then_some(changed))
                 .with("ms", Span(started.elapsed()).milliseconds())
                 .with("truncated", rows.truncated))
         })
+    }
+}
+
+/// What a change must keep to: as many rows as were counted just before, agreed to and allowed.
+fn bounds(invocation: &Invocation, database: &Database, context: &ActionContext<'_>) -> Bounds {
+    let (most, agreed) = (context.most_rows, context.agreed_rows);
+    let count = match &invocation.object {
+        Argument::Sql(statement) if invocation.verb.name == "execute" && context.may_change => {
+            let dialect = preview::dialect(database);
+            let analysis = sql::effect(&statement.text, dialect);
+            let count = preview::counting(statement, &analysis, dialect);
+            count.filter(|_| analysis.exact)
+        }
+        _ => None,
+    };
+    Bounds {
+        most,
+        // Of rows that chance decides nobody can agree to a number.
+        agreed: agreed.filter(|_| count.is_some()),
+        count,
     }
 }
 
@@ -165,15 +207,17 @@ async fn work(
     invocation: &Invocation,
     context: &ActionContext<'_>,
     limit: usize,
+    bounds: &Bounds,
 ) -> Result<(Changed, String), ActionError> {
     match &invocation.object {
         Argument::Sql(sql) => {
             let verb = match invocation.verb.name {
                 // It reads, or it would not be here: the fence of a query holds it to that.
                 "execute" if !context.may_change => "query",
+                "explain" if invocation.flag("run") => "explain, run",
                 verb => verb,
             };
-            statement(system, verb, sql, limit, context).await
+            statement(system, verb, sql, limit, (context.masker, bounds)).await
         }
         Argument::Path(path) => {
             let sql = text_of(&context.folder.join(path)).await?;
@@ -207,16 +251,11 @@ async fn statement(
     verb: &str,
     sql: &SqlText,
     limit: usize,
-    context: &ActionContext<'_>,
+    (masker, bounds): (&Masker, &Bounds),
 ) -> Result<(Changed, String), ActionError> {
-    let masker = context.masker;
     match verb {
         "execute" => {
-            let bounds = Bounds {
-                most: context.most_rows,
-                ..Bounds::default()
-            };
-            let done = system.execute(sql, limit, &bounds).await?;
+            let done = system.execute(sql, limit, bounds).await?;
             let detail = if done.rows.columns.is_empty() {
                 told_changed(done.changed)
             } else {
@@ -228,8 +267,11 @@ async fn statement(
             };
             Ok((done, detail))
         }
-        "explain" => {
-            let rows = system.explain(sql).await?;
+        "explain" | "explain, run" => {
+            let rows = match verb {
+                "explain" => system.explain(sql).await?,
+                _ => system.explain_run(sql).await?,
+            };
             let steps = rows
                 .rows
                 .iter()
@@ -274,10 +316,20 @@ async fn text_of(path: &Path) -> Result<String, ActionError> {
 }
 
 fn told_changed(changed: u64) -> String {
-    format!(
-        "{} changed",
-        count(usize::try_from(changed).unwrap_or(usize::MAX), "row")
-    )
+    format!("{} changed", rows_in_words(changed))
+}
+
+fn rows_in_words(rows: u64) -> String {
+    count(usize::try_from(rows).unwrap_or(usize::MAX), "row")
+}
+
+/// The line for a person with what the database warned of behind it.
+fn warned(detail: String, warnings: &[String], masker: &Masker) -> String {
+    if warnings.is_empty() {
+        return detail;
+    }
+    let warnings = one_line(&masker.text(&warnings.join("; ")));
+    format!("{detail}; the database warns: {}", fit(&warnings, 160))
 }
 
 /// The values of a single row, else how many rows there are.

@@ -1,6 +1,9 @@
 //! Checks as steps of a run: what is told of them when the store, or one of them, is in trouble.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::config::parse as parse_config;
@@ -88,6 +91,25 @@ impl SampleStore for Broken {
     }
 
     fn baselines(&self, _: &str, _: &str) -> Result<Vec<Baseline>, JournalError> {
+        Err(broken())
+    }
+}
+
+impl ReadingStore for Broken {
+    fn readings(
+        &self,
+        _: &Subject,
+        _: DateTime<Utc>,
+    ) -> Result<BTreeMap<String, Reading>, JournalError> {
+        Err(broken())
+    }
+
+    fn keep_readings(
+        &self,
+        _: &Subject,
+        _: DateTime<Utc>,
+        _: &BTreeMap<String, f64>,
+    ) -> Result<(), JournalError> {
         Err(broken())
     }
 }

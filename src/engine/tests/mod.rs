@@ -138,7 +138,11 @@ impl Action for Act {
         Box::pin(async move {
             let rows = Self::rows(invocation, "counted");
             let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
-            Ok(crate::event::Preview { sent, rows })
+            Ok(crate::event::Preview {
+                sent,
+                rows,
+                ..crate::event::Preview::default()
+            })
         })
     }
 

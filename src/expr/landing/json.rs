@@ -16,6 +16,7 @@ pub(super) fn land(evaluator: &Evaluator, node: &Node, scope: &Scope) -> Result<
     Ok(match node {
         Node::Text(template) => evaluator.landed(template, scope, leaf)?,
         Node::Expression(expression) => evaluator.value(expression, scope)?,
+        Node::Statement(_) => return Err(misfit(node, "a value")),
         Node::Integer(number) => (*number).into(),
         Node::Float(number) => (*number).into(),
         Node::Boolean(truth) => (*truth).into(),

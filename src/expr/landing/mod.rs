@@ -42,9 +42,12 @@ pub(super) fn land(
         evaluator.landed(template(node)?, scope, landing)
     };
     match kind {
-        Kind::Sql => evaluator
-            .landed(template(node)?, scope, sql::land)
-            .map(Argument::Sql),
+        Kind::Sql => match node {
+            Node::Statement(statement) => sql::typed(statement).map(Argument::Sql),
+            _ => evaluator
+                .landed(template(node)?, scope, sql::land)
+                .map(Argument::Sql),
+        },
         Kind::Shell => evaluator
             .landed(template(node)?, scope, shell::land)
             .map(Argument::Shell),

@@ -4,11 +4,11 @@ use minijinja::Value;
 use minijinja::machinery::ast::{Expr, Stmt};
 
 use crate::expr::argument::SqlText;
-use crate::expr::error::Fault;
+use crate::expr::error::{EvalError, Fault};
 use crate::expr::pieces::Piece;
 use crate::expr::syntax::statements;
 use crate::expr::value::{Identifier, is_compound, is_secret, items_of, json_of, text_of};
-use crate::model::Template;
+use crate::model::{Statement, Template};
 
 use super::bounded;
 use super::sql_context::SqlContext;
@@ -41,6 +41,26 @@ pub(super) fn land(pieces: &[Piece<'_>]) -> Result<SqlText, Fault> {
     Ok(sql)
 }
 
+/// SQL that the caller typed: all of it is theirs, so there are no values in it.
+pub(super) fn typed(statement: &Statement) -> Result<SqlText, EvalError> {
+    let Statement {
+        template,
+        input,
+        given,
+    } = statement;
+    let text = given
+        .clone()
+        .ok_or_else(|| Fault::new(format!("nobody has given the input {input:?}")));
+    let sql = text.and_then(|text| {
+        bounded(&text)?;
+        Ok(SqlText {
+            text,
+            parameters: Vec::new(),
+        })
+    });
+    sql.map_err(|fault| fault.in_text(&template.text, &template.place))
+}
+
 fn value_into(sql: &mut SqlText, context: &mut SqlContext, value: &Value) -> Result<(), Fault> {
     if let Some(name) = value.downcast_object_ref::<Identifier>() {
         context.identifier()?;
@@ -64,9 +84,10 @@ fn value_into(sql: &mut SqlText, context: &mut SqlContext, value: &Value) -> Res
     Ok(())
 }
 
-/// Binds one value. A list or a table inside of a list is bound as its JSON text: databases know no other form of it.
+/// Binds one value. A list or a table is bound as its JSON text: databases know no other form of it. Only a blob stays
+/// what it is, as it came out of a database.
 fn bind(sql: &mut SqlText, value: &Value) -> Result<(), Fault> {
-    let parameter = if is_secret(value) || is_compound(value) {
+    let parameter = if is_secret(value) || (is_compound(value) && !is_blob(value)) {
         text_of(value)?.into()
     } else {
         json_of(value)?
@@ -81,6 +102,12 @@ fn bind(sql: &mut SqlText, value: &Value) -> Result<(), Fault> {
     sql.text.push('?');
     sql.text.push_str(&sql.parameters.len().to_string());
     Ok(())
+}
+
+/// Whether the value is `{"base64": "…"}` and nothing else.
+fn is_blob(value: &Value) -> bool {
+    let is_text = |value: Value| value.as_str().is_some();
+    value.len() == Some(1) && value.get_attr("base64").is_ok_and(is_text)
 }
 
 fn quoted(name: &str) -> String {
@@ -150,6 +177,18 @@ mod tests {
         assert_eq!(
             json!(landed.parameters),
             json!(["x' OR 1=1 --", null, 1, "2", "{\"k\":1}"])
+        );
+    }
+
+    #[test]
+    fn a_blob_stays_a_blob() {
+        let blob = json!({"base64": "AP8="});
+        let scope =
+            scope(&json!({"blob": blob, "json": {"base64": "AP8=", "n": 1}, "odd": {"base64": 7}}));
+        let landed = sql("SELECT {{ blob }}, {{ json }}, {{ odd }}", &scope);
+        assert_eq!(
+            json!(landed.parameters),
+            json!([blob, "{\"base64\":\"AP8=\",\"n\":1}", "{\"base64\":7}"])
         );
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{Size, Span};
+use crate::platform::bounds::BoundsBroken;
 use crate::platform::dns::DnsError;
 use crate::platform::tcp::ConnectError;
 use crate::platform::tls::TlsError;
@@ -86,6 +87,49 @@ pub enum PostgresError {
         /// What it advises.
         hint: Option<String>,
     },
+    /// A lock was waited for until there was no time left.
+    #[error("{error}; it waited for {}", Holder::in_words(holders))]
+    Waited {
+        /// Who held it, shortly before.
+        holders: Vec<Holder>,
+        /// What came of it.
+        error: Box<Self>,
+    },
+    /// A statement of a script failed, and with it the whole of it.
+    #[error("{error}")]
+    Script {
+        /// How many statements had gone well.
+        completed: usize,
+        /// The line that the server names, from 1.
+        line: Option<usize>,
+        /// What the server says.
+        error: Box<Self>,
+    },
+    /// The change broke its bounds, and was taken back.
+    #[error(transparent)]
+    Bounds(#[from] BoundsBroken),
+    /// How many rows change in all cannot be told.
+    #[error(
+        "{server} keeps no count of the rows that change (track_counts is off); nothing was changed"
+    )]
+    Uncounted {
+        /// The server.
+        server: String,
+    },
+    /// A statement ended the transaction that it stood in.
+    #[error("a statement ended the transaction itself: what was done until then is kept")]
+    Left,
+    /// The server has not answered to what cannot be taken back.
+    #[error("{error}; whether the change is kept is not known")]
+    InDoubt {
+        /// The server's number of the transaction.
+        transaction: Option<String>,
+        /// What happened instead of an answer.
+        error: Box<Self>,
+    },
+    /// Nobody waits for the answer any more.
+    #[error("stopped")]
+    Stopped,
     /// The connection ended in the middle.
     #[error("the connection to {server} was cut: {reason}")]
     Cut {
@@ -118,6 +162,39 @@ pub enum PostgresError {
         /// Why.
         reason: String,
     },
+}
+
+/// A session that holds what another waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number.
+    pub pid: i64,
+    /// Its role.
+    pub user: String,
+    /// What it does: `active`, `idle in transaction`.
+    pub state: String,
+    /// For how many seconds its transaction is open.
+    pub seconds: u64,
+    /// Its last statement, as far as one may see it.
+    pub query: String,
+}
+
+impl Holder {
+    /// The sessions, one after the other.
+    #[must_use]
+    pub fn in_words(holders: &[Self]) -> String {
+        let each = holders.iter().map(|holder| {
+            let Self {
+                pid, user, state, ..
+            } = holder;
+            let open = Span(Duration::from_secs(holder.seconds));
+            format!(
+                "session {pid} of {user} ({state} for {open}): {}",
+                holder.query
+            )
+        });
+        each.collect::<Vec<_>>().join("; and for ")
+    }
 }
 
 impl PostgresError {
@@ -169,6 +246,7 @@ impl PostgresError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Server { code, .. } => Some(code),
+            Self::Waited { error, .. } | Self::Script { error, .. } => error.code(),
             _ => None,
         }
     }

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 pub struct TableSize {
     /// Its name, with its schema where that is not `public`.
     pub table: String,
+    /// How many columns it has.
+    pub columns: i64,
     /// About how many rows it has, as the server last estimated it; none where it never did.
     pub rows: Option<i64>,
     /// What it, its indexes and its large values take on the disk, in bytes.
@@ -18,6 +20,7 @@ impl TableSize {
     pub(super) fn of(row: &Map<String, Value>) -> Self {
         Self {
             table: row["table"].as_str().unwrap_or_default().to_owned(),
+            columns: row["columns"].as_i64().unwrap_or_default(),
             rows: row["rows"].as_i64(),
             bytes: row["bytes"].as_i64().unwrap_or_default(),
         }
@@ -53,7 +56,8 @@ SELECT current_setting('server_version') AS version,
 pub(super) const TABLES: &str = "\
 SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END AS \"table\",
        CASE WHEN c.reltuples >= 0 THEN c.reltuples::int8 END AS rows,
-       coalesce(pg_total_relation_size(c.oid), 0) AS bytes
+       coalesce(pg_total_relation_size(c.oid), 0) AS bytes,
+       (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 ORDER BY 3 DESC, 1";
@@ -65,14 +69,3 @@ SELECT parts.tables::int8 AS tables, parts.indexes::int8 AS indexes,
 FROM (SELECT coalesce(sum(pg_table_size(c.oid)), 0) AS tables, coalesce(sum(pg_indexes_size(c.oid)), 0) AS indexes
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema') AS parts";
-
-/// The sessions of clients in this database but one's own.
-pub(super) const ACTIVITY: &str = "\
-SELECT pid, usename AS \"user\", application_name AS application, host(client_addr) AS client, state,
-       CASE WHEN state = 'active' THEN extract(epoch FROM clock_timestamp() - query_start)::float8 END AS seconds,
-       extract(epoch FROM clock_timestamp() - xact_start)::float8 AS transaction_seconds,
-       CASE WHEN wait_event_type <> 'Client' THEN wait_event_type || ': ' || wait_event END AS waiting,
-       pg_blocking_pids(pid) AS blocked_by, query
-FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-ORDER BY seconds DESC NULLS LAST, transaction_seconds DESC NULLS LAST, pid";

@@ -1,39 +1,52 @@
-//! PostgreSQL: one connection a call, ended with it. Reads only, each in a transaction that is READ ONLY and that the
-//! server ends by itself at the deadline. Must not decide what a piece of SQL may do: such a transaction is no fence.
+//! PostgreSQL: one connection a call, ended with it. A read is in a transaction that is READ ONLY, a change in one that
+//! is kept as a whole or not at all, and the server ends either by itself at the deadline. Must not decide what a piece of
+//! SQL may do: such a transaction is no fence.
 
 mod address;
-mod alone;
+mod change;
 mod error;
 mod inspect;
+mod libpq;
+mod locks;
 mod query;
 mod series;
+mod session;
 mod stream;
 mod value;
 
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{CancelToken, Client, NoTls};
+use tokio_postgres::{Client, NoTls};
 
-use super::rows::Rows;
+use super::bounds::Bounds;
+use super::rows::{Changed, Rows};
 pub use address::{Address, AddressError};
-pub use error::PostgresError;
+pub use change::{Change, Script};
+pub use error::{Holder, PostgresError};
 pub use inspect::TableSize;
+pub use session::Limits;
+use session::{LOCK_TIMEOUT, Session, State, serve};
 
 /// How long a goodbye, or the request to end a statement, may take.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// What the server calls a statement that it runs in no transaction.
+const WITHIN_TRANSACTION: &str = "25001";
+
+/// What the server calls a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// A database of a PostgreSQL server.
 pub struct Postgres {
     address: Address,
     deadline: Option<Instant>,
-    /// What ends the statement that runs now.
-    running: Mutex<Option<CancelToken>>,
+    limits: Limits,
+    state: State,
 }
 
 impl Postgres {
@@ -43,7 +56,8 @@ impl Postgres {
         Self {
             address,
             deadline: None,
-            running: Mutex::default(),
+            limits: Limits::default(),
+            state: State::default(),
         }
     }
 
@@ -54,10 +68,23 @@ impl Postgres {
         self
     }
 
+    /// Gives the server no more time than this, and no more than there is until the deadline.
+    #[must_use]
+    pub const fn within(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// The server, to be named: `db.example.com:5432`.
     #[must_use]
     pub fn server(&self) -> String {
         self.address.server()
+    }
+
+    /// The database's name in the server, where the address says it.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.address.database.as_deref()
     }
 
     /// Runs one statement, its parameters written `$1`, in a read-only transaction; at most `limit` rows are asked for
@@ -75,18 +102,86 @@ impl Postgres {
         parameters: &[Value],
         limit: usize,
     ) -> Result<Rows, PostgresError> {
-        self.with(async |client, server| {
-            query::read(
-                client,
-                server,
-                self.statement_limit(),
-                sql,
-                parameters,
-                limit,
-            )
-            .await
+        let limits = Limits {
+            statement: self.statement_limit(),
+            lock: None,
+        };
+        self.with(limits, async |client, server| {
+            let known = (limits, &self.state);
+            query::read(client, server, known, sql, parameters, limit).await
         })
         .await
+    }
+
+    /// Runs one statement within its bounds, all or nothing; rows that it gives (`RETURNING`) are kept as by
+    /// [`Postgres::query`]. A statement that the server runs in no transaction is run alone, and no bounds hold it.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`], and when it breaks its bounds; then nothing was changed. Only
+    /// [`PostgresError::InDoubt`] says that it may have been.
+    pub async fn execute(
+        &self,
+        change: Change<'_>,
+        bounds: &Bounds,
+    ) -> Result<Changed, PostgresError> {
+        let done = self
+            .change(async |session| change::execute(session, change, bounds).await)
+            .await;
+        match done {
+            // The server tells before it does anything.
+            Err(error) if error.code() == Some(WITHIN_TRANSACTION) && bounds.count.is_none() => {
+                self.alone(change.sql).await?;
+                Ok(Changed::default())
+            }
+            done => done,
+        }
+    }
+
+    /// Runs one statement in no transaction: what the server runs in no other way.
+    ///
+    /// # Errors
+    /// As [`Postgres::execute`]. What such a statement did until it failed may stay.
+    pub async fn alone(&self, sql: &str) -> Result<(), PostgresError> {
+        self.change(async |session| change::alone(session, sql).await)
+            .await
+    }
+
+    /// Runs the statements of a script in one transaction; gives how many rows they changed themselves. None of them may
+    /// begin or end a transaction.
+    ///
+    /// # Errors
+    /// As [`Postgres::execute`].
+    pub async fn script(&self, script: Script<'_>) -> Result<u64, PostgresError> {
+        self.change(async |session| change::script(session, script).await)
+            .await
+    }
+
+    /// Runs the statements of a script in a read-only transaction; their rows are not kept.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub async fn read_script(&self, sql: &str) -> Result<(), PostgresError> {
+        self.change(async |session| change::read_script(session, sql).await)
+            .await
+    }
+
+    /// What the server warned of since this value was made, and how many more warnings were not kept.
+    #[must_use]
+    pub fn warnings(&self) -> (Vec<String>, usize) {
+        self.state.warnings()
+    }
+
+    /// The doubt in which a change is that nobody waits for any more: what cannot be taken back was sent, and not
+    /// answered.
+    #[must_use]
+    pub fn doubt(&self, error: PostgresError) -> PostgresError {
+        match self.state.keeping() {
+            Some(keeping) => PostgresError::InDoubt {
+                transaction: keeping.transaction,
+                error: Box::new(error),
+            },
+            None => error,
+        }
     }
 
     /// Connects and has the server answer.
@@ -127,19 +222,12 @@ impl Postgres {
             .collect())
     }
 
-    /// The other sessions of the database, the longest statement first: at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Postgres::query`].
-    pub async fn activity(&self, limit: usize) -> Result<Rows, PostgresError> {
-        self.query(inspect::ACTIVITY, &[], limit).await
-    }
-
     /// Has the server end the statement that runs now, if one does. For who stopped waiting: the server goes on with a
     /// statement though nobody is there any more.
     pub async fn cancel(&self) {
-        let running = self.lock().take();
-        let Some(running) = running else { return };
+        let Some(running) = self.state.cancel() else {
+            return;
+        };
         let asked = async {
             if let Ok(stream) = stream::open(&self.address).await {
                 // It is asked, never told whether it was heard.
@@ -149,8 +237,54 @@ impl Postgres {
         let _ = tokio::time::timeout(GOODBYE, asked).await;
     }
 
-    /// Works with a connection, within the deadline.
+    /// Works in a session that may change something.
+    async fn change<T>(
+        &self,
+        work: impl AsyncFnOnce(&Session<'_>) -> Result<T, PostgresError>,
+    ) -> Result<T, PostgresError> {
+        let limits = Limits {
+            statement: self.statement_limit(),
+            lock: self.limits.lock,
+        };
+        let patience = Limits {
+            lock: limits.lock.or(Some(LOCK_TIMEOUT)),
+            ..limits
+        };
+        self.with(patience, async |client, server| {
+            work(&Session::new(client, server, limits, &self.state)).await
+        })
+        .await
+    }
+
+    /// Works with a connection, within the deadline; tells who held what it waited for longer than it may.
     async fn with<T>(
+        &self,
+        patience: Limits,
+        work: impl AsyncFnOnce(&mut Client, &str) -> Result<T, PostgresError>,
+    ) -> Result<T, PostgresError> {
+        let mut working = pin!(self.in_time(work));
+        let mut watching = pin!(self.holders(patience));
+        let mut holders = None;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut working => break outcome,
+                found = &mut watching, if holders.is_none() => holders = Some(found),
+            }
+        };
+        let holders = holders.unwrap_or_default();
+        outcome.map_err(|error| match error {
+            PostgresError::Late { .. } | PostgresError::Silent { .. } if !holders.is_empty() => {
+                waited(error, holders)
+            }
+            error if error.code() == Some(LOCK_NOT_AVAILABLE) && !holders.is_empty() => {
+                waited(error, holders)
+            }
+            error => error,
+        })
+    }
+
+    async fn in_time<T>(
         &self,
         work: impl AsyncFnOnce(&mut Client, &str) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
@@ -159,7 +293,7 @@ impl Postgres {
             .left()
             .map(|left| left.saturating_sub(margin(left) / 2));
         let whole = self.connected(&server, work);
-        match limit {
+        let outcome = match limit {
             None => whole.await,
             Some(limit) => tokio::time::timeout(limit, whole)
                 .await
@@ -169,7 +303,8 @@ impl Postgres {
                         limit: told(limit),
                     })
                 }),
-        }
+        };
+        outcome.map_err(|error| self.doubt(error))
     }
 
     async fn connected<T>(
@@ -192,9 +327,9 @@ impl Postgres {
             server: server.to_owned(),
             limit,
         };
-        let (mut client, connection) = opened.await.map_err(silent)??;
-        *self.lock() = Some(client.cancel_token());
-        let mut connection = pin!(connection);
+        let (mut client, mut connection) = opened.await.map_err(silent)??;
+        self.state.begins(client.cancel_token());
+        let mut connection = pin!(serve(&mut connection, &self.state));
         let outcome = {
             let mut work = pin!(work(&mut client, server));
             tokio::select! {
@@ -211,7 +346,7 @@ impl Postgres {
                 },
             }
         };
-        *self.lock() = None;
+        self.state.ends();
         let is_alive = !client.is_closed();
         drop(client);
         if is_alive {
@@ -250,15 +385,21 @@ impl Postgres {
 
     /// How long the server gives a statement: it must have time to say that it ended it.
     fn statement_limit(&self) -> Option<Duration> {
-        let left = self.left()?;
-        Some(
+        let left = self.left().map(|left| {
             left.saturating_sub(margin(left))
-                .max(Duration::from_millis(1)),
-        )
+                .max(Duration::from_millis(1))
+        });
+        match (left, self.limits.statement) {
+            (Some(left), Some(limit)) => Some(left.min(limit)),
+            (left, limit) => left.or(limit),
+        }
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<CancelToken>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+fn waited(error: PostgresError, holders: Vec<Holder>) -> PostgresError {
+    PostgresError::Waited {
+        holders,
+        error: Box::new(error),
     }
 }
 

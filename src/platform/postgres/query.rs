@@ -1,57 +1,29 @@
 //! One statement in a read-only transaction.
 
-use std::time::{Duration, Instant};
-
 use futures_util::TryStreamExt as _;
 use serde_json::Value;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Client, Column, Statement, Transaction};
 
 use super::PostgresError;
+use super::session::{Limits, Session, State};
 use super::value::{Decoded, Parameter, is_known};
 use crate::platform::rows::{Collector, Rows};
-
-/// What the server calls a statement that was ended: by its limit of time, or because somebody asked for it.
-const ENDED: &str = "57014";
 
 /// Runs one statement that reads. The protocol lets no second one through, so that none can leave the transaction.
 pub(super) async fn read(
     client: &mut Client,
     server: &str,
-    limit_of_time: Option<Duration>,
+    (limits, state): (Limits, &State),
     sql: &str,
     parameters: &[Value],
     limit: usize,
 ) -> Result<Rows, PostgresError> {
-    let began = Instant::now();
-    let trouble = |error: tokio_postgres::Error| match PostgresError::of(&error, server) {
-        error if error.code() != Some(ENDED) => error,
-        error => match limit_of_time {
-            // Clocks of two machines: what came about then was the limit.
-            Some(limit) if began.elapsed() >= limit.mul_f64(0.9) => PostgresError::Late {
-                server: server.to_owned(),
-                limit: super::told(limit),
-            },
-            _ => error,
-        },
-    };
-    let transaction = client
-        .build_transaction()
-        .read_only(true)
-        .start()
-        .await
-        .map_err(trouble)?;
-    // Within the transaction only: behind a pooler, the session is another's next.
-    let limited = async {
-        match limit_of_time {
-            None => Ok(()),
-            Some(limit) => {
-                let setting = format!("SET LOCAL statement_timeout = {}", timeout(limit));
-                transaction.batch_execute(&setting).await
-            }
-        }
-    };
+    let began = client.build_transaction().read_only(true).start().await;
+    let transaction = began.map_err(|error| PostgresError::of(&error, server))?;
+    let session = Session::new(transaction.client(), server, limits, state);
+    let trouble = |error: tokio_postgres::Error| session.trouble(&error);
     let ((), statement) =
-        futures_util::try_join!(limited, transaction.prepare(sql)).map_err(trouble)?;
+        futures_util::try_join!(session.settle(None), transaction.prepare(sql)).map_err(trouble)?;
     let places = statement.params().len();
     if places != parameters.len() {
         return Err(PostgresError::Parameters {
@@ -64,13 +36,9 @@ pub(super) async fn read(
         .map_err(trouble)?;
     let rows = collect(&transaction, &statement, &readable, parameters, limit).await;
     let rows = rows.map_err(trouble)?;
-    transaction.rollback().await.map_err(trouble)?;
+    let ended = transaction.rollback().await;
+    ended.map_err(|error| PostgresError::of(&error, server))?;
     Ok(rows)
-}
-
-/// A limit in milliseconds as the server takes it: 0 would mean none, and more than 24 days do not fit.
-fn timeout(limit: Duration) -> u128 {
-    limit.as_millis().clamp(1, i32::MAX as u128)
 }
 
 /// The statement with each column that is not known here cast to text.
@@ -79,9 +47,20 @@ async fn readable(
     statement: &Statement,
     sql: &str,
 ) -> Result<Statement, tokio_postgres::Error> {
-    let columns = statement.columns();
-    if columns.iter().all(|column| is_known(column.type_())) {
+    let Some((cast, names)) = casts(statement.columns()) else {
         return Ok(statement.clone());
+    };
+    // A comment at the end of the statement ends with its line.
+    let sql = format!("SELECT {cast} FROM (\n{sql}\n) AS opsbook ({names})");
+    // The parameters keep the types that the statement itself gave them.
+    transaction.prepare_typed(&sql, statement.params()).await
+}
+
+/// The columns `c1, c2::text, …`, each cast to text that is not known here, and their plain names. None where all are
+/// known.
+pub(super) fn casts(columns: &[Column]) -> Option<(String, String)> {
+    if columns.iter().all(|column| is_known(column.type_())) {
+        return None;
     }
     let names: Vec<String> = (1..=columns.len()).map(|n| format!("c{n}")).collect();
     let cast: Vec<String> = columns
@@ -92,11 +71,7 @@ async fn readable(
             false => format!("{name}::text"),
         })
         .collect();
-    let (cast, names) = (cast.join(", "), names.join(", "));
-    // A comment at the end of the statement ends with its line.
-    let sql = format!("SELECT {cast} FROM (\n{sql}\n) AS opsbook ({names})");
-    // The parameters keep the types that the statement itself gave them.
-    transaction.prepare_typed(&sql, statement.params()).await
+    Some((cast.join(", "), names.join(", ")))
 }
 
 async fn collect(
@@ -123,18 +98,4 @@ async fn collect(
         }
     }
     Ok(collector.finish())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::timeout;
-
-    #[test]
-    fn a_limit_is_one_that_the_server_takes() {
-        assert_eq!(timeout(Duration::ZERO), 1);
-        assert_eq!(timeout(Duration::from_secs(30)), 30_000);
-        assert_eq!(timeout(Duration::from_secs(30 * 86_400)), 2_147_483_647);
-    }
 }

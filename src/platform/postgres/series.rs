@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Postgres, PostgresError, query};
+use super::{Limits, Postgres, PostgresError, query};
 use crate::platform::rows::Rows;
 
 impl Postgres {
@@ -18,11 +18,16 @@ impl Postgres {
         parameters: &[Value],
         limit: usize,
     ) -> Result<Vec<Result<Rows, PostgresError>>, PostgresError> {
-        self.with(async |client, server| {
+        // There is less time for each than for the one before.
+        let limits = || Limits {
+            statement: self.statement_limit(),
+            lock: None,
+        };
+        self.with(limits(), async |client, server| {
             let mut outcomes = Vec::with_capacity(statements.len());
             for sql in statements {
-                let left = self.statement_limit();
-                let outcome = query::read(client, server, left, sql, parameters, limit).await;
+                let known = (limits(), &self.state);
+                let outcome = query::read(client, server, known, sql, parameters, limit).await;
                 let is_over = matches!(&outcome, Err(error) if error.code().is_none());
                 outcomes.push(outcome);
                 if is_over {

@@ -14,6 +14,8 @@ use super::value::from_sqlite;
 pub struct TableSize {
     /// Its name.
     pub table: String,
+    /// How many columns it has.
+    pub columns: i64,
     /// How many rows it has; none for a virtual table, whose rows lie elsewhere.
     pub rows: Option<i64>,
     /// What it and its indexes take in the file, in bytes.
@@ -27,6 +29,17 @@ pub struct SizePart {
     pub part: &'static str,
     /// In bytes.
     pub bytes: u64,
+}
+
+/// Space in the pages of a table and its indexes, or in pages that belong to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slack {
+    /// The table; none for the pages that belong to nothing.
+    pub table: Option<String>,
+    /// What its pages take, in bytes.
+    pub bytes: i64,
+    /// What of them holds nothing, in bytes.
+    pub free: i64,
 }
 
 /// Something that is wrong.
@@ -91,20 +104,32 @@ pub(super) fn info(
 
 pub(super) fn tables(connection: &Connection) -> Result<Vec<TableSize>, SqliteError> {
     let mut statement = connection.prepare(
-        "SELECT s.name, s.rootpage, coalesce(sum(d.pgsize), 0) FROM sqlite_schema AS s \
+        "SELECT s.name, s.rootpage, coalesce(sum(d.pgsize), 0), (SELECT count(*) FROM pragma_table_xinfo(s.name) WHERE hidden <> 1) \
+         FROM sqlite_schema AS s \
          LEFT JOIN sqlite_schema AS part ON part.tbl_name = s.name AND part.rootpage > 0 \
          LEFT JOIN (SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE) AS d ON d.name = part.name \
          WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite~_%' ESCAPE '~' \
          GROUP BY s.name ORDER BY 3 DESC, 1",
     )?;
-    let found: Vec<(String, i64, i64)> = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    let found: Vec<(i64, TableSize)> = statement
+        .query_map([], |row| {
+            let size = TableSize {
+                table: row.get(0)?,
+                columns: row.get(3)?,
+                rows: None,
+                bytes: row.get(2)?,
+            };
+            Ok((row.get(1)?, size))
+        })?
         .collect::<Result<_, _>>()?;
     found
         .into_iter()
-        .map(|(table, root, bytes)| {
-            let rows = (root > 0).then(|| count(connection, &table)).transpose()?;
-            Ok(TableSize { table, rows, bytes })
+        .map(|(root, size)| {
+            let rows = (root > 0).then(|| count(connection, &size.table));
+            Ok(TableSize {
+                rows: rows.transpose()?,
+                ..size
+            })
         })
         .collect()
 }
@@ -142,6 +167,25 @@ pub(super) fn size(connection: &Connection, path: &Path) -> Result<Vec<SizePart>
     Ok(parts)
 }
 
+/// The slack of each table, that of all tables without a name last.
+pub(super) fn slack(connection: &Connection) -> Result<Vec<Slack>, SqliteError> {
+    let mut statement = connection.prepare(
+        "SELECT s.tbl_name, sum(d.pgsize), sum(d.unused) FROM dbstat AS d \
+         JOIN sqlite_schema AS s ON s.name = d.name WHERE d.aggregate = TRUE \
+         AND s.tbl_name NOT LIKE 'sqlite~_%' ESCAPE '~' GROUP BY s.tbl_name \
+         UNION ALL SELECT NULL, f.freelist_count * p.page_size, f.freelist_count * p.page_size \
+         FROM pragma_freelist_count AS f, pragma_page_size AS p",
+    )?;
+    let found = statement.query_map([], |row| {
+        Ok(Slack {
+            table: row.get(0)?,
+            bytes: row.get(1)?,
+            free: row.get(2)?,
+        })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn file_size(path: &Path) -> Result<u64, SqliteError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len()),
@@ -152,21 +196,28 @@ pub(super) fn file_size(path: &Path) -> Result<u64, SqliteError> {
     }
 }
 
-pub(super) fn integrity(connection: &Connection) -> Result<Vec<Problem>, SqliteError> {
+/// Of the whole file, or of one table and what refers from it.
+pub(super) fn integrity(
+    connection: &Connection,
+    table: Option<&str>,
+) -> Result<Vec<Problem>, SqliteError> {
     let mut problems = Vec::new();
-    let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST_PROBLEMS})"))?;
+    let quoted = table.map(|table| format!("\"{}\"", table.replace('"', "\"\"")));
+    let what = quoted.clone().unwrap_or_else(|| MOST_PROBLEMS.to_string());
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check({what})"))?;
     let mut rows = check.query([])?;
     while let Some(row) = rows.next()? {
         let detail: String = row.get(0)?;
         if detail != "ok" {
             problems.push(Problem {
                 kind: "integrity",
-                table: None,
+                table: table.map(str::to_owned),
                 detail,
             });
         }
     }
-    let mut check = connection.prepare("PRAGMA foreign_key_check")?;
+    let what = quoted.map_or_else(String::new, |table| format!("({table})"));
+    let mut check = connection.prepare(&format!("PRAGMA foreign_key_check{what}"))?;
     let mut rows = check.query([])?;
     let mut found = 0;
     while let Some(row) = rows.next()?

@@ -2,6 +2,7 @@
 //! Must not decide what a piece of SQL may do: it offers a read that cannot write, and a write.
 
 mod connection;
+mod copy;
 mod create;
 mod error;
 mod inspect;
@@ -22,8 +23,8 @@ use super::blocking::{self, Abandoned};
 use super::bounds::Bounds;
 use super::rows::{Changed, Rows};
 pub use error::SqliteError;
-pub use inspect::{Problem, SizePart, TableSize};
-pub use maintain::Maintenance;
+pub use inspect::{Problem, SizePart, Slack, TableSize};
+pub use maintain::{Maintained, Maintenance};
 
 /// A database in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,24 +183,65 @@ impl Sqlite {
         self.with(Access::Read, inspect::size).await
     }
 
-    /// What is wrong inside the file, and references that lead nowhere: at most 100 of each.
+    /// The space that holds nothing, by table.
     ///
     /// # Errors
     /// When it cannot be opened or read.
-    pub async fn integrity(&self) -> Result<Vec<Problem>, SqliteError> {
-        self.with(Access::Read, |connection, _| inspect::integrity(connection))
+    pub async fn slack(&self) -> Result<Vec<Slack>, SqliteError> {
+        self.with(Access::Read, |connection, _| inspect::slack(connection))
             .await
     }
 
-    /// Does maintenance; gives how many bytes the file shrank by.
+    /// What is wrong inside the file, and references that lead nowhere: at most 100 of each. With a table, of that alone.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read, or there is no such table.
+    pub async fn integrity(&self, table: Option<&str>) -> Result<Vec<Problem>, SqliteError> {
+        let table = table.map(str::to_owned);
+        self.with(Access::Read, move |connection, _| {
+            inspect::integrity(connection, table.as_deref())
+        })
+        .await
+    }
+
+    /// Does maintenance.
     ///
     /// # Errors
     /// When SQLite refuses it.
-    pub async fn maintain(&self, work: Maintenance) -> Result<u64, SqliteError> {
+    pub async fn maintain(&self, work: &Maintenance) -> Result<Maintained, SqliteError> {
+        let work = work.clone();
         self.with(Access::Write, move |connection, path| {
-            maintain::maintain(connection, path, work)
+            maintain::maintain(connection, path, &work)
         })
         .await
+    }
+
+    /// Copies the database, as it is at this moment, into a file that is there and empty, and looks whether the copy is
+    /// whole. Others may go on writing.
+    ///
+    /// # Errors
+    /// When it cannot be read, the file cannot be written, or the copy is damaged, which the database then is too.
+    pub async fn copy(&self, to: &Path) -> Result<(), SqliteError> {
+        let to = to.to_owned();
+        let database = self.clone();
+        blocking::run(move |abandoned: &Abandoned| {
+            let path = database.ready()?;
+            let connection = connection::open(&path, Access::Read, database.busy, abandoned)?;
+            copy::copy(&connection, &to, abandoned)
+        })
+        .await?
+    }
+
+    /// What the database takes on the disk with what its log holds, in bytes; 0 where there is none yet.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let log = {
+            let mut path = self.path.clone().into_os_string();
+            path.push("-wal");
+            PathBuf::from(path)
+        };
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        bytes(&self.path).saturating_add(bytes(&log))
     }
 
     /// Opens a connection on a thread of its own and works with it there.

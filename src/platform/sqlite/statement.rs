@@ -74,23 +74,37 @@ pub(super) fn execute_within(
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let outcome = counted(connection, bounds).and_then(|counted| {
         let done = execute(connection, sql, parameters, limit)?;
-        bounds.hold_changed(counted, done.changed, done.in_all)?;
-        Ok(done)
+        let changed = match counted {
+            Some(counted) if done.changed < counted && gone(connection, bounds)? => counted,
+            Some(_) | None => done.changed,
+        };
+        bounds.hold_changed(counted, changed, done.in_all)?;
+        Ok(Changed { changed, ..done })
     });
     end_transaction(connection, outcome)
 }
 
 /// How many rows the statement should touch, where that is counted.
 fn counted(connection: &Connection, bounds: &Bounds) -> Result<Option<u64>, SqliteError> {
-    let Some(count) = &bounds.count else {
-        return Ok(None);
-    };
-    let rows = query(connection, &count.sql, &count.parameters, 1)?.rows;
-    let counted = rows.first().and_then(|row| row.values().next()?.as_u64());
+    let counted = count(connection, bounds)?;
     if let Some(counted) = counted {
         bounds.hold_counted(counted)?;
     }
     Ok(counted)
+}
+
+/// Whether none of the rows that were counted is left. A reference within the table itself (`ON DELETE CASCADE`) takes
+/// rows away before the statement comes to them; SQLite counts those as not its own.
+fn gone(connection: &Connection, bounds: &Bounds) -> Result<bool, SqliteError> {
+    Ok(count(connection, bounds)? == Some(0))
+}
+
+fn count(connection: &Connection, bounds: &Bounds) -> Result<Option<u64>, SqliteError> {
+    let Some(count) = &bounds.count else {
+        return Ok(None);
+    };
+    let rows = query(connection, &count.sql, &count.parameters, 1)?.rows;
+    Ok(rows.first().and_then(|row| row.values().next()?.as_u64()))
 }
 
 /// Compiles exactly one statement.

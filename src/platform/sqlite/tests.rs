@@ -493,11 +493,23 @@ async fn tells_tables_by_size_and_what_is_free() {
         .await
         .unwrap();
     assert!(free().await > 100_000);
-    assert!(sqlite.maintain(Maintenance::Vacuum).await.unwrap() > 100_000);
+    let slack = sqlite.slack().await.unwrap();
+    let nothing = slack.last().unwrap();
+    assert_eq!(nothing.table, None);
+    assert!(nothing.free > 100_000 && nothing.bytes == nothing.free);
+    let vacuumed = sqlite.maintain(&Maintenance::Vacuum).await.unwrap();
+    assert!(vacuumed.freed > 100_000 && !vacuumed.held);
     assert_eq!(free().await, 0);
-    for work in [Maintenance::Analyze, Maintenance::Reindex] {
-        sqlite.maintain(work).await.unwrap();
+    for table in [None, Some("large \" one".to_owned())] {
+        for work in [
+            Maintenance::Analyze(table.clone()),
+            Maintenance::Reindex(table.clone()),
+        ] {
+            sqlite.maintain(&work).await.unwrap();
+        }
     }
+    let nowhere = Maintenance::Reindex(Some("nowhere".to_owned()));
+    assert!(sqlite.maintain(&nowhere).await.is_err());
     let info = sqlite.info().await.unwrap();
     assert!(info.contains(&("page_size", json!(4096))));
     assert!(info.contains(&("indexes", json!(2))));
@@ -507,7 +519,7 @@ async fn tells_tables_by_size_and_what_is_free() {
 async fn finds_damage_and_dangling_references() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = sample(folder.path());
-    assert!(sqlite.integrity().await.unwrap().is_empty());
+    assert!(sqlite.integrity(None).await.unwrap().is_empty());
     let connection = Connection::open(folder.path().join("sample.db")).unwrap();
     connection
         .execute_batch(
@@ -519,7 +531,7 @@ async fn finds_damage_and_dangling_references() {
         )
         .unwrap();
     drop(connection);
-    let problems = sqlite.integrity().await.unwrap();
+    let problems = sqlite.integrity(None).await.unwrap();
     let details: Vec<&str> = problems
         .iter()
         .map(|problem| problem.detail.as_str())
@@ -532,6 +544,11 @@ async fn finds_damage_and_dangling_references() {
         ]
     );
     assert_eq!(problems[1].table.as_deref(), Some("child"));
+    for (table, problems) in [("pair", 1), ("child", 1), ("t", 0)] {
+        let found = sqlite.integrity(Some(table)).await.unwrap();
+        assert_eq!(found.len(), problems, "{table}");
+    }
+    assert!(sqlite.integrity(Some("nowhere")).await.is_err());
 }
 
 /// What a trigger deletes counts with what the statement deletes, and all of it comes back.
@@ -620,4 +637,29 @@ async fn a_statement_that_changes_other_rows_than_were_counted_changes_nothing()
         let after = sqlite.query("SELECT * FROM t", &[], LIMIT).await.unwrap();
         assert_eq!(after, all);
     }
+}
+
+#[tokio::test]
+async fn a_reader_keeps_a_vacuumed_file_from_shrinking_until_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wal.db");
+    let owner = Connection::open(&path).unwrap();
+    owner
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t(n); INSERT INTO t VALUES (zeroblob(90000)); \
+             PRAGMA wal_checkpoint(TRUNCATE); DELETE FROM t;",
+        )
+        .unwrap();
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let rows: i64 = reader
+        .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 0);
+    let sqlite = Sqlite::new(&path, None).busy_timeout(Duration::from_millis(20));
+    let vacuumed = sqlite.maintain(&Maintenance::Vacuum).await.unwrap();
+    assert!(vacuumed.held);
+    reader.execute_batch("COMMIT").unwrap();
+    let vacuumed = sqlite.maintain(&Maintenance::Vacuum).await.unwrap();
+    assert!(!vacuumed.held && vacuumed.freed > 80_000, "{vacuumed:?}");
 }

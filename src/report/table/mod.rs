@@ -22,6 +22,7 @@ pub use wrap::wrap as wrapped;
 
 use super::notes::Notes;
 use super::said::Said;
+use super::wording::shown_table;
 use super::{Format, Report, Style, fold};
 
 /// The registry's line.
@@ -153,10 +154,10 @@ fn lines_of(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// The table that a step shows, under its name.
+/// The table that a step shows, or the rows that it would touch, under its name.
 fn shown_block(line: &StepLine, style: Style) -> Option<String> {
-    let table = line.end.as_ref()?.table.as_ref()?;
-    let name = one_line(line.step.as_str());
+    let (table, what) = shown_table(line)?;
+    let name = format!("{}{what}", one_line(line.step.as_str()));
     let mut block = String::new();
     for part in wrap::wrap(&name, style.width.saturating_sub(1).max(1)) {
         block.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
@@ -168,6 +169,22 @@ fn shown_block(line: &StepLine, style: Style) -> Option<String> {
 /// Rows for people, as a run shows those of a step: fitted to the style's width, numbers aligned, cells in one line each.
 #[must_use]
 pub fn rows_of(table: &StepTable, style: Style) -> String {
+    let (mut text, cut) = fitted_rows(table, style);
+    if cut {
+        let words = "… stands for text that did not fit; --format json has all of it";
+        text.push_str(&remark(words, style));
+    }
+    text
+}
+
+/// The same rows for a glance: nothing else has more of them.
+#[must_use]
+pub fn glance_at(table: &StepTable, style: Style) -> String {
+    fitted_rows(table, style).0
+}
+
+/// Rows in as many cells as the style has, and whether any of them was cut.
+fn fitted_rows(table: &StepTable, style: Style) -> (String, bool) {
     let fitted = rows::grid(table).fitted(style);
     let mut text = fitted.text;
     if table.rows.is_empty() {
@@ -176,11 +193,7 @@ pub fn rows_of(table: &StepTable, style: Style) -> String {
     if let Some(words) = &table.remark {
         text.push_str(&remark(&one_line(words), style));
     }
-    if fitted.cut {
-        let words = "… stands for text that did not fit; --format json has all of it";
-        text.push_str(&remark(words, style));
-    }
-    text
+    (text, fitted.cut)
 }
 
 fn remark(words: &str, style: Style) -> String {

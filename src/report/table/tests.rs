@@ -417,6 +417,7 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     shown.preview = Some(Preview {
         sent: "DELETE FROM \"logs\"\nWHERE age > 90".to_owned(),
         rows: Some(18204),
+        ..Preview::default()
     });
     let mut begun = sample::step_started("delete");
     if let Event::StepStarted(begun) = &mut begun {

@@ -10,7 +10,10 @@ pub(super) fn from(found: i64, connection: &Connection) -> rusqlite::Result<()> 
     if found < 2 {
         from_1(connection)?;
     }
-    connection.execute_batch(schema::SAMPLES)
+    if found < 3 {
+        connection.execute_batch(schema::SAMPLES)?;
+    }
+    connection.execute_batch(schema::READINGS)
 }
 
 /// Format 1 had events without a chain: they get one in the order in which they were written.

@@ -13,6 +13,7 @@ mod migration;
 mod prune;
 #[cfg(test)]
 mod prune_tests;
+mod readings;
 mod row;
 mod samples;
 #[cfg(test)]

@@ -178,7 +178,7 @@ proptest! {
 }
 
 #[test]
-fn a_file_of_format_2_gets_the_tables_of_format_3() {
+fn a_file_of_format_2_gets_the_tables_that_came_later() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("journal.db");
     drop(SqliteJournal::open(&path).unwrap());
@@ -186,7 +186,7 @@ fn a_file_of_format_2_gets_the_tables_of_format_3() {
         .unwrap()
         .execute_batch(
             "DROP TABLE series; DROP TABLE samples; DROP TABLE hours; DROP TABLE outages;
-             DROP TABLE baselines; DROP TABLE baseline_checks; PRAGMA user_version = 2;",
+             DROP TABLE baselines; DROP TABLE baseline_checks; DROP TABLE measures; DROP TABLE readings; PRAGMA user_version = 2;",
         )
         .unwrap();
     let old = SqliteJournal::open_read_only(&path).unwrap();

@@ -10,7 +10,7 @@ use super::migration;
 use crate::engine::JournalError;
 
 /// The format of the tables, kept in `PRAGMA user_version`.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
 /// Marks the file as opsbook's, in `PRAGMA application_id`: "opsb".
 const APPLICATION: i64 = 0x6f70_7362;
@@ -139,6 +139,26 @@ pub(super) const SAMPLES: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// What format 4 brought: numbers that are read now and then. A reading has its day and its moment in milliseconds, both
+/// since 1970.
+pub(super) const READINGS: &str = "
+    CREATE TABLE measures (
+        id          INTEGER PRIMARY KEY,
+        project     TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        subject     TEXT NOT NULL,
+        name        TEXT NOT NULL,
+        UNIQUE (project, environment, subject, name)
+    );
+    CREATE TABLE readings (
+        measure INTEGER NOT NULL,
+        day     INTEGER NOT NULL,
+        at      INTEGER NOT NULL,
+        value   REAL NOT NULL,
+        PRIMARY KEY (measure, day)
+    ) WITHOUT ROWID;
+";
+
 /// Sets the connection up for writing: makes the tables where there are none, and brings those of an older format up to
 /// this one.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), JournalError> {
@@ -211,7 +231,7 @@ fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), JournalError
         Some(FORMAT) => return Ok(()),
         Some(found) => migration::from(found, &transaction).map_err(failed)?,
         None => {
-            for tables in [RUNS, EVENTS, SOURCES_AND_LOCKS, SAMPLES] {
+            for tables in [RUNS, EVENTS, SOURCES_AND_LOCKS, SAMPLES, READINGS] {
                 transaction.execute_batch(tables).map_err(failed)?;
             }
             transaction

@@ -1,5 +1,7 @@
 //! The estate "concierge": a Worker with a D1 database and a queue, measured by Cloudflare and Sentry.
 
+mod database;
+
 use serde_json::{Value, json};
 
 use crate::d1_api::{TOKEN, refusal};
@@ -403,7 +405,7 @@ fn estate() -> Estate {
         .variable("PAGERDUTY_ROUTING_KEY", "hunter2-pagerduty")
         .variable("SLACK_WEBHOOK_TOKEN", "hunter2-slack")
         .program("pnpm", PNPM)
-        .d1("CREATE TABLE users (id TEXT); INSERT INTO users VALUES ('u1'), ('u2');");
+        .d1(database::TABLES);
     play_application(&estate);
     play_vendors(&estate);
     estate
@@ -472,6 +474,11 @@ fn play_application(estate: &Estate) {
         ),
         (REPORT, json!({"week": 1})),
         (BASELINE, json!({"updated": true})),
+        (database::VOLUME, json!({"total": 12_000})),
+        (
+            database::CAPACITY,
+            json!({"requests": 12_000, "databaseBytes": 43_008, "queueMessages": 300, "errorPercent": 0.1}),
+        ),
         (COUNTERS, json!({"authFailures": 3, "blockedRequests": 12})),
         (LIMITS, json!({"limited": 1, "window": 60})),
         (
@@ -525,7 +532,7 @@ fn play_vendors(estate: &Estate) {
     );
 }
 
-/// All its procedures.
+/// Its procedures but those of its database.
 fn cases() -> Vec<Case> {
     [HEALTH_CASES, KPI_CASES, PERFORMANCE_CASES, OTHER_CASES].concat()
 }
@@ -537,8 +544,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    covers(&cases(), &IDS);
-    page::tells("concierge", &cases());
+    let cases = [cases(), database::cases()].concat();
+    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    page::tells("concierge", &cases);
 }
 
 /// A GET that changes something is a write because its runbook says so: a rehearsal never sends it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{Case, Run, folder};
+use super::{Case, Run};
 
 /// A row of the page.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,8 +14,7 @@ struct Row {
 
 /// The rows of a section of the page, by their ids.
 fn rows(section: &str) -> BTreeMap<String, Row> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/procedures.md");
-    let page = std::fs::read_to_string(path).unwrap();
+    let page = std::fs::read_to_string(repository().join("docs/procedures.md")).unwrap();
     let heading = format!("## {section}\n");
     let text = page.split_once(&heading).expect("the section is there").1;
     let text = text.split("\n## ").next().unwrap();
@@ -37,55 +36,106 @@ fn rows(section: &str) -> BTreeMap<String, Row> {
     rows
 }
 
-/// The page has each procedure of the table with its file and its command, and no other of the estate; and the file names
-/// the procedure: a check in a comment above it, a runbook in its tags.
+/// The page has each procedure of the table with its file and its command, and no other of the estate; and the estate names
+/// the procedure: a check in a comment above it, a runbook in its tags, one that is shipped in a comment of `opsbook.toml`.
 pub(super) fn tells(estate: &str, cases: &[Case]) {
     let mut told = rows(estate);
     let mut seen = BTreeSet::new();
+    let mut lacking = Vec::new();
     for case in cases {
-        let file = match case.run {
-            Run::Check(..) => "opsbook.toml".to_owned(),
-            Run::Runbook(words) | Run::Attended(words) => {
-                format!("runbooks/{}/{}.toml", words[0], words[1])
-            }
+        let (wanted, holder) = place(estate, case.run);
+        let text = std::fs::read_to_string(repository().join(&holder)).unwrap();
+        let named = match case.run {
+            Run::Check(_, check) => check_names(&text, check, case.id),
+            _ if holder.ends_with("opsbook.toml") => has_line(&text, &format!("# {}", case.id)),
+            _ => tags_name(&text, case.id),
         };
-        let command = match case.run {
-            Run::Check(service, _) => format!("opsbook health {service}"),
-            Run::Runbook(words) | Run::Attended(words) => {
-                format!("opsbook {} {}", words[0], words[1])
-            }
-        };
-        let wanted = Row {
-            file: format!("examples/{estate}/{file}"),
-            command,
-        };
-        let text = std::fs::read_to_string(folder(estate).join(&file)).unwrap();
-        assert!(names(&text, case), "{file} does not name {}", case.id);
+        assert!(named, "{holder} does not name {}", case.id);
         // What is run with more than one thing is told with the first.
         if !seen.insert(case.id) {
             continue;
         }
-        let row = told.get(case.id).unwrap_or_else(|| {
-            panic!(
-                "docs/procedures.md lacks\n| `{}` | `{}` | `{}` |",
+        match told.get(case.id) {
+            Some(row) => assert_eq!(*row, wanted, "{}", case.id),
+            None => lacking.push(format!(
+                "| `{}` | `{}` | `{}` |",
                 case.id, wanted.file, wanted.command
-            )
-        });
-        assert_eq!(*row, wanted, "{}", case.id);
+            )),
+        }
     }
+    assert!(
+        lacking.is_empty(),
+        "docs/procedures.md lacks\n{}",
+        lacking.join("\n")
+    );
     told.retain(|id, _| cases.iter().all(|case| case.id != id));
     assert!(told.is_empty(), "rows without a test: {told:?}");
 }
 
-/// Whether a file names the procedure at the place that runs it.
-fn names(text: &str, case: &Case) -> bool {
-    match case.run {
-        Run::Check(_, check) => text.split("\n\n").any(|part| {
-            let says = |line: String| part.lines().any(|known| known == line);
-            says(format!("# {}", case.id)) && says(format!("name = {check:?}"))
-        }),
-        Run::Runbook(_) | Run::Attended(_) => text
-            .lines()
-            .any(|line| line.starts_with("tags") && line.contains(&format!("{:?}", case.id))),
-    }
+/// What the page has to tell of a run, and the file of the estate that names its procedures.
+fn place(estate: &str, run: Run) -> (Row, String) {
+    let configuration = format!("examples/{estate}/opsbook.toml");
+    let (file, command, holder) = match run {
+        Run::Check(service, _) => {
+            let command = format!("opsbook health {service}");
+            (configuration.clone(), command, configuration)
+        }
+        Run::Runbook(words) | Run::Attended(words) | Run::Unanswered(words) => {
+            match own(estate, words) {
+                Some((file, named)) => (file.clone(), format!("opsbook {}", named.join(" ")), file),
+                // A runbook for every database is told with what makes it the procedure of this estate.
+                None => (
+                    shipped(words),
+                    format!("opsbook {}", words.join(" ")),
+                    configuration,
+                ),
+            }
+        }
+    };
+    (Row { file, command }, holder)
+}
+
+/// The estate's own runbook that these words begin with, and those words.
+fn own(estate: &str, words: &'static [&'static str]) -> Option<(String, &'static [&'static str])> {
+    runbook(&format!("examples/{estate}/runbooks"), words)
+}
+
+/// The shipped runbook that these words begin with.
+fn shipped(words: &'static [&'static str]) -> String {
+    let found = runbook("runbooks", words);
+    found
+        .unwrap_or_else(|| panic!("no runbook begins {words:?}"))
+        .0
+}
+
+/// The runbook below a folder of the repository that these words begin with, and those words.
+fn runbook(
+    below: &str,
+    words: &'static [&'static str],
+) -> Option<(String, &'static [&'static str])> {
+    (2..=words.len())
+        .map(|length| &words[..length])
+        .map(|named| (format!("{below}/{}.toml", named.join("/")), named))
+        .find(|(file, _)| repository().join(file).exists())
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether a comment above the check names the procedure.
+fn check_names(text: &str, check: &str, id: &str) -> bool {
+    text.split("\n\n").any(|part| {
+        has_line(part, &format!("# {id}")) && has_line(part, &format!("name = {check:?}"))
+    })
+}
+
+/// Whether the tags of a runbook name the procedure.
+fn tags_name(text: &str, id: &str) -> bool {
+    text.lines()
+        .any(|line| line.starts_with("tags") && line.contains(&format!("{id:?}")))
+}
+
+fn has_line(text: &str, wanted: &str) -> bool {
+    text.lines().any(|line| line == wanted)
 }

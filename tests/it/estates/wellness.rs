@@ -1,5 +1,7 @@
 //! The estate "wellness": a Worker with D1 and R2 that hears voices and asks an AI.
 
+mod database;
+
 use serde_json::{Value, json};
 
 use crate::d1_api::{TOKEN, refusal};
@@ -323,19 +325,6 @@ const UNWELL_BY_OPTION: [Run; 3] = [
     Runbook(&["external", "deepgram-test", "--target=0"]),
 ];
 
-/// Two weeks of events: two of each kind in the last, one in the week before.
-const TABLES: &str = "
-CREATE TABLE ages (at TEXT);
-INSERT INTO ages VALUES (datetime('now', '-1 day')), (datetime('now', '-2 days')), (datetime('now', '-10 days')), (datetime('now', '-20 days'));
-CREATE TABLE users AS SELECT at AS created_at FROM ages;
-CREATE TABLE tasks AS SELECT at AS completed_at FROM ages UNION ALL SELECT NULL;
-CREATE TABLE health_logs AS SELECT at AS created_at FROM ages;
-CREATE TABLE focus_sessions AS SELECT at AS completed_at FROM ages UNION ALL SELECT NULL;
-CREATE TABLE voice_notes AS SELECT at AS created_at FROM ages;
-CREATE TABLE user_badges AS SELECT at AS created_at FROM ages;
-CREATE TABLE user_connections AS SELECT at AS created_at FROM ages;
-CREATE TABLE student_verifications AS SELECT at AS created_at FROM ages;";
-
 fn estate() -> Estate {
     let estate = Estate::new(
         "wellness",
@@ -350,9 +339,11 @@ fn estate() -> Estate {
             "service.openai",
             "service.openai-admin",
             "service.deepgram",
+            "service.cloudflare",
+            "service.openai-status",
             "metrics.cloudflare",
         ],
-        "",
+        "window.weekly = { cron = \"0 0 * * *\", for = \"1d\" }\n",
     )
     .variable("MONITOR_TOKEN", "hunter2-monitor")
     .variable("ONESIGNAL_REST_KEY", "hunter2-onesignal")
@@ -362,7 +353,7 @@ fn estate() -> Estate {
     .variable("DEEPGRAM_API_KEY", "hunter2-deepgram")
     .variable("DEEPGRAM_PROJECT", "project-1")
     .file("test-audio.wav", b"RIFF\x24\x00\xff\xfeWAVE")
-    .d1(TABLES);
+    .d1(database::TABLES);
     play_application(&estate);
     play_vendors(&estate);
     estate
@@ -422,10 +413,35 @@ fn play_vendors(estate: &Estate) {
         ANALYTICS,
         cloudflare(json!({"data": {"viewer": {"accounts": [{"r2StorageAdaptiveGroups": [
             {"max": {"payloadSize": 52_428_800, "objectCount": 812}, "dimensions": {"bucketName": "voice-notes"}},
-        ]}]}}, "errors": null})),
+        ], "workersInvocationsAdaptive": [{
+            "sum": {"requests": 9_000, "errors": 2, "subrequests": 18_000},
+            "quantiles": {"cpuTimeP50": 3_100, "cpuTimeP99": 12_400}, "dimensions": {"status": "success"},
+        }]}], "zones": [{"httpRequestsAdaptiveGroups": []}]}}, "errors": null})),
+    );
+    world.route(
+        database::SECRETS,
+        cloudflare(
+            json!({"success": true, "result": [{"name": "JWT_SECRET", "type": "secret_text"}]}),
+        ),
+    );
+    world.route(
+        database::BUCKET,
+        cloudflare(json!({"success": true, "result": {"name": "time-wellness-voice"}})),
+    );
+    world.route(
+        database::VENDOR,
+        Reply::json(json!({
+            "page": {"name": "OpenAI", "url": "https://openai-status.example.com"},
+            "status": {"indicator": "none", "description": "All Systems Operational"}, "components": [], "incidents": [],
+            "scheduled_maintenances": [],
+        })),
     );
     let onesignal =
         |body: Value| Reply::json(body).asks("authorization", "Basic hunter2-onesignal");
+    world.route(
+        database::APP,
+        onesignal(json!({"id": "app-1", "messageable_players": 143})),
+    );
     world.route(
         NOTIFICATIONS,
         onesignal(json!({"total_count": 2, "notifications": [
@@ -465,6 +481,10 @@ fn play_vendors(estate: &Estate) {
     );
     let deepgram = |body: Value| Reply::json(body).asks("authorization", "Token hunter2-deepgram");
     world.route(
+        database::PROJECT,
+        deepgram(json!({"project_id": "project-1", "name": "wellness"})),
+    );
+    world.route(
         HOURS,
         deepgram(json!({"results": [{"start": "2026-01-01", "hours": 1.5, "requests": 40}]})),
     );
@@ -476,7 +496,7 @@ fn play_vendors(estate: &Estate) {
     );
 }
 
-/// All its procedures.
+/// Its procedures but those of its database and the diagnoses.
 fn cases() -> Vec<Case> {
     [CHECK_CASES, RUNBOOK_CASES].concat()
 }
@@ -488,8 +508,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    covers(&cases(), &IDS);
-    page::tells("wellness", &cases());
+    let cases = [cases(), database::cases()].concat();
+    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    page::tells("wellness", &cases);
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Cloudflare D1: its answers in the words of the actions, its errors with whose trouble they are. It is read and not
 //! changed: what changes something is refused before anything is sent.
 
+mod copy;
+mod insights;
+mod looks;
+mod upkeep;
+
 use serde_json::{Value, json};
 
 use crate::base::text::{count, one_line};
@@ -15,9 +20,10 @@ use crate::platform::http::{Blame, Proxies};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::Dialect;
 
+use insights::Insights;
+
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, must_read, row, unchanging,
-    variable,
+    Answer, DatabaseSystem, Question, Report, Upkeep, must_read, row, unchanging, variable,
 };
 
 /// What else changes a D1 database.
@@ -28,6 +34,8 @@ pub(super) struct D1System {
     d1: D1,
     /// The name of its table in the configuration.
     table: String,
+    /// What Cloudflare has counted of its statements.
+    insights: Insights,
 }
 
 impl D1System {
@@ -48,12 +56,16 @@ impl D1System {
                 )
             }),
         };
+        let api = variable(context, "CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| API.to_owned());
+        let account = said(account, "account", "CLOUDFLARE_ACCOUNT_ID")?;
+        let token = said(token, "token", "CLOUDFLARE_API_TOKEN")?;
         Ok(Self {
             table: table.clone(),
+            insights: Insights::new(&api, &account, &token, context),
             d1: D1 {
-                api: variable(context, "CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| API.to_owned()),
-                account: said(account, "account", "CLOUDFLARE_ACCOUNT_ID")?,
-                token: Secret::new(said(token, "token", "CLOUDFLARE_API_TOKEN")?),
+                api,
+                account,
+                token: Secret::new(token),
                 name: name.to_owned(),
                 id: id.map(str::to_owned),
                 deadline: context.deadline,
@@ -121,36 +133,6 @@ impl D1System {
             ..Report::default()
         })
     }
-
-    async fn tables(&self) -> Result<Report, D1Error> {
-        let tables = self.d1.tables().await?;
-        Ok(Report {
-            detail: count(tables.len(), "table"),
-            rows: tables
-                .into_iter()
-                .map(|(table, rows)| {
-                    // D1 tells nobody what a table takes.
-                    row([
-                        ("table", json!(table)),
-                        ("rows", json!(rows)),
-                        ("bytes", Value::Null),
-                    ])
-                })
-                .collect(),
-            ..Report::default()
-        })
-    }
-
-    async fn size(&self) -> Result<Report, D1Error> {
-        let Report { bytes, .. } = self.info().await?;
-        let size = bytes.unwrap_or_default();
-        Ok(Report {
-            rows: vec![row([("part", json!("file")), ("bytes", json!(bytes))])],
-            detail: Size(size).to_string(),
-            bytes,
-            ..Report::default()
-        })
-    }
 }
 
 impl DatabaseSystem for D1System {
@@ -184,78 +166,52 @@ impl DatabaseSystem for D1System {
     }
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
-        Box::pin(async move {
-            let report = match question.look {
-                Look::Ping => self.d1.query("SELECT 1", &[], 1).await.map(|_| Report {
-                    detail: "answers".to_owned(),
-                    ..Report::default()
-                }),
-                Look::Info => self.info().await,
-                Look::Tables => self.tables().await,
-                Look::Size => self.size().await,
-                Look::Integrity => {
-                    return Err(ActionError::config(format!(
-                        "the integrity of {} cannot be looked at: it is of kind d1",
-                        self.table
-                    ))
-                    .help("sql.query = \"PRAGMA quick_check\" tells what D1 lets anybody ask"));
-                }
-                Look::Activity | Look::Locks | Look::Connections | Look::Slow => {
-                    let instead = "`command.run` with wrangler d1 insights tells what was slow";
-                    return Err(has_none(&self.table, "d1", "sessions", instead));
-                }
-                Look::ForeignKeys | Look::Bloat | Look::Indexes | Look::Replication => {
-                    return Err(has_none(&self.table, "d1", "such thing", "use `sql.query`"));
-                }
-            };
-            report.map_err(|error| self.trouble(&error))
-        })
+        Box::pin(looks::look(self, question))
     }
 
-    fn tend<'a>(&'a self, _: &'a Upkeep) -> Answer<'a, Report> {
-        Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
+    fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
+        Box::pin(upkeep::tend(self, work))
     }
 
     fn upkeep_in_words(&self, work: &Upkeep) -> String {
-        let statement = match work {
-            Upkeep::Analyze { .. } => "ANALYZE",
-            Upkeep::Vacuum { .. } => "VACUUM",
-            Upkeep::Reindex { .. } => "REINDEX",
-            Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => "nothing",
+        let statements = match upkeep::statements(work).as_slice() {
+            [] => "nothing".to_owned(),
+            statements => statements.join("; "),
         };
-        format!("{statement} on {} (d1, {})", self.table, self.d1.name)
+        format!("{statements} on {} (d1, {})", self.table, self.d1.name)
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::expect_used, reason = "a test may panic")]
 mod tests {
-    use super::{D1, D1System};
-    use crate::action::database::system::{DatabaseSystem as _, Look, Question};
-    use crate::base::Secret;
-    use crate::platform::http::Proxies;
+    use crate::action::database::Database;
+    use crate::action::testing::{World, text};
+    use crate::config::DatabaseKind;
 
     #[tokio::test]
     async fn an_api_that_cannot_be_reached_is_told_with_what_to_do() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         drop(listener);
-        let system = D1System {
-            table: "main".to_owned(),
-            d1: D1 {
-                api: format!("http://{address}"),
-                account: "0".to_owned(),
-                token: Secret::new("token".to_owned()),
-                name: "orders".to_owned(),
-                id: Some("1".to_owned()),
-                deadline: None,
-                proxies: Proxies::default(),
-            },
+        let kind = DatabaseKind::D1 {
+            name: "orders".to_owned(),
+            id: Some("1".to_owned()),
+            account: None,
+            token: None,
         };
-        let error = system
-            .look(&Question::of(Look::Ping))
-            .await
-            .expect_err("an error");
-        assert!(error.help.is_some(), "{error}");
+        let mut world = World::new().with_database("main", kind);
+        for (name, value) in [
+            ("CLOUDFLARE_API_BASE_URL", format!("http://{address}")),
+            ("CLOUDFLARE_ACCOUNT_ID", "0".to_owned()),
+            ("CLOUDFLARE_API_TOKEN", "token".to_owned()),
+        ] {
+            world.environment.push((name.to_owned(), value));
+        }
+        for verb in ["ping", "slow"] {
+            let error = world.run(&Database, verb, text("main"), &[]).await;
+            let error = error.expect_err("an error");
+            assert!(error.help.is_some(), "{verb}: {error}");
+        }
     }
 }

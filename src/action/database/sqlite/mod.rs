@@ -1,20 +1,19 @@
 //! SQLite behind the actions `sql` and `database`: its answers as reports, its errors as whose trouble they are.
 
+mod copy;
+mod looks;
+mod upkeep;
+
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
-use crate::base::Size;
-use crate::base::text::{count, one_line, thousands};
+use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
 use crate::platform::rows::{Changed, Rows};
-use crate::platform::sqlite::{Maintenance, Problem, Sqlite, SqliteError};
+use crate::platform::sqlite::{Sqlite, SqliteError};
 
-use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, Upkeep, has_none, of_tables, row,
-};
+use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep};
 
 /// A database in a SQLite file.
 pub(super) struct SqliteSystem {
@@ -70,106 +69,6 @@ impl SqliteSystem {
             SqliteError::Interrupted => ActionError::own(message),
         }
     }
-
-    async fn ping(&self) -> Result<Report, SqliteError> {
-        self.sqlite.ping().await?;
-        Ok(Report {
-            detail: "answers".to_owned(),
-            ..Report::default()
-        })
-    }
-
-    async fn info(&self) -> Result<Report, SqliteError> {
-        let facts = self.sqlite.info().await?;
-        let of = |wanted: &str| {
-            let found = facts.iter().find(|(name, _)| *name == wanted);
-            found.map_or(&Value::Null, |(_, value)| value)
-        };
-        let bytes = of("bytes").as_u64();
-        let detail = format!(
-            "SQLite {}, {}, {}",
-            of("version").as_str().unwrap_or_default(),
-            Size(bytes.unwrap_or_default()),
-            count(of("tables").as_u64().unwrap_or_default() as usize, "table"),
-        );
-        Ok(Report {
-            rows: facts
-                .iter()
-                .map(|(name, value)| row([("name", json!(name)), ("value", value.clone())]))
-                .collect(),
-            detail,
-            bytes,
-            ..Report::default()
-        })
-    }
-
-    async fn tables(&self) -> Result<Report, SqliteError> {
-        let tables = self.sqlite.tables().await?;
-        let tables = tables.into_iter();
-        Ok(of_tables(
-            tables.map(|table| (table.table, table.rows, table.bytes)),
-        ))
-    }
-
-    async fn size(&self) -> Result<Report, SqliteError> {
-        let parts = self.sqlite.size().await?;
-        let of = |free: bool| {
-            let parts = parts.iter().filter(|part| (part.part == "free") == free);
-            parts.map(|part| part.bytes).sum::<u64>()
-        };
-        // What is free lies within the file.
-        let (bytes, free) = (of(false), of(true));
-        Ok(Report {
-            rows: parts
-                .iter()
-                .map(|part| row([("part", json!(part.part)), ("bytes", json!(part.bytes))]))
-                .collect(),
-            detail: format!("{}, of which {} are free", Size(bytes), Size(free)),
-            bytes: Some(bytes),
-            ..Report::default()
-        })
-    }
-
-    async fn integrity(&self) -> Result<Report, SqliteError> {
-        let problems = self.sqlite.integrity().await?;
-        let line = |problem: &Problem| {
-            let table = problem.table.as_deref();
-            let place = table.map_or_else(String::new, |table| format!("{table}: "));
-            one_line(&format!("{place}{}", problem.detail))
-        };
-        Ok(Report {
-            detail: match problems.len() {
-                0 => "no problem found".to_owned(),
-                some => count(some, "problem"),
-            },
-            problems: problems.iter().map(line).collect(),
-            rows: problems
-                .into_iter()
-                .map(|problem| {
-                    row([
-                        ("kind", json!(problem.kind)),
-                        ("table", json!(problem.table)),
-                        ("detail", json!(problem.detail)),
-                    ])
-                })
-                .collect(),
-            ..Report::default()
-        })
-    }
-
-    async fn upkeep(&self, work: Maintenance, told: &str) -> Result<Report, SqliteError> {
-        let freed = self.sqlite.maintain(work).await?;
-        let vacuum = work == Maintenance::Vacuum;
-        Ok(Report {
-            detail: if vacuum {
-                format!("{told}, {} bytes freed", thousands(freed))
-            } else {
-                told.to_owned()
-            },
-            bytes: vacuum.then_some(freed),
-            ..Report::default()
-        })
-    }
 }
 
 impl DatabaseSystem for SqliteSystem {
@@ -217,68 +116,18 @@ impl DatabaseSystem for SqliteSystem {
     }
 
     fn upkeep_in_words(&self, work: &Upkeep) -> String {
-        let statements = match work {
-            Upkeep::Analyze { .. } => "ANALYZE",
-            Upkeep::Vacuum { .. } => "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)",
-            Upkeep::Reindex { .. } => "REINDEX",
-            Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => "nothing",
-        };
+        let statements =
+            upkeep::maintenance(work).map_or_else(|| "nothing".to_owned(), |work| work.sql());
         let path: PathBuf = self.sqlite.path().components().collect();
         let path = path.strip_prefix(".").unwrap_or(&path).display();
         format!("{statements} on {} (sqlite, {path})", self.name)
     }
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
-        Box::pin(async move {
-            let report = match question.look {
-                Look::Ping => self.ping().await,
-                Look::Info => self.info().await,
-                Look::Tables => self.tables().await,
-                Look::Size => self.size().await,
-                Look::Integrity => self.integrity().await,
-                Look::Activity | Look::Locks | Look::Connections => {
-                    let instead = "fuser -v on its file tells who has it open";
-                    return Err(has_none(&self.name, "sqlite", "sessions", instead));
-                }
-                Look::Slow => {
-                    let instead = "`db explain` tells how a statement is run";
-                    return Err(has_none(
-                        &self.name,
-                        "sqlite",
-                        "statistics of statements",
-                        instead,
-                    ));
-                }
-                Look::Replication => {
-                    let instead = "the tool that copies its file knows how far it is";
-                    return Err(has_none(&self.name, "sqlite", "replicas", instead));
-                }
-                Look::ForeignKeys | Look::Bloat | Look::Indexes => {
-                    return Err(has_none(
-                        &self.name,
-                        "sqlite",
-                        "such thing",
-                        "use `sql.query`",
-                    ));
-                }
-            };
-            report.map_err(|error| self.trouble(&error))
-        })
+        Box::pin(looks::look(self, question))
     }
 
     fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
-        Box::pin(async move {
-            let (work, told) = match work {
-                Upkeep::Analyze { .. } => (Maintenance::Analyze, "analyzed"),
-                Upkeep::Vacuum { .. } => (Maintenance::Vacuum, "vacuumed"),
-                Upkeep::Reindex { .. } => (Maintenance::Reindex, "indexes built anew"),
-                Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => {
-                    let instead = "fuser -v on its file tells who has it open";
-                    return Err(has_none(&self.name, "sqlite", "sessions", instead));
-                }
-            };
-            let report = self.upkeep(work, told).await;
-            report.map_err(|error| self.trouble(&error))
-        })
+        Box::pin(upkeep::tend(self, work))
     }
 }

@@ -129,11 +129,13 @@ fn longest(outages: &[Outage], period: Period, last: Option<DateTime<Utc>>) -> O
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use std::collections::BTreeMap;
+
     use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 
     use super::*;
     use crate::base::Status;
-    use crate::engine::{Baseline, CheckState, Retention, Sample};
+    use crate::engine::{Baseline, CheckState, Reading, ReadingStore, Retention, Sample, Subject};
 
     /// Has seen this of every series, whatever is asked.
     struct Past {
@@ -174,6 +176,25 @@ mod tests {
 
         fn baselines(&self, _: &str, _: &str) -> Result<Vec<Baseline>, JournalError> {
             Ok(Vec::new())
+        }
+    }
+
+    impl ReadingStore for Past {
+        fn readings(
+            &self,
+            _: &Subject,
+            _: DateTime<Utc>,
+        ) -> Result<BTreeMap<String, Reading>, JournalError> {
+            Ok(BTreeMap::new())
+        }
+
+        fn keep_readings(
+            &self,
+            _: &Subject,
+            _: DateTime<Utc>,
+            _: &BTreeMap<String, f64>,
+        ) -> Result<(), JournalError> {
+            Ok(())
         }
     }
 

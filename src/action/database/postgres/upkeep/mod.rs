@@ -170,10 +170,8 @@ impl PostgresSystem {
         let table = table.map(|table| table.quoted.as_str());
         let done = self.postgres.alone(&statement(work, table, database)).await;
         done.map_err(|error| {
-            let trouble = self.trouble(&error);
+            let trouble = self.trouble_of_change(&error);
             match error.code() {
-                Some("25006") => ActionError::own(trouble.message)
-                    .help("this server is a replica: do it on its primary"),
                 Some("42501") => ActionError::own(trouble.message)
                     .help("connect as the owner of the table, or of the database"),
                 _ => trouble,

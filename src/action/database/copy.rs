@@ -1,0 +1,206 @@
+//! `database.copy`: keeps what one can go back to before a change. It is no backup: it lies beside what it is of, and nobody
+//! looks after it.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::base::{Effect, Size, Span};
+use crate::config::Database;
+use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
+use crate::event::Preview;
+use crate::model::{Kind, OptionSpec, OutputSpec, VerbSpec};
+use crate::platform::draft::{Draft, DraftError, Kept};
+
+use super::system::{self, Answer};
+use super::verb;
+
+/// The folder of copies, beside the configuration, where nothing else is said.
+const FOLDER: &str = "copies";
+
+/// `database.copy`
+pub(super) const COPY: VerbSpec = VerbSpec {
+    options: &[OptionSpec {
+        name: "to",
+        kind: Kind::Path,
+        required: false,
+        help: "the folder that the copy is put into; `copies` of the database unless given, or else the folder copies beside opsbook.toml",
+    }],
+    outputs: &[
+        OutputSpec {
+            name: "kind",
+            help: "what was kept: file (sqlite), dump (postgres), bookmark (d1)",
+        },
+        OutputSpec {
+            name: "path",
+            help: "the file; null for a bookmark",
+        },
+        OutputSpec {
+            name: "sha256",
+            help: "its SHA-256; null for a bookmark",
+        },
+        OutputSpec {
+            name: "bookmark",
+            help: "d1: the bookmark of its Time Travel; else null",
+        },
+        OutputSpec {
+            name: "restore",
+            help: "the command that goes back to it",
+        },
+    ],
+    ..verb(
+        "copy",
+        "Keep what one can go back to before a change, and look whether it is whole; it is no backup",
+        Effect::Write,
+    )
+};
+
+/// What a copy needs of a system that serves databases.
+pub(in crate::action) trait CopySystem {
+    /// What is kept of the database; refused where nothing can be.
+    fn copy_kind(&self) -> Result<CopyKind, ActionError>;
+
+    /// About how many bytes a copy takes, where that is known.
+    fn copy_bytes(&self) -> Answer<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Copies it into a file that is there and empty, and looks whether the copy is whole.
+    fn copy<'a>(&'a self, _to: &'a Path) -> Answer<'a, ()> {
+        Box::pin(async { Err(ActionError::own("it is not copied into a file")) })
+    }
+
+    /// What its server calls the state that it has now.
+    fn bookmark(&self) -> Answer<'_, String> {
+        let none = "its server has no name for what it holds now";
+        Box::pin(async move { Err(ActionError::own(none)) })
+    }
+
+    /// The command that goes back to a copy, by its path or bookmark.
+    fn restore_in_words(&self, copy: &str) -> String;
+}
+
+/// What a copy of a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::action) enum CopyKind {
+    /// A file; how it is made, in words, and how its name ends.
+    File {
+        how: &'static str,
+        ending: &'static str,
+    },
+    /// A mark that its server keeps the state under.
+    Bookmark { how: &'static str },
+}
+
+/// Where a copy goes.
+struct Place {
+    folder: PathBuf,
+    /// `main-20261121T082300Z`
+    stem: String,
+}
+
+impl Place {
+    fn of(database: &Database, invocation: &Invocation, context: &ActionContext<'_>) -> Self {
+        let config = &context.config.folder;
+        let folder = match (invocation.path("to"), &database.copies) {
+            (Some(given), _) => context.folder.join(given),
+            (None, Some(said)) => config.join(said),
+            (None, None) => config.join(FOLDER),
+        };
+        let now = context.now.format("%Y%m%dT%H%M%SZ");
+        Self {
+            folder,
+            stem: format!("{}-{now}", database.name),
+        }
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", self.stem))
+    }
+}
+
+/// Tells what would be kept, and where.
+pub(super) fn preview(
+    invocation: &Invocation,
+    context: &ActionContext<'_>,
+) -> Result<Preview, ActionError> {
+    let database = system::find(context.config, Some(invocation.object_text()))?;
+    let system = system::open(database, context)?;
+    let place = Place::of(database, invocation, context);
+    let name = &database.name;
+    Ok(Preview::of(match system.copy_kind()? {
+        CopyKind::File { how, ending } => {
+            format!("{how} of {name} to {}", place.file(ending).display())
+        }
+        CopyKind::Bookmark { how } => format!("{how} of {name}"),
+    }))
+}
+
+/// Keeps it.
+pub(super) async fn run(
+    invocation: &Invocation,
+    context: &ActionContext<'_>,
+) -> Result<Outputs, ActionError> {
+    let started = Instant::now();
+    let database = system::find(context.config, Some(invocation.object_text()))?;
+    let system = system::open(database, context)?;
+    let place = Place::of(database, invocation, context);
+    let work = async {
+        match system.copy_kind()? {
+            CopyKind::File { ending, .. } => {
+                let about = system.copy_bytes().await?;
+                let draft = Draft::begin(&place.file(ending), about).map_err(not_kept)?;
+                system.copy(draft.path()).await?;
+                let kept = draft.keep().await.map_err(not_kept)?;
+                let restore = system.restore_in_words(&kept.path.display().to_string());
+                Ok(of_file(ending, &kept, restore))
+            }
+            CopyKind::Bookmark { .. } => {
+                let bookmark = system.bookmark().await?;
+                let restore = system.restore_in_words(&bookmark);
+                Ok(of_bookmark(bookmark, restore))
+            }
+        }
+    };
+    let outputs = system::until_stopped(system.as_ref(), context, work).await?;
+    Ok(outputs
+        .with("count", 0)
+        .with("rows", Vec::<Value>::new())
+        .with("problems", 0)
+        .with("ms", Span(started.elapsed()).milliseconds()))
+}
+
+fn of_file(ending: &str, kept: &Kept, restore: String) -> Outputs {
+    let path = kept.path.display().to_string();
+    let kind = if ending == "dump" { "dump" } else { "file" };
+    Outputs::new(format!("{path}, {}", Size(kept.bytes)))
+        .with("kind", kind)
+        .with("path", path)
+        .with("bytes", kept.bytes)
+        .with("sha256", kept.sha256.clone())
+        .with("bookmark", Value::Null)
+        .with("restore", restore)
+}
+
+fn of_bookmark(bookmark: String, restore: String) -> Outputs {
+    Outputs::new(format!("bookmark {bookmark}"))
+        .with("kind", "bookmark")
+        .with("path", Value::Null)
+        .with("bytes", Value::Null)
+        .with("sha256", Value::Null)
+        .with("bookmark", bookmark)
+        .with("restore", restore)
+}
+
+fn not_kept(error: DraftError) -> ActionError {
+    let help = match &error {
+        DraftError::There(_) => "nothing is ever overwritten: run it again in a second",
+        DraftError::NoRoom { .. } => "make room, or name another folder with `to` or `copies`",
+        DraftError::Unwritable { .. } => "name a folder that may be written with `to` or `copies`",
+    };
+    ActionError::own(error.to_string()).help(help)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! A copy of a D1 database: D1 keeps what it held by itself, and its bookmark names the present state.
+
+use crate::action::database::copy::{CopyKind, CopySystem};
+use crate::base::text::shell_word;
+use crate::engine::ActionError;
+
+use super::D1System;
+
+impl CopySystem for D1System {
+    fn copy_kind(&self) -> Result<CopyKind, ActionError> {
+        Ok(CopyKind::Bookmark {
+            how: "the bookmark of the Time Travel",
+        })
+    }
+
+    fn restore_in_words(&self, copy: &str) -> String {
+        format!(
+            "wrangler d1 time-travel restore {} --bookmark={}",
+            shell_word(&self.d1.name),
+            shell_word(copy)
+        )
+    }
+}

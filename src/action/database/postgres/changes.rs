@@ -1,0 +1,199 @@
+//! What changes something in a PostgreSQL server: each statement on the way that the server takes it. Must not send what
+//! would leave its transaction, or wait for what nobody sends.
+
+use crate::base::text::one_line;
+use crate::engine::ActionError;
+use crate::expr::SqlText;
+use crate::platform::bounds::{Bounds, Count};
+use crate::platform::postgres::{Change, PostgresError, Script};
+use crate::platform::rows::Changed;
+use crate::sql::{self, Course, Dialect, Way};
+
+use super::super::system::must_read;
+use super::{PostgresSystem, sent};
+
+/// The indexes that are no use to anybody and are kept up with every change, as they are written in SQL.
+const INVALID: &str =
+    "SELECT indexrelid::regclass::text AS index FROM pg_index WHERE NOT indisvalid ORDER BY 1";
+
+impl PostgresSystem {
+    /// Runs one statement within its bounds, or alone where the server runs it in no transaction.
+    pub(super) async fn change(
+        &self,
+        sql: &SqlText,
+        limit: usize,
+        bounds: &Bounds,
+    ) -> Result<Changed, ActionError> {
+        self.may_change()?;
+        let courses = courses(&sql.text)?;
+        let course = match courses.as_slice() {
+            [] => return Err(ActionError::config("there is no statement")),
+            [only] => only,
+            [_, _, ..] => {
+                return Err(ActionError::config("there is more than one statement")
+                    .help("write a step for each, or a file for `sql.file`"));
+            }
+        };
+        refuse_unsendable(course)?;
+        if course.way == Way::Alone {
+            return self.alone(sql, course).await;
+        }
+        let text = sent(&sql.text);
+        let change = Change {
+            sql: &text,
+            parameters: &sql.parameters,
+            limit,
+            is_counted: course.way == Way::Counted,
+        };
+        let bounds = Bounds {
+            count: bounds.count.as_ref().map(|count| Count {
+                sql: sent(&count.sql),
+                parameters: count.parameters.clone(),
+            }),
+            ..bounds.clone()
+        };
+        let done = self.postgres.execute(change, &bounds).await;
+        done.map_err(|error| self.trouble_of_change(&error))
+    }
+
+    /// Runs one statement in no transaction; tells what is left of it where it fails.
+    async fn alone(&self, sql: &SqlText, course: &Course) -> Result<Changed, ActionError> {
+        if !sql.parameters.is_empty() {
+            return Err(
+                ActionError::config(format!("{} takes no values", course.words))
+                    .help("a name is written `{{ name | identifier }}`, and a value as it is"),
+            );
+        }
+        let makes_indexes = matches!(
+            course.words.as_str(),
+            "CREATE INDEX" | "CREATE UNIQUE" | "REINDEX" | "REINDEX TABLE" | "REINDEX INDEX"
+        );
+        let before = match makes_indexes {
+            true => self.told(self.invalid_indexes().await)?,
+            false => Vec::new(),
+        };
+        let Err(error) = self.postgres.alone(&sql.text).await else {
+            return Ok(Changed::default());
+        };
+        let error = self.trouble_of_change(&error);
+        if !makes_indexes {
+            return Err(error);
+        }
+        Err(match self.invalid_indexes().await {
+            Ok(after) => match after.iter().find(|index| !before.contains(index)) {
+                Some(left) => ActionError {
+                    message: format!("{}; the invalid index {left} is left", error.message),
+                    ..error
+                }
+                .help(format!(
+                    "take it away before you try again: DROP INDEX CONCURRENTLY {left}"
+                )),
+                None => error,
+            },
+            Err(_) => ActionError {
+                message: format!("{}; an invalid index may be left", error.message),
+                ..error
+            }
+            .help("see with `opsbook db indexes`, and DROP INDEX CONCURRENTLY what is invalid"),
+        })
+    }
+
+    async fn invalid_indexes(&self) -> Result<Vec<String>, PostgresError> {
+        let found = self.postgres.query(INVALID, &[], usize::MAX).await?.rows;
+        let names = found.into_iter().filter_map(|mut row| row.remove("index"));
+        Ok(names
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// Runs the statements of a script in one transaction.
+    pub(super) async fn change_by_script(&self, text: &str) -> Result<u64, ActionError> {
+        self.may_change()?;
+        let courses = courses(text)?;
+        for course in &courses {
+            refuse_unsendable(course)?;
+            if course.way == Way::Alone {
+                return Err(ActionError::config(format!(
+                    "{} in line {} cannot run in a transaction, and a file runs in one",
+                    course.words, course.line
+                ))
+                .help("write a step of `sql.execute` for it"));
+            }
+        }
+        let is_counted: Vec<bool> = courses
+            .iter()
+            .map(|course| course.way == Way::Counted)
+            .collect();
+        let script = Script {
+            sql: text,
+            is_counted: &is_counted,
+        };
+        let done = self.postgres.script(script).await;
+        done.map_err(|error| self.trouble_of_script(&error, &courses))
+    }
+
+    /// Runs the statements of a script that must not write.
+    pub(super) async fn read_by_script(&self, text: &str) -> Result<(), ActionError> {
+        let courses = courses(text)?;
+        for course in &courses {
+            refuse_unsendable(course)?;
+        }
+        must_read_all(text)?;
+        let done = self.postgres.read_script(text).await;
+        done.map_err(|error| self.trouble_of_script(&error, &courses))
+    }
+
+    fn may_change(&self) -> Result<(), ActionError> {
+        match self.may_change {
+            true => Ok(()),
+            false => Err(ActionError::refused(format!(
+                "{} must not be changed by this run",
+                self.name
+            ))
+            .help("leave --dry-run and --read-only away")),
+        }
+    }
+}
+
+/// What must only be read, one statement after the other.
+fn must_read_all(text: &str) -> Result<(), ActionError> {
+    match sql::effect(text, Dialect::Postgres).statements {
+        0 | 1 => must_read(text, Dialect::Postgres),
+        _ => {
+            let analysis = sql::effect(text, Dialect::Postgres);
+            if analysis.effect == crate::base::Effect::Read {
+                return Ok(());
+            }
+            Err(ActionError::config(format!(
+                "this is not known to read only: {}",
+                analysis.reason
+            )))
+        }
+    }
+}
+
+fn courses(text: &str) -> Result<Vec<Course>, ActionError> {
+    sql::courses(text).map_err(|error| ActionError::config(error.to_string()))
+}
+
+/// Refuses what would end the transaction that it stands in, or what the server answers in another way than with rows.
+fn refuse_unsendable(course: &Course) -> Result<(), ActionError> {
+    let Course { line, words, way } = course;
+    let words = one_line(words);
+    let (what, instead) = match way {
+        Way::Counted | Way::Within | Way::Alone => return Ok(()),
+        Way::Transaction => (
+            format!("{words} begins or ends a transaction"),
+            "leave it out: everything runs in one transaction, all of it or nothing".to_owned(),
+        ),
+        Way::Streams => (
+            "COPY over the connection is not done".to_owned(),
+            "write INSERT, or use `command.run` with psql and \\copy".to_owned(),
+        ),
+        Way::Psql => (
+            "it has a command of psql".to_owned(),
+            "use `command.run` with psql, or take what begins with \\ out".to_owned(),
+        ),
+    };
+    Err(ActionError::config(format!("line {line}: {what}")).help(instead))
+}

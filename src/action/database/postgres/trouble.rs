@@ -1,0 +1,233 @@
+//! What can go wrong with a PostgreSQL server: whose trouble it is, and what to do about it.
+
+use crate::base::text::{fit, one_line};
+use crate::engine::ActionError;
+use crate::platform::postgres::{AddressError, Holder, PostgresError};
+use crate::sql::Course;
+
+use super::super::system::beyond;
+use super::PostgresSystem;
+
+impl PostgresSystem {
+    /// Whose trouble it is, and what to do about it. The server's words stay: they are what people search for.
+    pub(super) fn trouble(&self, error: &PostgresError) -> ActionError {
+        let message = one_line(&error.to_string());
+        let name = &self.name;
+        match error {
+            PostgresError::Lookup(_) => ActionError::target(message)
+                .help(format!("check the host in `url` of [database.{name}]")),
+            PostgresError::Connect(connect) if connect.own => ActionError::own(message),
+            PostgresError::Socket { is_own: true, .. } => ActionError::own(message)
+                .help("check who may use the socket: it is the folder's and the socket's mode"),
+            PostgresError::Connect(_) | PostgresError::Socket { .. } => {
+                ActionError::target(message).help("see whether the server runs and listens there")
+            }
+            PostgresError::Tls(tls) if tls.problem.is_own() => ActionError::own(message)
+                .help(format!("correct sslrootcert in `url` of [database.{name}]")),
+            PostgresError::Tls(_) => ActionError::target(message),
+            PostgresError::NoTls { .. } => ActionError::target(message).help(format!(
+                "switch TLS on in the server, or say sslmode=disable in `url` of [database.{name}]"
+            )),
+            PostgresError::NotPostgres { .. } => ActionError::target(message)
+                .help(format!("check host and port in `url` of [database.{name}]")),
+            PostgresError::NoPassword { .. } => ActionError::own(message).help(format!(
+                "set `password` in [database.{name}] from `{{{{ secret.NAME }}}}`, or the variable PGPASSWORD"
+            )),
+            PostgresError::Authentication { .. } => ActionError::own(message)
+                .help("let the server ask this role for a password: scram-sha-256 in pg_hba.conf"),
+            PostgresError::Stopped => ActionError::own(message),
+            PostgresError::Silent { .. } => ActionError::late(message),
+            PostgresError::Late { .. } => ActionError::late(message).help(
+                "see what it waits for with `database.activity`, or give the step a longer `timeout`",
+            ),
+            PostgresError::Server { code, hint, .. } => refusal(code, message, hint.as_deref(), name),
+            PostgresError::Cut { .. } => ActionError::target(message)
+                .help("see the server's log: it was stopped, or something between cuts connections"),
+            PostgresError::TooLarge { .. } => ActionError::own(message)
+                .help("select less of it: left(column, 1000), or its length"),
+            PostgresError::Waited { holders, error } => self.waited(holders, error),
+            PostgresError::Script { error, .. } => self.trouble(error),
+            PostgresError::Bounds(broken) => beyond(*broken),
+            PostgresError::Uncounted { .. } => ActionError::refused(message)
+                .help("a limit of rows can be held only where it counts them: ALTER SYSTEM SET track_counts = on"),
+            PostgresError::Left => ActionError::target(message)
+                .help("see what is in the database now, before anything else is done"),
+            PostgresError::InDoubt { transaction, .. } => in_doubt(message, transaction.as_deref()),
+            PostgresError::Parameters { .. } => ActionError::config(message),
+            PostgresError::Unreadable { .. } => ActionError::own(message)
+                .help("cast the column to text: column::text"),
+        }
+    }
+
+    /// Names who held the lock that was waited for.
+    fn waited(&self, holders: &[Holder], error: &PostgresError) -> ActionError {
+        let shown = holders.iter().map(|holder| Holder {
+            query: fit(&one_line(&self.masker.text(&holder.query)), LONGEST_QUERY),
+            ..holder.clone()
+        });
+        let first = holders.first().map_or(0, |holder| holder.pid);
+        let kind = self.trouble(error);
+        let told = Holder::in_words(&shown.collect::<Vec<_>>());
+        ActionError {
+            message: format!("{}; it waited for {told}", kind.message),
+            ..kind
+        }
+        .help(format!(
+            "let it end, or end it: opsbook db terminate {first}; who waits for whom: opsbook db locks"
+        ))
+    }
+
+    /// What went wrong with a change. One that the server refuses as a whole is no mistake of who wrote it.
+    pub(super) fn trouble_of_change(&self, error: &PostgresError) -> ActionError {
+        let trouble = self.trouble(error);
+        match error.code() {
+            Some("25006") => ActionError::target(trouble.message).help(
+                "it is a replica, or default_transaction_read_only is on: change the primary, or see why it was made so",
+            ),
+            _ => trouble,
+        }
+    }
+
+    /// What became of a change whose answer nobody waits for any more.
+    pub(super) fn doubt(&self) -> Result<(), ActionError> {
+        let stopped = PostgresError::Stopped;
+        match self.postgres.doubt(stopped) {
+            PostgresError::Stopped => Ok(()),
+            doubt => Err(self.trouble(&doubt)),
+        }
+    }
+
+    /// What went wrong with a script, and in which line.
+    pub(super) fn trouble_of_script(
+        &self,
+        error: &PostgresError,
+        courses: &[Course],
+    ) -> ActionError {
+        let trouble = self.trouble_of_change(error);
+        let PostgresError::Script {
+            completed, line, ..
+        } = error
+        else {
+            return trouble;
+        };
+        let line = line.or(courses.get(*completed).map(|course| course.line));
+        let Some(line) = line else { return trouble };
+        ActionError {
+            message: format!("line {line}: {}; nothing was changed", trouble.message),
+            ..trouble
+        }
+    }
+}
+
+/// How much of a statement that holds a lock is shown.
+const LONGEST_QUERY: usize = 100;
+
+/// What to do about a change of which nobody knows whether it is kept.
+fn in_doubt(message: String, transaction: Option<&str>) -> ActionError {
+    let error = ActionError::target(message).in_doubt();
+    match transaction {
+        Some(number) => error.help(format!(
+            "ask the same server before you do it again: SELECT txid_status({number}) says committed or aborted"
+        )),
+        None => error.help("look at the database before you do it again"),
+    }
+}
+
+/// What a refusal of the server means, by the classes of
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> ActionError {
+    let class = code.get(..2).unwrap_or_default();
+    let (error, help): (fn(String) -> ActionError, String) = match (code, class) {
+        ("28P01", _) => (
+            ActionError::own,
+            format!("correct the user in `url` and the password of [database.{name}]"),
+        ),
+        (_, "28") => (
+            ActionError::own,
+            "let this role in from here: pg_hba.conf of the server says who may come how".to_owned(),
+        ),
+        ("3D000", _) => (
+            ActionError::target,
+            format!("see which there are with psql -l, or correct `url` of [database.{name}]"),
+        ),
+        ("42501", _) => (
+            ActionError::own,
+            "grant the role what it may read; pg_monitor is for watching".to_owned(),
+        ),
+        ("53300" | "53400", _) => (
+            ActionError::target,
+            "see who holds the connections: pg_stat_activity, as a superuser, for whom some are kept back".to_owned(),
+        ),
+        ("57P03", _) => (
+            ActionError::target,
+            "it is starting, stopping or recovering: its log says which; `retry` waits".to_owned(),
+        ),
+        ("57P01" | "57P02", _) => (
+            ActionError::target,
+            "the server was stopped or somebody ended the session: see its log".to_owned(),
+        ),
+        ("57014", _) => (
+            ActionError::target,
+            "somebody, or a limit of the role, ended the statement".to_owned(),
+        ),
+        ("25006", _) => (
+            ActionError::config,
+            "what reads runs in a read-only transaction".to_owned(),
+        ),
+        ("55P03", _) => (
+            ActionError::target,
+            "somebody held it for longer than `lock_timeout`: opsbook db locks; `retry` tries again".to_owned(),
+        ),
+        ("40001" | "40P01", _) => (
+            ActionError::target,
+            "others changed the same rows at the same time, and nothing was changed here: `retry` tries again".to_owned(),
+        ),
+        ("53100", _) => (
+            ActionError::target,
+            "the disk of the server is full and nothing was changed: free space there; opsbook db tables shows what takes it".to_owned(),
+        ),
+        ("2D000", _) => (
+            ActionError::config,
+            "it ends transactions itself, so it cannot be all or nothing: use `command.run` with psql".to_owned(),
+        ),
+        ("42P18" | "42725" | "42883" | "42804", _) => (
+            ActionError::config,
+            hint.unwrap_or("say which type a value has: {{ value }}::bigint").to_owned(),
+        ),
+        ("42601", _) => {
+            let error = ActionError::config(message);
+            return match hint {
+                Some(hint) => error.help(hint),
+                None => error,
+            };
+        }
+        _ => {
+            let error = ActionError::target(message);
+            return match hint {
+                Some(hint) => error.help(fit(&one_line(hint), 200)),
+                None => error,
+            };
+        }
+    };
+    error(message).help(help)
+}
+
+pub(super) fn wrong_address(error: &AddressError, name: &str) -> ActionError {
+    // Known only once its secrets are: one database that cannot be asked must not end a run that asks others.
+    let wrong = ActionError::own(error.to_string());
+    match error {
+        AddressError::Parameter {
+            near: Some(near), ..
+        } => wrong.help(format!("did you mean {near}?")),
+        AddressError::Parameter { near: None, .. } => {
+            wrong.help(format!("take it out of `url` of [database.{name}]"))
+        }
+        AddressError::Hosts => wrong.help("name one: a step works on one server"),
+        AddressError::Ambiguous | AddressError::Port | AddressError::Text(_) => wrong.help(format!(
+            "in `url` of [database.{name}] write / as %2F, ? as %3F, # as %23 and % as %25, or give the password as `password`"
+        )),
+        AddressError::Scheme | AddressError::Value { .. } => {
+            wrong.help(format!("correct `url` of [database.{name}]"))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Deletes what is too old in batches, each in a transaction of its own: others get their turn, and what was deleted stays
+//! so when it is stopped. Doing it again goes on where it ended.
+
+use std::time::{Duration, Instant};
+
+use crate::base::Span;
+use crate::base::text::thousands;
+use crate::config::Database;
+use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
+use crate::platform::bounds::{Bounds, BoundsBroken};
+
+use super::target::{Facts, Target};
+use super::{Wish, batch, refuse, written};
+use crate::action::database::system::{DatabaseSystem, beyond};
+
+/// What was deleted so far.
+#[derive(Default)]
+struct Done {
+    deleted: u64,
+    /// Those that triggers and references deleted too.
+    in_all: u64,
+    batches: u64,
+    remaining: Option<u64>,
+}
+
+pub(super) async fn prune(
+    system: &dyn DatabaseSystem,
+    database: &Database,
+    wish: &Wish<'_>,
+    invocation: &Invocation,
+    context: &ActionContext<'_>,
+) -> Result<Outputs, ActionError> {
+    let started = Instant::now();
+    let target = Target::find(system, database, wish).await?;
+    let facts = target.facts(system, wish).await?;
+    refuse(database, wish, &facts, invocation)?;
+    held(&facts, context)?;
+    let batch = batch(invocation, wish)?;
+    let pause = invocation.duration("pause");
+    let pause = pause.map_or(Duration::ZERO, |pause| pause.0);
+    let mut done = Done::default();
+    let ended = tokio::select! {
+        biased;
+        () = context.cancelled() => Err(None),
+        ended = delete(system, (&target, wish, &facts), (batch, pause), context, &mut done) => ended.map_err(Some),
+    };
+    let outputs = |done: &Done| outputs(wish, done, started);
+    match ended {
+        Ok(()) => {}
+        Err(None) => {
+            system.abandon().await?;
+            return Err(ActionError::own(format!(
+                "stopped after {} of {} rows were deleted",
+                thousands(done.deleted),
+                thousands(facts.expired)
+            ))
+            .outputs(outputs(&done)));
+        }
+        Err(Some(error)) => return Err(error.outputs(outputs(&done))),
+    }
+    let remaining = target.facts(system, wish).await?.expired;
+    done.remaining = Some(remaining);
+    let given = outputs(&done);
+    if remaining > 0 && !context.judged {
+        let rows = thousands(remaining);
+        return Err(ActionError::target(format!(
+            "{}, and {rows} rows are still too old",
+            given.detail
+        ))
+        .help("somebody else adds old rows, or a trigger keeps them; run it again to see which")
+        .outputs(given));
+    }
+    Ok(given)
+}
+
+/// Holds the number of rows to what a person agreed to and a standing approval allows, before anything is deleted.
+fn held(facts: &Facts, context: &ActionContext<'_>) -> Result<(), ActionError> {
+    let bounds = Bounds {
+        agreed: context.agreed_rows,
+        ..Bounds::default()
+    };
+    bounds.hold_counted(facts.expired).map_err(beyond)?;
+    match context.most_rows {
+        Some(most) if facts.expired > most => Err(beyond(BoundsBroken::TooMany {
+            changed: facts.expired,
+            most,
+        })),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn delete(
+    system: &dyn DatabaseSystem,
+    (target, wish, facts): (&Target, &Wish<'_>, &Facts),
+    (batch, pause): (u64, Duration),
+    context: &ActionContext<'_>,
+    done: &mut Done,
+) -> Result<(), ActionError> {
+    while done.deleted < facts.expired {
+        // No more than were counted: what somebody adds meanwhile was not agreed to.
+        let most = batch.min(facts.expired - done.deleted);
+        let Some(statement) = target.statement(wish, most) else {
+            return Ok(());
+        };
+        let bounds = Bounds {
+            most: context
+                .most_rows
+                .map(|rows| rows.saturating_sub(done.in_all)),
+            ..Bounds::default()
+        };
+        let changed = system.execute(&statement, 0, &bounds).await?;
+        if changed.changed == 0 {
+            return Ok(());
+        }
+        done.deleted = done.deleted.saturating_add(changed.changed);
+        done.in_all = done.in_all.saturating_add(changed.in_all);
+        done.batches += 1;
+        (context.progress)(format!(
+            "{} of {} rows of {} deleted",
+            thousands(done.deleted),
+            thousands(facts.expired),
+            wish.table
+        ));
+        if done.deleted < facts.expired && !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+    Ok(())
+}
+
+fn outputs(wish: &Wish<'_>, done: &Done, started: Instant) -> Outputs {
+    let before = written(wish.before);
+    let batches = usize::try_from(done.batches).unwrap_or(usize::MAX);
+    let detail = match done.deleted {
+        0 => format!("no row of {} is from before {before}", wish.table),
+        deleted => format!(
+            "{} rows of {} from before {before} deleted in {}",
+            thousands(deleted),
+            wish.table,
+            match batches {
+                1 => "1 batch".to_owned(),
+                many => format!("{} batches", thousands(many as u64)),
+            }
+        ),
+    };
+    Outputs {
+        rows_changed: Some(done.in_all),
+        ..Outputs::new(detail)
+    }
+    .with("deleted", done.deleted)
+    .with("remaining", done.remaining)
+    .with("batches", done.batches)
+    .with("before", before)
+    .with("count", 0)
+    .with("rows", Vec::<serde_json::Value>::new())
+    .with("bytes", serde_json::Value::Null)
+    .with("problems", 0)
+    .with("ms", Span(started.elapsed()).milliseconds())
+}

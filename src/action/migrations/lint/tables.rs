@@ -1,0 +1,91 @@
+//! The tables that there are at a moment of the migrations, with their columns as far as they are known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::sql::{Change, TableChange};
+
+/// The tables by name; the columns of a table may be unknown.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Tables {
+    columns: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Columns that a CHECK keeps from NULL.
+    checked: BTreeSet<(String, String)>,
+}
+
+impl Tables {
+    /// Adds a column of a table that there is.
+    pub(in super::super) fn add(&mut self, table: &str, column: &str) {
+        let columns = self.columns.entry(table.to_owned());
+        if let Some(columns) = columns.or_insert_with(|| Some(BTreeSet::new())) {
+            columns.insert(column.to_owned());
+        }
+    }
+
+    /// Whether a table is known not to have a column.
+    pub(super) fn lacks(&self, table: &str, column: &str) -> bool {
+        let known = self.columns.get(table).and_then(Option::as_ref);
+        known.is_some_and(|columns| !columns.contains(column))
+    }
+
+    /// Whether a CHECK keeps a column from NULL.
+    pub(super) fn checks(&self, table: &str, column: &str) -> bool {
+        self.checked
+            .contains(&(table.to_owned(), column.to_owned()))
+    }
+
+    /// Takes in what a statement does.
+    pub(super) fn take(&mut self, change: &Change) {
+        match change {
+            Change::CreateTable(table, columns, if_not_exists) => {
+                let columns = columns
+                    .as_ref()
+                    .map(|columns| columns.iter().cloned().collect());
+                if !if_not_exists || !self.columns.contains_key(table) {
+                    self.columns.insert(table.clone(), columns);
+                }
+            }
+            Change::DropTable(table) => {
+                self.columns.remove(table);
+            }
+            Change::RenameTable(from, to) => {
+                // One that is not known has a new name now, and is as unknown as before.
+                let columns = self.columns.remove(from).flatten();
+                self.columns.insert(to.clone(), columns);
+            }
+            Change::Table(table, change) => self.alter(table, change),
+            Change::DropContainer(_)
+            | Change::DropOther(_)
+            | Change::CreateIndex(_)
+            | Change::Truncate(_)
+            | Change::Rows(..)
+            | Change::Other => {}
+        }
+    }
+
+    fn alter(&mut self, table: &str, change: &TableChange) {
+        if let TableChange::AddConstraint(constraint) = change
+            && let Some(column) = &constraint.not_null
+        {
+            self.checked.insert((table.to_owned(), column.clone()));
+        }
+        let Some(Some(columns)) = self.columns.get_mut(table) else {
+            return;
+        };
+        match change {
+            TableChange::AddColumn(column) => {
+                columns.insert(column.name.clone());
+            }
+            TableChange::DropColumn(column) => {
+                columns.remove(column);
+            }
+            TableChange::RenameColumn(from, to) => {
+                columns.remove(from);
+                columns.insert(to.clone());
+            }
+            TableChange::ChangeType(..)
+            | TableChange::SetNotNull(_)
+            | TableChange::AddConstraint(_)
+            | TableChange::Other => {}
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How the text of a migration is run: whole in one transaction, or statement by statement in none. Must not run it.
+
+use crate::engine::ActionError;
+use crate::sql::{self, Dialect};
+
+/// The comment by which a migration says that it runs in no transaction.
+pub(super) const NO_TRANSACTION: &str = "-- opsbook: no-transaction";
+
+/// Comments with which other tools begin a part of a file that takes the rest back.
+const DOWN_MARKS: [&str; 4] = [
+    "-- migrate:down",
+    "-- +goose down",
+    "-- +migrate down",
+    "-- !down",
+];
+
+/// What is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    /// In one transaction, with its account.
+    Whole(String),
+    /// Statement by statement, each in no transaction.
+    Alone(Vec<String>),
+}
+
+/// Reads the text of the file of this name.
+pub(super) fn prepare(text: &str, file: &str, dialect: Dialect) -> Result<Script, ActionError> {
+    // A byte order mark is no SQL, and CR LF breaks triggers on D1.
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    if let Some(line) = text.lines().position(is_down_mark) {
+        return Err(ActionError::config(format!(
+            "{file}, line {}: a part that takes the migration back begins here, and would be run with it",
+            line + 1
+        ))
+        .help("put it into a file of its own: NAME.down.sql, or the same name in the folder `rollback`"));
+    }
+    let pieces = sql::pieces(&text, dialect);
+    let is_marked = text.lines().any(|line| line.trim() == NO_TRANSACTION);
+    if !is_marked && !pieces.iter().any(|piece| piece.runs_alone(dialect)) {
+        let bare = sql::unwrapped(&text, dialect).map_err(|line| own_transaction(file, line))?;
+        return Ok(Script::Whole(bare.text));
+    }
+    match pieces.iter().find(|piece| piece.controls_transaction()) {
+        Some(control) => Err(own_transaction(file, control.line)),
+        None => Ok(Script::Alone(
+            pieces.iter().map(|piece| piece.text.to_owned()).collect(),
+        )),
+    }
+}
+
+fn own_transaction(file: &str, line: usize) -> ActionError {
+    ActionError::config(format!(
+        "{file}, line {line}: a statement begins or ends a transaction"
+    ))
+    .help("leave it out: a migration runs in one transaction; BEGIN and COMMIT may only stand around all of it")
+}
+
+fn is_down_mark(line: &str) -> bool {
+    let line = line.trim().to_ascii_lowercase();
+    DOWN_MARKS.iter().any(|mark| line.starts_with(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::{Script, prepare};
+    use crate::sql::Dialect::{Postgres, Sqlite};
+
+    #[test]
+    fn a_migration_is_one_transaction_unless_something_in_it_takes_none() {
+        let whole = prepare("BEGIN;\r\nSELECT 1;\r\nCOMMIT;", "a.sql", Sqlite).unwrap();
+        assert_eq!(
+            whole,
+            Script::Whole("      \nSELECT 1;\n       ".to_owned())
+        );
+        let text = "SELECT 1;\nCREATE INDEX CONCURRENTLY i ON t (a);";
+        let alone = ["SELECT 1", "CREATE INDEX CONCURRENTLY i ON t (a)"].map(str::to_owned);
+        assert_eq!(
+            prepare(text, "a.sql", Postgres).unwrap(),
+            Script::Alone(alone.to_vec())
+        );
+        let marked = "-- opsbook: no-transaction\nPRAGMA journal_mode = WAL;";
+        let alone = vec!["PRAGMA journal_mode = WAL".to_owned()];
+        assert_eq!(
+            prepare(marked, "a.sql", Sqlite).unwrap(),
+            Script::Alone(alone)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_run_as_a_whole_is_refused_with_its_line() {
+        for (text, told) in [
+            (
+                "SELECT 1;\nCOMMIT;",
+                "a.sql, line 2: a statement begins or ends",
+            ),
+            (
+                "VACUUM;\nBEGIN;",
+                "a.sql, line 2: a statement begins or ends",
+            ),
+            (
+                "CREATE TABLE a (b);\n-- migrate:down\nDROP TABLE a;",
+                "a.sql, line 2: a part",
+            ),
+            ("-- +goose Down\n", "a.sql, line 1: a part"),
+        ] {
+            let error = prepare(text, "a.sql", Sqlite).unwrap_err();
+            assert!(error.message.starts_with(told), "{error}");
+        }
+    }
+}

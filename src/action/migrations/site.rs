@@ -1,0 +1,160 @@
+//! Where the migrations of a call lie and who applies them: the configuration and the database of it, resolved.
+
+use std::path::{Path, PathBuf};
+
+use crate::action::database::system::{self, DatabaseSystem};
+use crate::config::{
+    Commands, Database, DatabaseKind, MigrationTool, Migrations, worker_migrations,
+};
+use crate::engine::{ActionContext, ActionError};
+use crate::sql::Dialect;
+
+use super::folder::{self, Migration};
+use super::ledger::{Keeper, Ledger};
+
+/// The folder unless the configuration names one.
+const FOLDER: &str = "migrations";
+
+/// A database whose migrations opsbook applies itself.
+pub(super) struct Site<'a> {
+    pub(super) context: &'a ActionContext<'a>,
+    pub(super) database: &'a Database,
+    pub(super) system: Box<dyn DatabaseSystem>,
+    pub(super) dialect: Dialect,
+    pub(super) keeper: Keeper,
+    /// The table that keeps account, perhaps with its schema before a dot.
+    table: String,
+    folder: PathBuf,
+    rollback: Option<PathBuf>,
+}
+
+/// The database of this name and what the configuration says of its migrations.
+pub(super) fn find<'a>(
+    context: &'a ActionContext<'a>,
+    name: &str,
+) -> Result<(&'a Database, &'a Migrations), ActionError> {
+    let database = system::find(context.config, Some(name))?;
+    match &database.migrations {
+        Some(migrations) => Ok((database, migrations)),
+        None => Err(ActionError::config(format!(
+            "nothing says where the migrations of the database {} lie",
+            database.name
+        ))
+        .help(format!(
+            "add [database.{}.migrations] to opsbook.toml, with `folder`",
+            database.name
+        ))),
+    }
+}
+
+/// The commands that apply the migrations, where another program does.
+pub(super) fn commands(migrations: &Migrations) -> Option<&Commands> {
+    match &migrations.tool {
+        MigrationTool::Command(commands) => Some(commands),
+        MigrationTool::Sql { .. } | MigrationTool::Wrangler { .. } => None,
+    }
+}
+
+/// The dialect of a database.
+pub(super) fn dialect(database: &Database) -> Dialect {
+    // Every kind of database has one.
+    Dialect::of_kind(database.kind.as_str()).unwrap_or(Dialect::Sqlite)
+}
+
+/// Where the files lie, and the table, as far as the configuration or wrangler's says.
+pub(super) fn places(
+    database: &Database,
+    migrations: &Migrations,
+    context: &ActionContext<'_>,
+) -> Result<(PathBuf, Option<String>), ActionError> {
+    let said = |table: &Option<String>| table.clone();
+    let (table, worker) = match &migrations.tool {
+        MigrationTool::Sql { table } => (said(table), None),
+        MigrationTool::Wrangler { table } => (said(table), worker(database, context)?),
+        MigrationTool::Command(_) => (None, None),
+    };
+    let (worker_folder, worker_table) = worker.unwrap_or_default();
+    let folder = migrations.folder.clone().or(worker_folder);
+    Ok((
+        folder.unwrap_or_else(|| context.config.folder.join(FOLDER)),
+        table.or(worker_table),
+    ))
+}
+
+/// What wrangler's own configuration says, beside opsbook's.
+fn worker(
+    database: &Database,
+    context: &ActionContext<'_>,
+) -> Result<Option<(Option<PathBuf>, Option<String>)>, ActionError> {
+    let DatabaseKind::D1 { name, id, .. } = &database.kind else {
+        return Ok(None);
+    };
+    let read = worker_migrations(&context.config.folder, name, id.as_deref());
+    read.map_err(|mistakes| {
+        ActionError::own(crate::base::text::one_line(&mistakes.to_string()))
+            .help("correct wrangler's configuration, or name `folder` and `table`")
+    })
+}
+
+impl<'a> Site<'a> {
+    /// The site of a database whose migrations no other program applies.
+    pub(super) fn open(
+        database: &'a Database,
+        migrations: &Migrations,
+        context: &'a ActionContext<'a>,
+    ) -> Result<Self, ActionError> {
+        let (folder, table) = places(database, migrations, context)?;
+        let keeper = match migrations.tool {
+            MigrationTool::Wrangler { .. } => Keeper::Wrangler,
+            MigrationTool::Sql { .. } | MigrationTool::Command(_) => Keeper::Opsbook,
+        };
+        Ok(Self {
+            context,
+            database,
+            system: system::open(database, context)?,
+            dialect: dialect(database),
+            keeper,
+            table: table.unwrap_or_else(|| keeper.usual_table().to_owned()),
+            folder,
+            rollback: migrations.rollback.clone(),
+        })
+    }
+
+    /// The files.
+    pub(super) fn migrations(&self) -> Result<Vec<Migration>, ActionError> {
+        let migrations = folder::read(&self.folder, self.rollback.as_deref())?;
+        let beside = |migration: &&Migration| {
+            let down = migration.down.as_deref().and_then(Path::parent);
+            down == Some(&self.folder)
+        };
+        match migrations.iter().find(beside) {
+            Some(migration) if self.keeper == Keeper::Wrangler => Err(ActionError::config(
+                format!(
+                    "wrangler would apply what takes {} back: it lies in the folder of migrations",
+                    migration.name
+                ),
+            )
+            .help(
+                "move it to a folder of its own, under the migration's name, and say `rollback`",
+            )),
+            _ => Ok(migrations),
+        }
+    }
+
+    /// The account.
+    pub(super) async fn ledger(&self) -> Result<Ledger, ActionError> {
+        Ledger::read(self.system.as_ref(), self.keeper, self.dialect, &self.table).await
+    }
+
+    /// What to do about a migration that no file takes back.
+    pub(super) fn without_down(&self) -> String {
+        let write = "write what takes it back: NAME.down.sql beside it, or the same name in the folder `rollback`";
+        match &self.database.kind {
+            DatabaseKind::D1 { name, .. } => format!(
+                "{write}; or take the whole database to the moment before, with all its rows: \
+                 wrangler d1 time-travel restore {name} --timestamp=…"
+            ),
+            DatabaseKind::Sqlite { .. } | DatabaseKind::Postgres { .. } => write.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! Looking at SQLite and D1 as a whole and keeping them in shape, with the commands that a person types: each green and
+//! red, on the real engines.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, response};
+use super::harness::{Output, Project};
+use super::http_server::Answer;
+
+/// A project whose database `main` is a SQLite file with what this SQL makes.
+fn sqlite(setup: &str) -> Project {
+    let project = Project::new()
+        .config("project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n");
+    on_file(&project, setup);
+    project
+}
+
+/// Runs SQL on the file, as a program beside opsbook would.
+fn on_file(project: &Project, sql: &str) {
+    let connection = Connection::open(project.path("main.db")).unwrap();
+    connection.execute_batch(sql).unwrap();
+}
+
+/// A project whose database `main` is this D1.
+fn d1(api: &D1Api) -> Project {
+    Project::new()
+        .config(&format!(
+            "project = \"test\"\n[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\n"
+        ))
+        .variable("CLOUDFLARE_API_TOKEN", TOKEN)
+        .variable("CLOUDFLARE_API_BASE_URL", api.url())
+}
+
+/// What a command says as JSON, and its exit code.
+#[track_caller]
+fn run(project: &Project, arguments: &[&str]) -> (i32, Value) {
+    let output = project.run(&[arguments, &["--format", "json"]].concat());
+    let output = output.never_shows(TOKEN);
+    (output.code, output.json())
+}
+
+/// The outputs of a step of a run that went well.
+#[track_caller]
+fn green(project: &Project, arguments: &[&str]) -> Value {
+    let (code, json) = run(project, arguments);
+    assert_eq!(code, 0, "{json:#}");
+    json
+}
+
+/// The outputs of a step by its name.
+fn step<'a>(json: &'a Value, name: &str) -> &'a Value {
+    let steps = json["steps"].as_array().unwrap();
+    let found = steps.iter().find(|step| step["step"] == name);
+    found.unwrap_or_else(|| panic!("no step {name}: {json:#}"))
+}
+
+fn outputs<'a>(json: &'a Value, name: &str) -> &'a Value {
+    &step(json, name)["outputs"]
+}
+
+/// The rows of a step.
+fn rows<'a>(json: &'a Value, name: &str) -> &'a Value {
+    &outputs(json, name)["rows"]
+}
+
+/// A wrong command: its exit code and all that it says.
+#[track_caller]
+fn refused(project: &Project, arguments: &[&str]) -> (i32, String) {
+    let Output {
+        code,
+        stdout,
+        stderr,
+        ..
+    } = project.run(arguments).never_shows(TOKEN);
+    (code, format!("{stdout}{stderr}"))
+}
+
+const SHOP: &str = "\
+    CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id), note TEXT);
+    CREATE INDEX orders_by_user ON orders (user_id);
+    INSERT INTO users VALUES (1, 'a@example.com'), (2, 'b@example.com');
+    INSERT INTO orders VALUES (1, 1, 'x'), (2, 2, 'y'), (3, NULL, 'z');";
+
+/// Rows that refer to a user who is not there. D1 always holds references while rows are written, so this one comes later.
+const DANGLING: &str = "\
+    CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, owner INTEGER, note TEXT);
+    INSERT INTO users VALUES (1, 'a@example.com');
+    INSERT INTO orders VALUES (1, 1, 'x'), (2, 7, 'y'), (3, NULL, 'z'), (4, 8, 'w');
+    ALTER TABLE orders ADD COLUMN user_id INTEGER GENERATED ALWAYS AS (owner) VIRTUAL REFERENCES users (id);";
+
+#[test]
+fn growth_is_told_since_the_last_look_and_a_dry_run_keeps_nothing() {
+    let project = sqlite(SHOP);
+    let first = green(&project, &["db", "tables"]);
+    let orders = |json: &Value| {
+        let rows = rows(json, "tables").as_array().unwrap();
+        let found = rows.iter().find(|row| row["table"] == "orders");
+        found.unwrap().clone()
+    };
+    assert_eq!(orders(&first)["rows"], 3);
+    assert_eq!(orders(&first)["columns"], 3);
+    for unknown in ["grown_rows", "grown_bytes", "since"] {
+        assert_eq!(orders(&first)[unknown], Value::Null, "{unknown}");
+    }
+    assert_eq!(outputs(&first, "tables")["grown"], Value::Null);
+
+    on_file(
+        &project,
+        "WITH RECURSIVE n (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         INSERT INTO orders SELECT i, 1, hex(zeroblob(50)) FROM n; CREATE TABLE later (x);",
+    );
+    // Two looks that keep nothing between: the growth stays what it is.
+    let dry = green(&project, &["db", "tables", "--dry-run"]);
+    let second = green(&project, &["db", "tables"]);
+    for json in [&dry, &second] {
+        let orders = orders(json);
+        assert_eq!(orders["grown_rows"], 497);
+        assert!(orders["grown_bytes"].as_i64().unwrap() > 40_000, "{orders}");
+        assert!(orders["since"].as_str().unwrap().ends_with('Z'));
+        let grown = outputs(json, "tables")["grown"].as_i64().unwrap();
+        assert!(grown >= orders["grown_bytes"].as_i64().unwrap());
+        let rows = rows(json, "tables").as_array().unwrap();
+        let later = rows.iter().find(|row| row["table"] == "later").unwrap();
+        assert_eq!(later["since"], Value::Null, "nobody has seen it before");
+    }
+    // A read-only run changes nothing of the estate; what opsbook keeps is its own.
+    on_file(&project, "DELETE FROM orders WHERE id > 400");
+    let third = green(&project, &["db", "tables", "--read-only"]);
+    assert_eq!(orders(&third)["grown_rows"], -100);
+    let fourth = green(&project, &["db", "tables"]);
+    assert_eq!(orders(&fourth)["grown_rows"], 0);
+    // Nobody looked an hour ago.
+    let old = green(&project, &["db", "tables", "--since", "1h"]);
+    assert_eq!(orders(&old)["grown_rows"], Value::Null);
+}
+
+#[test]
+fn growth_beyond_what_was_agreed_is_a_warning() {
+    let project = sqlite(SHOP);
+    let arguments = ["db", "tables", "--max-growth", "100kB"];
+    green(&project, &arguments);
+    green(&project, &arguments);
+    on_file(
+        &project,
+        "INSERT INTO orders VALUES (9, 1, hex(zeroblob(60000)))",
+    );
+    let (code, json) = run(&project, &arguments);
+    assert_eq!(code, 1, "{json:#}");
+    assert!(
+        json["findings"][0]["cause"]
+            .as_str()
+            .unwrap()
+            .contains("has grown by 1")
+    );
+    let (_, json) = run(&project, &["db", "tables", "--limit", "1"]);
+    assert_eq!(rows(&json, "tables").as_array().unwrap().len(), 1);
+    let detail = step(&json, "tables")["detail"].as_str().unwrap();
+    assert!(detail.ends_with("the 1 largest are shown"), "{detail}");
+}
+
+/// Each project and environment, and each database, has readings of its own.
+#[test]
+fn growth_is_of_one_database() {
+    let project = sqlite(SHOP).config(
+        "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n\
+         [database.copy]\nkind = \"sqlite\"\npath = \"main.db\"\n[environment.staging]\n",
+    );
+    green(&project, &["db", "size", "main"]);
+    let size = |arguments: &[&str]| {
+        let json = green(&project, arguments);
+        outputs(&json, "size")["grown"].clone()
+    };
+    assert_eq!(size(&["db", "size", "copy"]), Value::Null);
+    assert_eq!(
+        size(&["--env", "staging", "db", "size", "main"]),
+        Value::Null
+    );
+    assert_eq!(size(&["db", "size", "main"]), 0);
+}
+
+#[test]
+fn a_size_is_held_against_what_it_may_be() {
+    let project = sqlite(SHOP);
+    let json = green(&project, &["db", "size"]);
+    let size = outputs(&json, "size");
+    let bytes = size["bytes"].as_u64().unwrap();
+    assert_eq!(
+        (&size["limit"], &size["percent"]),
+        (&Value::Null, &Value::Null)
+    );
+    let under = (bytes + bytes / 2).to_string();
+    green(&project, &["db", "size", "--max", &under]);
+    let near = (bytes + bytes / 10).to_string();
+    let (code, json) = run(&project, &["db", "size", "--max", &near]);
+    assert_eq!(code, 1, "{json:#}");
+    let over = (bytes - 1).to_string();
+    let (code, json) = run(&project, &["db", "size", "--max", &over]);
+    assert_eq!(code, 2, "{json:#}");
+    assert_eq!(json["findings"][0]["remedy"], "db tables main");
+
+    let api = D1Api::with(SHOP);
+    let project = d1(&api);
+    let json = green(&project, &["db", "size"]);
+    let size = outputs(&json, "size");
+    assert_eq!(size["limit"], 10_000_000_000_u64);
+    assert_eq!(size["percent"], 0.0);
+    let (code, _) = run(&project, &["db", "size", "--max", "1kB"]);
+    assert_eq!(code, 2);
+    api.sql("CREATE TABLE large AS SELECT hex(zeroblob(20000)) AS x");
+    let json = green(&project, &["db", "size"]);
+    assert!(
+        outputs(&json, "size")["grown"].as_i64().unwrap() >= 40_000,
+        "{json:#}"
+    );
+    // The thresholds are of the limit too.
+    let described = |bytes: u64| {
+        let result = json!({"uuid": ID, "name": NAME, "file_size": bytes});
+        let body = json!({"success": true, "errors": [], "messages": [], "result": result});
+        response("200 OK", "", &body.to_string())
+    };
+    for (bytes, expected) in [(7_900_000_000, 0), (8_000_000_000, 1), (9_600_000_000, 2)] {
+        api.answer_next(described(bytes));
+        let (code, json) = run(&project, &["db", "size"]);
+        assert_eq!(code, expected, "{json:#}");
+    }
+}
+
+#[test]
+fn tables_of_d1_are_counted_with_their_columns() {
+    let api = D1Api::with(SHOP);
+    let project = d1(&api);
+    let json = green(&project, &["db", "tables"]);
+    let expected = |grown: Value, orders: u64| {
+        json!([("orders", 3, orders), ("users", 2, 2)].map(|(table, columns, rows)| {
+            json!({"table": table, "columns": columns, "rows": rows, "bytes": null,
+                   "grown_rows": if table == "orders" { grown.clone() } else if grown.is_null() { grown.clone() } else { json!(0) },
+                   "grown_bytes": null})
+        }))
+    };
+    let without_since = |json: &Value| {
+        let mut rows = rows(json, "tables").clone();
+        for row in rows.as_array_mut().unwrap() {
+            row.as_object_mut().unwrap().remove("since");
+        }
+        rows
+    };
+    assert_eq!(without_since(&json), expected(Value::Null, 3));
+    api.sql("INSERT INTO orders VALUES (4, 1, 'more')");
+    let json = green(&project, &["db", "tables"]);
+    assert_eq!(without_since(&json), expected(json!(1), 4));
+    let detail = step(&json, "tables")["detail"].as_str().unwrap();
+    assert!(detail.starts_with("2 tables, +1 rows since "), "{detail}");
+}
+
+#[test]
+fn references_that_lead_nowhere_are_found_on_both_engines() {
+    let api = D1Api::with(SHOP);
+    for project in [sqlite(SHOP), d1(&api)] {
+        let json = green(&project, &["db", "foreign-keys"]);
+        assert_eq!(
+            step(&json, "references")["detail"],
+            "1 reference, all of them hold"
+        );
+        green(&project, &["db", "integrity"]);
+        green(&project, &["db", "orphans", "orders", "user_id", "users"]);
+    }
+    let api = D1Api::with(DANGLING);
+    let wrong = json!([{"table": "orders", "column": "user_id", "parent": "users", "rows": 2}]);
+    for project in [sqlite(DANGLING), d1(&api)] {
+        let (code, json) = run(&project, &["db", "foreign-keys"]);
+        assert_eq!((code, rows(&json, "references")), (1, &wrong), "{json:#}");
+        green(&project, &["db", "foreign-keys", "--table", "users"]);
+        let (code, _) = run(&project, &["db", "foreign-keys", "--table", "nowhere"]);
+        assert_eq!(code, 1);
+        let (code, json) = run(&project, &["db", "integrity"]);
+        assert_eq!(code, 2, "{json:#}");
+        assert_eq!(rows(&json, "integrity")[0]["kind"], "foreign key");
+        green(&project, &["db", "integrity", "--table", "users"]);
+        let (code, json) = run(
+            &project,
+            &["db", "orphans", "orders", "user_id", "users", "-n", "1"],
+        );
+        assert_eq!(code, 1);
+        assert_eq!(rows(&json, "count")[0]["orphans"], 2);
+        assert_eq!(rows(&json, "orphans").as_array().unwrap().len(), 1);
+        let (code, _) = run(&project, &["db", "orphans", "orders", "user_id", "nowhere"]);
+        assert_eq!(code, 1);
+    }
+    let detail = |project: &Project| {
+        let (_, json) = run(project, &["db", "integrity", "--table", "users"]);
+        step(&json, "integrity")["detail"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(detail(&d1(&api)).contains("D1 refuses integrity_check"));
+}
+
+#[test]
+fn an_empty_parent_makes_nobody_an_orphan_to_delete() {
+    let setup = "CREATE TABLE users (id INTEGER PRIMARY KEY); CREATE TABLE orders (user_id); INSERT INTO orders VALUES (1), (2);";
+    let api = D1Api::with(setup);
+    for project in [sqlite(setup), d1(&api)] {
+        let (code, json) = run(&project, &["db", "orphans", "orders", "user_id", "users"]);
+        assert_eq!(code, 2, "{json:#}");
+        let cause = json["findings"][0]["cause"].as_str().unwrap();
+        assert!(cause.contains("users is empty"), "{cause}");
+        assert_eq!(json["findings"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_critical() {
+    let project = sqlite(SHOP);
+    on_file(
+        &project,
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = 'CREATE INDEX orders_by_user ON orders (note)' WHERE name = 'orders_by_user'",
+    );
+    let (code, json) = run(&project, &["db", "integrity"]);
+    assert_eq!(code, 2, "{json:#}");
+    assert_eq!(json["findings"].as_array().unwrap().len(), 0);
+    assert_eq!(rows(&json, "integrity")[0]["kind"], "integrity");
+    assert_eq!(step(&json, "integrity")["severity"], "P0");
+}
+
+/// Runs a step of one's own with a verb that no runbook of this part has.
+fn look(project: Project, verb: &str) -> (i32, Value) {
+    let step = format!("[[step]]\nname = \"look\"\ndatabase.{verb} = \"main\"\n");
+    let project = project.runbook("look/at", &step);
+    run(&project, &["look", "at"])
+}
+
+#[test]
+fn indexes_are_told_the_same_on_both_engines() {
+    let setup = "\
+        CREATE TABLE users (id INTEGER PRIMARY KEY, mail TEXT UNIQUE, name);
+        CREATE INDEX by_mail ON users (mail); CREATE INDEX by_name ON users (name); CREATE INDEX names ON users (name, mail);
+        CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id REFERENCES users (id));";
+    let api = D1Api::with(setup);
+    for project in [sqlite(setup), d1(&api)] {
+        let (code, json) = look(project, "indexes");
+        assert_eq!(code, 0, "it only tells: {json:#}");
+        assert_eq!(outputs(&json, "look")["problems"], 3);
+        let found: Vec<(&str, &str)> = rows(&json, "look")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| {
+                let index = row["index"].as_str().unwrap_or("none");
+                (row["problem"].as_str().unwrap(), index)
+            })
+            .collect();
+        let expected = [
+            ("duplicate", "by_mail"),
+            ("duplicate", "by_name"),
+            ("missing", "none"),
+        ];
+        assert_eq!(found, expected);
+    }
+    let api = D1Api::with(SHOP);
+    for project in [sqlite(SHOP), d1(&api)] {
+        let (_, json) = look(project, "indexes");
+        assert_eq!(rows(&json, "look"), &json!([]), "{json:#}");
+    }
+}
+
+#[test]
+fn d1_tells_its_slowest_statements_by_the_analytics_of_the_account() {
+    let api = D1Api::with(SHOP);
+    let described = json!({"success": true, "errors": [], "messages": [], "result": {"uuid": ID, "name": NAME}});
+    let group = |query: &str, count: u64, mean: f64| {
+        json!({"count": count, "avg": {"queryDurationMs": mean}, "dimensions": {"query": query},
+               "sum": {"queryDurationMs": mean * count as f64, "rowsRead": 900, "rowsReturned": 3}})
+    };
+    let insights = json!({"errors": null, "data": {"viewer": {"accounts": [{"d1QueriesAdaptiveGroups": [
+        group("SELECT *\nFROM orders", 3, 80.5), group("SELECT 1", 9, 0.1), group("", 1, 9.0)]}]}}});
+    let answer = |body: &Value| {
+        response(
+            "200 OK",
+            "content-type: application/json\r\n",
+            &body.to_string(),
+        )
+    };
+    api.answer_next(answer(&described));
+    api.answer_next(answer(&insights));
+    let (code, json) = look(d1(&api), "slow");
+    assert_eq!(code, 0, "{json:#}");
+    assert_eq!(
+        rows(&json, "look"),
+        &json!([
+            {"query": "SELECT * FROM orders", "calls": 3, "mean_ms": 80.5, "max_ms": null, "total_ms": 241.5, "rows": 3, "rows_read": 900},
+            {"query": "SELECT 1", "calls": 9, "mean_ms": 0.1, "max_ms": null, "total_ms": 0.9, "rows": 3, "rows_read": 900},
+        ])
+    );
+    api.server().next_request();
+    let request = api.server().next_request();
+    assert_eq!(request.path, "/client/v4/graphql");
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!(body["variables"]["account"], ACCOUNT);
+    assert_eq!(body["variables"]["database"], ID);
+
+    let slow = |api: &D1Api, analytics: Answer| {
+        api.answer_next(answer(&described));
+        api.answer_next(analytics);
+        let step =
+            "[[step]]\nname = \"look\"\ndatabase.slow = \"main\"\ndatabase.over = \"50ms\"\n";
+        run(&d1(api).runbook("look/at", step), &["look", "at"])
+    };
+    let (_, json) = slow(&api, answer(&insights));
+    assert_eq!(outputs(&json, "look")["count"], 1);
+    let denied = json!({"data": null, "errors": [{"message": "not authorized for that account"}]});
+    let (code, json) = slow(&api, answer(&denied));
+    assert_eq!(code, 2, "{json:#}");
+    let detail = step(&json, "look")["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("not authorized for that account"),
+        "{detail}"
+    );
+    let (code, _) = slow(&api, response("403 Forbidden", "", "{}"));
+    assert_eq!(code, 3);
+}
+
+#[test]
+fn replicas_of_d1_are_on_or_off() {
+    let api = D1Api::with("");
+    let (_, json) = look(d1(&api), "replication");
+    assert_eq!(
+        step(&json, "look")["detail"],
+        "read replication is disabled"
+    );
+    let body = json!({"success": true, "errors": [], "messages": [],
+                      "result": {"uuid": ID, "name": NAME, "read_replication": {"mode": "auto"}}});
+    api.answer_next(response("200 OK", "", &body.to_string()));
+    let (_, json) = look(d1(&api), "replication");
+    assert_eq!(rows(&json, "look")[0]["state"], "auto");
+}
+
+#[test]
+fn what_an_engine_cannot_is_refused_with_what_to_use_instead() {
+    let api = D1Api::with("");
+    for (project, verb, instead) in [
+        (sqlite(SHOP), "locks", "fuser -v"),
+        (sqlite(SHOP), "connections", "fuser -v"),
+        (sqlite(SHOP), "slow", "opsbook db explain"),
+        (sqlite(SHOP), "replication", "the tool that copies its file"),
+        (d1(&api), "activity", "opsbook db slow"),
+        (d1(&api), "locks", "opsbook db slow"),
+        (d1(&api), "bloat", "opsbook db size"),
+        (d1(&api), "vacuum", "export it and import that"),
+    ] {
+        let step = format!("[[step]]\nname = \"look\"\ndatabase.{verb} = \"main\"\n");
+        let (code, said) = refused(&project.runbook("look/at", &step), &["look", "at", "--yes"]);
+        assert_eq!(code, 78, "{verb}: {said}");
+        let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(instead), "{verb}: {said}");
+    }
+}
+
+#[test]
+fn a_vacuum_gives_space_back_and_is_skipped_where_the_platform_refuses_it() {
+    let project = sqlite(SHOP);
+    on_file(
+        &project,
+        "INSERT INTO orders VALUES (9, 1, hex(zeroblob(60000))); DELETE FROM orders WHERE id = 9;",
+    );
+    let json = green(&project, &["db", "vacuum", "--yes"]);
+    assert!(outputs(&json, "vacuum")["bytes"].as_u64().unwrap() > 100_000);
+    assert_eq!(
+        outputs(&json, "after")["grown"].as_i64(),
+        outputs(&json, "vacuum")["bytes"]
+            .as_i64()
+            .map(|bytes| -bytes)
+    );
+
+    let api = D1Api::with(SHOP);
+    let json = green(&d1(&api), &["db", "vacuum", "--yes"]);
+    assert_eq!(step(&json, "vacuum")["status"], "skipped");
+    let told = step(&json, "instead")["detail"].as_str().unwrap();
+    assert!(told.contains("export it and import that"), "{told}");
+}
+
+#[test]
+fn statistics_and_indexes_are_made_anew_for_one_table_or_all() {
+    let statistics = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    let project = sqlite(SHOP);
+    let dry = green(
+        &project,
+        &["db", "analyze", "--table", "orders", "--dry-run"],
+    );
+    let shown = step(&dry, "analyze")["preview"]["sent"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(shown.starts_with("ANALYZE \"orders\" on main"), "{dry:#}");
+    let connection = Connection::open(project.path("main.db")).unwrap();
+    let analyzed = || -> i64 {
+        connection
+            .query_row(statistics, [], |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(analyzed(), 0);
+    green(&project, &["db", "analyze", "--table", "orders", "--yes"]);
+    assert_eq!(analyzed(), 1);
+    let tables: String = connection
+        .query_row(
+            "SELECT group_concat(DISTINCT tbl) FROM sqlite_stat1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(tables, "orders");
+    green(&project, &["db", "reindex", "--yes"]);
+    green(&project, &["db", "reindex", "--table", "orders", "--yes"]);
+    let (code, _) = run(&project, &["db", "reindex", "--table", "nowhere", "--yes"]);
+    assert_eq!(code, 1);
+}
