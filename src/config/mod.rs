@@ -24,7 +24,8 @@ mod wrangler;
 pub use cron::Cron;
 pub use estate::{
     Auth, Check, Config, Database, DatabaseKind, Demands, Freeze, Health, Kv, Metrics, MetricsKind,
-    Need, ObjectStore, Objective, Policy, Queue, QueueKind, Retention, SecretSource, Service,
+    Need, ObjectStore, Objective, Policy, PostgresSettings, Queue, QueueKind, Retention,
+    SecretSource, Service,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};

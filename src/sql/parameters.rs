@@ -29,6 +29,42 @@ pub fn with_dollars(text: &str) -> String {
     replaced(text, Dialect::Postgres, |number| Some(format!("${number}")))
 }
 
+/// A statement of SQLite for a system that binds numbers as doubles and binds no blobs: whole numbers and blobs go as text
+/// that the statement turns back, so that every value arrives as exactly what it is. Values for which a text that is no
+/// SQL has no place stay as they are.
+#[must_use]
+pub fn with_exact(text: &str, parameters: &[Value]) -> (String, Vec<Value>) {
+    let mut values = parameters.to_vec();
+    let text = replaced(text, Dialect::Sqlite, |number| {
+        let at = number.checked_sub(1)?;
+        let (value, exact) = exact(parameters.get(at)?, number)?;
+        values[at] = Value::from(value);
+        Some(exact)
+    });
+    (text, values)
+}
+
+/// The text in place of a value, and what turns it back. The plus takes the affinity away that a cast has and a parameter
+/// has not.
+fn exact(value: &Value, number: usize) -> Option<(String, String)> {
+    let whole = |text: String| (text, format!("(+CAST(?{number} AS INTEGER))"));
+    match value {
+        Value::Bool(truth) => Some(whole(u8::from(*truth).to_string())),
+        Value::Number(count) if count.is_i64() => Some(whole(count.to_string())),
+        value => {
+            let digits = hexadecimal(&bytes(value)?);
+            Some((digits, format!("unhex(?{number})")))
+        }
+    }
+}
+
+/// The bytes of a blob, `{"base64": "…"}`.
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    let fields = value.as_object().filter(|fields| fields.len() == 1)?;
+    let text = fields.get("base64")?.as_str()?;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
 /// A part of a statement with the parameters that occur in it counted from one, and their values in that order.
 #[must_use]
 pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, Vec<Value>) {
@@ -82,21 +118,11 @@ fn literal(value: &Value, dialect: Dialect) -> String {
         },
         Value::Number(number) => number.to_string(),
         Value::String(text) => quoted(text),
-        Value::Object(fields) if fields.len() == 1 => {
-            let bytes = fields
-                .get("base64")
-                .and_then(Value::as_str)
-                .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
-            let Some(bytes) = bytes else {
-                return quoted(&value.to_string());
-            };
-            let digits = hexadecimal(&bytes);
-            match dialect {
-                Dialect::Sqlite => format!("x'{digits}'"),
-                Dialect::Postgres => format!("'\\x{digits}'"),
-            }
-        }
-        Value::Array(_) | Value::Object(_) => quoted(&value.to_string()),
+        Value::Array(_) | Value::Object(_) => match (bytes(value), dialect) {
+            (Some(bytes), Dialect::Sqlite) => format!("x'{}'", hexadecimal(&bytes)),
+            (Some(bytes), Dialect::Postgres) => format!("'\\x{}'", hexadecimal(&bytes)),
+            (None, _) => quoted(&value.to_string()),
+        },
     }
 }
 
@@ -232,6 +258,29 @@ mod tests {
         let told = |dialect| with_literals("?1 ?2", &values, dialect);
         assert_eq!(told(Sqlite), "x'00ff' '[1,\"a\"]'");
         assert_eq!(told(Postgres), "'\\x00ff' '[1,\"a\"]'");
+    }
+
+    #[test]
+    fn what_a_double_cannot_hold_goes_as_text() {
+        let values = [
+            json!(i64::MIN),
+            json!("?1"),
+            json!({"base64": "AP8="}),
+            json!(true),
+            json!(1.5),
+            json!(null),
+        ];
+        let (text, sent) = super::with_exact("SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?1, '?1'", &values);
+        assert_eq!(
+            text,
+            "SELECT (+CAST(?1 AS INTEGER)), ?2, unhex(?3), (+CAST(?4 AS INTEGER)), ?5, ?6, (+CAST(?1 AS INTEGER)), '?1'"
+        );
+        assert_eq!(
+            json!(sent),
+            json!(["-9223372036854775808", "?1", "00ff", "1", 1.5, null])
+        );
+        let (text, sent) = super::with_exact("SELECT '?1", &values);
+        assert_eq!((text.as_str(), sent), ("SELECT '?1", values.to_vec()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn project(api: &D1Api, id: &str) -> Project {
 
 fn run(project: Project, step: &str) -> Output {
     let project = project.runbook("look/at", &format!("[[step]]\nname = \"look\"\n{step}\n"));
-    let output = project.run(&["look", "at", "--format", "json"]);
+    let output = project.run(&["look", "at", "--yes", "--format", "json"]);
     output.never_shows("hunter2")
 }
 
@@ -58,8 +58,8 @@ fn a_query_gives_rows_in_one_request_with_its_values_apart() {
     assert_eq!(
         serde_json::from_str::<Value>(&request.body).unwrap(),
         json!({
-            "sql": "SELECT n, s, n AS n, ?1 AS truth, ?2 AS absent FROM t WHERE n > ?3 AND s <> ?4",
-            "params": [1, null, 1, "x' OR 1"],
+            "sql": "SELECT n, s, n AS n, (+CAST(?1 AS INTEGER)) AS truth, ?2 AS absent FROM t WHERE n > (+CAST(?3 AS INTEGER)) AND s <> ?4",
+            "params": ["1", null, "1", "x' OR 1"],
         })
     );
     let found = outputs(
@@ -137,9 +137,12 @@ fn what_changes_something_is_never_sent() {
         ("sql.query = \"SELECT 1; SELECT 2\"", 78),
         ("sql.query = \"SELECT load_extension('x')\"", 78),
         ("sql.query = \"PRAGMA foreign_keys = OFF\"", 78),
-        ("sql.query = \"SELECT {{ 9007199254740993 }}\"", 78),
-        ("sql.execute = \"DELETE FROM t WHERE n = 1\"", 3),
-        ("database.analyze = \"main\"", 3),
+        (
+            "sql.execute = \"DELETE FROM t WHERE n = 1; DELETE FROM t\"",
+            78,
+        ),
+        ("sql.execute = \"-- nothing\"\neffect = \"write\"", 78),
+        ("database.vacuum = \"main\"", 78),
         ("database.activity = \"main\"", 78),
     ] {
         let (found, detail) = failed(project(&api, ""), step);
@@ -148,73 +151,92 @@ fn what_changes_something_is_never_sent() {
     assert_eq!(api.server().count(), 0);
 }
 
-#[test]
-fn what_goes_wrong_is_told_apart() {
-    let api = D1Api::with(SETUP);
-    let id = format!("id = \"{ID}\"\n");
-    let ask = "sql.query = \"SELECT n FROM t\"";
+/// What the API answers, how often it is asked, the exit code, and the words.
+fn faults() -> Vec<(usize, Answer, i32, &'static str)> {
     let large = format!(
         "{{\"success\":true,\"result\":\"{}\"}}",
         "x".repeat(33 << 20)
     );
-    for (answer, code, words) in [
+    vec![
         (
+            1,
             refusal("401 Unauthorized", 10000, "Authentication error"),
             3,
             "does not accept the token: Authentication error (code 10000)",
         ),
         (
+            1,
             refusal("403 Forbidden", 10000, "Authentication error"),
             3,
             "the token may not do this",
         ),
         (
+            1,
             refusal("404 Not Found", 7404, "gone"),
             2,
             "there is no D1 database",
         ),
         (
+            1,
             response("429 Too Many Requests", "retry-after: 30\r\n", "{}"),
             2,
             "no more requests of this account before 30 s are over",
         ),
         (
+            1,
             refusal("500 Internal Server Error", 7500, "no such table: x"),
             2,
             "no such table: x (code 7500)",
         ),
         (
+            3,
             response("502 Bad Gateway", "", "<html>"),
             2,
             "the API answers 502: Bad Gateway",
         ),
         (
+            3,
             refusal("503 Service Unavailable", 7000, "try later"),
             2,
             "the API answers 503: try later",
         ),
-        (refusal("200 OK", 7501, "odd"), 2, "odd (code 7501)"),
+        (1, refusal("200 OK", 7501, "odd"), 2, "odd (code 7501)"),
         (
+            1,
             response("200 OK", "", "hello"),
             2,
             "cannot be read: it is no JSON",
         ),
         (
+            1,
             response("200 OK", "", "{\"success\":true,\"result\":[]}"),
             2,
-            "it holds no results",
+            "it does not hold one result for each",
         ),
         (
+            1,
             response("302 Found", "location: http://example.com/\r\n", ""),
             2,
             "neither a result nor an error",
         ),
-        (response("200 OK", "", &large), 2, "over the limit"),
-    ] {
-        api.answer_next(answer);
+        (1, response("200 OK", "", &large), 2, "over the limit"),
+    ]
+}
+
+#[test]
+fn what_goes_wrong_is_told_apart() {
+    let api = D1Api::with(SETUP);
+    let id = format!("id = \"{ID}\"\n");
+    let ask = "sql.query = \"SELECT n FROM t\"";
+    for (tries, answer, code, words) in faults() {
+        for _ in 0..tries {
+            api.answer_next(answer.clone());
+        }
+        let before = api.server().count();
         let (found, detail) = failed(project(&api, &id), ask);
         assert_eq!(found, code, "{words}: {detail}");
         assert!(detail.contains(words), "{words}: {detail}");
+        assert_eq!(api.server().count(), before + tries, "{words}");
     }
     api.answer_next(Answer::Never);
     let (code, detail) = failed(project(&api, &id), &format!("{ask}\ntimeout = \"300ms\""));
@@ -225,20 +247,207 @@ fn what_goes_wrong_is_told_apart() {
     assert!(detail.contains("no such table: nowhere"), "{detail}");
 }
 
-/// Once unless the step says more, so that a limit of requests is not used up by asking again.
+/// What often passes passes by itself, as far as it can do no harm and the step's time allows it.
 #[test]
-fn it_is_tried_again_only_as_the_step_says() {
+fn a_read_is_tried_again_and_a_change_only_where_it_was_turned_away() {
     let api = D1Api::with(SETUP);
+    let ran = |step: &str, answers: &[Answer]| {
+        for answer in answers {
+            api.answer_next(answer.clone());
+        }
+        let before = api.server().count();
+        let id = format!("id = \"{ID}\"\n");
+        let output = run(project(&api, &id), step);
+        (output.code, api.server().count() - before)
+    };
+    let busy = |wait: &str| response("429 Too Many Requests", wait, "{}");
+    let reset = refusal(
+        "500 Internal Server Error",
+        7500,
+        "Network connection lost.",
+    );
+    let down = response("503 Service Unavailable", "", "<html>");
+    let read = "sql.query = \"SELECT n FROM t\"";
+    let write = "sql.execute = \"INSERT INTO t VALUES (3, 'c')\"";
+    for (step, answers, expected) in [
+        (
+            read,
+            vec![busy("retry-after: 1\r\n"), reset.clone()],
+            (0, 3),
+        ),
+        (read, vec![down.clone(); 3], (2, 3)),
+        // Longer than there is to wait.
+        (read, vec![busy("retry-after: 300\r\n")], (2, 1)),
+        (write, vec![busy(""), busy("retry-after: 0\r\n")], (0, 3)),
+        (write, vec![down], (2, 1)),
+        (write, vec![reset], (2, 1)),
+        (write, vec![Answer::Bytes(Vec::new())], (2, 1)),
+    ] {
+        assert_eq!(ran(step, &answers), expected, "{step}");
+    }
+}
+
+/// The row count is what the statement changed itself; triggers are told apart, for a limit of rows.
+#[test]
+fn a_change_is_one_transaction_that_tells_what_it_changed() {
+    let api = D1Api::with(&format!(
+        "{SETUP} CREATE TABLE log (n); CREATE TRIGGER of_t AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (old.n); END;"
+    ));
+    let step = "sql.execute = \"UPDATE t SET s = {{ 'x' }} WHERE n > {{ 0 }} RETURNING n, s\"";
+    let done = outputs(&api, step);
+    assert_eq!(done["changed"], 2);
+    assert_eq!(
+        done["rows"],
+        json!([{"n": 1, "s": "x"}, {"n": 2, "s": "x"}])
+    );
+    assert_eq!(api.sql("SELECT count(*) FROM log"), json!([[2]]));
+    let none = outputs(&api, "sql.execute = \"UPDATE t SET s = 'y' WHERE n > 9\"");
+    assert_eq!((&none["changed"], &none["count"]), (&json!(0), &json!(0)));
+    let made = outputs(&api, "sql.execute = \"CREATE TABLE made (n)\"");
+    assert_eq!(made["changed"], 0);
+    assert_eq!(api.sql("SELECT count(*) FROM made"), json!([[0]]));
     let id = format!("id = \"{ID}\"\n");
-    let step = "sql.query = \"SELECT n FROM t\"";
-    let busy = || response("429 Too Many Requests", "", "{}");
-    api.answer_next(busy());
-    run(project(&api, &id), step).exits(2);
-    assert_eq!(api.server().count(), 1);
-    api.answer_next(busy());
-    let again = "retry = { attempts = 3, delay = \"1ms\" }";
-    run(project(&api, &id), &format!("{step}\n{again}")).exits(0);
-    assert_eq!(api.server().count(), 3);
+    let (code, detail) = failed(
+        project(&api, &id),
+        "sql.execute = \"INSERT INTO nowhere VALUES (1)\"",
+    );
+    assert_eq!(code, 2, "{detail}");
+    assert!(detail.contains("no such table: nowhere"), "{detail}");
+    assert!(!detail.contains("not known"), "{detail}");
+}
+
+/// Triggers count: what a schedule may change is a limit of all that changes.
+#[test]
+fn a_change_of_more_rows_than_are_approved_is_taken_back() {
+    let api = D1Api::with(&format!(
+        "{SETUP} CREATE TABLE log (n); CREATE TRIGGER of_t AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.n); END;"
+    ));
+    let scheduled = |rows: u32| {
+        let id = format!("id = \"{ID}\"\n");
+        let step = "sql.execute = \"DELETE FROM t WHERE n > 0\"\neffect = \"destroy\"";
+        let runbook =
+            format!("approved = {{ rows = {rows} }}\n[[step]]\nname = \"look\"\n{step}\n");
+        project(&api, &id).runbook("t/x", &runbook).run(&["t", "x"])
+    };
+    scheduled(3)
+        .exits(3)
+        .prints("it would change 4 rows, triggers and references included");
+    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[2]]));
+    assert_eq!(api.sql("SELECT count(*) FROM log"), json!([[0]]));
+    scheduled(4).exits(0).prints("2 rows changed");
+    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[0]]));
+}
+
+#[test]
+fn a_script_is_one_transaction_of_the_statements_of_its_file() {
+    let api = D1Api::with(SETUP);
+    let script = |text: &str| {
+        let id = format!("id = \"{ID}\"\n");
+        let project = project(&api, &id).file("change.sql", text);
+        let file = project.path("change.sql").display().to_string();
+        failed(
+            project,
+            &format!("sql.file = \"{file}\"\neffect = \"write\""),
+        )
+    };
+    let (code, detail) = script(
+        "-- two; statements\nCREATE TRIGGER of_t AFTER INSERT ON t BEGIN UPDATE t SET s = ';' WHERE n = new.n; END;\n\
+         INSERT INTO t VALUES (3, 'c;'), (4, 'd');\n",
+    );
+    assert_eq!((code, detail.as_str()), (0, "\"4 rows changed\""));
+    assert_eq!(
+        api.sql("SELECT count(*) FROM t WHERE s = ';'"),
+        json!([[2]])
+    );
+    let (code, detail) = script("DELETE FROM t; DELETE FROM nowhere;");
+    assert_eq!(code, 2, "{detail}");
+    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[4]]));
+    let before = api.server().count();
+    let long = format!("SELECT 1;\nSELECT '{}'", "x".repeat(100_000));
+    let (code, detail) = script(&long);
+    assert_eq!(code, 78, "{detail}");
+    assert!(
+        detail.contains("the statement of line 2 has 100009 bytes"),
+        "{detail}"
+    );
+    assert_eq!(api.server().count(), before);
+}
+
+#[test]
+fn every_value_goes_and_comes_as_exactly_what_it_is() {
+    let api = D1Api::with("CREATE TABLE v (k INTEGER PRIMARY KEY, v)");
+    for value in [
+        "none",
+        "9223372036854775807",
+        "-9007199254740993",
+        "3",
+        "1.5",
+        r#""é😀 \"it's\" ;""#,
+        r#""line\nbreak""#,
+        "true",
+        "''",
+    ] {
+        let step = format!("sql.execute = '''INSERT INTO v (v) VALUES ({{{{ {value} }}}})'''");
+        outputs(&api, &step);
+    }
+    outputs(
+        &api,
+        "sql.execute = \"INSERT INTO v (v) VALUES (x'00ff'), (x''), (1e300), ('0123'), (0.1)\"",
+    );
+    assert_eq!(
+        api.sql("SELECT typeof(v), quote(v) FROM v"),
+        json!([
+            ["null", "NULL"],
+            ["integer", "9223372036854775807"],
+            ["integer", "-9007199254740993"],
+            ["integer", "3"],
+            ["real", "1.5"],
+            ["text", "'é😀 \"it''s\" ;'"],
+            ["text", "'line\nbreak'"],
+            ["integer", "1"],
+            ["text", "''"],
+            ["blob", "X'00FF'"],
+            ["blob", "X''"],
+            ["real", "1.0e+300"],
+            ["text", "'0123'"],
+            ["real", "0.1"]
+        ])
+    );
+    let found = outputs(
+        &api,
+        "sql.query = \"SELECT v, k AS \\\"odd \\\"\\\"name\\\", v FROM v ORDER BY k DESC -- last\"",
+    );
+    let values: Vec<&Value> = found["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|row| &row["v_2"])
+        .collect();
+    assert_eq!(
+        json!(values),
+        json!([
+            null, i64::MAX, -9_007_199_254_740_993_i64, 3, 1.5, "é😀 \"it's\" ;", "line\nbreak", 1, "",
+            {"base64": "AP8="}, {"base64": ""}, 1e300, "0123", 0.1
+        ])
+    );
+    assert_eq!(found["columns"], json!(["v", "odd \"name", "v_2"]));
+    let limited = outputs(
+        &api,
+        "sql.query = \"SELECT v FROM v ORDER BY k\"\nsql.limit = 2",
+    );
+    assert_eq!(
+        (&limited["count"], &limited["truncated"]),
+        (&json!(2), &json!(true))
+    );
+    let changed = outputs(
+        &api,
+        "sql.execute = \"DELETE FROM v WHERE k = 2 RETURNING v\"",
+    );
+    assert_eq!(
+        changed["rows"],
+        json!([{"v": "9223372036854776000, as D1 rounds it"}])
+    );
 }
 
 #[test]
@@ -249,4 +458,27 @@ fn an_answer_that_is_cut_is_told_and_what_is_in_the_database_stays() {
     let (code, detail) = failed(project(&api, &id), "sql.query = \"SELECT n FROM t\"");
     assert_eq!(code, 2, "{detail}");
     assert_eq!(api.sql("SELECT n FROM t ORDER BY n"), json!([[1], [2]]));
+    api.answer_next_when_done(Answer::Bytes(Vec::new()));
+    let (code, detail) = failed(
+        project(&api, &id),
+        "sql.execute = \"INSERT INTO t (n) VALUES (3)\"",
+    );
+    assert_eq!(code, 2, "{detail}");
+    assert!(
+        detail.contains("it is not known whether it was done"),
+        "{detail}"
+    );
+    assert_eq!(api.sql("SELECT n FROM t"), json!([[1], [2], [3]]));
+    let half = "{\"success\": true, \"errors\": [], \"result\": [";
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{half}");
+    api.answer_next_when_done(Answer::Bytes(head.into_bytes()));
+    let (code, detail) = failed(
+        project(&api, &id),
+        "sql.execute = \"INSERT INTO t (n) VALUES (4)\"",
+    );
+    assert_eq!(code, 2, "{detail}");
+    assert!(
+        detail.contains("it is not known whether it was done"),
+        "{detail}"
+    );
 }

@@ -12,18 +12,36 @@ const HEAD: usize = 256 * 1024;
 const TAIL: usize = 256 * 1024;
 
 /// What a program wrote: all of it, or its first and last part where it is long.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
+    /// How much of the beginning is kept.
+    room: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
 }
 
+impl Default for Captured {
+    fn default() -> Self {
+        Self::keeping(HEAD)
+    }
+}
+
 impl Captured {
+    /// Nothing yet; so many bytes of the beginning will be kept.
+    pub(super) const fn keeping(room: usize) -> Self {
+        Self {
+            room,
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            total: 0,
+        }
+    }
+
     /// Takes in what was written next.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
-        let room = HEAD - self.head.len();
+        let room = self.room - self.head.len();
         let (first, rest) = bytes.split_at(room.min(bytes.len()));
         self.head.extend_from_slice(first);
         let rest = &rest[rest.len().saturating_sub(TAIL)..];

@@ -50,6 +50,8 @@ pub struct Program {
     pub input: Option<Vec<u8>>,
     /// How long it, and what it left in the background, may take to end after TERM, before KILL.
     pub grace: Duration,
+    /// How much of the beginning of its standard output is kept, in bytes, where that is not the usual.
+    pub keeps: Option<usize>,
 }
 
 impl Program {
@@ -116,7 +118,8 @@ pub async fn run(
         source,
     };
 
-    let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
+    let mut stdout = program.keeps.map(Captured::keeping).unwrap_or_default();
+    let mut stderr = Captured::default();
     let (status, left_processes) = {
         let (input, output, errors) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());

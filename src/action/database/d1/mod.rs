@@ -1,5 +1,7 @@
-//! Cloudflare D1: its answers in the words of the actions, its errors with whose trouble they are. It is read and not
-//! changed: what changes something is refused before anything is sent.
+//! Cloudflare D1: its answers in the words of the actions, its errors with whose trouble they are.
+
+mod change;
+mod exact;
 
 mod copy;
 mod insights;
@@ -15,19 +17,14 @@ use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::model::Template;
 use crate::platform::bounds::Bounds;
-use crate::platform::d1::{API, D1, D1Error};
+use crate::platform::d1::{API, Again, D1, D1Error, Statement};
 use crate::platform::http::{Blame, Proxies};
 use crate::platform::rows::{Changed, Rows};
-use crate::sql::Dialect;
+use crate::sql::{self, Dialect};
 
 use insights::Insights;
 
-use super::system::{
-    Answer, DatabaseSystem, Question, Report, Upkeep, must_read, row, unchanging, variable,
-};
-
-/// What else changes a D1 database.
-const TOOL: &str = "wrangler d1 execute";
+use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep, must_read, row, variable};
 
 /// A D1 database.
 pub(super) struct D1System {
@@ -74,6 +71,36 @@ impl D1System {
         })
     }
 
+    /// Runs statements in one transaction; gives what each gave, at most `limit` rows of each. None of them may change
+    /// anything, for they may be sent again.
+    pub(super) async fn read(
+        &self,
+        statements: &[Statement],
+        limit: usize,
+    ) -> Result<Vec<Rows>, ActionError> {
+        let statements: Vec<Statement> = statements.iter().map(exactly).collect();
+        let results = self.d1.batch(&statements, limit, Again::Harmless).await;
+        results.map_err(|error| self.trouble(&error))
+    }
+
+    /// Runs statements in one transaction, all or nothing; gives what each gave, at most `limit` rows of each.
+    pub(super) async fn write(
+        &self,
+        statements: &[Statement],
+        limit: usize,
+    ) -> Result<Vec<Rows>, ActionError> {
+        let statements: Vec<Statement> = statements.iter().map(exactly).collect();
+        let results = self.d1.batch(&statements, limit, Again::IfTurnedAway).await;
+        results.map_err(|error| {
+            let trouble = self.trouble(&error);
+            if error.may_be_done() {
+                unknown(trouble)
+            } else {
+                trouble
+            }
+        })
+    }
+
     /// Whose trouble it is. D1's words stay: they are what people search for.
     fn trouble(&self, error: &D1Error) -> ActionError {
         let message = one_line(&error.to_string());
@@ -100,7 +127,7 @@ impl D1System {
             D1Error::TooMany { .. } => ActionError::target(message)
                 .help("1200 requests in 5 minutes are allowed to all that this user does: ask less often"),
             D1Error::Refused(_) => ActionError::target(message),
-            D1Error::Failing { .. } => {
+            D1Error::Failing { .. } | D1Error::Passing(_) => {
                 ActionError::target(message).help("such trouble often passes; `retry` tries again")
             }
             D1Error::Unreadable(_) => ActionError::target(message)
@@ -108,6 +135,33 @@ impl D1System {
             D1Error::Inexact { .. } => ActionError::config(message)
                 .help("write it as text and cast it: CAST('…' AS INTEGER), or unhex('…') for a blob"),
         }
+    }
+
+    /// Runs one statement that reads. Where a number may have been rounded, it is asked for once more, written out.
+    async fn ask(&self, sql: &SqlText, limit: usize) -> Result<Rows, ActionError> {
+        let statement = |text: String| Statement {
+            sql: text,
+            parameters: sql.parameters.clone(),
+        };
+        let one = async |statement| {
+            let results = self.read(&[statement], limit).await;
+            results.map(|mut rows| rows.pop().unwrap_or_default())
+        };
+        let rows = one(statement(sql.text.clone())).await?;
+        let mut values = rows.rows.iter().flat_map(|row| row.values());
+        if !values.any(exact::is_doubtful) {
+            return Ok(rows);
+        }
+        let rounded = || {
+            ActionError::target("the rows hold numbers beyond 2^53, which D1 rounds")
+                .help("ask for them as text: CAST(… AS TEXT)")
+        };
+        if !exact::can_be_written_out(&sql.text) {
+            return Err(rounded());
+        }
+        let again = exact::written_out(&sql.text, rows.columns.len());
+        let written = one(statement(again)).await?;
+        exact::read_back(written, &rows.columns).ok_or_else(rounded)
     }
 
     async fn info(&self) -> Result<Report, D1Error> {
@@ -139,8 +193,7 @@ impl DatabaseSystem for D1System {
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Sqlite)?;
-            let rows = self.d1.query(&sql.text, &sql.parameters, limit).await;
-            rows.map_err(|error| self.trouble(&error))
+            self.ask(sql, limit).await
         })
     }
 
@@ -148,21 +201,26 @@ impl DatabaseSystem for D1System {
         Box::pin(async move {
             let text = format!("EXPLAIN QUERY PLAN {}", sql.text);
             must_read(&text, Dialect::Sqlite)?;
-            let plan = self.d1.query(&text, &sql.parameters, usize::MAX).await;
-            plan.map_err(|error| self.trouble(&error))
+            let parameters = sql.parameters.clone();
+            self.ask(&SqlText { text, parameters }, usize::MAX).await
         })
     }
 
-    fn execute<'a>(&'a self, _: &'a SqlText, _: usize, _: &'a Bounds) -> Answer<'a, Changed> {
-        Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
+    fn execute<'a>(
+        &'a self,
+        sql: &'a SqlText,
+        limit: usize,
+        bounds: &'a Bounds,
+    ) -> Answer<'a, Changed> {
+        Box::pin(change::execute(self, sql, limit, bounds))
     }
 
-    fn script<'a>(&'a self, _: &'a str) -> Answer<'a, u64> {
-        Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
+    fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
+        Box::pin(change::script(self, sql))
     }
 
-    fn read_script<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { Err(unchanging(&self.table, "d1", TOOL)) })
+    fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()> {
+        Box::pin(change::read_script(self, sql))
     }
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
@@ -180,6 +238,18 @@ impl DatabaseSystem for D1System {
         };
         format!("{statements} on {} (d1, {})", self.table, self.d1.name)
     }
+}
+
+/// A statement whose values arrive as exactly what they are.
+fn exactly(statement: &Statement) -> Statement {
+    let (sql, parameters) = sql::with_exact(&statement.sql, &statement.parameters);
+    Statement { sql, parameters }
+}
+
+/// The same trouble with a change that was under way.
+fn unknown(trouble: ActionError) -> ActionError {
+    let message = format!("{}; it is not known whether it was done", trouble.message);
+    ActionError { message, ..trouble }.help("look what is there before you do it again")
 }
 
 #[cfg(test)]
