@@ -46,6 +46,7 @@ mod lint;
 mod locks;
 mod maintenance;
 mod metrics;
+mod migrations;
 mod monitoring;
 mod monitoring_page;
 mod postgres;
