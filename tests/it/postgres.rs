@@ -234,7 +234,10 @@ fn a_database_is_looked_at_as_a_whole() {
     // Nobody has counted it yet.
     let small = &tables["rows"][1];
     assert_eq!(small["table"], "small");
-    assert_eq!((&small["columns"], &small["rows"], &small["bytes"]), (&json!(1), &Value::Null, &json!(0)));
+    assert_eq!(
+        (&small["columns"], &small["rows"], &small["bytes"]),
+        (&json!(1), &Value::Null, &json!(0))
+    );
 
     let size = look("size");
     let parts: Vec<_> = size["rows"]
