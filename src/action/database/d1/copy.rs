@@ -1,6 +1,7 @@
 //! A copy of a D1 database: D1 keeps what it held by itself, and its bookmark names the present state.
 
 use crate::action::database::copy::{CopyKind, CopySystem};
+use crate::action::database::system::Answer;
 use crate::base::text::shell_word;
 use crate::engine::ActionError;
 
@@ -10,6 +11,13 @@ impl CopySystem for D1System {
     fn copy_kind(&self) -> Result<CopyKind, ActionError> {
         Ok(CopyKind::Bookmark {
             how: "the bookmark of the Time Travel",
+        })
+    }
+
+    fn bookmark(&self) -> Answer<'_, String> {
+        Box::pin(async move {
+            let bookmark = self.d1.bookmark().await;
+            bookmark.map_err(|error| self.trouble(&error))
         })
     }
 
