@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
 
@@ -98,8 +99,19 @@ fn in_sqlite(project: &Project, sql: &str) -> i64 {
 const TABLES: &str =
     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
 
-/// The way of every engine: pending, applied, failing, mended, taken back.
-fn the_way_of_migrations(project: Project) -> Project {
+/// A project on a real D1, empty but for this, behind its API.
+fn d1(api: &D1Api, migrations: &str, files: &[(&str, &str)]) -> Project {
+    let config = format!(
+        "kind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\ntoken = \"{{{{ secret.url }}}}\"\n\
+         [database.main.migrations]\n{migrations}"
+    );
+    project(&config, files)
+        .variable("URL", TOKEN)
+        .variable("CLOUDFLARE_API_BASE_URL", api.url())
+}
+
+/// The way of every engine: pending, applied, failing, mended, taken back. Where it can, the engine names a line.
+fn the_way_of_migrations(project: Project, line: &str) -> Project {
     let told = outputs(&project, &["status"], 1, "status");
     assert_eq!(told["pending"], 2);
     run(&project, &["status"])
@@ -123,8 +135,8 @@ fn the_way_of_migrations(project: Project) -> Project {
     run(&project, &["apply"])
         .exits(2)
         .prints("0004_broken.sql")
-        .prints("line 3")
-        .prints("the migration before it is kept");
+        .prints(line)
+        .prints("migration before it");
     assert_eq!(
         states(&project, 1)[2..],
         pairs(&[
@@ -172,7 +184,7 @@ fn the_way_of_migrations(project: Project) -> Project {
 
 #[test]
 fn migrations_go_their_way_on_sqlite() {
-    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]));
+    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]), "line 3");
     // The ledger alone is left.
     assert_eq!(in_sqlite(&project, TABLES), 1);
 }
@@ -180,9 +192,50 @@ fn migrations_go_their_way_on_sqlite() {
 #[test]
 fn migrations_go_their_way_on_postgres() {
     let (project, name) = postgres(&[USERS, NO_USERS, ORDERS, NO_ORDERS]);
-    the_way_of_migrations(project);
+    the_way_of_migrations(project, "line 3");
     let left = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
     assert_eq!(cluster().psql(&name, left).trim(), "opsbook_migrations");
+}
+
+#[test]
+fn migrations_go_their_way_on_d1() {
+    let api = D1Api::with("");
+    let files = [USERS, NO_USERS, ORDERS, NO_ORDERS];
+    the_way_of_migrations(d1(&api, "", &files), "nowhere");
+    let left = api.sql("SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'");
+    assert_eq!(left, json!([["opsbook_migrations"]]));
+}
+
+/// What wrangler reads and writes, column by column; its own words are `name` and the name of the file.
+#[test]
+fn the_account_of_wrangler_is_kept_as_wrangler_keeps_it() {
+    let api = D1Api::with("");
+    let project = d1(&api, "tool = \"wrangler\"\nrollback = \"rollback\"", &[USERS, ORDERS])
+        .file("rollback/0002_orders.sql", NO_ORDERS.1)
+        .file(
+            "wrangler.jsonc",
+            format!("{{ // the Worker\n\"d1_databases\": [{{\"binding\": \"DB\", \"database_name\": \"{NAME}\", \"migrations_table\": \"applied\"}}]}}"),
+        );
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('applied', 'd1_migrations')";
+    run(&project, &["status"]).exits(1);
+    assert_eq!(api.sql(tables), json!([[0]]));
+    run(&project, &["apply"]).exits(0);
+    let rows = "SELECT id, name, applied_at LIKE '20__-__-__ __:__:__' FROM applied ORDER BY id";
+    assert_eq!(
+        api.sql(rows),
+        json!([[1, "0001_users.sql", 1], [2, "0002_orders.sql", 1]])
+    );
+    run(&project, &["revert", "--yes"]).exits(0);
+    assert_eq!(api.sql(rows), json!([[1, "0001_users.sql", 1]]));
+    run(&project, &["revert", "--yes"])
+        .exits(78)
+        .prints("wrangler d1 time-travel restore");
+    // Wrangler would apply it.
+    let project = project.file("migrations/0002_orders.down.sql", NO_ORDERS.1);
+    std::fs::remove_file(project.path("rollback/0002_orders.sql")).unwrap();
+    run(&project, &["apply"])
+        .exits(78)
+        .prints("would apply what takes 0002_orders back");
 }
 
 #[test]
@@ -243,13 +296,23 @@ fn what_disagrees_with_the_folder_is_told() {
 #[test]
 fn the_database_is_copied_before_it_is_changed_and_not_where_nothing_is_to_be_done() {
     let project = sqlite(&[USERS, NO_USERS]);
-    let copies = || std::fs::read_dir(project.path("copies")).map_or(0, Iterator::count);
+    let copies = || {
+        let files = std::fs::read_dir(project.path("copies"));
+        let names = files
+            .into_iter()
+            .flatten()
+            .map(|file| file.unwrap().file_name());
+        let is_copy = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("main-");
+        names.filter(is_copy).count()
+    };
     let command = |arguments: &[&str]| project.run(&[&["db", "migrations"], arguments].concat());
+    command(&["status"]).exits(1);
     command(&["apply", "--dry-run"]).exits(0);
     assert_eq!(copies(), 0);
-    command(&["apply"]).exits(0).step("copy", "ok");
+    command(&["apply"]).exits(0);
     assert_eq!(copies(), 1);
-    command(&["apply"]).exits(0).step("copy", "skipped");
+    command(&["apply"]).exits(0);
+    assert_eq!(copies(), 1);
     // Nobody agrees, and what cannot be taken back is refused: neither makes a copy.
     command(&["revert"])
         .exits(75)
@@ -370,6 +433,20 @@ fn what_runs_in_no_transaction_is_told_as_started_until_somebody_says_how_it_end
     assert_eq!(states(&project, 0)[1].1, "applied");
     let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_name'::regclass";
     assert_eq!(cluster().psql(&name, valid).trim(), "t");
+}
+
+#[test]
+fn where_the_account_cannot_be_written_the_migration_is_taken_back() {
+    let project = sqlite(&[USERS, ORDERS]);
+    run(&project, &["apply", "--to", "0001_users"]).exits(0);
+    let connection = Connection::open(project.path("main.db")).unwrap();
+    connection
+        .execute_batch("CREATE TRIGGER no BEFORE INSERT ON opsbook_migrations BEGIN SELECT RAISE(ABORT, 'no more'); END;")
+        .unwrap();
+    run(&project, &["apply"]).exits(2).prints("no more");
+    assert_eq!(in_sqlite(&project, TABLES), 2);
+    connection.execute_batch("DROP TRIGGER no").unwrap();
+    run(&project, &["apply"]).exits(0);
 }
 
 #[test]
