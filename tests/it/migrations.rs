@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
+use super::workerd::{node, npm};
 
 const USERS: (&str, &str) = (
     "0001_users.sql",
@@ -236,6 +237,54 @@ fn the_account_of_wrangler_is_kept_as_wrangler_keeps_it() {
     run(&project, &["apply"])
         .exits(78)
         .prints("would apply what takes 0002_orders back");
+}
+
+/// The real wrangler and opsbook on one database of this machine: each sees what the other has applied.
+#[test]
+fn wrangler_and_opsbook_agree_on_what_is_applied() {
+    let wrangler = npm("node_modules/.bin/wrangler");
+    let config = format!(
+        "kind = \"d1\"\nname = \"{NAME}\"\nvia = \"local\"\ntool = \"{}\"\nwrangler = \"worker/wrangler.jsonc\"\n\
+         persist_to = \"copies\"\n[database.main.migrations]\ntool = \"wrangler\"\n",
+        wrangler.display()
+    );
+    let worker = format!(
+        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \"d1_databases\": [{{\"binding\": \"DB\", \
+         \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\", \"migrations_dir\": \"sql\"}}]}}"
+    );
+    let bin = node().parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap();
+    let project = project(&config, &[])
+        .file("worker/wrangler.jsonc", &worker)
+        .file("worker/sql/0001_users.sql", USERS.1)
+        .file("worker/sql/0002_a.sql", "CREATE TABLE a (id INTEGER)")
+        .file("worker/sql/0003_b.sql", "CREATE TABLE b (id INTEGER);")
+        .variable("PATH", format!("{bin}:{path}"));
+    let by_wrangler = |verb: &str| {
+        let mut command = std::process::Command::new(&wrangler);
+        command
+            .args(["d1", "migrations", verb, NAME, "--local", "--persist-to"])
+            .arg(project.path("copies"))
+            .current_dir(project.path("worker"))
+            .env("PATH", format!("{bin}:{path}"))
+            .env("HOME", project.path("."))
+            .env("WRANGLER_SEND_METRICS", "false")
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(states(&project, 1)[0].1, "pending");
+    run(&project, &["apply", "--to", "0001_users", "--yes"]).exits(0);
+    let listed = by_wrangler("list");
+    assert!(
+        !listed.contains("0001_users.sql") && listed.contains("0002_a.sql"),
+        "{listed}"
+    );
+    by_wrangler("apply");
+    let told = outputs(&project, &["status"], 0, "status");
+    assert_eq!((&told["pending"], &told["count"]), (&json!(0), &json!(3)));
+    assert_eq!(told["rows"][2]["state"], "applied");
 }
 
 #[test]
