@@ -17,14 +17,15 @@ pub(crate) const HOST: &str = "localhost";
 /// A server runs as another user than root, who may not.
 const USER: &str = "nobody";
 
-/// Makes a cluster, starts it, says its port, and keeps it until its own standard input ends: then whoever started it is
-/// gone. `pg_ctl` leaves the server to itself; the kernel tells the end of the pipe even after a SIGKILL.
+/// Makes a cluster by its second argument, starts it, says its port, and keeps it until its own standard input ends: then
+/// whoever started it is gone. `pg_ctl` leaves the server to itself; the kernel tells the end of the pipe even after a
+/// SIGKILL.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM
 cd "$1"
 {
     umask 077
-    initdb -D data -U postgres --auth-local=trust --auth-host=scram-sha-256 --pwfile=password --no-sync --no-instructions -E UTF8 --locale=C.UTF-8 &&
+    eval "$2" &&
     cat settings >>data/postgresql.conf
 } >log 2>&1 || { cat log; exit 1; }
 pg_ctl -D data -l log -w -t 60 start >start 2>&1 || { cat start log; exit 1; }
@@ -33,6 +34,10 @@ while read -r line; do :; done
 pg_ctl -D data -m immediate stop >stop 2>&1
 cd / && rm -rf "$1"
 "#;
+
+/// What makes a new cluster in the folder `data`.
+const INITDB: &str = "initdb -D data -U postgres --auth-local=trust --auth-host=scram-sha-256 --pwfile=password --no-sync \
+    --no-instructions -E UTF8 --locale=C.UTF-8";
 
 /// A server of its own.
 pub(crate) struct Cluster {
@@ -51,10 +56,24 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts a server with more lines for its `postgresql.conf`.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::make(INITDB, settings)
+    }
+
+    /// Starts a replica of this server, for which it keeps its log in a slot of this name.
+    pub(crate) fn replica(&self, slot: &str) -> Self {
+        let copy = format!(
+            "pg_basebackup -d 'host={} port={} user=postgres application_name={slot}' -D data -R -X stream -c fast -C -S {slot} --no-sync",
+            self.folder.display(),
+            self.port
+        );
+        Self::make(&copy, "")
+    }
+
+    fn make(making: &str, settings: &str) -> Self {
         // Between the look for a free port and its use another may take it.
         let mut said = String::new();
         for _ in 0..3 {
-            match Self::try_start(settings) {
+            match Self::try_make(making, settings) {
                 Ok(cluster) => return cluster,
                 Err(error) => said = error,
             }
@@ -62,7 +81,7 @@ impl Cluster {
         panic!("no PostgreSQL server can be started; run: sudo scripts/test\n{said}");
     }
 
-    fn try_start(settings: &str) -> Result<Self, String> {
+    fn try_make(making: &str, settings: &str) -> Result<Self, String> {
         // Short: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new()
             .prefix("opsbook-pg-")
@@ -75,7 +94,7 @@ impl Cluster {
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = off\n\
              max_connections = 30\nsuperuser_reserved_connections = 3\nautovacuum_naptime = 1d\n\
              shared_preload_libraries = 'pg_stat_statements'\nssl = on\nssl_cert_file = '../server.pem'\n\
-             ssl_key_file = '../server.key'\nlc_messages = 'C'\n{settings}\n",
+             ssl_key_file = '../server.key'\nssl_ca_file = '../ca.pem'\nlc_messages = 'C'\n{settings}\n",
             folder.display()
         );
         for (name, content) in [
@@ -84,10 +103,15 @@ impl Cluster {
             ("ca.pem", &certificate.authority),
             ("server.pem", &certificate.certificate),
             ("server.key", &certificate.key),
+            ("client.pem", &certificate.of_client),
+            ("client.key", &certificate.key_of_client),
         ] {
             let path = folder.join(name);
             std::fs::write(&path, content).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        if let Some(primary) = primary {
+            std::fs::write(folder.join("primary"), primary).unwrap();
         }
         std::fs::set_permissions(
             folder.join("ca.pem"),
@@ -97,6 +121,7 @@ impl Cluster {
         let mut keeper = as_user("sh")
             .args(["-c", KEEPER, "sh"])
             .arg(&folder)
+            .arg(making)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -124,9 +149,19 @@ impl Cluster {
         self.port
     }
 
+    /// A file of the stopped server, below its data folder.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.folder.join("data").join(path)
+    }
+
     /// The file of the authority that signed the server's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.folder.join("ca.pem")
+    }
+
+    /// Its folder: `data`, and `client.pem` with `client.key` of the superuser.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A new database with what this SQL makes in it; gives its name.
@@ -191,6 +226,17 @@ impl Cluster {
             .env("PGUSER", "postgres")
             .env("PGCONNECT_TIMEOUT", "30");
         command
+    }
+
+    /// A folder that belongs to the server's user.
+    pub(crate) fn own_folder(&self, folder: &Path) {
+        if nix::unistd::geteuid().is_root() {
+            let given = Command::new("chown")
+                .arg(format!("{USER}:nogroup"))
+                .arg(folder)
+                .status();
+            assert!(given.unwrap().success());
+        }
     }
 
     /// Stops the server: `smart`, `fast` or `immediate`.
@@ -307,6 +353,9 @@ struct Certificate {
     authority: String,
     certificate: String,
     key: String,
+    /// Of the superuser.
+    of_client: String,
+    key_of_client: String,
 }
 
 impl Certificate {
@@ -324,10 +373,18 @@ impl Certificate {
             .unwrap()
             .signed_by(&key, &issuer)
             .unwrap();
+        let key_of_client = rcgen::KeyPair::generate().unwrap();
+        let mut client = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        client
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "postgres");
+        let client = client.signed_by(&key_of_client, &issuer).unwrap();
         Self {
             authority: authority_pem,
             certificate: certificate.pem(),
             key: key.serialize_pem(),
+            of_client: client.pem(),
+            key_of_client: key_of_client.serialize_pem(),
         }
     }
 }
