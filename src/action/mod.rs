@@ -7,6 +7,7 @@ mod baseline;
 mod command;
 mod database;
 mod files;
+mod growth;
 mod headers;
 mod health;
 mod http;
@@ -53,6 +54,7 @@ const REGISTRY: &[&dyn Action] = &[
     &wait::Wait,
     &assert::Assert,
     &set::Set,
+    &growth::Growth,
     &runbook::Runbook,
 ];
 

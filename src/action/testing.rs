@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use crate::base::{Place, SourceFile, StepKey};
 use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Baseline, CheckRequest, CheckState,
-    Invocation, JournalError, Look, LookFuture, NestedRunner, Outage, Outputs, Period, Prompt,
-    PromptError, PromptFuture, Reading, ReadingStore, Retention, Sample, SampleStore, Seen, Series,
-    Subject,
+    Action, ActionContext, ActionError, ActionFuture, Baseline, CheckRequest, CheckState, DataOut,
+    DataOutError, Invocation, JournalError, Look, LookFuture, NestedRunner, Outage, Outputs,
+    Period, Prompt, PromptError, PromptFuture, Reading, ReadingStore, Retention, Sample,
+    SampleStore, Seen, Series, Subject,
 };
 use crate::event::Preview;
 use crate::expr::{Argument, SqlText};
@@ -28,6 +28,7 @@ pub(super) struct World {
     pub(super) variables: Vec<(String, String)>,
     pub(super) person: Person,
     pub(super) nested: Nested,
+    pub(super) data: Data,
     pub(super) told: RefCell<Vec<String>>,
     /// Takes secrets out.
     pub(super) masker: crate::base::Masker,
@@ -37,6 +38,27 @@ pub(super) struct World {
     pub(super) agreed_rows: Option<u64>,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
+}
+
+/// Standard output in memory.
+#[derive(Clone, Default)]
+pub(super) struct Data(pub(super) std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl DataOut for Data {
+    fn open(&self) -> Result<Box<dyn std::io::Write + Send>, DataOutError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl std::io::Write for Data {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A person, or nobody.
@@ -176,6 +198,7 @@ impl World {
             variables: Vec::new(),
             person: Person::default(),
             nested: Nested::default(),
+            data: Data::default(),
             told: RefCell::default(),
             masker: crate::base::Masker::default(),
             judged: false,
@@ -194,8 +217,8 @@ impl World {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
-            migrations: None,
             copies: None,
+            migrations: None,
             place: place(),
         });
         self
@@ -237,6 +260,7 @@ impl World {
             environment: &self.environment,
             variables: &self.variables,
             prompt: &self.person,
+            data: &self.data,
             nested: &self.nested,
             samples: &NoSamples,
             now: chrono::Utc::now(),

@@ -294,7 +294,7 @@ impl App {
         for event in task.events {
             outlets.remember(event);
         }
-        self.with_engine(prepared, ground, async |engine, plan| {
+        self.with_engine(prepared, ground, &outlets.data(), async |engine, plan| {
             let mut wishes = wishes(task.options);
             wishes.settled.clone_from(&task.again.settled);
             wishes.changed = refuse_changes(engine, plan, task.history, task.again.accept_changes)?;

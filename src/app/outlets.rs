@@ -13,11 +13,11 @@ use tempfile::NamedTempFile;
 
 use crate::base::Verdict;
 use crate::base::exit::ExitCode;
-use crate::base::text::one_line;
+use crate::base::text::{neutral, one_line};
 use crate::engine::{Progress, Sink};
 use crate::event::{Envelope, Event};
-use crate::report::{Report, Style};
-use crate::term::{Live, Output, Terminal};
+use crate::report::{self, Report, Style};
+use crate::term::{Live, Output, StandardData, Terminal};
 
 use super::github::GitHub;
 use super::output::unprintable;
@@ -34,8 +34,16 @@ pub(super) struct Outlets {
     /// What is told on standard output; none where who runs it shows it in another way.
     printed: Option<Box<dyn Report>>,
     output: Output<StdoutLock<'static>>,
+    /// What is told on standard error where standard output holds rows and nothing else.
+    beside: Option<Box<dyn Report>>,
+    /// Standard output, for the data of a step.
+    data: StandardData,
+    /// Whether standard output is a terminal.
+    is_terminal: bool,
     /// Whether it is told line by line.
     streams: bool,
+    /// Whether it is told to people.
+    for_people: bool,
     /// Whether a run that ended well is not worth printing: `-q`, and nobody asked for a machine's format by name.
     silent_if_well: bool,
     well: bool,
@@ -86,8 +94,25 @@ impl Outlets {
                 .is_for_people()
                 .then(|| app.terminal().live()),
             printed: Some((settings.format.0.make)(app.style())),
+            beside: settings
+                .format
+                .0
+                .rows_only
+                .then(|| (report::FORMATS[0].make)(app.error_style())),
+            data: match settings.format.is_lines() {
+                true => app
+                    .terminal()
+                    .data()
+                    .taken_by("the events of the run are told there"),
+                false => app.terminal().data(),
+            },
             ..Self::open_unprinted(app)?
         })
+    }
+
+    /// Standard output, for the data of a step.
+    pub(super) fn data(&self) -> StandardData {
+        self.data.clone()
     }
 
     /// The same without the terminal and standard output.
@@ -107,6 +132,10 @@ impl Outlets {
             terminal: app.terminal().clone(),
             live: None,
             printed: None,
+            beside: None,
+            data: app.terminal().data().taken_by("a watch is shown there"),
+            is_terminal: app.environment().facts.stdout.terminal,
+            for_people: settings.format.is_for_people(),
             streams: settings.format.is_lines(),
             output: app.terminal().output(),
             silent_if_well: settings.quiet && settings.format.is_for_people(),
@@ -127,13 +156,8 @@ impl Outlets {
     /// Writes what is left and puts the files in their places. Says whether nobody reads standard output any more.
     pub(super) fn finish(mut self) -> Result<bool, AppError> {
         drop(self.live.take());
-        if !(self.silent_if_well && self.well)
-            && let Some(report) = &mut self.printed
-        {
-            let printed = report
-                .finish(&mut self.output)
-                .and_then(|()| self.output.flush());
-            self.note(printed.map_err(|error| unprintable(&error)));
+        if !(self.silent_if_well && self.well) {
+            self.print_rest();
         }
         for file in std::mem::take(&mut self.files) {
             let kept = file.keep();
@@ -146,8 +170,46 @@ impl Outlets {
         self.failure.map_or(Ok(unread), Err)
     }
 
+    /// Writes what is left of the report on standard output: on standard error where standard output is taken for data.
+    fn print_rest(&mut self) {
+        let Some(report) = &mut self.printed else {
+            return;
+        };
+        let mut text = Vec::new();
+        if self.well && self.data.is_unread() {
+            // Whoever has seen enough wants to hear no more.
+            return;
+        }
+        let printed = if self.data.is_taken() {
+            let finished = report.finish(&mut text);
+            self.terminal.error(&String::from_utf8_lossy(&text));
+            finished
+        } else if self.beside.is_some() && self.is_terminal {
+            // Rows as they are, and a terminal would obey them.
+            report.finish(&mut text).and_then(|()| {
+                let rows = String::from_utf8_lossy(&text).replace("\r\n", "\n");
+                self.output.write_all(neutral(&rows).as_bytes())
+            })
+        } else {
+            report.finish(&mut self.output)
+        };
+        let printed = printed.and_then(|()| self.output.flush());
+        self.note(printed.map_err(|error| unprintable(&error)));
+        if let Some(report) = &mut self.beside
+            && !self.well
+        {
+            let mut text = Vec::new();
+            // A vector takes everything.
+            let _ = report.finish(&mut text);
+            self.terminal.error(&String::from_utf8_lossy(&text));
+        }
+    }
+
     /// Tells an event on standard output.
     fn print(&mut self, envelope: &Envelope) {
+        if let Some(report) = &mut self.beside {
+            let _ = report.event(envelope, &mut io::sink());
+        }
         if let Some(report) = &mut self.printed {
             let printed = report.event(envelope, &mut self.output);
             self.note(printed.map_err(|error| unprintable(&error)));
@@ -181,6 +243,13 @@ impl Sink for Outlets {
             && self.logs_steps
         {
             tracing::info!(step = %end.step, status = %end.status, took_ms = end.took_ms, detail = end.detail, "step ended");
+        }
+        if let Event::StepFinished(end) = &envelope.event
+            && let Some(table) = end.table.as_ref().filter(|table| table.truncated)
+            && !self.for_people
+        {
+            let remark = table.remark.as_deref().unwrap_or("there are more rows");
+            self.waiting(&format!("{}: {remark}", end.step));
         }
         if let Event::LockTakenOver(taken) = &envelope.event {
             self.waiting(&format!(

@@ -62,7 +62,7 @@ impl Listing {
                 .map(|column| self.columns[*column].clone())
                 .collect(),
             rows: self.rows.iter().map(cells).collect(),
-            remark: None,
+            ..StepTable::default()
         }
     }
 
@@ -233,6 +233,15 @@ impl App {
             colour: self.terminal().colour(),
             width: self.terminal().width(),
             whole: self.settings().verbosity > 0,
+        }
+    }
+
+    /// How reports for people may look on standard error.
+    pub(super) fn error_style(&self) -> Style {
+        Style {
+            colour: self.terminal().error_colour(),
+            width: self.terminal().error_width(),
+            ..self.style()
         }
     }
 

@@ -18,6 +18,7 @@ use crate::expr::Evaluator;
 use crate::model::{InputType, Runbook};
 use crate::plan::Plan;
 use crate::store::SqliteJournal;
+use crate::term::StandardData;
 
 use super::github;
 use super::heartbeat::Heartbeat;
@@ -147,7 +148,7 @@ impl App {
             stopped,
         };
         let ended = self
-            .with_engine(prepared, ground, async |engine, plan| {
+            .with_engine(prepared, ground, &outlets.data(), async |engine, plan| {
                 let mut listening = heartbeat.map(|heartbeat| heartbeat.listening(&mut outlets));
                 let sink: &mut dyn Sink = match &mut listening {
                     Some(listener) => listener,
@@ -170,6 +171,7 @@ impl App {
         &self,
         (plan, secrets): (Plan, BTreeMap<String, Secret>),
         ground: Ground<'_>,
+        data: &StandardData,
         work: impl AsyncFnOnce(&Engine<'_>, &Plan) -> T,
     ) -> T {
         let Ground {
@@ -199,6 +201,7 @@ impl App {
             samples: journal,
             machine,
             prompt,
+            data,
             toolbox: &InstalledTools::of(environment, machine),
             clock: environment.clock.as_ref(),
             origin: Origin {

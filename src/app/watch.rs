@@ -296,22 +296,27 @@ impl Watch<'_> {
         };
         let mut summary = Summary::default();
         let ended = app
-            .with_engine((plan, secrets), ground, async |engine, plan| {
-                let mut listening = around
-                    .heartbeat
-                    .map(|heartbeat| heartbeat.listening(&mut outlets));
-                let sink: &mut dyn Sink = match &mut listening {
-                    Some(listener) => listener,
-                    None => &mut outlets,
-                };
-                let mut seen = Seen {
-                    summary: &mut summary,
-                    sink,
-                };
-                engine
-                    .run(plan, &wishes(&self.options), &mut seen, self.stopped)
-                    .await
-            })
+            .with_engine(
+                (plan, secrets),
+                ground,
+                &outlets.data(),
+                async |engine, plan| {
+                    let mut listening = around
+                        .heartbeat
+                        .map(|heartbeat| heartbeat.listening(&mut outlets));
+                    let sink: &mut dyn Sink = match &mut listening {
+                        Some(listener) => listener,
+                        None => &mut outlets,
+                    };
+                    let mut seen = Seen {
+                        summary: &mut summary,
+                        sink,
+                    };
+                    engine
+                        .run(plan, &wishes(&self.options), &mut seen, self.stopped)
+                        .await
+                },
+            )
             .await;
         let end = ended.map_err(refusal)?;
         let unread = outlets.finish()?;

@@ -2,11 +2,13 @@
 //! Nothing here knows a runbook, a terminal or a database.
 
 mod clock;
+pub mod csv;
 mod diagnostic;
 mod effect;
 pub mod exit;
 mod histogram;
 mod ids;
+pub mod json_text;
 mod literal;
 mod mask;
 mod process_mark;

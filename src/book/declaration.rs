@@ -312,7 +312,13 @@ fn parse_default(input: &Input, field: Field<'_>) -> Option<Value> {
         return None;
     }
     if !input.many {
-        return parse_literal(input, field);
+        // No file at all, which nobody can type.
+        let none =
+            input.kind == InputType::Path && field.form() == Form::Text && field.text() == Some("");
+        return match none {
+            true => Some(Value::from("")),
+            false => parse_literal(input, field),
+        };
     }
     let items: Vec<_> = field
         .list()?

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::path::Path;
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
@@ -201,4 +202,26 @@ pub(super) fn given(
         }
     }
     Ok(given)
+}
+
+/// The same with typed paths from the folder that the caller is in; what a runbook says of itself begins at the folder of the
+/// configuration. A lone `-` is no path.
+pub(super) fn from_here(
+    runbook: &Runbook,
+    mut given: BTreeMap<String, Vec<String>>,
+    environment: &Environment,
+) -> BTreeMap<String, Vec<String>> {
+    for input in runbook
+        .inputs
+        .iter()
+        .filter(|input| input.kind == InputType::Path)
+    {
+        for text in given.get_mut(&input.name).into_iter().flatten() {
+            // What is wrong with an empty one is told where it is read.
+            if !matches!(text.as_str(), "-" | "") {
+                *text = environment.absolute(Path::new(text)).display().to_string();
+            }
+        }
+    }
+    given
 }

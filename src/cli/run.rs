@@ -24,5 +24,6 @@ pub(super) fn run(
         ..options::run_options(matches, app.environment())?
     };
     let given = arguments::given(runbook, matches)?;
+    let given = arguments::from_here(runbook, given, app.environment());
     app.run(runbook, given, &options)
 }

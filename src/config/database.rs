@@ -1,9 +1,10 @@
 //! `[database.*]`: what serves a database and what may be deleted from it.
 
+use crate::base::Span;
 use crate::book::{Field, TableReader};
 use crate::model::Template;
 
-use super::estate::{D1Via, Database, DatabaseKind, Retention, WranglerTool};
+use super::estate::{D1Via, Database, DatabaseKind, PostgresSettings, Retention, WranglerTool};
 use super::load::Site;
 use super::migrations;
 
@@ -26,14 +27,14 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         .into_iter()
         .filter_map(retention)
         .collect();
-    let kind_word = table.optional("kind").and_then(|field| field.text());
-    let migrations = table
-        .optional("migrations")
-        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
     let copies = match table.optional("copies") {
         Some(field) => Some(site.path(field)?),
         None => None,
     };
+    let kind_word = table.optional("kind").and_then(|field| field.text());
+    let migrations = table
+        .optional("migrations")
+        .map(|field| migrations::read(field, kind_word.unwrap_or_default(), site));
     let Some(reader) = reader else {
         // Which keys belong here is not known, so none is told to be unknown.
         return None;
@@ -44,11 +45,11 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
         name: field.key().to_owned(),
         kind: kind?,
         retention,
+        copies,
         migrations: match migrations {
             Some(migrations) => Some(migrations?),
             None => None,
         },
-        copies,
         place,
     })
 }
@@ -117,10 +118,22 @@ fn via(table: &TableReader<'_>, site: Site<'_>) -> Option<D1Via> {
 
 fn postgres(table: &TableReader<'_>, _: &str, _: Site<'_>) -> Option<DatabaseKind> {
     let (url, password) = (template(table, "url"), template(table, "password"));
-    Some(DatabaseKind::Postgres {
+    let service = table.optional("service");
+    let limit = |key| table.optional(key).map(|field| field.positive_duration());
+    let (statement, lock) = (limit("statement_timeout"), limit("lock_timeout"));
+    let service = match service {
+        Some(field) => Some(field.filled_text()?.to_owned()),
+        None => None,
+    };
+    // A wrong limit is told and is no left-out one.
+    let given = |limit: Option<Option<Span>>| limit.map_or(Some(None), |limit| limit.map(Some));
+    Some(DatabaseKind::Postgres(PostgresSettings {
         url: url?,
         password: password?,
-    })
+        service,
+        statement_timeout: given(statement)?,
+        lock_timeout: given(lock)?,
+    }))
 }
 
 /// A template that may be left out; none where it is wrong.

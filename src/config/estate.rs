@@ -265,10 +265,10 @@ pub struct Database {
     pub kind: DatabaseKind,
     /// What may be deleted when it is old.
     pub retention: Vec<Retention>,
-    /// Where its migrations lie, if it has any.
-    pub migrations: Option<Migrations>,
     /// The folder that `database.copy` puts copies into, below the folder of the configuration.
     pub copies: Option<PathBuf>,
+    /// Where its migrations lie, if it has any.
+    pub migrations: Option<Migrations>,
     /// Where its table begins.
     pub place: Place,
 }
@@ -292,12 +292,7 @@ pub enum DatabaseKind {
         create: Option<PathBuf>,
     },
     /// A PostgreSQL server.
-    Postgres {
-        /// `postgres://…`; the variable `DATABASE_URL` unless given.
-        url: Option<Template>,
-        /// The password, where the URL has none.
-        password: Option<Template>,
-    },
+    Postgres(PostgresSettings),
     /// Cloudflare D1.
     D1 {
         /// The database's name at Cloudflare; the table's own name unless said.
@@ -338,6 +333,21 @@ pub struct WranglerTool {
     pub program: Option<String>,
 }
 
+/// What is said of a database of kind postgres.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresSettings {
+    /// `postgres://…` or `keyword=value …`; the variable `DATABASE_URL` unless given.
+    pub url: Option<Template>,
+    /// The password, where the URL has none.
+    pub password: Option<Template>,
+    /// The service in `pg_service.conf` that says what the URL leaves open.
+    pub service: Option<String>,
+    /// How long one statement may take.
+    pub statement_timeout: Option<Span>,
+    /// How long a change may wait for a lock.
+    pub lock_timeout: Option<Span>,
+}
+
 impl DatabaseKind {
     /// The word in `kind`.
     #[must_use]
@@ -353,7 +363,7 @@ impl DatabaseKind {
     pub fn templates(&self) -> impl Iterator<Item = (&'static str, &Template)> {
         let found = match self {
             Self::Sqlite { .. } => [None, None],
-            Self::Postgres { url, password } => [
+            Self::Postgres(PostgresSettings { url, password, .. }) => [
                 url.as_ref().map(|url| ("url", url)),
                 password.as_ref().map(|password| ("password", password)),
             ],

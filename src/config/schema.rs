@@ -344,6 +344,21 @@ static DATABASE: TableShape = TableShape {
             Shape::Text,
             "postgres: the password where the URL has none, as {{ secret.database_password }}; PGPASSWORD unless given",
         ),
+        Key::new(
+            "service",
+            Shape::Text,
+            "postgres: the service in pg_service.conf that says what the URL leaves open; PGSERVICE unless given",
+        ),
+        Key::new(
+            "statement_timeout",
+            Shape::Duration,
+            "postgres: how long one statement may take; as long as the step unless given",
+        ),
+        Key::new(
+            "lock_timeout",
+            Shape::Duration,
+            "postgres: how long a change may wait for a lock; 10s unless given or the role says",
+        ),
         Key::new("path", Shape::Text, "sqlite: the file"),
         Key::new(
             "create",

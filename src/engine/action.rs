@@ -14,7 +14,7 @@ use crate::event::Preview;
 use crate::expr::{Argument, Judgement, ShellText};
 use crate::model::{ActionSpec, VerbSpec};
 
-use super::{Prompt, SampleStore};
+use super::{DataOut, Prompt, SampleStore};
 
 /// The end of an action, some time later.
 pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<Outputs, ActionError>> + 'a>>;
@@ -53,6 +53,11 @@ pub trait Action: Sync {
     /// Whether one of its verbs does: as the whole action unless they differ.
     fn starts_processes_of(&self, _verb: &VerbSpec) -> bool {
         self.starts_processes()
+    }
+
+    /// Whether a verb only keeps something beside what there is: then a run that is refused later has changed nothing.
+    fn keeps_aside(&self, _verb: &VerbSpec) -> bool {
+        false
     }
 
     /// What becomes of it in a dry run.
@@ -236,6 +241,8 @@ pub struct ActionContext<'a> {
     pub variables: &'a [(String, String)],
     /// A person, perhaps.
     pub prompt: &'a dyn Prompt,
+    /// Standard output, for data that is too much to be held.
+    pub data: &'a dyn DataOut,
     /// Runs other runbooks, and the checks of the configuration.
     pub nested: &'a dyn NestedRunner,
     /// Keeps what checks saw.

@@ -207,6 +207,7 @@ impl Run<'_> {
             environment: &self.engine.environment,
             variables: &self.engine.variables,
             prompt: self.engine.prompt,
+            data: self.engine.data,
             nested: &Nested {
                 run: self,
                 frame,

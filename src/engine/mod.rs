@@ -8,6 +8,7 @@ mod begin;
 mod checks;
 mod closing;
 mod confirm;
+mod data_out;
 mod doubt;
 mod each;
 mod frame;
@@ -53,6 +54,7 @@ pub use action::{
     Action, ActionContext, ActionError, ActionFuture, Actions, CheckRequest, Dry, End, ErrorKind,
     Invocation, Look, LookFuture, NestedRunner, Outputs, PreviewFuture,
 };
+pub use data_out::{DataOut, DataOutError};
 pub use doubt::Settlement;
 pub use gate::Refusal;
 pub use history::{Approval, History, Leg};

@@ -69,6 +69,8 @@ fn kept_rows(sample: StepTable, masker: &Masker) -> StepTable {
             .map(|row| row.into_iter().take(MOST_COLUMNS).map(kept_cell).collect())
             .collect(),
         remark: sample.remark.or(more),
+        truncated: sample.truncated,
+        exact: sample.exact,
     }
 }
 
@@ -114,7 +116,7 @@ mod tests {
         let table = StepTable {
             columns: (0..width).map(|index| format!("c{index}")).collect(),
             rows: vec![vec![json!(long); width], vec![json!(7); width]],
-            remark: None,
+            ..StepTable::default()
         };
         let kept = kept_rows(table, &masker());
         assert_eq!(kept.columns.len(), MOST_COLUMNS);
@@ -126,7 +128,7 @@ mod tests {
         let blob = StepTable {
             columns: vec!["b".to_owned()],
             rows: vec![vec![json!({"base64": "x".repeat(1_000_000)})]],
-            remark: None,
+            ..StepTable::default()
         };
         let kept = kept_rows(blob, &masker());
         assert!(matches!(&kept.rows[0][0], Value::String(text) if text.len() < 200));

@@ -217,6 +217,7 @@ pub(super) fn masked_table(masker: &Masker, table: StepTable) -> StepTable {
             .into_iter()
             .map(|row| row.into_iter().map(|cell| masker.json(cell)).collect())
             .collect(),
+        ..table
     }
 }
 

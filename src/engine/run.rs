@@ -24,8 +24,8 @@ use super::recorder::Recorder;
 use super::referred::Referred;
 use super::sequence::Worst;
 use super::{
-    ActionError, Actions, Durability, Journal, JournalError, LockError, Locks, Machine, Prompt,
-    Refusal, SampleStore, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
+    ActionError, Actions, DataOut, Durability, Journal, JournalError, LockError, Locks, Machine,
+    Prompt, Refusal, SampleStore, Settlement, Sink, Stop, StopSignal, Toolbox, gate,
 };
 
 /// What every run of a process shares.
@@ -56,6 +56,8 @@ pub struct Engine<'a> {
     pub machine: &'a dyn Machine,
     /// A person, perhaps.
     pub prompt: &'a dyn Prompt,
+    /// Standard output, for data.
+    pub data: &'a dyn DataOut,
     /// Knows which tools are installed.
     pub toolbox: &'a dyn Toolbox,
     /// Tells the time.

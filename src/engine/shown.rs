@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::text::thousands;
 use crate::event::StepTable;
 use crate::model::Step;
 
@@ -22,7 +23,16 @@ pub(super) fn table_of(
     }
     let rows = outputs.get("rows")?.as_array()?;
     let there_are = columns_of(rows, outputs);
-    let remark = remark(&step.show, &there_are, rows);
+    let truncated = outputs.get("truncated") == Some(&Value::Bool(true));
+    let remarks = [
+        remark(&step.show, &there_are, rows),
+        truncated.then(|| {
+            let kept = thousands(rows.len() as u64);
+            format!("the first {kept} rows; there are more")
+        }),
+    ];
+    let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+    let exact = outputs.get("exact") == Some(&Value::Bool(true));
     let columns = if step.show.is_empty() {
         there_are
     } else {
@@ -38,7 +48,9 @@ pub(super) fn table_of(
     Some(StepTable {
         columns,
         rows,
-        remark,
+        remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
+        truncated,
+        exact,
     })
 }
 

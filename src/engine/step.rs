@@ -16,12 +16,13 @@ use super::frame::{Frame, Past, Turn};
 use super::judge::{self, Ending};
 use super::ledger::Undoable;
 use super::measured::measures;
+use super::observe::Observed;
 use super::recall::{Recalled, seen_of};
 use super::recorder::bounded;
 use super::rehearse::Unknown;
 use super::run::Run;
 use super::shown::table_of;
-use super::{Durability, Outputs, artifact};
+use super::{Durability, ErrorKind, Outputs, artifact};
 
 /// The shortest word of a sensitive output that is masked from then on, in bytes.
 const SHORTEST_WORD: usize = 8;
@@ -174,9 +175,6 @@ impl Run<'_> {
             Err(failure) => return self.never_began(turn, &failure),
         };
         let durability = Durability::before(effect);
-        // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
-        let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
-        self.ledger.borrow_mut().changed |= itself && effect.changes() && !self.options.dry;
         if !self.record(Event::StepStarted(turn.started()), durability) {
             return self.not_journaled(turn);
         }
@@ -184,6 +182,7 @@ impl Run<'_> {
         let began = Instant::now();
         let observed = self.observe(turn).await;
         drop(leave);
+        self.ledger.borrow_mut().changed |= self.may_have_changed(turn, &observed);
         self.remember_undo(turn, &observed.result);
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
@@ -199,6 +198,26 @@ impl Run<'_> {
             ..Given::default()
         };
         self.finish(turn, ending, given)
+    }
+
+    /// Whether what a step did may have changed something. What is refused was not done, unless an attempt before was.
+    fn may_have_changed(&self, turn: Turn<'_>, observed: &Observed) -> bool {
+        let Turn { step, effect, .. } = turn;
+        // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
+        let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
+        let aside = self
+            .engine
+            .actions
+            .get(step.call.action.name)
+            .is_some_and(|action| action.keeps_aside(step.call.verb));
+        let refused = match &observed.result {
+            Err(Failure::Action(error)) => {
+                let done = error.outputs.rows_changed.unwrap_or_default();
+                error.kind == ErrorKind::Refused && observed.attempts <= 1 && done == 0
+            }
+            Ok(_) | Err(_) => false,
+        };
+        itself && effect.changes() && !self.options.dry && !aside && !refused
     }
 
     /// Remembers that a step can be taken back once its action did what it should, whatever is expected of it afterwards.

@@ -418,6 +418,12 @@ pub struct StepTable {
     /// What a reader should know of them: a column that was asked for and is in none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
+    /// Whether there are more rows than these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// Whether they are data, to be shown value by value: with every digit, and with null as such.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
 }
 
 /// The evidence supports a cause.

@@ -181,7 +181,7 @@ pub(crate) fn table(columns: &[&str], rows: Vec<Vec<Value>>) -> StepTable {
     StepTable {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         rows,
-        remark: None,
+        ..StepTable::default()
     }
 }
 
@@ -241,11 +241,14 @@ pub(crate) fn any_table() -> impl Strategy<Value = StepTable> {
     (
         prop::collection::vec(any_text(), 0..9),
         prop::collection::vec(prop::collection::vec(any_value(), 0..9), 0..4),
+        any::<[bool; 2]>(),
     )
-        .prop_map(|(columns, rows)| StepTable {
+        .prop_map(|(columns, rows, [truncated, exact])| StepTable {
             columns,
             rows,
             remark: None,
+            truncated,
+            exact,
         })
 }
 

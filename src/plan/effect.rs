@@ -194,8 +194,8 @@ mod tests {
             name: name.to_owned(),
             kind,
             retention: Vec::new(),
-            migrations: None,
             copies: None,
+            migrations: None,
             place: Place::new(&SourceFile::new("opsbook.toml", ""), 0..0),
         }
     }
@@ -214,10 +214,7 @@ mod tests {
         };
         let heavy = database(
             "heavy",
-            DatabaseKind::Postgres {
-                url: None,
-                password: None,
-            },
+            DatabaseKind::Postgres(crate::config::PostgresSettings::default()),
         );
         let effect = |databases: Vec<Database>, on: &str| {
             let call = format!("sql.execute = 'SELECT last_insert_rowid()'\nsql.on = '{on}'");

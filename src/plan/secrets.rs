@@ -123,7 +123,7 @@ fn of_target(call: &Call, known: Known<'_>, found: &mut BTreeSet<String>) {
             }
         }
         ("sql", on) => of_databases(on, known, found),
-        ("database", _) => of_databases(Some(&call.object), known, found),
+        ("database" | "migrations", _) => of_databases(Some(&call.object), known, found),
         _ => {}
     }
 }

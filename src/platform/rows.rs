@@ -1,12 +1,22 @@
 //! The answer of a database: columns and rows, bounded in memory, the same for every system.
 
 use serde_json::{Map, Value};
+use tokio::sync::mpsc;
 
 /// The most that one answer may take, in bytes of its values and names.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a value takes beside its own bytes, about.
 const VALUE: usize = 32;
+
+/// How many portions may wait to be taken.
+const PORTIONS: usize = 4;
+
+/// The most rows of a portion.
+const PORTION_ROWS: usize = 1024;
+
+/// A portion is sent when it takes so much, in bytes.
+const PORTION_BYTES: usize = 256 * 1024;
 
 /// What a query gave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +38,151 @@ pub struct Changed {
     pub in_all: u64,
     /// The rows that it gave (`RETURNING`).
     pub rows: Rows,
+}
+
+/// What comes of a database as it comes, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Portion {
+    /// The names of the columns, made distinct as those of [`Rows`] are. Once, before all rows.
+    Columns(Vec<String>),
+    /// Some rows, each with a value for each column.
+    Rows(Vec<Vec<Value>>),
+    /// There are no more. What ends without it was cut off.
+    End,
+}
+
+/// Where rows go as they come, some at a time. Whoever is slow to take them holds the database up, so that no more than a few
+/// portions are ever held.
+#[derive(Debug)]
+pub struct RowSender {
+    sender: mpsc::Sender<Portion>,
+    /// The most rows that are wanted.
+    limit: usize,
+    sent: usize,
+    rows: Vec<Vec<Value>>,
+    bytes: usize,
+}
+
+/// A way for rows, of which at most `limit` are wanted; one more may come, to tell that there are more.
+#[must_use]
+pub fn channel(limit: usize) -> (RowSender, mpsc::Receiver<Portion>) {
+    let (sender, receiver) = mpsc::channel(PORTIONS);
+    let sender = RowSender {
+        sender,
+        limit,
+        sent: 0,
+        rows: Vec::new(),
+        bytes: 0,
+    };
+    (sender, receiver)
+}
+
+impl RowSender {
+    /// How many more rows are worth asking for, at most as many as fit one portion.
+    pub(super) fn asked(&self) -> usize {
+        let wanted = self.limit.saturating_add(1).saturating_sub(self.sent);
+        wanted.min(PORTION_ROWS)
+    }
+
+    /// Takes a row in. Says whether the portion is full and must be sent.
+    pub(super) fn push(&mut self, values: Vec<Value>) -> bool {
+        self.bytes += values
+            .iter()
+            .map(|value| VALUE + size(value))
+            .sum::<usize>();
+        self.rows.push(values);
+        self.sent += 1;
+        self.rows.len() >= PORTION_ROWS || self.bytes >= PORTION_BYTES || self.is_done()
+    }
+
+    /// Whether all that is wanted was taken in.
+    pub(super) fn is_done(&self) -> bool {
+        self.sent > self.limit
+    }
+
+    fn take(&mut self) -> Portion {
+        self.bytes = 0;
+        Portion::Rows(std::mem::take(&mut self.rows))
+    }
+
+    /// Sends the names of the columns. Says whether somebody still waits for rows.
+    pub(super) async fn columns<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
+        self.sender
+            .send(Portion::Columns(distinct(names)))
+            .await
+            .is_ok()
+    }
+
+    /// Sends what was taken in. Says whether somebody still waits for rows.
+    pub(super) async fn send(&mut self) -> bool {
+        let portion = self.take();
+        self.sender.send(portion).await.is_ok()
+    }
+
+    /// Sends what is left, and that it is the end.
+    pub(super) async fn end(&mut self) {
+        if self.send().await {
+            let _ = self.sender.send(Portion::End).await;
+        }
+    }
+
+    /// The same as [`RowSender::columns`] from a thread of its own.
+    pub(super) fn columns_from_thread<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
+        let columns = Portion::Columns(distinct(names));
+        self.sender.blocking_send(columns).is_ok()
+    }
+
+    /// The same as [`RowSender::send`] from a thread of its own.
+    pub(super) fn send_from_thread(&mut self) -> bool {
+        let portion = self.take();
+        self.sender.blocking_send(portion).is_ok()
+    }
+
+    /// The same as [`RowSender::end`] from a thread of its own.
+    pub(super) fn end_from_thread(&mut self) {
+        if self.send_from_thread() {
+            let _ = self.sender.blocking_send(Portion::End);
+        }
+    }
+
+    /// Sends what a database gave at once.
+    pub async fn send_all(mut self, rows: Rows) {
+        if !self.columns(rows.columns.iter().map(String::as_str)).await {
+            return;
+        }
+        for mut row in rows.rows {
+            let values = rows
+                .columns
+                .iter()
+                .map(|column| row.remove(column).unwrap_or_default())
+                .collect();
+            if self.push(values) && !self.send().await {
+                return;
+            }
+        }
+        self.end().await;
+    }
+}
+
+/// Keeps what comes, within a limit and 16 MiB.
+///
+/// Takes no more once there is no room: whoever sends is told by that.
+pub async fn collected(mut portions: mpsc::Receiver<Portion>, limit: usize) -> Rows {
+    let mut collector = Collector::new([], limit);
+    while let Some(portion) = portions.recv().await {
+        match portion {
+            Portion::Columns(names) => {
+                collector = Collector::new(names.iter().map(String::as_str), limit);
+            }
+            Portion::Rows(rows) => {
+                if !rows.into_iter().all(|row| collector.push(row)) {
+                    break;
+                }
+            }
+            Portion::End => break,
+        }
+    }
+    collector.finish()
 }
 
 /// Takes rows in until the limit is reached.

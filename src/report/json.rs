@@ -18,6 +18,7 @@ pub(super) const FORMAT: Format = Format {
     help: "one JSON object at the end, with every output whole",
     for_people: false,
     runs_only: false,
+    rows_only: false,
     by_line: false,
     make: |_| Box::new(Json::default()),
 };

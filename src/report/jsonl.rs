@@ -12,6 +12,7 @@ pub(super) const FORMAT: Format = Format {
     help: "each event as it happens, one JSON object a line",
     for_people: false,
     runs_only: false,
+    rows_only: false,
     by_line: true,
     make: |_| Box::new(JsonLines),
 };

@@ -26,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
     help: "JUnit XML for CI servers, a case for each step",
     for_people: false,
     runs_only: true,
+    rows_only: false,
     by_line: false,
     make: |_| Box::new(Junit::default()),
 };

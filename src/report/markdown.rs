@@ -21,6 +21,7 @@ pub(super) const FORMAT: Format = Format {
     help: "GitHub-flavoured Markdown, for summaries and comments",
     for_people: false,
     runs_only: true,
+    rows_only: false,
     by_line: false,
     make: |_| Box::new(Markdown::default()),
 };

@@ -2,9 +2,9 @@
 //! A report writes to what it is handed and asks no terminal anything.
 
 mod check_metrics;
+mod csv;
 mod fold;
 mod json;
-mod json_text;
 mod jsonl;
 #[cfg(test)]
 mod judges;
@@ -24,10 +24,12 @@ mod testing;
 mod watch;
 mod wording;
 
-pub use json_text::{line as json_line, pretty as json_pretty};
 use std::io;
 
+use crate::base::json_text;
 use crate::event::Envelope;
+
+pub use crate::base::json_text::{line as json_line, pretty as json_pretty};
 
 pub(crate) use points::{Point, points};
 pub use table::{glance_at, rows_of, wrapped};
@@ -96,6 +98,8 @@ pub struct Format {
     pub by_line: bool,
     /// Whether it is a format for runs alone, in which no list can be printed.
     pub runs_only: bool,
+    /// Whether it holds rows alone, so that how the run ended must be told beside it.
+    pub rows_only: bool,
     /// Makes a report of one run.
     pub make: fn(Style) -> Box<dyn Report>,
 }
@@ -105,6 +109,7 @@ pub const FORMATS: &[Format] = &[
     table::FORMAT,
     json::FORMAT,
     jsonl::FORMAT,
+    csv::FORMAT,
     junit::FORMAT,
     tap::FORMAT,
     markdown::FORMAT,

@@ -22,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     help: "the output of a monitoring plugin, with performance data",
     for_people: false,
     runs_only: true,
+    rows_only: false,
     by_line: false,
     make: |_| Box::new(Monitoring::default()),
 };

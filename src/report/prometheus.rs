@@ -24,6 +24,7 @@ pub(super) const FORMAT: Format = Format {
     help: "metrics for the textfile collector of node_exporter",
     for_people: false,
     runs_only: true,
+    rows_only: false,
     by_line: false,
     make: |_| Box::new(Prometheus::default()),
 };

@@ -21,6 +21,7 @@ pub(super) const FORMAT: Format = Format {
     help: "Test Anything Protocol, version 14, a point for each step",
     for_people: false,
     runs_only: true,
+    rows_only: false,
     by_line: false,
     make: |_| Box::new(Tap::default()),
 };

@@ -1,13 +1,13 @@
 //! From a text of SQL to its effect: tokens, limits, statement by statement, the worst wins.
 
 use sqlparser::ast::Statement;
-use sqlparser::dialect::{PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::base::Effect;
 
 use super::calls::calls;
+use super::parameters::grammar;
 use super::pragma;
 use super::statement::{self, Reading};
 
@@ -162,13 +162,6 @@ fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
             .ok()
             .and_then(|parsing| parsing.join().ok())
     })
-}
-
-fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dialect {
-    match dialect {
-        Dialect::Sqlite => &SQLiteDialect {},
-        Dialect::Postgres => &PostgreSqlDialect {},
-    }
 }
 
 /// The worst that the text may do in any dialect, for a database that is not known yet.

@@ -91,7 +91,7 @@ mod tests {
                         vec![json!(1), json!("a@example.com"), json!(long)],
                         vec![json!(2), json!(null), json!("x")],
                     ],
-                    remark: None,
+                    ..StepTable::default()
                 }),
             },
         }

@@ -2,6 +2,7 @@
 
 mod board;
 mod canvas;
+mod data;
 mod error;
 mod facts;
 mod intent;
@@ -12,6 +13,7 @@ mod screen;
 mod terminal;
 
 pub use canvas::{Canvas, Size};
+pub use data::StandardData;
 pub use error::{diagnostics, message};
 pub use facts::{ColourChoice, Facts, Stream, Variables, colour, facts, width};
 pub use live::Live;

@@ -3,6 +3,7 @@
 use std::io::{self, StdoutLock};
 
 use super::canvas::Canvas;
+use super::data::StandardData;
 use super::facts::{ColourChoice, Facts, Variables, colour, width};
 use super::live::Live;
 use super::output::Output;
@@ -88,6 +89,13 @@ impl Terminal {
     #[must_use]
     pub fn output(&self) -> Output<StdoutLock<'static>> {
         Output::new(io::stdout().lock())
+    }
+
+    /// Standard output for data that a step writes row by row.
+    #[must_use]
+    pub fn data(&self) -> StandardData {
+        let watched = self.facts.stdout.terminal;
+        StandardData::new(watched.then(|| self.screen.clone()))
     }
 
     /// Says something that is no data; not heard with `-q`.

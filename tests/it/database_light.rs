@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, response};
 use super::harness::{Output, Project};
 use super::http_server::Answer;
+use super::postgres_cluster::cluster;
 
 /// A project whose database `main` is a SQLite file with what this SQL makes.
 fn sqlite(setup: &str) -> Project {
@@ -30,6 +31,16 @@ fn d1(api: &D1Api) -> Project {
         ))
         .variable("CLOUDFLARE_API_TOKEN", TOKEN)
         .variable("CLOUDFLARE_API_BASE_URL", api.url())
+}
+
+/// A project whose database `main` is this database of the cluster.
+fn postgres(name: &str) -> Project {
+    Project::new()
+        .config(
+            "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+             [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n",
+        )
+        .variable("URL", cluster().url(name))
 }
 
 /// What a command says as JSON, and its exit code.
@@ -516,4 +527,115 @@ fn statistics_and_indexes_are_made_anew_for_one_table_or_all() {
     green(&project, &["db", "reindex", "--table", "orders", "--yes"]);
     let (code, _) = run(&project, &["db", "reindex", "--table", "nowhere", "--yes"]);
     assert_eq!(code, 1);
+}
+
+#[test]
+fn a_plan_that_reads_a_table_in_full_is_a_warning_on_every_engine() {
+    let api = D1Api::with(SHOP);
+    let name = cluster().database(
+        "CREATE TABLE users (id int PRIMARY KEY, mail text);
+         INSERT INTO users SELECT n, n || '@example.com' FROM generate_series(1, 5000) AS n; ANALYZE users;",
+    );
+    for (project, all) in [
+        (sqlite(SHOP), "note"),
+        (d1(&api), "note"),
+        (postgres(&name), "mail"),
+    ] {
+        let table = if all == "note" { "orders" } else { "users" };
+        let whole = format!("SELECT * FROM {table} WHERE {all} = 'x'");
+        let (code, json) = run(&project, &["db", "explain", &whole]);
+        assert_eq!(code, 1, "{json:#}");
+        assert_eq!(outputs(&json, "explain")["scans"], json!([table]));
+        assert_eq!(
+            json["findings"][0]["cause"],
+            format!("read in full: {table}")
+        );
+        assert_eq!(step(&json, "run")["status"], "skipped");
+        let one = format!("SELECT * FROM {table} WHERE id = 2");
+        let json = green(&project, &["db", "explain", &one]);
+        assert_eq!(outputs(&json, "explain")["scans"], json!([]));
+        let json = green(&project, &["db", "explain", &one, "--run", "--warn", "30s"]);
+        let ran = match table {
+            "users" => rows(&json, "explain").to_string().contains("actual time"),
+            _ => step(&json, "run")["status"] == "ok",
+        };
+        assert!(ran, "{json:#}");
+        let (code, json) = run(&project, &["db", "explain", &one, "--run", "--warn", "0s"]);
+        assert_eq!(code, 1, "{json:#}");
+        let (code, said) = refused(
+            &project,
+            &["db", "explain", "--run", &format!("DELETE FROM {table}")],
+        );
+        assert_eq!(code, 64, "{said}");
+    }
+}
+
+/// A runbook of one's own can say `run`, too; what does more than read is not run.
+#[test]
+fn what_is_explained_is_run_only_where_it_reads() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1), (2);");
+    let project = |sql: &str| {
+        let step = format!("[[step]]\nname = \"look\"\nsql.explain = \"{sql}\"\nsql.run = true\n");
+        postgres(&name).runbook("look/at", &step)
+    };
+    for sql in [
+        "DELETE FROM t",
+        "WITH gone AS (DELETE FROM t RETURNING n) SELECT * FROM gone",
+        "SELECT pg_reload_conf()",
+        "ANALYZE DELETE FROM t",
+    ] {
+        let (code, said) = refused(&project(sql), &["look", "at", "--yes"]);
+        assert_ne!(code, 0, "{said}");
+    }
+    let json = green(
+        &project("SELECT count(*) FROM t WHERE n > {{ 0 }}"),
+        &["look", "at"],
+    );
+    let plan = rows(&json, "look").to_string();
+    assert!(plan.contains("rows=2"), "nothing was deleted: {plan}");
+}
+
+#[test]
+fn statistics_and_indexes_of_d1_are_made_anew() {
+    let api = D1Api::with(SHOP);
+    let project = d1(&api);
+    let statistics = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    green(&project, &["db", "analyze", "--dry-run"]);
+    assert_eq!(api.sql(statistics), json!([[0]]));
+    green(&project, &["db", "analyze", "--table", "orders", "--yes"]);
+    assert_eq!(
+        api.sql("SELECT DISTINCT tbl FROM sqlite_stat1"),
+        json!([["orders"]])
+    );
+    green(&project, &["db", "reindex", "--yes"]);
+    let (code, json) = run(&project, &["db", "analyze", "--table", "nowhere", "--yes"]);
+    assert_eq!(code, 1, "{json:#}");
+    let detail = step(&json, "analyze")["detail"].as_str().unwrap();
+    assert!(detail.contains("no such table: nowhere"), "{detail}");
+}
+
+#[test]
+fn a_server_of_postgres_grows_too() {
+    let name = cluster().database("CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE orders (user_id int); INSERT INTO orders VALUES (1), (NULL); ANALYZE;");
+    let project = postgres(&name);
+    green(&project, &["db", "tables"]);
+    green(&project, &["db", "size"]);
+    cluster().psql(
+        &name,
+        "INSERT INTO orders SELECT n FROM generate_series(1, 9998) AS n; ANALYZE orders;",
+    );
+    let json = green(&project, &["db", "tables"]);
+    let orders = &rows(&json, "tables")[0];
+    assert_eq!(
+        (&orders["table"], &orders["columns"], &orders["grown_rows"]),
+        (&json!("orders"), &json!(1), &json!(9998))
+    );
+    let json = green(&project, &["db", "size"]);
+    assert!(
+        outputs(&json, "size")["grown"].as_i64().unwrap() > 300_000,
+        "{json:#}"
+    );
+    let (code, json) = run(&project, &["db", "orphans", "orders", "user_id", "users"]);
+    assert_eq!(code, 2, "users is empty: {json:#}");
+    assert_eq!(rows(&json, "count")[0]["orphans"], 9999);
 }

@@ -108,6 +108,8 @@ impl Place {
             (None, Some(said)) => config.join(said),
             (None, None) => config.join(FOLDER),
         };
+        // The command that goes back to it holds wherever it is typed.
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         let now = context.now.format("%Y%m%dT%H%M%SZ");
         Self {
             folder,

@@ -2,11 +2,11 @@
 //! are kept: the store does.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use crate::action::growth::{as_written, moment_before, written};
 use crate::base::Size;
 use crate::base::text::thousands;
 use crate::engine::{ActionContext, JournalError, Reading, Subject};
@@ -16,8 +16,8 @@ use super::system::{Look, Question, Report};
 /// What is counted of a row, and under which name its growth is told.
 const COUNTED: [(&str, &str); 2] = [("rows", "grown_rows"), ("bytes", "grown_bytes")];
 
-/// Tells in the rows, the outputs and the detail of a look how they have grown since the last look, or since the last one that is at
-/// least as old as the question says; keeps what was found, but for a dry run.
+/// Tells in the rows, the outputs and the detail of a look how they have grown since the last look, or since the last one
+/// that is at least as old as the question says; keeps what was found, but for a dry run.
 pub(super) fn tell(
     report: &mut Report,
     question: &Question,
@@ -36,20 +36,25 @@ pub(super) fn tell(
     for row in &mut report.rows {
         compare(row, kind, &before);
     }
-    let (mut grown, mut since) = (Value::Null, Value::Null);
-    for unit in ["rows", "bytes"] {
+    let whole = |unit: &str| {
         let name = format!("{kind}s/{unit}");
-        let (Some(value), Some(known)) = (read.get(&name), before.get(&name)) else {
-            continue;
-        };
-        let change = value - known.value;
-        report.detail.push_str(&told(unit, change, known.at));
-        since = json!(written(known.at));
-        if unit == "bytes" {
-            grown = whole(change);
-        }
+        let known = before.get(&name)?;
+        Some((read.get(&name)? - known.value, known.at))
+    };
+    let (rows, bytes) = (whole("rows"), whole("bytes"));
+    let since = bytes.or(rows).map(|(_, since)| since);
+    let changes = [("rows", rows), ("bytes", bytes)];
+    let changes = changes.map(|(unit, change)| (unit, change.map_or(0.0, |(change, _)| change)));
+    if let Some(since) = since {
+        report.detail.push_str(&told(&changes, since));
     }
-    report.further.extend([("grown", grown), ("since", since)]);
+    report.further.extend([
+        (
+            "grown",
+            bytes.map_or(Value::Null, |(change, _)| as_written(change)),
+        ),
+        ("since", json!(since.map(written))),
+    ]);
     if question.look == Look::Tables {
         shorten(report, question.limit);
     }
@@ -70,13 +75,6 @@ fn shorten(report: &mut Report, limit: usize) {
             .detail
             .push_str(&format!("; the {shown} largest are shown"));
     }
-}
-
-/// A moment so long ago. A span that reaches before all time is before all that was read.
-fn moment_before(now: DateTime<Utc>, age: Option<Duration>) -> DateTime<Utc> {
-    let age = TimeDelta::from_std(age.unwrap_or_default()).ok();
-    age.and_then(|age| now.checked_sub_signed(age))
-        .unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
 /// The numbers of a look by their names: those of each row, and their sums.
@@ -116,33 +114,52 @@ fn compare(row: &mut Map<String, Value>, kind: &str, before: &BTreeMap<String, R
         let known = before.get(&format!("{kind}/{name}/{unit}"));
         let change = value.zip(known).map(|(value, known)| {
             since = json!(written(known.at));
-            whole(value - known.value)
+            as_written(value - known.value)
         });
         row.insert(grown.to_owned(), change.unwrap_or_default());
     }
     row.insert("since".to_owned(), since);
 }
 
-/// A moment as it stands in rows.
-fn written(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// A difference of whole numbers, as one.
-fn whole(difference: f64) -> Value {
-    json!(difference as i64)
-}
-
-fn told(unit: &str, change: f64, since: DateTime<Utc>) -> String {
-    let size = change.abs() as u64;
-    let amount = match unit {
-        "bytes" => Size(size).to_string(),
-        unit => format!("{} {unit}", thousands(size)),
-    };
+fn told(changes: &[(&str, f64)], since: DateTime<Utc>) -> String {
+    let changes: Vec<String> = changes
+        .iter()
+        .filter(|(_, change)| *change != 0.0)
+        .map(|(unit, change)| {
+            let sign = if *change > 0.0 { '+' } else { '-' };
+            let size = change.abs() as u64;
+            match *unit {
+                "bytes" => format!("{sign}{}", Size(size)),
+                unit => format!("{sign}{} {unit}", thousands(size)),
+            }
+        })
+        .collect();
     let since = since.format("%Y-%m-%d %H:%M");
-    match change {
-        0.0 => format!(", no more {unit} since {since}"),
-        change if change > 0.0 => format!(", +{amount} since {since}"),
-        _ => format!(", -{amount} since {since}"),
+    match changes.as_slice() {
+        [] => format!(", unchanged since {since}"),
+        changes => format!(", {} since {since}", changes.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::told;
+
+    #[test]
+    fn what_has_changed_is_told_with_its_sign() {
+        for (rows, bytes, expected) in [
+            (0.0, 0.0, ", unchanged since 1970-01-01 00:00"),
+            (
+                1200.0,
+                -2048.0,
+                ", +1,200 rows, -2.0 KiB since 1970-01-01 00:00",
+            ),
+            (0.0, 2048.0, ", +2.0 KiB since 1970-01-01 00:00"),
+        ] {
+            let changes = [("rows", rows), ("bytes", bytes)];
+            assert_eq!(told(&changes, DateTime::UNIX_EPOCH), expected);
+        }
     }
 }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use crate::action::growth::{SINCE, unknown};
 use crate::base::text::count;
 use crate::base::{Effect, Span};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, JournalError, Outputs,
-    PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
 };
 use crate::event::Preview;
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
@@ -46,13 +46,6 @@ const OVER: OptionSpec = OptionSpec {
     kind: Kind::Duration,
     required: false,
     help: "only what takes longer than this",
-};
-
-const SINCE: OptionSpec = OptionSpec {
-    name: "since",
-    kind: Kind::Duration,
-    required: false,
-    help: "tell what has grown since somebody looked at least this long ago; since the last look unless given",
 };
 
 const GROWN: OutputSpec = OutputSpec {
@@ -333,6 +326,10 @@ impl Action for Database {
         system::GRACE
     }
 
+    fn keeps_aside(&self, verb: &VerbSpec) -> bool {
+        verb.name == copy::COPY.name
+    }
+
     fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
         verb.name == copy::COPY.name
     }
@@ -396,16 +393,11 @@ impl Action for Database {
             }
             let concluded = conclude(report, invocation.verb.name, ms, context.judged);
             match (concluded, grown) {
-                (Ok(outputs), Err(error)) => Err(unknown_growth(&error).outputs(outputs)),
+                (Ok(outputs), Err(error)) => Err(unknown(&error).outputs(outputs)),
                 (concluded, _) => concluded,
             }
         })
     }
-}
-
-/// It was looked at, and what the look before saw is not known, or this one is not kept for the next.
-fn unknown_growth(error: &JournalError) -> ActionError {
-    ActionError::own(format!("it cannot be told how it has grown: {error}"))
 }
 
 /// Verbs that fail on what they find; the others only tell it. A step with `expect` judges the problems itself.

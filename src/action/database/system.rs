@@ -13,7 +13,7 @@ use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken};
-use crate::platform::rows::{Changed, Rows};
+use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
 
 use super::copy::CopySystem;
@@ -29,6 +29,22 @@ pub(in crate::action) type Answer<'a, T> =
 pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
+
+    /// Runs one statement that must not write, and sends its rows on as they come, with every digit of every number. A
+    /// system that gives all rows at once sends those, or none where they are too many to be held.
+    fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let all = self.query(sql, usize::MAX).await?;
+            if all.truncated {
+                return Err(ActionError::target(
+                    "the database gives all rows at once, and these are more than 16 MiB",
+                )
+                .help("ask for a part at a time: ORDER BY a key, WHERE it is above the last one, LIMIT"));
+            }
+            rows.send_all(all).await;
+            Ok(())
+        })
+    }
 
     /// Tells how a statement would be run.
     fn explain<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows>;
@@ -213,9 +229,8 @@ pub(in crate::action) fn open(
             let system = SqliteSystem::new(&database.name, &context.config.folder, path, create);
             Ok(Box::new(system))
         }
-        DatabaseKind::Postgres { url, password } => {
-            let (url, password) = (url.as_ref(), password.as_ref());
-            let system = PostgresSystem::new(database, url, password, context)?;
+        DatabaseKind::Postgres(settings) => {
+            let system = PostgresSystem::new(database, settings, context)?;
             Ok(Box::new(system))
         }
         DatabaseKind::D1 { .. } => Ok(Box::new(D1System::new(database, context)?)),

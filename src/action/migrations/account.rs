@@ -114,6 +114,7 @@ pub(super) fn told(lines: &[Line<'_>]) -> Outputs {
                 "state": line.state.as_str(),
                 "applied_at": line.entry.map(|entry| &entry.applied_at),
                 "by": line.entry.map(|entry| &entry.by),
+                "ms": line.entry.map(|entry| &entry.ms),
                 "detail": line.state.detail(),
             })
         })

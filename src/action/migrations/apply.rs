@@ -123,7 +123,8 @@ impl Plan<'_> {
                     let left = self.steps.len() - position;
                     let before = match position {
                         0 => "nothing was applied".to_owned(),
-                        some => format!("{} before it applied and kept", was(some)),
+                        1 => "the migration before it is kept".to_owned(),
+                        some => format!("the {some} migrations before it are kept"),
                     };
                     let message = format!("{}; {before}", error.message);
                     let outputs = applied(rows, left + self.beyond);
@@ -136,7 +137,10 @@ impl Plan<'_> {
 
     async fn apply(&self, site: &Site<'_>, step: &Step<'_>) -> Result<Value, ActionError> {
         let by = by();
-        let record = step.record(&by);
+        let record = Record {
+            began: site.clock(),
+            ..step.record(&by)
+        };
         let started = Instant::now();
         let done = match &step.script {
             Script::Whole(body) => {
@@ -213,6 +217,7 @@ impl Step<'_> {
             migration: self.migration,
             sha256: &self.text.sha256,
             by,
+            began: None,
         }
     }
 }
@@ -388,6 +393,7 @@ pub(super) async fn baseline(
             migration,
             sha256: &text.sha256,
             by: &by,
+            began: None,
         })
         .collect();
     let table = (!ledger.exists).then(|| ledger.create());

@@ -54,11 +54,7 @@ pub(super) fn preview(argv: &[String], context: &ActionContext<'_>) -> Preview {
         .iter()
         .map(|word| shell_word(&context.masker.text(word)))
         .collect();
-    Preview {
-        sent: words.join(" "),
-        rows: None,
-        sample: None,
-    }
+    Preview::of(words.join(" "))
 }
 
 /// Runs a command.
@@ -161,7 +157,7 @@ fn told(pending: &[String]) -> Outputs {
         .iter()
         .map(|name| {
             let name = Some(name).filter(|name| !name.is_empty());
-            json!({ "name": name, "state": "pending", "applied_at": null, "by": null, "detail": "" })
+            json!({ "name": name, "state": "pending", "applied_at": null, "by": null, "ms": null, "detail": "" })
         })
         .collect();
     Outputs::new(detail)

@@ -32,7 +32,8 @@ pub(super) fn draft(
             }
         })
         .collect();
-    let words = words.trim_matches('_');
+    let words: Vec<&str> = words.split('_').filter(|word| !word.is_empty()).collect();
+    let words = words.join("_");
     if words.is_empty() {
         return Err(
             ActionError::config(format!("{title:?} is no name for a migration"))
@@ -49,7 +50,7 @@ pub(super) fn draft(
         None => folder.join(format!("{name}.down.sql")),
     };
     let mut files = vec![(folder.join(format!("{name}{up}")), format!("-- {title}\n"))];
-    if pairs || rollback.is_some() {
+    if rollback.is_some() || migrations.iter().any(|known| known.down.is_some()) {
         files.push((down, format!("-- Takes back: {title}\n")));
     }
     Ok(Draft { files })
@@ -90,10 +91,7 @@ fn next(
 impl Draft {
     /// The files that would be written.
     pub(super) fn in_words(&self) -> String {
-        let paths = self
-            .files
-            .iter()
-            .map(|(path, _)| path.display().to_string());
+        let paths = self.files.iter().map(|(path, _)| shown(path));
         format!("write {}", paths.collect::<Vec<_>>().join(" and "))
     }
 
@@ -111,15 +109,78 @@ impl Draft {
             let mut file = std::fs::File::create_new(path).map_err(cannot)?;
             file.write_all(text.as_bytes()).map_err(cannot)?;
             file.sync_all().map_err(cannot)?;
-            rows.push(json!({ "file": path.display().to_string() }));
+            rows.push(json!({ "file": shown(path) }));
         }
-        let paths = self
-            .files
-            .iter()
-            .map(|(path, _)| path.display().to_string());
+        let paths = self.files.iter().map(|(path, _)| shown(path));
         let detail = paths.collect::<Vec<_>>().join(", ");
         Ok(Outputs::new(detail)
             .with("count", rows.len())
             .with("rows", rows))
+    }
+}
+
+/// A path without what says nothing.
+fn shown(path: &Path) -> String {
+    let path: PathBuf = path.components().collect();
+    let path = path.strip_prefix(".").unwrap_or(&path);
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::folder::read;
+    use super::draft;
+
+    /// The names of the files that follow these, and of no other.
+    fn next(files: &[&str], rollback: bool) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let back = folder.path().join("rollback");
+        let back = rollback.then_some(back.as_path());
+        let now = "2026-11-21T09:15:00Z".parse().unwrap();
+        let migrations = read(folder.path(), back).unwrap();
+        let draft = draft(&migrations, folder.path(), back, "Add orders, again!", now).unwrap();
+        draft.write().unwrap();
+        assert!(
+            draft
+                .write()
+                .unwrap_err()
+                .message
+                .contains("cannot be written")
+        );
+        let paths = draft.files.iter().map(|(path, _)| path);
+        paths
+            .map(|path| {
+                path.strip_prefix(folder.path())
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_new_one_is_numbered_as_the_others_are() {
+        assert_eq!(next(&[], false), ["0001_add_orders_again.sql"]);
+        assert_eq!(next(&["009_a.sql"], false), ["010_add_orders_again.sql"]);
+        assert_eq!(
+            next(&["1_a.up.sql", "1_a.down.sql"], false),
+            ["2_add_orders_again.up.sql", "2_add_orders_again.down.sql"]
+        );
+        assert_eq!(
+            next(&["20260101_120000_a.sql"], true),
+            [
+                "20261121_091500_add_orders_again.sql",
+                "rollback/20261121_091500_add_orders_again.sql"
+            ]
+        );
+        assert_eq!(
+            next(&["20260101120000_a.sql"], false),
+            ["20261121091500_add_orders_again.sql"]
+        );
     }
 }

@@ -67,6 +67,8 @@ pub(super) struct Record<'a> {
     pub(super) migration: &'a Migration,
     pub(super) sha256: &'a str,
     pub(super) by: &'a str,
+    /// When it began, by the clock of SQLite; none where nobody can tell.
+    pub(super) began: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 impl Ledger {
@@ -269,8 +271,13 @@ impl Ledger {
             (Keeper::Opsbook, Dialect::Sqlite) => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
             (Keeper::Opsbook, Dialect::Postgres) => "clock_timestamp()",
         };
+        let ms = record.began.map_or("NULL".to_owned(), |began| {
+            let began = began.format("%Y-%m-%dT%H:%M:%S%.3fZ");
+            format!("max(0, CAST((julianday('now') - julianday('{began}')) * 86400000 AS INTEGER))")
+        });
         format!(
-            "INSERT INTO {table} (name, sha256, state, applied_at, applied_by) VALUES ({name}, {}, '{state}', {now}, {});",
+            "INSERT INTO {table} (name, sha256, state, applied_at, applied_by, ms) \
+             VALUES ({name}, {}, '{state}', {now}, {}, {ms});",
             self.literal(record.sha256),
             self.literal(record.by),
         )
@@ -335,6 +342,21 @@ async fn in_postgres(
         )
         .help("name one: `table` = \"schema.table\"")),
     }
+}
+
+/// How many rows a table has, counted no further than to `most`.
+pub(super) async fn count_up_to(
+    system: &dyn DatabaseSystem,
+    table: &str,
+    most: u64,
+) -> Result<u64, ActionError> {
+    let name: Vec<String> = table.split('.').map(quoted).collect();
+    let name = name.join(".");
+    let sql =
+        format!("SELECT count(*) AS n FROM (SELECT 1 AS one FROM {name} LIMIT {most}) AS few");
+    let rows = query(system, &sql, &[]).await?;
+    let counted = rows.first().and_then(|row| row.get("n")?.as_u64());
+    Ok(counted.unwrap_or(most))
 }
 
 async fn query(

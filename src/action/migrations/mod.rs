@@ -55,7 +55,7 @@ static SPEC: ActionSpec = ActionSpec {
     verbs: &[
         VerbSpec {
             name: "status",
-            summary: "What is applied and what is pending, as rows {name, state, applied_at, by, detail}; state is applied, pending, out of order, changed, started or missing",
+            summary: "What is applied and what is pending, as rows {name, state, applied_at, by, ms, detail}; state is applied, pending, out of order, changed, started or missing",
             object: Kind::Reference(Reference::Database),
             effect: EffectRule::Always(Effect::Read),
             options: &[],
@@ -194,11 +194,7 @@ impl Action for Migrations {
                 return Ok(command::preview(&argv, context));
             }
             let sent = in_words(database, migrations, invocation, context).await?;
-            Ok(Preview {
-                sent: context.masker.text(&sent),
-                rows: None,
-                sample: None,
-            })
+            Ok(Preview::of(context.masker.text(&sent)))
         })
     }
 
@@ -380,14 +376,24 @@ async fn check(
         rows: None,
     };
     let mut tables = Tables::default();
-    let mut pending = None;
+    let mut pending: Option<Vec<String>> = None;
+    let is_pending = |pending: &Option<Vec<String>>, migration: &folder::Migration| {
+        pending
+            .as_ref()
+            .is_none_or(|names| names.contains(&migration.name))
+    };
     if invocation.flag("live") {
         let site = Site::open(database, migrations, context)?;
         let asked = async {
-            let (known, rows) = structure(&site).await?;
+            pending = pending_of(&site, &files, migrations).await?;
+            let due = files
+                .iter()
+                .filter(|migration| is_pending(&pending, migration));
+            let texts = due.map(|migration| Ok(migration.text()?.sql));
+            let texts = texts.collect::<Result<Vec<String>, ActionError>>()?;
+            let (known, rows) = structure(&site, &texts).await?;
             tables = known;
             standard.rows = Some(rows);
-            pending = pending_of(&site, &files, migrations).await?;
             Ok(())
         };
         until_stopped(site.system.as_ref(), context, asked).await?;
@@ -463,8 +469,12 @@ async fn pending_of(
     ))
 }
 
-/// The tables that there are, with their columns, and how many rows they have, about.
-async fn structure(site: &Site<'_>) -> Result<(Tables, BTreeMap<String, u64>), ActionError> {
+/// The tables that there are, with their columns, and how many rows they have, about. Those whose rows are not known are
+/// counted, to the point from which on they are large, where one of the texts names them.
+async fn structure(
+    site: &Site<'_>,
+    texts: &[String],
+) -> Result<(Tables, BTreeMap<String, u64>), ActionError> {
     let mut tables = Tables::default();
     for (table, column) in ledger::columns(site.system.as_ref(), site.dialect).await? {
         tables.add(&table, &column);
@@ -474,10 +484,23 @@ async fn structure(site: &Site<'_>) -> Result<(Tables, BTreeMap<String, u64>), A
         ..Question::of(Look::Tables)
     };
     let told = site.system.look(&question).await?;
-    let rows = told.rows.iter().filter_map(|row| {
-        let table = row.get("table")?.as_str()?;
-        let table = table.strip_prefix("public.").unwrap_or(table);
-        Some((table.to_owned(), row.get("rows")?.as_u64()?))
-    });
-    Ok((tables, rows.collect()))
+    let mut rows = BTreeMap::new();
+    for row in &told.rows {
+        let Some(table) = row.get("table").and_then(Value::as_str) else {
+            continue;
+        };
+        let bare = table.rsplit('.').next().unwrap_or(table);
+        let known = match row.get("rows").and_then(Value::as_u64) {
+            Some(known) => known,
+            None if texts.iter().any(|text| text.contains(bare)) => {
+                ledger::count_up_to(site.system.as_ref(), table, lint::FEW_ROWS).await?
+            }
+            None => continue,
+        };
+        rows.insert(
+            table.strip_prefix("public.").unwrap_or(table).to_owned(),
+            known,
+        );
+    }
+    Ok((tables, rows))
 }

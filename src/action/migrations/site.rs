@@ -146,6 +146,14 @@ impl<'a> Site<'a> {
         Ledger::read(self.system.as_ref(), self.keeper, self.dialect, &self.table).await
     }
 
+    /// The time by the clock that the database goes by too: of a file on this machine.
+    pub(super) fn clock(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        match &self.database.kind {
+            DatabaseKind::Sqlite { .. } => Some(chrono::Utc::now()),
+            DatabaseKind::Postgres { .. } | DatabaseKind::D1 { .. } => None,
+        }
+    }
+
     /// What to do about a migration that no file takes back.
     pub(super) fn without_down(&self) -> String {
         let write = "write what takes it back: NAME.down.sql beside it, or the same name in the folder `rollback`";

@@ -1,5 +1,7 @@
 //! `sql`: runs SQL on a database of the configuration.
 
+mod export;
+mod form;
 mod plan;
 mod preview;
 
@@ -13,18 +15,21 @@ use crate::base::text::{count, fit, one_line, thousands};
 use crate::base::{Effect, Size, Span};
 use crate::config::Database;
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, Outputs, PreviewFuture,
 };
 use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, EffectRule, Kind, OptionSpec, OutputSpec, Reference, VerbSpec};
 use crate::platform::bounds::Bounds;
-use crate::platform::rows::{Changed, Rows};
+use crate::platform::rows::{self, Changed, Rows};
 use crate::sql;
 
 use crate::action::database::system::{self, DatabaseSystem};
 
 /// How many rows are kept unless the step says otherwise.
 const LIMIT: usize = 10_000;
+
+/// A query whose rows are data.
+const QUERY_EXACTLY: &str = "query exactly";
 
 /// The longest file that is run, in bytes: it is held in memory.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -39,6 +44,21 @@ const LIMIT_OPTION: OptionSpec = OptionSpec {
     help: "how many rows are kept at most: 10000 unless given; `truncated` tells when there are more",
 };
 
+const ROWS: OutputSpec = OutputSpec {
+    name: "rows",
+    help: "the rows, each a table from columns to values; a blob is {base64}",
+};
+
+const CHANGED: OutputSpec = OutputSpec {
+    name: "changed",
+    help: "how many rows were inserted, updated or deleted, without those that triggers changed",
+};
+
+const TRUNCATED: OutputSpec = OutputSpec {
+    name: "truncated",
+    help: "whether there are more rows than were kept: over the limit, or 16 MiB",
+};
+
 static SPEC: ActionSpec = ActionSpec {
     name: "sql",
     summary: "Run SQL on a database of the configuration",
@@ -48,8 +68,24 @@ static SPEC: ActionSpec = ActionSpec {
             summary: "Run one statement that reads; the database is opened so that it cannot write",
             object: Kind::Sql,
             effect: EffectRule::Always(Effect::Read),
-            options: &[LIMIT_OPTION],
-            outputs: &[],
+            options: &[
+                LIMIT_OPTION,
+                OptionSpec {
+                    name: "exact",
+                    kind: Kind::Boolean,
+                    required: false,
+                    help: "whether the rows are data to be shown value by value: a decimal that no double holds is text with every digit; false unless given",
+                },
+            ],
+            outputs: &[
+                ROWS,
+                CHANGED,
+                TRUNCATED,
+                OutputSpec {
+                    name: "exact",
+                    help: "whether the rows are data to be shown value by value",
+                },
+            ],
         },
         VerbSpec {
             name: "execute",
@@ -57,7 +93,7 @@ static SPEC: ActionSpec = ActionSpec {
             object: Kind::Sql,
             effect: EffectRule::OfSql,
             options: &[LIMIT_OPTION],
-            outputs: &[],
+            outputs: &[ROWS, CHANGED, TRUNCATED],
         },
         VerbSpec {
             name: "file",
@@ -65,7 +101,7 @@ static SPEC: ActionSpec = ActionSpec {
             object: Kind::Path,
             effect: EffectRule::Unless(Effect::Destroy),
             options: &[],
-            outputs: &[],
+            outputs: &[ROWS, CHANGED, TRUNCATED],
         },
         VerbSpec {
             name: "explain",
@@ -78,10 +114,57 @@ static SPEC: ActionSpec = ActionSpec {
                 required: false,
                 help: "run it too, if it only reads, and tell how long each part took: postgres",
             }],
-            outputs: &[OutputSpec {
-                name: "scans",
-                help: "the tables that are read in full, as the plan calls them",
-            }],
+            outputs: &[
+                ROWS,
+                CHANGED,
+                TRUNCATED,
+                OutputSpec {
+                    name: "scans",
+                    help: "the tables that are read in full, as the plan calls them",
+                },
+            ],
+        },
+        VerbSpec {
+            name: "export",
+            summary: "Write the rows of one statement that reads to a file or to standard output, however many there are",
+            object: Kind::Sql,
+            effect: EffectRule::Always(Effect::Read),
+            options: &[
+                OptionSpec {
+                    name: "to",
+                    kind: Kind::Path,
+                    required: false,
+                    help: "the file, which only you may read and which takes the place of an older one when it is whole; standard output unless given, or \"-\"",
+                },
+                OptionSpec {
+                    name: "as",
+                    kind: Kind::Choice(form::FORMS),
+                    required: false,
+                    help: "the form: csv, json (one list of objects) or jsonl (one object a line); auto goes by the end of the file's name, else csv, as if it were not given",
+                },
+            ],
+            outputs: &[
+                OutputSpec {
+                    name: "bytes",
+                    help: "how many bytes were written",
+                },
+                OutputSpec {
+                    name: "sha256",
+                    help: "the SHA-256 over them, in hexadecimal",
+                },
+                OutputSpec {
+                    name: "path",
+                    help: "the file; null for standard output",
+                },
+                OutputSpec {
+                    name: "masked",
+                    help: "how many values held a secret of the run, which stands as *** in their place",
+                },
+                OutputSpec {
+                    name: "unread",
+                    help: "whether the reader of standard output left before the end",
+                },
+            ],
         },
     ],
     options: &[OptionSpec {
@@ -92,20 +175,12 @@ static SPEC: ActionSpec = ActionSpec {
     }],
     outputs: &[
         OutputSpec {
-            name: "rows",
-            help: "the rows, each a table from columns to values; a blob is {base64}",
-        },
-        OutputSpec {
             name: "columns",
             help: "the names of the columns; one that occurs again has _2 behind it",
         },
         OutputSpec {
             name: "count",
-            help: "how many rows were kept",
-        },
-        OutputSpec {
-            name: "changed",
-            help: "how many rows were inserted, updated or deleted, without those that triggers changed",
+            help: "how many rows were kept or written",
         },
         OutputSpec {
             name: "counted",
@@ -114,10 +189,6 @@ static SPEC: ActionSpec = ActionSpec {
         OutputSpec {
             name: "ms",
             help: "how long it took, in milliseconds",
-        },
-        OutputSpec {
-            name: "truncated",
-            help: "whether there are more rows than were kept: over the limit, or 16 MiB",
         },
     ],
     timeout: None,
@@ -130,6 +201,14 @@ impl Action for Sql {
 
     fn grace(&self) -> Duration {
         system::GRACE
+    }
+
+    /// A dry run leaves no file.
+    fn dry_of(&self, verb: &VerbSpec) -> Dry {
+        match verb.name {
+            "export" => Dry::Shown,
+            _ => Dry::ByEffect,
+        }
     }
 
     fn preview<'a>(
@@ -149,6 +228,10 @@ impl Action for Sql {
             let limit = limit(invocation)?;
             let database = system::find(context.config, invocation.text("on"))?;
             let system = system::open(database, context)?;
+            if let ("export", Argument::Sql(sql)) = (invocation.verb.name, &invocation.object) {
+                let work = export::export(system.as_ref(), sql, invocation, context);
+                return system::until_stopped(system.as_ref(), context, work).await;
+            }
             let bounds = bounds(invocation, database, context);
             let counted = bounds.count.is_some();
             let started = Instant::now();
@@ -165,9 +248,11 @@ impl Action for Sql {
                 rows_changed: Some(in_all),
                 ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
-            if invocation.verb.name == "explain" {
-                outputs = outputs.with("scans", plan::scans(&rows, database));
-            }
+            outputs = match invocation.verb.name {
+                "explain" => outputs.with("scans", plan::scans(&rows, database)),
+                "query" => outputs.with("exact", invocation.flag("exact")),
+                _ => outputs,
+            };
             Ok(outputs
                 .with("count", rows.rows.len())
                 .with("columns", rows.columns)
@@ -215,6 +300,7 @@ async fn work(
                 // It reads, or it would not be here: the fence of a query holds it to that.
                 "execute" if !context.may_change => "query",
                 "explain" if invocation.flag("run") => "explain, run",
+                "query" if invocation.flag("exact") => QUERY_EXACTLY,
                 verb => verb,
             };
             statement(system, verb, sql, limit, (context.masker, bounds)).await
@@ -280,11 +366,25 @@ async fn statement(
             Ok((read(rows), fit(&one_line(&masker.text(&plan)), 160)))
         }
         _ => {
-            let rows = system.query(sql, limit).await?;
+            let rows = match verb {
+                QUERY_EXACTLY => queried_exactly(system, sql, limit).await?,
+                _ => system.query(sql, limit).await?,
+            };
             let detail = told(&rows, masker);
             Ok((read(rows), detail))
         }
     }
+}
+
+/// The rows with every digit of their numbers.
+async fn queried_exactly(
+    system: &dyn DatabaseSystem,
+    sql: &SqlText,
+    limit: usize,
+) -> Result<Rows, ActionError> {
+    let (sender, portions) = rows::channel(limit);
+    let (sent, kept) = tokio::join!(system.stream(sql, sender), rows::collected(portions, limit));
+    sent.map(|()| kept)
 }
 
 /// The rows of what changed nothing.

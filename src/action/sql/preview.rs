@@ -27,6 +27,15 @@ pub(super) async fn preview(
 ) -> Result<Preview, ActionError> {
     let database = system::find(context.config, invocation.text("on"))?;
     match &invocation.object {
+        Argument::Sql(statement) if invocation.verb.name == "export" => {
+            let preview = of_statement(statement, database, context).await?;
+            let place = match invocation.path("to") {
+                Some(path) => path.display().to_string(),
+                None => "standard output".to_owned(),
+            };
+            let sent = format!("{}\n-- its rows to {place}", preview.sent);
+            Ok(Preview { sent, ..preview })
+        }
         Argument::Sql(statement) => of_statement(statement, database, context).await,
         Argument::Path(path) => {
             let text = super::text_of(&context.folder.join(path)).await?;
@@ -171,7 +180,8 @@ async fn sample(
     Some(StepTable {
         rows: rows.iter().map(cells).collect(),
         columns: columns.clone(),
-        remark: None,
+        exact: true,
+        ..StepTable::default()
     })
 }
 

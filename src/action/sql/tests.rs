@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Sql;
 use crate::action::testing::{World, sql, sqlite, template, text};
-use crate::config::DatabaseKind;
+use crate::config::{DatabaseKind, PostgresSettings};
 use crate::engine::ErrorKind;
 use crate::expr::Argument;
 
@@ -186,10 +186,10 @@ async fn finds_the_database_or_says_which_there_are() {
 #[tokio::test]
 async fn what_only_seems_to_read_a_postgres_database_is_refused() {
     let url = Some(template("postgres://nobody:hunter2@127.0.0.1:1/x"));
-    let postgres = DatabaseKind::Postgres {
+    let postgres = DatabaseKind::Postgres(PostgresSettings {
         url,
-        password: None,
-    };
+        ..PostgresSettings::default()
+    });
     let world = World::new().with_database("main", postgres);
     let run = |verb: &'static str, object| world.run(&Sql, verb, object, &[]);
     // Refused before anything is connected to, which would be refused in other words.
@@ -219,9 +219,11 @@ async fn what_only_seems_to_read_a_postgres_database_is_refused() {
 
 #[tokio::test]
 async fn a_postgres_database_is_found_as_its_url_says() {
-    let kind = |url: Option<&str>| DatabaseKind::Postgres {
-        url: url.map(template),
-        password: None,
+    let kind = |url: Option<&str>| {
+        DatabaseKind::Postgres(PostgresSettings {
+            url: url.map(template),
+            ..PostgresSettings::default()
+        })
     };
     let ask = async |world: &World| {
         let one = sql("SELECT 1", &[]);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Draft, draft};
 use crate::base::SourceFile;
-use crate::config::{Config, DatabaseKind, SecretSource, parse};
+use crate::config::{Config, DatabaseKind, PostgresSettings, SecretSource, parse};
 use crate::model::Vocabulary;
 
 fn drafted(files: &[(&str, &str)], database_url: bool) -> Draft {
@@ -131,7 +131,7 @@ fn jsonc_comes_before_toml_and_a_url_before_both() {
     assert_eq!(config.project.as_deref(), Some("shop"));
     let main = config.database("main").expect("it is there");
     assert!(
-        matches!(&main.kind, DatabaseKind::Postgres { url: Some(url), .. } if url.text == "{{ secret.database_url }}")
+        matches!(&main.kind, DatabaseKind::Postgres(PostgresSettings { url: Some(url), .. }) if url.text == "{{ secret.database_url }}")
     );
     assert!(config.database("db").is_some());
     assert_eq!(

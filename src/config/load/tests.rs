@@ -118,6 +118,9 @@ keep = "90d"
 [database.report-store]
 kind = "postgres"
 url = "{{ secret.vault }}"
+service = "reports"
+statement_timeout = "30s"
+lock_timeout = "2s"
 
 [queue.jobs]
 kind = "cloudflare"

@@ -117,7 +117,7 @@ pub(super) fn host(asked: &Asked<'_>, url_of: &dyn Fn(&str) -> Option<String>) -
             })
         }
         ("sql", _) => on().map(|name| format!("database {name}")),
-        ("database", _) => object.map(|name| format!("database {name}")),
+        ("database" | "migrations", _) => object.map(|name| format!("database {name}")),
         _ => object.and_then(of_url),
     }
 }

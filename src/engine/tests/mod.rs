@@ -576,6 +576,7 @@ impl Bench {
             },
             machine: &TestMachine(self.liveness),
             prompt: &self.answer,
+            data: &NoData,
             toolbox: &self.tools,
             clock: &SystemClock,
             origin: Origin {
@@ -595,6 +596,15 @@ impl Bench {
         let mut told = Told(self.journal.events(RunId(1)).unwrap());
         let done = runtime.block_on(work(&engine, &plan, &mut told, &stop))?;
         Ok(done.with(told.0))
+    }
+}
+
+/// No standard output at all.
+struct NoData;
+
+impl super::DataOut for NoData {
+    fn open(&self) -> Result<Box<dyn std::io::Write + Send>, super::DataOutError> {
+        Err(super::DataOutError::Taken("a test is"))
     }
 }
 

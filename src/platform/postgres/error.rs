@@ -48,10 +48,20 @@ pub enum PostgresError {
         server: String,
     },
     /// The server asks for a password and there is none.
-    #[error("{server} asks for a password")]
+    #[error("{server} asks for a password{}", unused.as_ref().map_or_else(String::new, |unused| format!("; {unused}")))]
     NoPassword {
         /// The server.
         server: String,
+        /// Why a file of passwords that is there is not used.
+        unused: Option<String>,
+    },
+    /// None of several servers can be used.
+    #[error("{}", nowhere(wanted, tried))]
+    Nowhere {
+        /// Which would do: `target_session_attrs`.
+        wanted: &'static str,
+        /// Each server and what came of it.
+        tried: Vec<(String, String)>,
     },
     /// The server asks for a proof that is not known here.
     #[error("{server}: {reason}")]
@@ -179,6 +189,18 @@ pub struct Holder {
     pub query: String,
 }
 
+/// What came of each server.
+fn nowhere(wanted: &str, tried: &[(String, String)]) -> String {
+    let each = tried
+        .iter()
+        .map(|(server, what)| format!("{server}: {what}"));
+    let each = each.collect::<Vec<_>>().join("; ");
+    match wanted {
+        "any" => format!("none of the servers can be used ({each})"),
+        wanted => format!("none of the servers is {wanted} ({each})"),
+    }
+}
+
 impl Holder {
     /// The sessions, one after the other.
     #[must_use]
@@ -231,7 +253,10 @@ impl PostgresError {
                 server,
                 reason: io.map_or(reason, crate::platform::tcp::reason),
             },
-            "invalid configuration" => Self::NoPassword { server },
+            "invalid configuration" => Self::NoPassword {
+                server,
+                unused: None,
+            },
             "authentication error" => Self::Authentication { server, reason },
             // What is no message of the protocol.
             "unexpected message from server" | "error parsing response from server" => {

@@ -38,13 +38,12 @@ impl Postgres {
             return Vec::new();
         };
         let other = Self::new(self.address.clone());
-        let server = self.address.server();
         let state = State::default();
         let limits = Limits {
             statement: Some(LOOK),
             lock: None,
         };
-        let asked = other.connected(&server, async |client, server| {
+        let asked = other.connected(async |client, server| {
             let pid = [json!(pid)];
             query::read(client, server, (limits, &state), HOLDERS, &pid, MOST).await
         });

@@ -4,6 +4,7 @@
 
 mod address;
 mod change;
+mod connect;
 mod error;
 mod inspect;
 mod libpq;
@@ -19,17 +20,18 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls};
 
 use super::bounds::Bounds;
-use super::rows::{Changed, Rows};
-pub use address::{Address, AddressError};
+use super::rows::{Changed, RowSender, Rows};
+pub use address::{Address, AddressError, Surroundings, Wanted};
 pub use change::{Change, Script};
+use connect::Opened;
 pub use error::{Holder, PostgresError};
 pub use inspect::TableSize;
+use query::Taker;
 pub use session::Limits;
-use session::{LOCK_TIMEOUT, Session, State, serve};
+use session::{Cancel, LOCK_TIMEOUT, Session, State, serve};
 
 /// How long a goodbye, or the request to end a statement, may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -102,6 +104,29 @@ impl Postgres {
         self.with(limits, async |client, server| {
             let known = (limits, &self.state);
             query::read(client, server, known, sql, parameters, limit).await
+        })
+        .await
+    }
+
+    /// Runs one statement as [`Postgres::query`] does and sends its rows on as they come. A decimal that no double holds is
+    /// text, with every digit.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`]; some rows may have been sent by then.
+    pub async fn stream(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        mut rows: RowSender,
+    ) -> Result<(), PostgresError> {
+        let limits = Limits {
+            statement: self.statement_limit(),
+            lock: None,
+        };
+        self.with(limits, async |client, server| {
+            let known = (limits, &self.state);
+            let taker = Taker::Sent(&mut rows);
+            query::take(client, server, known, sql, parameters, taker).await
         })
         .await
     }
@@ -226,13 +251,16 @@ impl Postgres {
     /// Has the server end the statement that runs now, if one does. For who stopped waiting: the server goes on with a
     /// statement though nobody is there any more.
     pub async fn cancel(&self) {
-        let Some(running) = self.state.cancel() else {
+        let Some(Cancel { token, server, way }) = self.state.cancel() else {
             return;
         };
+        let place = &self.address.servers[server].place;
+        let ways = self.address.tls.mode.ways();
         let asked = async {
-            if let Ok(stream) = stream::open(&self.address).await {
+            let opened = stream::open(place, &self.address.tls, &ways[way]).await;
+            if let Ok(stream) = opened {
                 // It is asked, never told whether it was heard.
-                let _ = running.cancel_query_raw(stream, NoTls).await;
+                let _ = token.cancel_query_raw(stream, NoTls).await;
             }
         };
         let _ = tokio::time::timeout(GOODBYE, asked).await;
@@ -289,18 +317,17 @@ impl Postgres {
         &self,
         work: impl AsyncFnOnce(&mut Client, &str) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
-        let server = self.address.server();
         let limit = self
             .left()
             .map(|left| left.saturating_sub(margin(left) / 2));
-        let whole = self.connected(&server, work);
+        let whole = self.connected(work);
         let outcome = match limit {
             None => whole.await,
             Some(limit) => tokio::time::timeout(limit, whole)
                 .await
                 .unwrap_or_else(|_| {
                     Err(PostgresError::Silent {
-                        server: server.clone(),
+                        server: self.address.server(),
                         limit: told(limit),
                     })
                 }),
@@ -310,26 +337,20 @@ impl Postgres {
 
     async fn connected<T>(
         &self,
-        server: &str,
         work: impl AsyncFnOnce(&mut Client, &str) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
-        let limit = self.address.connect_timeout;
-        let opened = tokio::time::timeout(limit, async {
-            let stream = stream::open(&self.address).await?;
-            let config = self.config();
-            let opened = config.connect_raw(stream, NoTls).await;
-            opened.map_err(|error| match PostgresError::of(&error, server) {
-                // No server greets at such a length.
-                PostgresError::TooLarge { server, .. } => PostgresError::NotPostgres { server },
-                error => error,
-            })
+        let Opened {
+            mut client,
+            mut connection,
+            server: number,
+            way,
+        } = self.open().await?;
+        let server = &self.name_of(number);
+        self.state.begins(Cancel {
+            token: client.cancel_token(),
+            server: number,
+            way,
         });
-        let silent = |_| PostgresError::Silent {
-            server: server.to_owned(),
-            limit,
-        };
-        let (mut client, mut connection) = opened.await.map_err(silent)??;
-        self.state.begins(client.cancel_token());
         let mut connection = pin!(serve(&mut connection, &self.state));
         let outcome = {
             let mut work = pin!(work(&mut client, server));
@@ -341,7 +362,7 @@ impl Postgres {
                     (Some(outcome), _) => outcome,
                     (None, Err(error)) => Err(PostgresError::of(&error, server)),
                     (None, Ok(())) => Err(PostgresError::Cut {
-                        server: server.to_owned(),
+                        server: server.clone(),
                         reason: "connection closed early".to_owned(),
                     }),
                 },
@@ -355,28 +376,6 @@ impl Postgres {
             let _ = tokio::time::timeout(GOODBYE, connection).await;
         }
         outcome
-    }
-
-    fn config(&self) -> tokio_postgres::Config {
-        let address = &self.address;
-        let mut config = tokio_postgres::Config::new();
-        config
-            // The stream is encrypted already where it is to be.
-            .ssl_mode(SslMode::Disable)
-            .application_name(&address.application_name);
-        if let Some(user) = &address.user {
-            config.user(user);
-        }
-        if let Some(password) = &address.password {
-            config.password(password.expose());
-        }
-        if let Some(database) = &address.database {
-            config.dbname(database);
-        }
-        if let Some(options) = &address.options {
-            config.options(options);
-        }
-        config
     }
 
     fn left(&self) -> Option<Duration> {

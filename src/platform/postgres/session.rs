@@ -87,9 +87,14 @@ struct Known {
     unkept_warnings: usize,
 }
 
-/// Tokens tell nothing.
-struct Cancel(CancelToken);
+/// What ends a statement, and the server and the way to it, as numbers in the address.
+pub(super) struct Cancel {
+    pub(super) token: CancelToken,
+    pub(super) server: usize,
+    pub(super) way: usize,
+}
 
+/// Tokens tell nothing.
 impl std::fmt::Debug for Cancel {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Cancel")
@@ -104,17 +109,16 @@ pub(super) struct Keeping {
 }
 
 impl State {
-    pub(super) fn begins(&self, cancel: CancelToken) {
-        self.with(|known| known.cancel = Some(Cancel(cancel)));
+    pub(super) fn begins(&self, cancel: Cancel) {
+        self.with(|known| known.cancel = Some(cancel));
     }
 
     pub(super) fn ends(&self) {
         self.with(|known| (known.cancel, known.pid) = (None, None));
     }
 
-    pub(super) fn cancel(&self) -> Option<CancelToken> {
+    pub(super) fn cancel(&self) -> Option<Cancel> {
         self.with(|known| known.cancel.take())
-            .map(|cancel| cancel.0)
     }
 
     pub(super) fn pid(&self) -> Option<i32> {

@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::{TcpStream, UnixStream};
 
 use super::PostgresError;
-use super::address::{Address, Encryption, Place};
-use crate::platform::tls::Trust;
-use crate::platform::{dns, tcp, tls};
+use super::address::{Place, Tls, Way};
+use crate::platform::tls::{self, Peer, Trust};
+use crate::platform::{dns, tcp};
 
 /// The longest message of a server that is taken, in bytes: a row of any sensible size.
 const LONGEST_MESSAGE: usize = 32 * 1024 * 1024;
@@ -33,9 +33,9 @@ pub(super) struct TooLong {
 }
 
 /// Connects, and encrypts as asked.
-pub(super) async fn open(address: &Address) -> Result<Bounded, PostgresError> {
+pub(super) async fn open(place: &Place, tls: &Tls, way: &Way) -> Result<Bounded, PostgresError> {
     let stream: Box<dyn Duplex> =
-        match &address.place {
+        match place {
             // Nobody listens in on a socket of this machine, and the server does not offer TLS on it.
             Place::Socket(path) => Box::new(UnixStream::connect(path).await.map_err(|error| {
                 PostgresError::Socket {
@@ -44,8 +44,12 @@ pub(super) async fn open(address: &Address) -> Result<Bounded, PostgresError> {
                     is_own: error.kind() == io::ErrorKind::PermissionDenied,
                 }
             })?),
-            Place::Host(host, port) => {
-                let addresses: Vec<_> = dns::lookup(host)
+            Place::Host {
+                name,
+                address,
+                port,
+            } => {
+                let addresses: Vec<_> = dns::lookup(address.as_ref().unwrap_or(name))
                     .await
                     .map_err(PostgresError::Lookup)?
                     .into_iter()
@@ -54,7 +58,7 @@ pub(super) async fn open(address: &Address) -> Result<Bounded, PostgresError> {
                 let stream = tcp::connect(&addresses)
                     .await
                     .map_err(PostgresError::Connect)?;
-                encrypted(stream, host, address).await?
+                encrypted(stream, name, place, (tls, way)).await?
             }
         };
     Ok(Bounded::new(stream))
@@ -63,33 +67,37 @@ pub(super) async fn open(address: &Address) -> Result<Bounded, PostgresError> {
 async fn encrypted(
     mut stream: TcpStream,
     host: &str,
-    address: &Address,
+    place: &Place,
+    (settings, way): (&Tls, &Way),
 ) -> Result<Box<dyn Duplex>, PostgresError> {
-    let trust = match &address.tls {
-        Encryption::Disable => return Ok(Box::new(stream)),
-        Encryption::Prefer | Encryption::Require => Trust::Anything,
-        Encryption::Verify(trust) => trust.clone(),
+    let (trust, by_any_name) = match way {
+        Way::Plain => return Ok(Box::new(stream)),
+        Way::IfOffered => (&Trust::Anything, true),
+        Way::Encrypted { trust, by_any_name } => (trust, *by_any_name),
     };
+    let server = place.to_string();
     let cut = |error: io::Error| PostgresError::Cut {
-        server: address.server(),
+        server: server.clone(),
         reason: tcp::reason(&error),
     };
     stream.write_all(&TLS_REQUEST).await.map_err(cut)?;
     // One byte and no more: what a server says before the handshake must not count as said after it.
     match stream.read_u8().await.map_err(cut)? {
         b'S' => {
-            let (stream, _) = tls::connect(stream, host, &trust, &[])
+            let peer = Peer {
+                name: host,
+                trust,
+                by_any_name,
+                identity: settings.identity.as_ref(),
+            };
+            let (stream, _) = tls::connect_to(stream, &peer, &[])
                 .await
                 .map_err(PostgresError::Tls)?;
             Ok(Box::new(stream))
         }
-        b'N' if address.tls == Encryption::Prefer => Ok(Box::new(stream)),
-        b'N' => Err(PostgresError::NoTls {
-            server: address.server(),
-        }),
-        _ => Err(PostgresError::NotPostgres {
-            server: address.server(),
-        }),
+        b'N' if *way == Way::IfOffered => Ok(Box::new(stream)),
+        b'N' => Err(PostgresError::NoTls { server }),
+        _ => Err(PostgresError::NotPostgres { server }),
     }
 }
 

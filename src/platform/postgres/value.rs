@@ -54,7 +54,24 @@ pub(super) struct Decoded(pub(super) Value);
 
 impl<'r> FromSql<'r> for Decoded {
     fn from_sql(of: &Type, bytes: &'r [u8]) -> Result<Self, Failure> {
-        decode(of, bytes).map(Self)
+        decode(of, bytes, number).map(Self)
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Failure> {
+        Ok(Self(Value::Null))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// A value as JSON that loses nothing: a decimal that is not what its nearest double is written as is text.
+pub(super) struct Exact(pub(super) Value);
+
+impl<'r> FromSql<'r> for Exact {
+    fn from_sql(of: &Type, bytes: &'r [u8]) -> Result<Self, Failure> {
+        decode(of, bytes, exact_number).map(Self)
     }
 
     fn from_sql_null(_: &Type) -> Result<Self, Failure> {
@@ -99,9 +116,9 @@ pub(super) fn is_known(of: &Type) -> bool {
 }
 
 /// Reads the binary form of a value. The forms are those of the server's `*_send` functions.
-fn decode(of: &Type, bytes: &[u8]) -> Result<Value, Failure> {
+fn decode(of: &Type, bytes: &[u8], number: fn(String) -> Value) -> Result<Value, Failure> {
     if let Kind::Array(element) = of.kind() {
-        return array(element, bytes);
+        return array(element, bytes, number);
     }
     Ok(match *of {
         Type::BOOL => Value::from(bytes != [0]),
@@ -150,6 +167,25 @@ fn number(text: String) -> Value {
     match text.parse::<f64>() {
         Ok(real) if real.is_finite() && text.contains('.') => Value::from(real),
         _ => Value::from(text),
+    }
+}
+
+/// A decimal number as JSON with every digit: a number where its double is written with the same ones, else text.
+fn exact_number(text: String) -> Value {
+    let near = number(text.clone());
+    // Written without an exponent.
+    let written = near.as_f64().filter(|_| near.is_f64());
+    match written.map(|near| near.to_string()) {
+        Some(written) if significant(&written) != significant(&text) => Value::from(text),
+        Some(_) | None => near,
+    }
+}
+
+/// A decimal without the zeros that it ends in.
+fn significant(decimal: &str) -> &str {
+    match decimal.contains('.') {
+        true => decimal.trim_end_matches('0').trim_end_matches('.'),
+        false => decimal,
     }
 }
 
@@ -248,7 +284,7 @@ fn moment(microseconds: i64, zoned: bool) -> Value {
 
 /// Elements of an array: how many dimensions, whether there are nulls, the type, each dimension's length and first
 /// index, then the elements, each behind its length or -1 for null.
-fn array(element: &Type, bytes: &[u8]) -> Result<Value, Failure> {
+fn array(element: &Type, bytes: &[u8], number: fn(String) -> Value) -> Result<Value, Failure> {
     let mut rest = bytes;
     let mut next = || -> Result<i32, Failure> {
         let (word, tail) = rest.split_first_chunk::<4>().ok_or("an array cut short")?;
@@ -272,7 +308,7 @@ fn array(element: &Type, bytes: &[u8]) -> Result<Value, Failure> {
         };
         let (value, tail) = rest.split_at_checked(length).ok_or("an array cut short")?;
         rest = tail;
-        values.push(decode(element, value)?);
+        values.push(decode(element, value, number)?);
     }
     for length in lengths.into_iter().skip(1).rev() {
         if length == 0 || values.len() % length != 0 {
@@ -291,7 +327,7 @@ mod tests {
     use serde_json::json;
     use tokio_postgres::types::Type;
 
-    use super::{decode, is_known, number, numeric};
+    use super::{decode, exact_number, is_known, number, numeric};
 
     /// A numeric as the server sends it.
     fn sent(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Vec<u8> {
@@ -328,8 +364,31 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_is_a_number_only_where_nothing_of_it_is_lost() {
+        for (text, value) in [
+            ("12.50", json!(12.5)),
+            ("0.1", json!(0.1)),
+            ("-7", json!(-7)),
+            ("100.00", json!(100.0)),
+            ("0.00000012", json!(0.000_000_12)),
+            ("9007199254740993", json!(9_007_199_254_740_993_i64)),
+        ] {
+            assert_eq!(exact_number(text.to_owned()), value, "{text}");
+        }
+        for text in [
+            "33.3333333333333333",
+            "1234567890.123456789012",
+            "12345678901234567890",
+            "0.00000000000000000001",
+            "NaN",
+        ] {
+            assert_eq!(exact_number(text.to_owned()), json!(text), "{text}");
+        }
+    }
+
+    #[test]
     fn what_no_number_or_day_of_json_is_has_postgres_word() {
-        let of = |of: Type, bytes: &[u8]| decode(&of, bytes).unwrap();
+        let of = |of: Type, bytes: &[u8]| decode(&of, bytes, number).unwrap();
         assert_eq!(of(Type::FLOAT8, &f64::NAN.to_be_bytes()), json!("NaN"));
         let below = f64::NEG_INFINITY.to_be_bytes();
         assert_eq!(of(Type::FLOAT8, &below), json!("-Infinity"));
@@ -353,7 +412,7 @@ mod tests {
             ];
             let of = &types[which % types.len()];
             assert!(is_known(of));
-            let _ = decode(of, &bytes);
+            let _ = decode(of, &bytes, exact_number);
         }
     }
 }

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::blocking::{self, Abandoned};
 use super::bounds::Bounds;
-use super::rows::{Changed, Rows};
+use super::rows::{Changed, RowSender, Rows};
 pub use error::SqliteError;
 pub use inspect::{Problem, SizePart, Slack, TableSize};
 pub use maintain::{Maintained, Maintenance};
@@ -79,6 +79,23 @@ impl Sqlite {
         let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
         self.with(Access::Read, move |connection, _| {
             statement::query(connection, &sql, &parameters, limit)
+        })
+        .await
+    }
+
+    /// Runs one statement that reads and sends its rows on as they come, values as by [`Sqlite::query`].
+    ///
+    /// # Errors
+    /// As [`Sqlite::query`]; some rows may have been sent by then.
+    pub async fn stream(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        mut rows: RowSender,
+    ) -> Result<(), SqliteError> {
+        let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
+        self.with(Access::Read, move |connection, _| {
+            statement::stream(connection, &sql, &parameters, &mut rows)
         })
         .await
     }

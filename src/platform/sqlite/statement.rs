@@ -2,13 +2,14 @@
 
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Batch, Connection, Statement, params_from_iter};
+use rusqlite::types::Value as Stored;
+use rusqlite::{Batch, Connection, Row, Statement, params_from_iter};
 use serde_json::Value;
 
 use super::SqliteError;
 use super::value::{from_sqlite, to_sqlite};
 use crate::platform::bounds::Bounds;
-use crate::platform::rows::{Changed, Collector, Rows};
+use crate::platform::rows::{Changed, Collector, RowSender, Rows};
 
 /// Runs one statement that reads.
 pub(super) fn query(
@@ -17,11 +18,44 @@ pub(super) fn query(
     parameters: &[Value],
     limit: usize,
 ) -> Result<Rows, SqliteError> {
-    let mut statement = prepare(connection, sql)?;
+    let mut statement = reading(connection, sql)?;
+    collect(&mut statement, parameters, limit, AtLimit::Stop)
+}
+
+/// Compiles exactly one statement that reads.
+fn reading<'a>(connection: &'a Connection, sql: &str) -> Result<Statement<'a>, SqliteError> {
+    let statement = prepare(connection, sql)?;
     if !statement.readonly() && !asks_journal_mode(sql) {
         return Err(SqliteError::NotRead("it writes".to_owned()));
     }
-    collect(&mut statement, parameters, limit, AtLimit::Stop)
+    Ok(statement)
+}
+
+/// Runs one statement that reads and sends its rows on as they come.
+pub(super) fn stream(
+    connection: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    sender: &mut RowSender,
+) -> Result<(), SqliteError> {
+    let mut statement = reading(connection, sql)?;
+    let parameters = bound(&statement, parameters)?;
+    let width = statement.column_count();
+    if !sender.columns_from_thread(statement.column_names()) {
+        return Ok(());
+    }
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    while let Some(row) = rows.next()? {
+        let is_full = sender.push(values(row, width)?);
+        if sender.is_done() {
+            break;
+        }
+        if is_full && !sender.send_from_thread() {
+            return Ok(());
+        }
+    }
+    sender.end_from_thread();
+    Ok(())
 }
 
 /// SQLite counts this pragma as a write even where it only asks; the fence has refused it where it does more.
@@ -223,6 +257,24 @@ fn collect(
     limit: usize,
     at_limit: AtLimit,
 ) -> Result<Rows, SqliteError> {
+    let parameters = bound(statement, parameters)?;
+    let width = statement.column_count();
+    let mut collector = Collector::new(statement.column_names(), limit);
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    let mut room = true;
+    while let Some(row) = rows.next()? {
+        if room {
+            room = collector.push(values(row, width)?);
+        }
+        if !room && at_limit == AtLimit::Stop {
+            break;
+        }
+    }
+    Ok(collector.finish())
+}
+
+/// The values for the places of a statement, one each.
+fn bound(statement: &Statement<'_>, parameters: &[Value]) -> Result<Vec<Stored>, SqliteError> {
     let places = statement.parameter_count();
     if places != parameters.len() {
         return Err(SqliteError::Parameters {
@@ -230,21 +282,10 @@ fn collect(
             given: parameters.len(),
         });
     }
-    let parameters: Vec<_> = parameters.iter().map(to_sqlite).collect::<Result<_, _>>()?;
-    let width = statement.column_count();
-    let mut collector = Collector::new(statement.column_names(), limit);
-    let mut rows = statement.query(params_from_iter(parameters))?;
-    let mut room = true;
-    while let Some(row) = rows.next()? {
-        if room {
-            let values = (0..width)
-                .map(|column| row.get_ref(column).map(from_sqlite))
-                .collect::<Result<_, _>>()?;
-            room = collector.push(values);
-        }
-        if !room && at_limit == AtLimit::Stop {
-            break;
-        }
-    }
-    Ok(collector.finish())
+    parameters.iter().map(to_sqlite).collect()
+}
+
+fn values(row: &Row<'_>, width: usize) -> Result<Vec<Value>, SqliteError> {
+    let values = (0..width).map(|column| row.get_ref(column).map(from_sqlite));
+    Ok(values.collect::<Result<_, _>>()?)
 }

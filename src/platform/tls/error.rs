@@ -131,13 +131,21 @@ pub enum TlsProblem {
         /// Why.
         reason: String,
     },
+    /// The client's own certificate or key is of no use. The trouble is on this side.
+    #[error("{} cannot be used to say who we are: {reason}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl TlsProblem {
     /// Whether the trouble is on this side of the connection.
     #[must_use]
     pub const fn is_own(&self) -> bool {
-        matches!(self, Self::Authorities { .. })
+        matches!(self, Self::Authorities { .. } | Self::Identity { .. })
     }
 
     /// What to do next.
@@ -168,7 +176,10 @@ impl TlsProblem {
             Self::Handshake { .. } => {
                 Some("is it the right port, and does it speak TLS without anything before it?")
             }
-            Self::Invalid { .. } | Self::Name { .. } | Self::Authorities { .. } => None,
+            Self::Invalid { .. }
+            | Self::Name { .. }
+            | Self::Authorities { .. }
+            | Self::Identity { .. } => None,
         }
     }
 }

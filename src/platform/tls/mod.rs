@@ -1,6 +1,7 @@
 //! TLS as a client: the handshake, and what the certificate says, also when it is not valid.
 
 mod error;
+mod identity;
 mod path;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -19,9 +20,11 @@ use tokio_rustls::client::TlsStream;
 use super::certificate::CertificateFacts;
 use error::{certificate_problem, handshake_problem};
 use trust::{provider, verifier};
-use witness::Witness;
+use witness::{Lenience, Witness};
 
 pub use error::{TlsError, TlsProblem};
+pub use identity::ClientFiles;
+use identity::Identity;
 pub use path::{Standing, TrustPath, Withdrawal};
 pub use trust::Trust;
 
@@ -56,14 +59,51 @@ pub async fn connect(
     trust: &Trust,
     applications: &[&str],
 ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
+    let peer = Peer {
+        name,
+        trust,
+        by_any_name: false,
+        identity: None,
+    };
+    connect_to(stream, &peer, applications).await
+}
+
+/// Whom to shake hands with, and as whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'p> {
+    /// A host name or an address.
+    pub name: &'p str,
+    /// Who may vouch for it.
+    pub trust: &'p Trust,
+    /// Whether its certificate may be for any other name.
+    pub by_any_name: bool,
+    /// Who we are, where it asks.
+    pub identity: Option<&'p ClientFiles>,
+}
+
+/// As [`connect`], with more to choose.
+///
+/// # Errors
+/// As [`connect`], and when the files that say who we are cannot be used.
+pub async fn connect_to(
+    stream: TcpStream,
+    peer: &Peer<'_>,
+    applications: &[&str],
+) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
+    let Peer { name, trust, .. } = *peer;
     let server = ServerName::try_from(name.to_owned()).map_err(|_| {
         TlsError::from(TlsProblem::Name {
             name: name.to_owned(),
         })
     })?;
-    let lenient = *trust == Trust::Anything;
-    let witness = Arc::new(Witness::new(verifier(trust).await?, lenient));
-    let config = config(Arc::clone(&witness), applications).map_err(|error| {
+    let lenience = match trust {
+        Trust::Anything => Lenience::All,
+        _ if peer.by_any_name => Lenience::Names,
+        _ => Lenience::None,
+    };
+    let identity = peer.identity.map(ClientFiles::read).transpose()?;
+    let witness = Arc::new(Witness::new(verifier(trust).await?, lenience));
+    let config = config(Arc::clone(&witness), applications, identity).map_err(|error| {
         TlsError::from(TlsProblem::Handshake {
             name: name.to_owned(),
             reason: error.to_string(),
@@ -114,12 +154,19 @@ fn facts(
     }
 }
 
-fn config(witness: Arc<Witness>, applications: &[&str]) -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(provider())
+fn config(
+    witness: Arc<Witness>,
+    applications: &[&str],
+    identity: Option<Identity>,
+) -> Result<ClientConfig, rustls::Error> {
+    let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(witness)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(witness);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some((chain, key)) => config.with_client_auth_cert(chain, key)?,
+    };
     config.resumption = Resumption::disabled();
     config.alpn_protocols = applications
         .iter()

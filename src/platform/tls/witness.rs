@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::super::certificate::CertificateFacts;
 
@@ -13,9 +13,36 @@ use super::super::certificate::CertificateFacts;
 #[derive(Debug)]
 pub(super) struct Witness {
     verifier: Arc<WebPkiServerVerifier>,
-    /// Whether everything is let pass.
-    lenient: bool,
+    /// What is let pass.
+    lenience: Lenience,
     seen: Mutex<Seen>,
+}
+
+/// What of a certificate is let pass that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lenience {
+    /// Nothing.
+    None,
+    /// That it is for a server of another name. Who vouches for it and when it is valid is looked at before its names.
+    Names,
+    /// Everything.
+    All,
+}
+
+impl Lenience {
+    fn passes(self, error: &rustls::Error) -> bool {
+        match self {
+            Self::None => false,
+            Self::Names => matches!(
+                error,
+                rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                        | CertificateError::NotValidForNameContext { .. }
+                )
+            ),
+            Self::All => true,
+        }
+    }
 }
 
 /// What a handshake showed.
@@ -30,10 +57,10 @@ pub(super) struct Seen {
 }
 
 impl Witness {
-    pub(super) fn new(verifier: Arc<WebPkiServerVerifier>, lenient: bool) -> Self {
+    pub(super) fn new(verifier: Arc<WebPkiServerVerifier>, lenience: Lenience) -> Self {
         Self {
             verifier,
-            lenient,
+            lenience,
             seen: Mutex::default(),
         }
     }
@@ -84,10 +111,10 @@ impl ServerCertVerifier for Witness {
         if seen.problem.is_some() {
             seen.last = last(seen.certificate.as_ref(), intermediates);
         }
-        if self.lenient {
-            return Ok(ServerCertVerified::assertion());
+        match verified {
+            Err(error) if self.lenience.passes(&error) => Ok(ServerCertVerified::assertion()),
+            verified => verified,
         }
-        verified
     }
 
     fn verify_tls12_signature(

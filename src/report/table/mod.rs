@@ -31,6 +31,7 @@ pub(super) const FORMAT: Format = Format {
     help: "tables for people, the verdict last",
     for_people: true,
     runs_only: false,
+    rows_only: false,
     by_line: false,
     make: |style| {
         Box::new(Table {

@@ -116,8 +116,11 @@ pub(super) fn remarks(
     let out_of_sight = steps.len() > SCREEN && bad <= MOST_AGAIN;
     for (index, step) in steps.iter().enumerate() {
         let line = step.line;
-        let left = dry && line.status() == Status::NotRun;
-        if !is_bad(line) && !left {
+        let not_run = line.status() == Status::NotRun;
+        let left = dry && not_run;
+        // Why it was refused, the verdict says; what to do about it, nothing else does.
+        let refused = not_run && line.end.as_ref().is_some_and(|end| end.failed);
+        if !is_bad(line) && !left && !refused {
             continue;
         }
         let detail = step.detail();
@@ -127,7 +130,10 @@ pub(super) fn remarks(
             .iter()
             .map_while(|below| below.line.step.as_str().strip_prefix(line.step.as_str()))
             .any(|below| below.starts_with('['));
-        let again = !by_items && !step.is_runner && (cut || (out_of_sight && is_bad(line)));
+        let again = !by_items
+            && !step.is_runner
+            && !(refused && !dry)
+            && (cut || (out_of_sight && is_bad(line)));
         let help = line.end.as_ref().and_then(|end| end.help.as_deref());
         let said = said.of(&line.step);
         if !again && help.is_none() && said.is_empty() {

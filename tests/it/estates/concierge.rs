@@ -405,7 +405,7 @@ fn estate() -> Estate {
         .variable("PAGERDUTY_ROUTING_KEY", "hunter2-pagerduty")
         .variable("SLACK_WEBHOOK_TOKEN", "hunter2-slack")
         .program("pnpm", PNPM)
-        .d1(database::TABLES);
+        .d1(&database::tables());
     play_application(&estate);
     play_vendors(&estate);
     estate

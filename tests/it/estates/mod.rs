@@ -186,6 +186,15 @@ impl Estate {
         self.d1.as_ref().unwrap().api.answer_next(answer);
     }
 
+    /// A reference in D1 leads nowhere, which it lets nobody write: the table that it led to is made anew without its rows.
+    pub(crate) fn d1_dangles(&self) {
+        self.d1_sql(
+            "CREATE TABLE clinics (id TEXT); CREATE UNIQUE INDEX clinic ON clinics (id); INSERT INTO clinics VALUES ('c1'); \
+             CREATE TABLE rooms (clinic TEXT REFERENCES clinics (id)); INSERT INTO rooms VALUES ('c1'); \
+             DROP INDEX clinic; DROP TABLE clinics; CREATE TABLE clinics (id TEXT PRIMARY KEY)",
+        );
+    }
+
     /// The analytics of D1 has counted this statement, which took so many milliseconds each time.
     pub(crate) fn d1_counted(&self, statement: &str, ms: f64) {
         let group = json!({
@@ -208,6 +217,11 @@ impl Estate {
         written.entry(path.to_owned()).or_insert(before);
         std::fs::create_dir_all(place.parent().unwrap()).unwrap();
         std::fs::write(place, content).unwrap();
+    }
+
+    /// What a file of the project holds.
+    pub(crate) fn reads(&self, path: &str) -> String {
+        self.project.read(path)
     }
 
     /// Tells the stand-ins of programs what is wrong: they read the file `unwell`.
@@ -344,6 +358,28 @@ fn copy(name: &str, overlay: &str) -> Project {
     }
     let configuration = project.read("opsbook.toml") + overlay;
     project.config(&configuration)
+}
+
+/// The text of a file below `examples/`.
+pub(crate) fn example(path: &str) -> String {
+    std::fs::read_to_string(folder("").join(path)).unwrap()
+}
+
+/// What the migrations of an estate make of an empty D1, with the table in which wrangler says that they are applied.
+pub(crate) fn migrated(name: &str) -> String {
+    let mut sql =
+        "CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, \
+        applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL);\n"
+            .to_owned();
+    let entries = std::fs::read_dir(folder(name).join("migrations")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".sql")).collect();
+    names.sort();
+    for file in names {
+        sql += &example(&format!("{name}/migrations/{file}"));
+        sql += &format!("INSERT INTO d1_migrations (name) VALUES ('{file}');\n");
+    }
+    sql
 }
 
 /// What is told of a check.

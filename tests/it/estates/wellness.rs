@@ -353,7 +353,7 @@ fn estate() -> Estate {
     .variable("DEEPGRAM_API_KEY", "hunter2-deepgram")
     .variable("DEEPGRAM_PROJECT", "project-1")
     .file("test-audio.wav", b"RIFF\x24\x00\xff\xfeWAVE")
-    .d1(database::TABLES);
+    .d1(&database::tables());
     play_application(&estate);
     play_vendors(&estate);
     estate

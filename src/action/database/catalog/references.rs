@@ -51,7 +51,7 @@ pub(super) async fn references(
     Ok(found)
 }
 
-/// Refuses a table that is not there: SQLite itself says that all is well with it.
+/// Refuses a table that is not there: nothing would be wrong with it.
 pub(in super::super) async fn known(
     system: &dyn DatabaseSystem,
     table: &str,

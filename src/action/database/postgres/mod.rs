@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 
 use crate::base::text::count;
 use crate::base::{Masker, Size};
-use crate::config::Database;
+use crate::config::{Database, PostgresSettings};
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::model::Template;
 use crate::platform::bounds::Bounds;
-use crate::platform::postgres::{Address, Postgres, PostgresError};
-use crate::platform::rows::{Changed, Rows};
+use crate::platform::postgres::{Address, Limits, Postgres, PostgresError, Surroundings, Wanted};
+use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
@@ -36,31 +36,45 @@ pub(super) struct PostgresSystem {
 }
 
 impl PostgresSystem {
-    /// The database that a URL names, else `DATABASE_URL`.
+    /// The database that a URL names, else `DATABASE_URL`, with what libpq's environment and files say beside it.
     pub(super) fn new(
         database: &Database,
-        url: Option<&Template>,
-        password: Option<&Template>,
+        settings: &PostgresSettings,
         context: &ActionContext<'_>,
     ) -> Result<Self, ActionError> {
         let name = database.name.as_str();
-        let url = match url {
-            Some(url) => (context.resolve)(url)?,
-            None => variable(context, "DATABASE_URL").ok_or_else(|| {
-                ActionError::own(format!("nothing says where the database {name} is")).help(
-                    format!("set `url` in [database.{name}], or the variable DATABASE_URL"),
-                )
-            })?,
+        let resolve = |template: &Option<Template>| {
+            let resolved = template.as_ref().map(context.resolve);
+            resolved.transpose()
         };
-        let password = match password {
-            Some(password) => Some((context.resolve)(password)?),
-            None => variable(context, "PGPASSWORD"),
+        let url = resolve(&settings.url)?;
+        let password = resolve(&settings.password)?;
+        // The one variable that many programs share is no word of libpq's. Who names a service does not mean it.
+        let url = url.or_else(|| match settings.service {
+            Some(_) => None,
+            None => variable(context, "DATABASE_URL"),
+        });
+        let wanted = Wanted {
+            text: url.as_deref(),
+            service: settings.service.as_deref(),
+            password: password.as_deref(),
         };
-        let address = Address::parse(&url, &context.config.folder)
-            .map_err(|error| trouble::wrong_address(&error, name))?;
+        let around = Surroundings {
+            folder: &context.config.folder,
+            variables: context.environment,
+        };
+        let address =
+            Address::find(wanted, &around).map_err(|error| trouble::wrong_address(&error, name))?;
+        context.masker.learn(address.passwords());
+        let limits = Limits {
+            statement: settings.statement_timeout.map(|limit| limit.0),
+            lock: settings.lock_timeout.map(|limit| limit.0),
+        };
         Ok(Self {
             name: name.to_owned(),
-            postgres: Postgres::new(address.or_password(password)).until(context.deadline),
+            postgres: Postgres::new(address)
+                .until(context.deadline)
+                .within(limits),
             masker: context.masker.clone(),
             may_change: context.may_change,
         })
@@ -172,6 +186,14 @@ impl DatabaseSystem for PostgresSystem {
             must_read(&sql.text, Dialect::Postgres)?;
             let text = sent(&sql.text);
             self.told(self.postgres.query(&text, &sql.parameters, limit).await)
+        })
+    }
+
+    fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
+        Box::pin(async move {
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&sql.text);
+            self.told(self.postgres.stream(&text, &sql.parameters, rows).await)
         })
     }
 

@@ -23,7 +23,7 @@ impl PostgresSystem {
                 ActionError::target(message).help("see whether the server runs and listens there")
             }
             PostgresError::Tls(tls) if tls.problem.is_own() => ActionError::own(message)
-                .help(format!("correct sslrootcert in `url` of [database.{name}]")),
+                .help(format!("correct sslrootcert, sslcert and sslkey of [database.{name}]")),
             PostgresError::Tls(_) => ActionError::target(message),
             PostgresError::NoTls { .. } => ActionError::target(message).help(format!(
                 "switch TLS on in the server, or say sslmode=disable in `url` of [database.{name}]"
@@ -31,11 +31,15 @@ impl PostgresSystem {
             PostgresError::NotPostgres { .. } => ActionError::target(message)
                 .help(format!("check host and port in `url` of [database.{name}]")),
             PostgresError::NoPassword { .. } => ActionError::own(message).help(format!(
-                "set `password` in [database.{name}] from `{{{{ secret.NAME }}}}`, or the variable PGPASSWORD"
+                "set `password` in [database.{name}] from `{{{{ secret.NAME }}}}`, or the variable PGPASSWORD, or a line in ~/.pgpass"
             )),
             PostgresError::Authentication { .. } => ActionError::own(message)
                 .help("let the server ask this role for a password: scram-sha-256 in pg_hba.conf"),
             PostgresError::Stopped => ActionError::own(message),
+            PostgresError::Nowhere { wanted, .. } => ActionError::target(message).help(match *wanted {
+                "any" => "see whether one of them runs and lets you in",
+                _ => "see which is which with `database.info`; target_session_attrs says which is wanted",
+            }),
             PostgresError::Silent { .. } => ActionError::late(message),
             PostgresError::Late { .. } => ActionError::late(message).help(
                 "see what it waits for with `database.activity`, or give the step a longer `timeout`",
@@ -222,7 +226,18 @@ pub(super) fn wrong_address(error: &AddressError, name: &str) -> ActionError {
         AddressError::Parameter { near: None, .. } => {
             wrong.help(format!("take it out of `url` of [database.{name}]"))
         }
-        AddressError::Hosts => wrong.help("name one: a step works on one server"),
+        AddressError::Nothing => ActionError::own(format!("{error} {name}")).help(format!(
+            "set `url` or `service` in [database.{name}], or the variable DATABASE_URL, PGSERVICE or PGHOST"
+        )),
+        AddressError::Keyword { near: Some(near) } => wrong.help(format!("did you mean {near}?")),
+        AddressError::Keyword { near: None } | AddressError::Conninfo => wrong.help(
+            "write keyword=value with a space between; a value with a space in it stands in single quotes",
+        ),
+        AddressError::Lists { .. } => wrong.help("name one for each host, or one port for all"),
+        AddressError::Service { name: service, .. } => wrong.help(format!(
+            "write [{service}] with its lines into one of them, or set PGSERVICEFILE"
+        )),
+        AddressError::File { .. } => wrong.help("correct the file"),
         AddressError::Ambiguous | AddressError::Port | AddressError::Text(_) => wrong.help(format!(
             "in `url` of [database.{name}] write / as %2F, ? as %3F, # as %23 and % as %25, or give the password as `password`"
         )),

@@ -73,7 +73,7 @@ pub(super) const EXPIRED: VerbSpec = VerbSpec {
     }],
     ..verb(
         "expired",
-        "Rows that `prune` would delete, as rows {table, column, before, rows, of, percent, oldest}",
+        "Rows that `prune` would delete, refused where it would be, as rows {table, column, before, rows, of, percent, oldest}",
         Effect::Read,
     )
 };
@@ -244,7 +244,7 @@ async fn expired(
     for wish in &wishes {
         let target = Target::find(system, database, wish).await?;
         let facts = target.facts(system, wish).await?;
-        not_younger(database, wish, invocation)?;
+        refuse(database, wish, &facts, invocation)?;
         sum = sum.saturating_add(facts.expired);
         rows.push(told(wish, &facts));
     }
@@ -401,10 +401,19 @@ fn not_younger(
     Err(ActionError::refused(format!(
         "rows of {} are kept for {}, and this would delete younger ones: from before {}",
         wish.table,
-        rule.keep,
+        in_days(rule.keep),
         written(wish.before)
     ))
     .help("override_retention = true (--override-retention) deletes them all the same"))
+}
+
+/// A length of time as a retention is written: `365d`.
+fn in_days(span: Span) -> String {
+    let seconds = span.0.as_secs();
+    match (seconds / 86_400, seconds % 86_400) {
+        (days @ 1.., 0) => format!("{days}d"),
+        _ => span.to_string(),
+    }
 }
 
 fn batch(invocation: &Invocation, wish: &Wish<'_>) -> Result<u64, ActionError> {

@@ -204,7 +204,8 @@ impl Target {
         Some(StepTable {
             rows: found.rows.iter().map(cells).collect(),
             columns: found.columns.clone(),
-            remark: None,
+            exact: true,
+            ..StepTable::default()
         })
     }
 }

@@ -29,7 +29,9 @@ impl CopySystem for SqliteSystem {
     }
 
     fn restore_in_words(&self, copy: &str) -> String {
-        let path = shell_word(&self.sqlite.path().display().to_string());
+        let path = self.sqlite.path();
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = shell_word(&path.display().to_string());
         let copy = copy.replace('\\', "\\\\").replace('"', "\\\"");
         format!(
             "sqlite3 {path} {}",

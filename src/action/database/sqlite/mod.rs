@@ -10,7 +10,7 @@ use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
-use crate::platform::rows::{Changed, Rows};
+use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::platform::sqlite::{Sqlite, SqliteError};
 
 use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep};
@@ -76,6 +76,13 @@ impl DatabaseSystem for SqliteSystem {
         Box::pin(async move {
             let rows = self.sqlite.query(&sql.text, &sql.parameters, limit).await;
             rows.map_err(|error| self.trouble(&error))
+        })
+    }
+
+    fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let sent = self.sqlite.stream(&sql.text, &sql.parameters, rows).await;
+            sent.map_err(|error| self.trouble(&error))
         })
     }
 

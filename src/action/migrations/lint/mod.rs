@@ -18,6 +18,7 @@ use super::folder::Migration;
 use super::script::NO_TRANSACTION;
 
 use allow::Allowance;
+pub(super) use rules::FEW_ROWS;
 pub(super) use tables::Tables;
 
 /// The longest statement that D1 takes, in bytes: <https://developers.cloudflare.com/d1/platform/limits/>.

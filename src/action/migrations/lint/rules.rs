@@ -9,7 +9,7 @@ use crate::sql::{Change, Column, ConstraintKind, Dialect, Filled, Index, Piece, 
 use super::{Said, Tables};
 
 /// A table of fewer rows is locked so shortly that nobody waits.
-const FEW_ROWS: u64 = 10_000;
+pub(in super::super) const FEW_ROWS: u64 = 10_000;
 
 /// A change with what there is around it.
 pub(super) struct Subject<'a> {
@@ -93,7 +93,7 @@ impl Subject<'_> {
         match rows {
             Some(few) if few < FEW_ROWS => Vec::new(),
             Some(many) => {
-                let detail = format!("{detail}: about {} rows", thousands(many));
+                let detail = format!("{detail}: {} rows or more", thousands(many));
                 vec![Said::new(0, rule, detail, instead)]
             }
             None => vec![Said::new(0, rule, detail, instead)],

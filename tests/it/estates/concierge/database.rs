@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::d1_api::{ACCOUNT, refusal};
 use crate::estates::Run::{Attended, Runbook, Unanswered};
-use crate::estates::{Case, Estate, Run, case, outputs};
+use crate::estates::{Case, Estate, Run, case, migrated, outputs};
 
 use super::{FAILURE_RATE, QUEUE, TIMED, down, high, takes};
 
@@ -13,19 +13,18 @@ pub(super) const VOLUME: &str = "GET /api/monitoring/request-volume";
 pub(super) const CAPACITY: &str = "GET /api/monitoring/capacity-report";
 
 /// What the estate's tables hold when all is well.
-pub(super) const TABLES: &str = "
-CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT NOT NULL, created_at TEXT NOT NULL);
+const ROWS: &str = "
 INSERT INTO users VALUES ('u1', 'one@example.com', '2026-01-01'), ('u2', 'two@example.com', '2026-01-02');
-CREATE TABLE audit_logs (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), action TEXT NOT NULL, created_at TEXT NOT NULL);
 INSERT INTO audit_logs (user_id, action, created_at) VALUES ('u1', 'login', datetime('now', '-1 hour')), ('u2', 'login', datetime('now', '-91 days'));
-CREATE TABLE patient_briefs (id TEXT PRIMARY KEY, doctor_id TEXT, created_at TEXT NOT NULL);
-INSERT INTO patient_briefs VALUES ('b1', 'u1', '2026-01-03'), ('b2', NULL, '2026-01-03');
-CREATE INDEX idx_audit_logs_created_at ON audit_logs (created_at);
-CREATE INDEX idx_users_email ON users (email);
-CREATE INDEX idx_patient_briefs_doctor_id ON patient_briefs (doctor_id);";
+INSERT INTO patient_briefs VALUES ('b1', 'u1', '2026-01-03'), ('b2', NULL, '2026-01-03');";
+
+/// The estate's tables with their rows, when all is well.
+pub(super) fn tables() -> String {
+    migrated("concierge") + ROWS
+}
 
 /// The procedures.
-pub(super) const IDS: [&str; 14] = [
+pub(super) const IDS: [&str; 17] = [
     "concierge.capacity.db-size",
     "concierge.capacity.monthly-review",
     "concierge.capacity.request-volume",
@@ -36,6 +35,9 @@ pub(super) const IDS: [&str; 14] = [
     "concierge.db.analyze",
     "concierge.db.cleanup-orphans",
     "concierge.db.integrity",
+    "concierge.db.migrations-apply",
+    "concierge.db.migrations-revert",
+    "concierge.db.migrations-status",
     "concierge.db.ping",
     "concierge.db.slow-queries",
     "concierge.db.table-sizes",
@@ -52,6 +54,9 @@ const ANALYZE: Run = Runbook(&["db", "analyze"]);
 const INTEGRITY: Run = Runbook(&["db", "integrity"]);
 const VACUUM: Run = Runbook(&["db", "vacuum"]);
 const ORPHANS: &[&str] = &["db", "cleanup-orphans"];
+const MIGRATIONS: Run = Runbook(&["db", "migrations", "status"]);
+const APPLY: &[&str] = &["db", "migrations", "apply"];
+const REVERT: &[&str] = &["db", "migrations", "revert", "--to", "0002_patient_briefs"];
 const REQUESTS: Run = Runbook(&["capacity", "request-volume"]);
 const TRIGGERS: Run = Runbook(&["capacity", "scale-triggers"]);
 const SCALE: Run = Attended(&["capacity", "scale-actions", "--way", "queue"]);
@@ -65,15 +70,6 @@ fn is_gone(estate: &Estate) {
         7404,
         "The database could not be found",
     ));
-}
-
-/// A reference leads nowhere, which D1 lets nobody write: the table that it led to is made anew without its rows.
-fn dangles(estate: &Estate) {
-    estate.d1_sql(
-        "CREATE TABLE clinics (id TEXT); CREATE UNIQUE INDEX clinic ON clinics (id); INSERT INTO clinics VALUES ('c1'); \
-         CREATE TABLE rooms (clinic TEXT REFERENCES clinics (id)); INSERT INTO rooms VALUES ('c1'); \
-         DROP INDEX clinic; DROP TABLE clinics; CREATE TABLE clinics (id TEXT PRIMARY KEY)",
-    );
 }
 
 /// A brief whose doctor is gone.
@@ -100,7 +96,7 @@ const LOOK_CASES: &[Case] = &[
     down("concierge.db.table-sizes", TABLE_SIZES, is_gone),
     down("concierge.capacity.db-size", SIZE, is_gone),
     down("concierge.capacity.db-size", OVER_SIZE, |_| {}),
-    down("concierge.db.integrity", INTEGRITY, dangles),
+    down("concierge.db.integrity", INTEGRITY, Estate::d1_dangles),
     high("concierge.db.analyze", ANALYZE, is_gone),
     high("concierge.db.vacuum", VACUUM, is_gone),
 ];
@@ -116,6 +112,32 @@ const CHANGE_CASES: &[Case] = &[
     down("concierge.db.cleanup-orphans", Runbook(ORPHANS), |estate| {
         estate.d1_sql("DELETE FROM audit_logs; DELETE FROM users");
     }),
+];
+
+const MIGRATION_CASES: &[Case] = &[
+    high("concierge.db.migrations-status", MIGRATIONS, |estate| {
+        estate.writes(
+            "migrations/0004_notes.sql",
+            "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n",
+        );
+    }),
+    down("concierge.db.migrations-apply", Runbook(APPLY), |estate| {
+        estate.writes(
+            "migrations/0004_broken.sql",
+            "CREATE TABLE notes (id INTEGER PRIMARY KEY);\nINSERT INTO nowhere VALUES (1);\n",
+        );
+    }),
+    refused("concierge.db.migrations-apply", APPLY, |estate| {
+        estate.writes("migrations/0004_drop.sql", "DROP TABLE patient_briefs;\n");
+    }),
+    refused("concierge.db.migrations-revert", REVERT, |_| {}),
+    down(
+        "concierge.db.migrations-revert",
+        Runbook(REVERT),
+        |estate| {
+            estate.d1_sql("DROP INDEX idx_users_email");
+        },
+    ),
 ];
 
 const CAPACITY_CASES: &[Case] = &[
@@ -198,12 +220,35 @@ fn estate() -> Estate {
 
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
-    [LOOK_CASES, CHANGE_CASES, CAPACITY_CASES].concat()
+    [LOOK_CASES, CHANGE_CASES, MIGRATION_CASES, CAPACITY_CASES].concat()
 }
 
 #[test]
 fn its_database_tells_well_from_unwell() {
     super::estate().holds_but(&[LOOK_CASES, CHANGE_CASES].concat(), &[OVER_SIZE]);
+}
+
+#[test]
+fn its_migrations_tell_well_from_unwell() {
+    super::estate().holds(MIGRATION_CASES);
+}
+
+/// What is applied and taken back is in wrangler's table, too.
+#[test]
+fn a_migration_is_applied_and_taken_back() {
+    let estate = super::estate();
+    estate.writes(
+        "migrations/0004_notes.sql",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n",
+    );
+    estate.json(APPLY).exits(0);
+    let last = "SELECT name FROM d1_migrations ORDER BY id DESC LIMIT 1";
+    assert_eq!(estate.d1_sql(last), json!([["0004_notes.sql"]]));
+    estate.writes("migrations/rollback/0004_notes.sql", "DROP TABLE notes;\n");
+    estate.json(REVERT).exits(0);
+    assert_eq!(estate.d1_sql(last), json!([["0002_patient_briefs.sql"]]));
+    let left = "SELECT count(*) FROM sqlite_schema WHERE name = 'notes' OR name LIKE 'idx%'";
+    assert_eq!(estate.d1_sql(left), json!([[0]]));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::d1_api::{ACCOUNT, refusal};
+use crate::d1_api::{ACCOUNT, ID, refusal};
 use crate::estates::Run::{Runbook, Unanswered};
-use crate::estates::{Case, Estate, Reply, Run, case, outputs};
+use crate::estates::{Case, Estate, Reply, Run, case, example, migrated, outputs};
 
 use super::{ANALYTICS, CHAT, DB, STATUS, TASKS, down, high};
 
@@ -17,42 +17,40 @@ pub(super) const PROJECT: &str = "GET /deepgram/v1/projects/project-1";
 pub(super) const VENDOR: &str = "GET /openai-status/api/v2/summary.json";
 
 /// What the estate's tables hold when all is well: of most, two of each kind in the last week, one in the week before.
-pub(super) const TABLES: &str = "
+const ROWS: &str = "
 CREATE TABLE ages (at TEXT);
 INSERT INTO ages VALUES (datetime('now', '-1 hour')), (datetime('now', '-2 days')), (datetime('now', '-10 days')), (datetime('now', '-20 days'));
-CREATE TABLE users (id TEXT PRIMARY KEY, created_at TEXT NOT NULL);
 INSERT INTO users SELECT 'u' || rowid, at FROM ages;
-CREATE TABLE tasks (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), status TEXT NOT NULL, created_at TEXT NOT NULL, completed_at TEXT);
 INSERT INTO tasks (user_id, status, created_at, completed_at) SELECT 'u1', 'done', at, at FROM ages;
 INSERT INTO tasks (user_id, status, created_at) VALUES ('u1', 'open', datetime('now', '-1 day'));
-CREATE TABLE health_logs (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), type TEXT NOT NULL, recorded_at TEXT NOT NULL, created_at TEXT NOT NULL);
 INSERT INTO health_logs (user_id, type, recorded_at, created_at) SELECT 'u1', 'water', at, at FROM ages;
-CREATE TABLE focus_sessions (id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), start_time TEXT NOT NULL, completed_at TEXT);
 INSERT INTO focus_sessions (user_id, start_time, completed_at) SELECT 'u1', at, at FROM ages;
 INSERT INTO focus_sessions (user_id, start_time) VALUES ('u1', datetime('now', '-300 days'));
-CREATE TABLE voice_notes (id INTEGER PRIMARY KEY, created_at TEXT NOT NULL);
 INSERT INTO voice_notes (created_at) SELECT at FROM ages;
-CREATE TABLE achievement_definitions (badge_key TEXT PRIMARY KEY, name TEXT, category TEXT, target_value INTEGER NOT NULL, is_active INTEGER NOT NULL);
 INSERT INTO achievement_definitions VALUES ('first_task', 'First task', 'productivity', 1, 1), ('ten_tasks', 'Ten tasks', 'productivity', 10, 1), ('old', 'Old', 'productivity', 1, 0);
-CREATE TABLE user_badges (user_id TEXT, badge_key TEXT, unlocked_at TEXT, created_at TEXT NOT NULL);
 INSERT INTO user_badges SELECT 'u1', CASE rowid WHEN 1 THEN 'first_task' ELSE 'old' END, at, at FROM ages;
-CREATE TABLE badge_progress (user_id TEXT, badge_key TEXT, progress INTEGER NOT NULL);
 INSERT INTO badge_progress VALUES ('u1', 'first_task', 1), ('u1', 'ten_tasks', 4), ('u1', 'old', 1);
-CREATE TABLE notification_devices (user_id TEXT NOT NULL, platform TEXT);
 INSERT INTO notification_devices VALUES ('u1', 'ios');
-CREATE TABLE notification_preferences (user_id TEXT PRIMARY KEY, push_enabled INTEGER NOT NULL);
 INSERT INTO notification_preferences VALUES ('u1', 1);
-CREATE TABLE user_connections AS SELECT at AS created_at FROM ages;
-CREATE TABLE student_verifications AS SELECT at AS created_at FROM ages;
-CREATE INDEX idx_tasks_user_status ON tasks (user_id, status);
-CREATE INDEX idx_health_logs_user_type ON health_logs (user_id, type);
-CREATE INDEX idx_focus_sessions_user_date ON focus_sessions (user_id, start_time);";
+INSERT INTO user_connections SELECT at FROM ages;
+INSERT INTO student_verifications SELECT at FROM ages;
+DROP TABLE ages;";
+
+/// The estate's tables with their indexes and rows, when all is well.
+pub(super) fn tables() -> String {
+    migrated("wellness") + &example("wellness/optimize-indexes.sql") + ROWS
+}
 
 /// The procedures.
-pub(super) const IDS: [&str; 13] = [
+pub(super) const IDS: [&str; 18] = [
     "wellness.db.engagement",
     "wellness.db.growth",
     "wellness.db.indexes",
+    "wellness.db.integrity",
+    "wellness.db.migrate-dev",
+    "wellness.db.migrate-prod",
+    "wellness.db.migrate-rollback",
+    "wellness.db.optimize",
     "wellness.db.query-performance",
     "wellness.diagnose.ai",
     "wellness.diagnose.auth",
@@ -70,6 +68,11 @@ const ENGAGEMENT: Run = Runbook(&["db", "engagement"]);
 const ADD_INDEXES: &[&str] = &["db", "add-indexes"];
 const PERFORMANCE: Run = Runbook(&["db", "query-performance"]);
 const AT_ONCE: Run = Runbook(&["db", "query-performance", "--target", "0s"]);
+const INTEGRITY: Run = Runbook(&["db", "integrity"]);
+const OPTIMIZE: Run = Runbook(&["db", "optimize"]);
+const MIGRATE_DEV: Run = Runbook(&["db", "migrate-dev"]);
+const MIGRATE_PROD: &[&str] = &["db", "migrate-prod"];
+const ROLLBACK: &[&str] = &["db", "migrate-rollback"];
 const REACHED: Run = Runbook(&["diagnose", "database"]);
 const LATENCY: Run = Runbook(&["diagnose", "latency"]);
 const LATENCY_AND_LOG: Run = Runbook(&["diagnose", "latency", "--log-for", "60s"]);
@@ -128,7 +131,67 @@ const DATABASE_CASES: &[Case] = &[
         estate.d1_sql("DROP INDEX idx_health_logs_user_type");
     }),
     high("wellness.db.query-performance", AT_ONCE, |_| {}),
+    down("wellness.db.integrity", INTEGRITY, Estate::d1_dangles),
+    high("wellness.db.optimize", OPTIMIZE, is_gone),
 ];
+
+const MIGRATION_CASES: &[Case] = &[
+    high("wellness.db.migrate-dev", MIGRATE_DEV, |estate| {
+        estate.writes(
+            "migrations/0002_broken.sql",
+            "INSERT INTO nowhere VALUES (1);\n",
+        );
+    }),
+    down(
+        "wellness.db.migrate-prod",
+        Runbook(MIGRATE_PROD),
+        |estate| {
+            estate.writes(
+                "migrations/0002_broken.sql",
+                "INSERT INTO nowhere VALUES (1);\n",
+            );
+        },
+    ),
+    refused(
+        "wellness.db.migrate-prod",
+        MIGRATE_PROD,
+        |estate| {
+            estate.writes("migrations/0002_notes.sql", NOTES);
+        },
+        75,
+    ),
+    down(
+        "wellness.db.migrate-rollback",
+        Runbook(ROLLBACK),
+        |estate| {
+            estate.writes("package.json", r#"{"name": "wellness", "scripts": {}}"#);
+        },
+    ),
+    refused("wellness.db.migrate-rollback", ROLLBACK, |_| {}, 75),
+];
+
+/// A migration, and what its undoing is to the project.
+const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n";
+
+/// What the manual names and the project has: `migrate:rollback` takes back its last migration, whatever that is.
+const SCRIPTS: &str = r#"{"name": "wellness", "scripts": {
+  "migrate:create": "wrangler d1 migrations create time-wellness-db",
+  "migrate:dev": "wrangler d1 migrations apply time-wellness-db --local",
+  "migrate:prod": "wrangler d1 migrations apply time-wellness-db --remote",
+  "migrate:rollback": "wrangler d1 execute time-wellness-db --remote --command \"DROP TABLE student_verifications; DELETE FROM d1_migrations WHERE id = (SELECT max(id) FROM d1_migrations)\""
+}}"#;
+
+/// The estate with the scripts of its project, and the real npm and wrangler.
+fn scripted() -> Estate {
+    let binding = json!({"binding": "DB", "database_name": "time-wellness-db", "database_id": ID, "migrations_dir": "migrations"});
+    let worker = json!({"name": "wellness-prod", "compatibility_date": "2026-01-01", "d1_databases": [binding]});
+    super::estate()
+        .file("package.json", SCRIPTS)
+        .file("wrangler.jsonc", worker.to_string())
+        .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        .variable("WRANGLER_SEND_METRICS", "false")
+        .wrangler()
+}
 
 const SLOW_CASES: &[Case] = &[
     high("wellness.diagnose.latency", LATENCY, |estate| {
@@ -224,12 +287,35 @@ const DIAGNOSIS_CASES: &[Case] = &[
 
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
-    [DATABASE_CASES, SLOW_CASES, DIAGNOSIS_CASES].concat()
+    [DATABASE_CASES, MIGRATION_CASES, SLOW_CASES, DIAGNOSIS_CASES].concat()
 }
 
 #[test]
 fn its_database_tells_well_from_unwell() {
     super::estate().holds_but(DATABASE_CASES, &UNWELL_BY_OPTION);
+}
+
+#[test]
+fn its_scripts_migrate_or_say_why_not() {
+    scripted().holds(MIGRATION_CASES);
+}
+
+#[test]
+fn a_new_migration_is_created_by_the_projects_script() {
+    let estate = scripted();
+    estate.json(&["db", "migrate-dev", "add notes"]).exits(0);
+    let created = estate.reads("migrations/0002_add_notes.sql");
+    assert!(created.contains("0002"), "{created}");
+}
+
+#[test]
+fn a_pending_migration_is_run_by_the_projects_script() {
+    let estate = scripted();
+    estate.writes("migrations/0002_notes.sql", NOTES);
+    let output = estate.json(MIGRATE_PROD).exits(0);
+    assert_eq!(outputs(&output, "before")["pending"], json!(1));
+    let made = "SELECT name FROM d1_migrations WHERE id = 2 AND EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'notes')";
+    assert_eq!(estate.d1_sql(made), json!([["0002_notes.sql"]]));
 }
 
 #[test]

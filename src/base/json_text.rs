@@ -6,16 +6,28 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-use crate::base::text::is_unseen;
+use super::text::is_unseen;
+
+/// Writes a value without a line feed.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    let formatter = Harmless(CompactFormatter);
+    Ok(value.serialize(&mut Serializer::with_formatter(out, formatter))?)
+}
 
 /// Writes a value on one line.
-pub(super) fn write_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    let formatter = Harmless(CompactFormatter);
-    value.serialize(&mut Serializer::with_formatter(&mut *out, formatter))?;
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    write(out, value)?;
     out.write_all(b"\n")
 }
 
 /// A value on one line.
+#[must_use]
 pub fn line(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     // A vector takes everything, and what is written is text.
@@ -24,13 +36,17 @@ pub fn line(value: &impl Serialize) -> String {
 }
 
 /// Writes a value on many lines.
-pub(super) fn write_pretty(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_pretty(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     let formatter = Harmless(PrettyFormatter::new());
     value.serialize(&mut Serializer::with_formatter(&mut *out, formatter))?;
     out.write_all(b"\n")
 }
 
 /// A value on many lines.
+#[must_use]
 pub fn pretty(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let _ = write_pretty(&mut bytes, value);

@@ -1,0 +1,862 @@
+//! Where a server is and how to speak to it: from a URL or keywords, a service, the environment and the files beside
+//! them, as libpq takes them. No message of this folder quotes the text: a password stands in it.
+
+mod files;
+mod parts;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+
+use crate::base::Secret;
+use crate::platform::tls::{ClientFiles, Trust};
+
+use files::{Passwords, service};
+use parts::{Parts, conninfo};
+
+/// Where a database is, who asks and how: `postgres://user:password@host:5432/database?sslmode=verify-full`.
+/// Described at <https://www.postgresql.org/docs/current/libpq-connect.html>.
+#[derive(Clone, Debug)]
+pub struct Address {
+    /// The servers, tried in this order. At least one.
+    pub(super) servers: Vec<Server>,
+    pub(super) target: Target,
+    pub(super) user: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) tls: Tls,
+    /// How long one server may take to let us in.
+    pub(super) connect_timeout: Duration,
+    pub(super) application_name: String,
+    pub(super) options: Option<String>,
+    /// Why a file of passwords that is there is not used.
+    pub(super) unused_passwords: Option<String>,
+}
+
+/// One of the servers.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) place: Place,
+    pub(super) password: Option<Secret>,
+}
+
+/// What to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A host and a port, and the address of the host where it is not to be looked up.
+    Host {
+        name: String,
+        address: Option<String>,
+        port: u16,
+    },
+    /// A socket of this machine: `/run/postgresql/.s.PGSQL.5432`.
+    Socket(PathBuf),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Host { name, port, .. } if name.contains(':') => {
+                write!(formatter, "[{name}]:{port}")
+            }
+            Self::Host { name, port, .. } => write!(formatter, "{name}:{port}"),
+            Self::Socket(path) => path.display().fmt(formatter),
+        }
+    }
+}
+
+/// Which of several servers will do: `target_session_attrs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+impl Target {
+    const ALL: [(&str, Self); 6] = [
+        ("any", Self::Any),
+        ("read-write", Self::ReadWrite),
+        ("read-only", Self::ReadOnly),
+        ("primary", Self::Primary),
+        ("standby", Self::Standby),
+        ("prefer-standby", Self::PreferStandby),
+    ];
+
+    /// Its word.
+    pub(super) fn word(self) -> &'static str {
+        let found = Self::ALL.into_iter().find(|(_, target)| *target == self);
+        found.map_or("any", |(word, _)| word)
+    }
+}
+
+/// Whether and how the connection is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tls {
+    pub(super) mode: Mode,
+    /// Who we are, where the server asks for that.
+    pub(super) identity: Option<ClientFiles>,
+}
+
+/// `sslmode`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Never.
+    Disable,
+    /// Where the server does not let us in otherwise.
+    Allow,
+    /// Where the server can, whoever it is.
+    Prefer,
+    /// Always, whoever the server is.
+    Require,
+    /// Always, and those who are trusted vouch for the server, whatever its name.
+    VerifyAuthority(Trust),
+    /// Always, and the server is who it says.
+    VerifyFull(Trust),
+}
+
+/// What a connection is made in.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Where relative paths start from.
+    pub folder: &'a Path,
+    /// The variables of the environment.
+    pub variables: &'a [(String, String)],
+}
+
+impl Surroundings<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        let mut variables = self.variables.iter();
+        let found = variables.find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.variable("HOME").map(PathBuf::from)
+    }
+}
+
+/// What is said of a connection by who wants it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// A URL, or keywords with values.
+    pub text: Option<&'a str>,
+    /// A service, where the text names none.
+    pub service: Option<&'a str>,
+    /// The password, where the text has none.
+    pub password: Option<&'a str>,
+}
+
+/// What is wrong with an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing says where the server is.
+    #[error("nothing says where the database is")]
+    Nothing,
+    /// It does not begin as one.
+    #[error("the URL of the database does not begin with postgres:// or postgresql://")]
+    Scheme,
+    /// It is no list of keywords.
+    #[error("the address of the database is no list of keyword=value")]
+    Conninfo,
+    /// A keyword that has no meaning. It is not named: it may be a piece of a password.
+    #[error("the address of the database has an unknown keyword")]
+    Keyword {
+        /// The known one that looks like it.
+        near: Option<&'static str>,
+    },
+    /// There are other numbers of hosts, addresses and ports.
+    #[error("the address of the database names {hosts} hosts and {others} {what}")]
+    Lists {
+        /// How many hosts.
+        hosts: usize,
+        /// How many of the others.
+        others: usize,
+        /// What the others are.
+        what: &'static str,
+    },
+    /// An `@` stands behind the host. Then what was taken for the host may be a piece of a password.
+    #[error("the URL of the database has an @ behind its host")]
+    Ambiguous,
+    /// What stands behind the host is no port.
+    #[error("the URL of the database has no whole port number behind its host")]
+    Port,
+    /// A part is not UTF-8 once it is decoded.
+    #[error("the {0} in the URL of the database is not UTF-8")]
+    Text(&'static str),
+    /// A parameter that has no meaning here.
+    #[error("the URL of the database has an unknown parameter {name:?}")]
+    Parameter {
+        /// Its name.
+        name: String,
+        /// The known one that looks like it.
+        near: Option<&'static str>,
+    },
+    /// A parameter whose value has no meaning.
+    #[error("{name} of the database's address is not {expected}")]
+    Value {
+        /// Its name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A service that no file has.
+    #[error("there is no service {name:?} in {tried}")]
+    Service {
+        /// Its name.
+        name: String,
+        /// The files.
+        tried: String,
+    },
+    /// A file that cannot be understood.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Mode {
+    /// The ways to try, one after the other, while the server does not let us in.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        let encrypted = |trust: &Trust, by_any_name| Way::Encrypted {
+            trust: trust.clone(),
+            by_any_name,
+        };
+        match self {
+            Self::Disable => vec![Way::Plain],
+            Self::Allow => vec![Way::Plain, encrypted(&Trust::Anything, true)],
+            Self::Prefer => vec![Way::IfOffered, Way::Plain],
+            Self::Require => vec![encrypted(&Trust::Anything, true)],
+            Self::VerifyAuthority(trust) => vec![encrypted(trust, true)],
+            Self::VerifyFull(trust) => vec![encrypted(trust, false)],
+        }
+    }
+}
+
+/// One way to a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Not encrypted.
+    Plain,
+    /// Encrypted where the server offers it, whoever it is.
+    IfOffered,
+    /// Encrypted.
+    Encrypted {
+        /// Who may vouch for the server.
+        trust: Trust,
+        /// Whether its certificate may be for any other name.
+        by_any_name: bool,
+    },
+}
+
+/// The words of `sslmode` that have a meaning.
+const MODES: &str = "disable, allow, prefer, require, verify-ca or verify-full";
+
+/// Where a server listens unless said.
+const PORT: &str = "5432";
+
+/// Where a server runs unless said.
+const HOST: &str = "localhost";
+
+impl Address {
+    /// How long connecting may take unless something else is said.
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Reads what is wanted; what that leaves open is taken from the service that it names, then from the environment, and
+    /// the password from the file of passwords.
+    ///
+    /// # Errors
+    /// When something of that is not understood, which is never ignored, and when none of it says anything.
+    pub fn find(wanted: Wanted<'_>, around: &Surroundings<'_>) -> Result<Self, AddressError> {
+        let mut parts = match wanted.text {
+            None => Parts::default(),
+            Some(text) => parts_of(text)?,
+        };
+        let mut beside = Parts::default();
+        beside.set("password", wanted.password.unwrap_or_default().to_owned());
+        beside.set("service", wanted.service.unwrap_or_default().to_owned());
+        parts.or(beside);
+        let named = parts
+            .take("service")
+            .or_else(|| around.variable("PGSERVICE"));
+        if let Some(name) = &named {
+            parts.or(service(name, around)?);
+        }
+        parts.or_variables(|name| around.variable(name));
+        let says_where = ["host", "hostaddr", "dbname", "port"]
+            .iter()
+            .any(|keyword| parts.get(keyword).is_some());
+        if wanted.text.is_none() && named.is_none() && !says_where {
+            return Err(AddressError::Nothing);
+        }
+        finished(parts, around)
+    }
+
+    /// Reads a URL, or keywords with values, and nothing beside it. Relative paths start from `folder`.
+    ///
+    /// # Errors
+    /// As [`Address::find`].
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, AddressError> {
+        let wanted = Wanted {
+            text: Some(text),
+            ..Wanted::default()
+        };
+        let variables = &[];
+        Self::find(wanted, &Surroundings { folder, variables })
+    }
+
+    /// The servers, to be named: `db.example.com:5432`.
+    #[must_use]
+    pub fn server(&self) -> String {
+        let names = self.servers.iter().map(|server| server.place.to_string());
+        names.collect::<Vec<_>>().join(",")
+    }
+
+    /// The passwords, wherever they were found.
+    pub fn passwords(&self) -> impl Iterator<Item = &Secret> {
+        self.servers
+            .iter()
+            .filter_map(|server| server.password.as_ref())
+    }
+}
+
+/// What a text says, whichever of the two forms it has.
+fn parts_of(text: &str) -> Result<Parts, AddressError> {
+    let url = text
+        .strip_prefix("postgresql://")
+        .or_else(|| text.strip_prefix("postgres://"));
+    match url {
+        Some(rest) => parts_of_url(rest),
+        None if text.contains("://") || !text.contains('=') => Err(AddressError::Scheme),
+        None => conninfo(text),
+    }
+}
+
+fn parts_of_url(rest: &str) -> Result<Parts, AddressError> {
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = before.split_once('/').unwrap_or((before, ""));
+    if rest[authority.len()..].contains('@') {
+        return Err(AddressError::Ambiguous);
+    }
+    let (identity, servers) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (user, password) = identity.split_once(':').unwrap_or((identity, ""));
+    let mut hosts = Vec::new();
+    let mut ports = Vec::new();
+    for server in servers.split(',') {
+        let (host, port) = host_and_port(server)?;
+        hosts.push(decoded("host", host)?);
+        ports.push(port);
+    }
+    let list = |items: &[&str], empty: &str| match items.iter().all(|item| item.is_empty()) {
+        true => String::new(),
+        false => {
+            let filled = items
+                .iter()
+                .map(|item| if item.is_empty() { empty } else { item });
+            filled.collect::<Vec<_>>().join(",")
+        }
+    };
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let mut parts = Parts::default();
+    parts.set("user", decoded("user", user)?);
+    parts.set("password", decoded("password", password)?);
+    parts.set("dbname", decoded("name", path)?);
+    parts.set("host", list(&hosts, HOST));
+    parts.set("port", list(&ports, PORT));
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decoded("parameter", name)?;
+        let keyword =
+            Parts::keyword(&name).map_err(|near| AddressError::Parameter { name, near })?;
+        let value = decoded("parameter", value)?;
+        if keyword == "port" && value.is_empty() {
+            return Err(AddressError::Port);
+        }
+        parts.set(keyword, value);
+    }
+    Ok(parts)
+}
+
+fn finished(mut parts: Parts, around: &Surroundings<'_>) -> Result<Address, AddressError> {
+    refuse_unsupported(&parts)?;
+    let tls = tls(&parts, around)?;
+    let target = choice(&parts, "target_session_attrs", &Target::ALL)?.unwrap_or(Target::Any);
+    let connect_timeout = match parts.get("connect_timeout") {
+        None => None,
+        Some(text) => {
+            let seconds: u64 = text.trim().parse().map_err(|_| AddressError::Value {
+                name: "connect_timeout",
+                expected: "a whole number of seconds",
+            })?;
+            // Nought is libpq's word for no limit.
+            (seconds > 0).then(|| Duration::from_secs(seconds))
+        }
+    };
+    let places = places(&parts)?;
+    let (user, database) = (parts.take("user"), parts.take("dbname"));
+    let password = parts.take("password");
+    let passwords = match password {
+        Some(_) => Passwords::default(),
+        None => Passwords::read(parts.get("passfile"), around),
+    };
+    let servers = places.into_iter().map(|place| {
+        let user = user.as_deref().unwrap_or_default();
+        let found = || {
+            of_place(
+                &passwords,
+                &place,
+                database.as_deref().unwrap_or(user),
+                user,
+            )
+        };
+        let password = password.clone().map(Secret::new).or_else(found);
+        Server { place, password }
+    });
+    Ok(Address {
+        servers: servers.collect(),
+        target,
+        user,
+        database,
+        tls,
+        connect_timeout: connect_timeout.unwrap_or(Address::CONNECT_TIMEOUT),
+        application_name: parts
+            .take("application_name")
+            .unwrap_or_else(|| "opsbook".to_owned()),
+        options: parts.take("options"),
+        unused_passwords: passwords.unused,
+    })
+}
+
+/// The password that a file has for a server. A socket is known there by its folder, and as `localhost`.
+fn of_place(passwords: &Passwords, place: &Place, database: &str, user: &str) -> Option<Secret> {
+    match place {
+        Place::Host { name, port, .. } => passwords.of([name, &port.to_string(), database, user]),
+        Place::Socket(path) => {
+            let folder = path.parent()?.to_str()?;
+            let port = path.extension()?.to_str()?;
+            let of = |host| passwords.of([host, port, database, user]);
+            of(folder).or_else(|| of(HOST))
+        }
+    }
+}
+
+/// What would have to be ignored.
+fn refuse_unsupported(parts: &Parts) -> Result<(), AddressError> {
+    for (name, expected) in [
+        (
+            "channel_binding",
+            "disable or prefer: the channel is not bound here",
+        ),
+        ("gssencmode", "disable or prefer: GSSAPI is not spoken here"),
+    ] {
+        if !matches!(parts.get(name), None | Some("disable" | "prefer")) {
+            return Err(AddressError::Value { name, expected });
+        }
+    }
+    Ok(())
+}
+
+/// The word of a keyword that has only some.
+fn choice<T: Copy>(
+    parts: &Parts,
+    name: &'static str,
+    words: &[(&str, T)],
+) -> Result<Option<T>, AddressError> {
+    let Some(given) = parts.get(name) else {
+        return Ok(None);
+    };
+    let found = words.iter().find(|(word, _)| *word == given);
+    found
+        .map(|(_, choice)| Some(*choice))
+        .ok_or(AddressError::Value {
+            name,
+            expected: "any, read-write, read-only, primary, standby or prefer-standby",
+        })
+}
+
+/// The servers, in their order. One port goes for all.
+fn places(parts: &Parts) -> Result<Vec<Place>, AddressError> {
+    let list = |keyword| {
+        let items = parts.get(keyword).map(|text| text.split(','));
+        items.map(|items| items.map(str::trim).collect::<Vec<_>>())
+    };
+    let addresses = list("hostaddr").unwrap_or_default();
+    let hosts = match list("host") {
+        Some(hosts) => hosts,
+        None if addresses.is_empty() => vec![HOST],
+        None => vec![""; addresses.len()],
+    };
+    let ports = list("port").unwrap_or_else(|| vec![PORT]);
+    for (others, what) in [(addresses.len(), "addresses"), (ports.len(), "ports")] {
+        let fits = others == hosts.len() || (what == "ports" && others == 1) || others == 0;
+        if !fits {
+            let hosts = hosts.len();
+            return Err(AddressError::Lists {
+                hosts,
+                others,
+                what,
+            });
+        }
+    }
+    let place = |(index, host): (usize, &&str)| {
+        let port = ports.get(index).or(ports.first()).copied();
+        let port = port.filter(|port| !port.is_empty()).unwrap_or(PORT);
+        let port = port.parse().map_err(|_| AddressError::Port)?;
+        let address = addresses.get(index).filter(|address| !address.is_empty());
+        let name = match (*host, address) {
+            ("", Some(address)) => address,
+            ("", None) => HOST,
+            (host, _) => host,
+        };
+        Ok(match (name.starts_with('/'), address) {
+            (true, None) => Place::Socket(Path::new(name).join(format!(".s.PGSQL.{port}"))),
+            _ => Place::Host {
+                name: name.to_owned(),
+                address: address.map(|address| (*address).to_owned()),
+                port,
+            },
+        })
+    };
+    hosts.iter().enumerate().map(place).collect()
+}
+
+/// As libpq, `require` encrypts and asks nobody who the server is, unless there is a file of authorities. For
+/// `verify-full`, where none is named or lies in its usual place, those vouch for a server whom this machine trusts;
+/// without its name that would let everybody be the server.
+fn mode(word: &str, authorities: Option<Trust>, is_named: bool) -> Result<Mode, AddressError> {
+    let wrong = |name, expected| Err(AddressError::Value { name, expected });
+    match (word, authorities) {
+        ("disable" | "allow" | "prefer", _) if is_named => wrong(
+            "sslmode",
+            "require, verify-ca or verify-full, and only those look at sslrootcert",
+        ),
+        ("require" | "verify-ca", Some(Trust::System)) => {
+            wrong("sslmode", "verify-full, which sslrootcert=system needs")
+        }
+        ("verify-ca", None) => wrong("sslrootcert", "said, and sslmode=verify-ca needs it"),
+        ("disable", _) => Ok(Mode::Disable),
+        ("allow", _) => Ok(Mode::Allow),
+        ("prefer", _) => Ok(Mode::Prefer),
+        ("require", None) => Ok(Mode::Require),
+        ("require" | "verify-ca", Some(trust)) => Ok(Mode::VerifyAuthority(trust)),
+        ("verify-full", trust) => Ok(Mode::VerifyFull(trust.unwrap_or(Trust::System))),
+        _ => wrong("sslmode", MODES),
+    }
+}
+
+fn tls(parts: &Parts, around: &Surroundings<'_>) -> Result<Tls, AddressError> {
+    let usual = |name: &str| {
+        let path = around.home()?.join(".postgresql").join(name);
+        path.is_file().then_some(path)
+    };
+    let named = |keyword| parts.get(keyword).map(|path| around.folder.join(path));
+    let authorities = match parts.get("sslrootcert") {
+        Some("system") => Some(Trust::System),
+        Some(path) => Some(Trust::Only(around.folder.join(path))),
+        None => usual("root.crt").map(Trust::Only),
+    };
+    let mode = mode(
+        parts.get("sslmode").unwrap_or("prefer"),
+        authorities,
+        parts.get("sslrootcert").is_some(),
+    )?;
+    let certificate = named("sslcert").or_else(|| usual("postgresql.crt"));
+    let key = named("sslkey").or_else(|| usual("postgresql.key"));
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(ClientFiles { certificate, key }),
+        (Some(_), None) => {
+            return Err(AddressError::Value {
+                name: "sslkey",
+                expected: "said, and sslcert is",
+            });
+        }
+        (None, _) => None,
+    };
+    Ok(Tls { mode, identity })
+}
+
+/// Splits `host:port`; an IPv6 address stands in brackets.
+fn host_and_port(server: &str) -> Result<(&str, &str), AddressError> {
+    let (host, port) = match server.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or(AddressError::Port)?;
+            match after.strip_prefix(':') {
+                Some(port) => (host, port),
+                None if after.is_empty() => (host, ""),
+                None => return Err(AddressError::Port),
+            }
+        }
+        None => server.split_once(':').unwrap_or((server, "")),
+    };
+    let is_port = port.is_empty() || port.parse::<u16>().is_ok();
+    is_port.then_some((host, port)).ok_or(AddressError::Port)
+}
+
+fn decoded(part: &'static str, text: &str) -> Result<String, AddressError> {
+    let text = percent_decode_str(text).decode_utf8();
+    text.map(std::borrow::Cow::into_owned)
+        .map_err(|_| AddressError::Text(part))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use proptest::prelude::{any, proptest};
+    use proptest::prop_assert;
+
+    use super::{Address, AddressError, Mode, Place, Surroundings, Target, Wanted};
+    use crate::platform::tls::Trust;
+
+    fn parse(url: &str) -> Result<Address, AddressError> {
+        Address::parse(url, Path::new("/estate"))
+    }
+
+    fn host(name: &str, port: u16) -> Place {
+        Place::Host {
+            name: name.to_owned(),
+            address: None,
+            port,
+        }
+    }
+
+    #[test]
+    fn reads_what_libpq_reads() {
+        let full = parse(
+            "postgresql://app%40x:p%3Aw%2F@db.example.com:6432/crm?sslmode=verify-full&sslrootcert=ca.pem\
+             &connect_timeout=3&application_name=night&options=-c%20geqo%3Doff",
+        )
+        .unwrap();
+        assert_eq!(full.servers[0].place, host("db.example.com", 6432));
+        assert_eq!(full.user.as_deref(), Some("app@x"));
+        assert_eq!(full.passwords().next().unwrap().expose(), "p:w/");
+        assert_eq!(full.database.as_deref(), Some("crm"));
+        let trust = Trust::Only("/estate/ca.pem".into());
+        assert_eq!(full.tls.mode, Mode::VerifyFull(trust));
+        assert_eq!(full.connect_timeout, Duration::from_secs(3));
+        assert_eq!(full.application_name, "night");
+        assert_eq!(full.options.as_deref(), Some("-c geqo=off"));
+
+        let bare = parse("postgres://").unwrap();
+        assert_eq!(bare.server(), "localhost:5432");
+        assert_eq!(bare.tls.mode, Mode::Prefer);
+        assert_eq!(bare.application_name, "opsbook");
+        assert!(
+            bare.user.is_none() && bare.passwords().next().is_none() && bare.database.is_none()
+        );
+
+        assert_eq!(
+            parse("postgres://[2001:db8::1]:1/x").unwrap().server(),
+            "[2001:db8::1]:1"
+        );
+        let sockets = [
+            "postgres:///x?host=/run/pg&port=5433",
+            "postgres://%2Frun%2Fpg:5433/x",
+            "postgres://me@/x?host=/run/pg&port=5433",
+        ];
+        for socket in sockets {
+            assert_eq!(
+                parse(socket).unwrap().servers[0].place,
+                Place::Socket("/run/pg/.s.PGSQL.5433".into()),
+                "{socket}"
+            );
+        }
+        // A password is often written as it is.
+        let raw = parse("postgres://me:a@b@db/x").unwrap();
+        assert_eq!(raw.passwords().next().unwrap().expose(), "a@b");
+        assert_eq!(raw.server(), "db:5432");
+    }
+
+    #[test]
+    fn refuses_what_it_would_have_to_ignore() {
+        assert_eq!(parse("mysql://db").unwrap_err(), AddressError::Scheme);
+        assert_eq!(
+            parse("mysql://u:p@db?a=b").unwrap_err(),
+            AddressError::Scheme
+        );
+        for lists in ["host=a,b port=1,2,3", "host=a,b hostaddr=127.0.0.1"] {
+            let error = parse(lists).unwrap_err();
+            assert!(
+                matches!(error, AddressError::Lists { .. }),
+                "{lists}: {error}"
+            );
+        }
+        for cut in [
+            "postgres://me:12/3@db/x",
+            "postgres://me:12?3@db/x",
+            "postgres://me:a@12/3@db/x",
+        ] {
+            assert_eq!(parse(cut).unwrap_err(), AddressError::Ambiguous, "{cut}");
+        }
+        assert_eq!(parse("postgres://a:x/").unwrap_err(), AddressError::Port);
+        assert_eq!(parse("postgres://a?port=").unwrap_err(), AddressError::Port);
+        assert_eq!(
+            parse("postgres://a?sslmod=require").unwrap_err(),
+            AddressError::Parameter {
+                name: "sslmod".to_owned(),
+                near: Some("sslmode")
+            }
+        );
+        for wrong in [
+            "postgres://a?sslmode=verify-ca",
+            "postgres://a?sslmode=prefer&sslrootcert=ca.pem",
+            "postgres://a?sslmode=require&sslrootcert=system",
+            "postgres://a?sslcert=me.pem",
+            "postgres://a?channel_binding=require",
+            "postgres://a?target_session_attrs=fast",
+            "postgres://a?connect_timeout=soon",
+        ] {
+            let error = parse(wrong).unwrap_err();
+            assert!(matches!(error, AddressError::Value { .. }), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn several_servers_are_read_with_their_ports() {
+        let of = |text: &str| {
+            let address = parse(text).unwrap();
+            address
+                .servers
+                .into_iter()
+                .map(|server| server.place)
+                .collect::<Vec<_>>()
+        };
+        let two = [host("a", 5432), host("b", 6432)];
+        assert_eq!(of("postgres://a,b:6432/x"), two);
+        assert_eq!(of("host=a,b port=,6432"), two);
+        assert_eq!(of("postgres://[2001:db8::1]:1,b:2/x")[1], host("b", 2));
+        assert_eq!(of("host=a,b port=7"), [host("a", 7), host("b", 7)]);
+        let named = Place::Host {
+            name: "db".to_owned(),
+            address: Some("127.0.0.1".to_owned()),
+            port: 5432,
+        };
+        assert_eq!(of("host=db hostaddr=127.0.0.1"), [named]);
+        let address = parse("postgres://a,b/x?target_session_attrs=read-write").unwrap();
+        assert_eq!(address.server(), "a:5432,b:5432");
+        assert_eq!(address.target, Target::ReadWrite);
+    }
+
+    #[test]
+    fn encryption_is_what_libpq_makes_of_the_words() {
+        let of = |text: &str| parse(text).unwrap().tls.mode;
+        let only = Trust::Only("/estate/ca.pem".into());
+        assert_eq!(of("sslmode=allow"), Mode::Allow);
+        assert_eq!(of("sslmode=require"), Mode::Require);
+        assert_eq!(of("sslmode=verify-full"), Mode::VerifyFull(Trust::System));
+        for text in [
+            "sslmode=require sslrootcert=ca.pem",
+            "sslmode=verify-ca sslrootcert=ca.pem",
+        ] {
+            assert_eq!(of(text), Mode::VerifyAuthority(only.clone()), "{text}");
+        }
+    }
+
+    /// A text says most, then what stands beside it, then its service, then the environment, and the file of passwords
+    /// comes last.
+    #[test]
+    fn what_is_said_nearer_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = home.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        };
+        put(
+            ".pg_service.conf",
+            "[crm]\nhost=service.example.com\nport=7000\ndbname=crm\n",
+        );
+        put(".pgpass", "service.example.com:7000:crm:me:of the file\n");
+        let home = home.path().to_str().unwrap().to_owned();
+        let variables = [
+            ("HOME", home.as_str()),
+            ("PGPORT", "1"),
+            ("PGUSER", "me"),
+            ("PGAPPNAME", "night"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let around = Surroundings {
+            folder: Path::new("/estate"),
+            variables: &variables,
+        };
+        let find = |wanted: Wanted<'_>| Address::find(wanted, &around);
+        let text = |text| Wanted {
+            text: Some(text),
+            ..Wanted::default()
+        };
+        let told = |address: &Address| {
+            let password = address
+                .passwords()
+                .next()
+                .map(|known| known.expose().to_owned());
+            (address.server(), password)
+        };
+        let service = Wanted {
+            service: Some("crm"),
+            ..Wanted::default()
+        };
+        let found = find(service).unwrap();
+        let server = "service.example.com:7000".to_owned();
+        assert_eq!(
+            told(&found),
+            (server.clone(), Some("of the file".to_owned()))
+        );
+        assert_eq!(found.application_name, "night");
+        assert_eq!(found.database.as_deref(), Some("crm"));
+
+        let beside = Wanted {
+            password: Some("beside"),
+            ..service
+        };
+        let beside = told(&find(beside).unwrap());
+        assert_eq!(beside, (server, Some("beside".to_owned())));
+        let nearer = find(text("service=crm host=db port=2")).unwrap();
+        assert_eq!(told(&nearer), ("db:2".to_owned(), None));
+        assert_eq!(told(&find(text("postgres://db/x")).unwrap()).0, "db:1");
+
+        let missing = find(text("service=nothing")).unwrap_err();
+        assert!(matches!(missing, AddressError::Service { .. }), "{missing}");
+        let nothing = Surroundings {
+            folder: Path::new("/"),
+            variables: &[],
+        };
+        let nothing = Address::find(Wanted::default(), &nothing).unwrap_err();
+        assert_eq!(nothing, AddressError::Nothing);
+
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(Path::new(&home).join(".pgpass"), open).unwrap();
+        let unused = find(service).unwrap();
+        assert_eq!(told(&unused).1, None);
+        assert!(unused.unused_passwords.unwrap().contains("chmod 600"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_holds_the_password(tail in any::<String>()) {
+            let url = format!("postgres://app:hunter2/{tail}");
+            let told = parse(&url).map(|address| format!("{address:?}"));
+            let told = told.unwrap_or_else(|error| format!("{error} {error:?}"));
+            prop_assert!(!told.contains("hunter2"), "{told}");
+            for text in [format!("password=hunter2 {tail}"), format!("{tail} password='hunter2")] {
+                let told = parse(&text).map(|address| format!("{address:?}"));
+                let told = told.unwrap_or_else(|error| format!("{error} {error:?}"));
+                prop_assert!(!told.contains("hunter2"), "{told}");
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            let _ = parse(&text);
+            let _ = parse(&format!("postgres://{text}"));
+        }
+    }
+}

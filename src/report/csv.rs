@@ -1,0 +1,74 @@
+//! The format `csv`: the rows that a runbook gives as its output, else a row for each step. Nothing else stands between
+//! them; how the run ended is the exit code.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use crate::base::csv;
+use crate::event::{Envelope, Event, Summary};
+
+use super::{Format, Report};
+
+/// The registry's line.
+pub(super) const FORMAT: Format = Format {
+    name: "csv",
+    help: "the rows that the runbook gives, else its steps, as comma-separated values",
+    for_people: false,
+    runs_only: true,
+    rows_only: true,
+    by_line: false,
+    make: |_| Box::new(Csv::default()),
+};
+
+/// The columns where the runbook gives no rows.
+const OF_STEPS: [&str; 6] = ["step", "action", "status", "severity", "took_ms", "detail"];
+
+#[derive(Default)]
+struct Csv {
+    summary: Summary,
+}
+
+impl Report for Csv {
+    fn event(&mut self, envelope: &Envelope, _: &mut dyn io::Write) -> io::Result<()> {
+        if !matches!(envelope.event, Event::Other(_)) {
+            self.summary.add_without_outputs(envelope);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
+        let start = self.summary.start.as_ref();
+        match self.summary.output_table() {
+            Some(table) => {
+                csv::write_names(out, &table.columns)?;
+                for row in &table.rows {
+                    csv::write_values(out, row)?;
+                }
+            }
+            // Rows of another kind would be taken for those that were asked for.
+            None if start.is_some_and(|start| start.output.is_some()) => {}
+            None => self.write_steps(out)?,
+        }
+        out.flush()
+    }
+}
+
+impl Csv {
+    fn write_steps(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        csv::write_names(out, OF_STEPS)?;
+        for line in &self.summary.steps {
+            let end = line.end.as_ref();
+            let cells: [Value; OF_STEPS.len()] = [
+                json!(line.step),
+                json!(line.action),
+                json!(line.status()),
+                json!(end.and_then(|end| end.severity)),
+                json!(end.and_then(|end| end.took_ms)),
+                json!(end.map(|end| end.detail.as_str())),
+            ];
+            csv::write_values(out, &cells)?;
+        }
+        Ok(())
+    }
+}

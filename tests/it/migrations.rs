@@ -1,0 +1,665 @@
+//! Migrations through the commands that a person types, on real SQLite files, a real PostgreSQL server and a real D1.
+
+use std::io::Read as _;
+use std::process::{Child, Stdio};
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::harness::{Output, Project};
+use super::postgres_cluster::cluster;
+
+const USERS: (&str, &str) = (
+    "0001_users.sql",
+    "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);\nINSERT INTO users VALUES (1, 'it''s;');\n",
+);
+const NO_USERS: (&str, &str) = ("0001_users.down.sql", "DROP TABLE users;\n");
+const ORDERS: (&str, &str) = (
+    "0002_orders.sql",
+    "-- Orders of users.\nBEGIN;\nCREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users (id));\nCREATE INDEX orders_user ON orders (user_id);\nCOMMIT;\n-- end",
+);
+const NO_ORDERS: (&str, &str) = (
+    "0002_orders.down.sql",
+    "DROP TABLE orders -- with its index",
+);
+/// It fails in its third line, after a statement that went well.
+const BROKEN: (&str, &str) = (
+    "0003_broken.sql",
+    "CREATE TABLE half (id INTEGER);\n\nINSERT INTO nowhere VALUES (1);\n",
+);
+
+/// A project with these migrations for the database that `database` describes.
+fn project(database: &str, files: &[(&str, &str)]) -> Project {
+    let config = format!(
+        "project = \"test\"\n[secret]\nurl = {{ env = \"URL\" }}\n[database.main]\n{database}\n"
+    );
+    let project = Project::new().config(&config).file("empty.sql", "");
+    files.iter().fold(project, |project, (name, text)| {
+        project.file(&format!("migrations/{name}"), text)
+    })
+}
+
+const SQLITE: &str = "kind = \"sqlite\"\npath = \"main.db\"\ncreate = \"empty.sql\"\n[database.main.migrations]\nfolder = \"migrations\"";
+const POSTGRES: &str = "kind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[database.main.migrations]\nfolder = \"migrations\"";
+
+fn sqlite(files: &[(&str, &str)]) -> Project {
+    project(SQLITE, files)
+}
+
+/// A project on an empty database of the server, and the name of that.
+fn postgres(files: &[(&str, &str)]) -> (Project, String) {
+    let name = cluster().database("");
+    let project = project(POSTGRES, files).variable("URL", cluster().url(&name));
+    (project, name)
+}
+
+/// `opsbook db migrations …` to its end.
+fn run(project: &Project, arguments: &[&str]) -> Output {
+    project.run(&[&["db", "migrations"], arguments].concat())
+}
+
+/// The outputs of a step of `opsbook db migrations …`.
+#[track_caller]
+fn outputs(project: &Project, arguments: &[&str], code: i32, step: &str) -> Value {
+    let output = run(project, &[arguments, &["--format", "json"]].concat()).exits(code);
+    let document = output.json();
+    let steps = document["steps"].as_array().unwrap();
+    let found = steps.iter().find(|found| found["step"] == step);
+    found.unwrap_or_else(|| panic!("{document}"))["outputs"].clone()
+}
+
+/// The names with their states, as status tells them.
+#[track_caller]
+fn states(project: &Project, code: i32) -> Vec<(String, String)> {
+    let told = outputs(project, &["status"], code, "status");
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let rows = told["rows"].as_array().unwrap();
+    rows.iter()
+        .map(|row| (text(row, "name"), text(row, "state")))
+        .collect()
+}
+
+fn pairs(states: &[(&str, &str)]) -> Vec<(String, String)> {
+    states
+        .iter()
+        .map(|(name, state)| ((*name).to_owned(), (*state).to_owned()))
+        .collect()
+}
+
+fn in_sqlite(project: &Project, sql: &str) -> i64 {
+    let connection = Connection::open(project.path("main.db")).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+const TABLES: &str =
+    "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+
+/// The way of every engine: pending, applied, failing, mended, taken back.
+fn the_way_of_migrations(project: Project) -> Project {
+    let told = outputs(&project, &["status"], 1, "status");
+    assert_eq!(told["pending"], 2);
+    run(&project, &["status"])
+        .exits(1)
+        .prints("db migrations apply main");
+    run(&project, &["apply"]).exits(0).prints("0002_orders");
+    assert_eq!(
+        states(&project, 0),
+        pairs(&[("0001_users", "applied"), ("0002_orders", "applied")])
+    );
+    // Twice is once.
+    run(&project, &["apply"]).exits(0).step("apply", "skipped");
+    // What fails is taken back whole and named with its line; the one before it stays.
+    let project = project
+        .file("migrations/0003_a.sql", "CREATE TABLE a (id INTEGER);")
+        .file("migrations/0004_broken.sql", BROKEN.1)
+        .file(
+            "migrations/0005_never.sql",
+            "CREATE TABLE never (id INTEGER);",
+        );
+    run(&project, &["apply"])
+        .exits(2)
+        .prints("0004_broken.sql")
+        .prints("line 3")
+        .prints("the migration before it is kept");
+    assert_eq!(
+        states(&project, 1)[2..],
+        pairs(&[
+            ("0003_a", "applied"),
+            ("0004_broken", "pending"),
+            ("0005_never", "pending")
+        ])
+    );
+    let project = project.file(
+        "migrations/0004_broken.sql",
+        "CREATE TABLE half (id INTEGER);",
+    );
+    let told = outputs(&project, &["apply", "--to", "0004_broken"], 0, "apply");
+    assert_eq!((&told["applied"], &told["pending"]), (&json!(1), &json!(1)));
+    // Nothing takes 0003 and 0004 back, so nothing is done.
+    run(&project, &["revert", "--to", "0001_users", "--yes"])
+        .exits(78)
+        .prints("nothing takes 0004_broken back");
+    let project = project
+        .file("migrations/0003_a.down.sql", "DROP TABLE a;")
+        .file("migrations/0004_broken.down.sql", "DROP TABLE half;");
+    run(&project, &["revert", "--to", "0001_users"])
+        .exits(75)
+        .prints("--yes");
+    assert_eq!(states(&project, 1)[3].1, "applied");
+    let told = outputs(
+        &project,
+        &["revert", "--to", "0001_users", "--yes"],
+        0,
+        "revert",
+    );
+    assert_eq!(told["reverted"], 3);
+    assert_eq!(
+        states(&project, 1)[..3],
+        pairs(&[
+            ("0001_users", "applied"),
+            ("0002_orders", "pending"),
+            ("0003_a", "pending")
+        ])
+    );
+    run(&project, &["revert", "--yes"]).exits(0);
+    assert_eq!(states(&project, 1)[0].1, "pending");
+    project
+}
+
+#[test]
+fn migrations_go_their_way_on_sqlite() {
+    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]));
+    // The ledger alone is left.
+    assert_eq!(in_sqlite(&project, TABLES), 1);
+}
+
+#[test]
+fn migrations_go_their_way_on_postgres() {
+    let (project, name) = postgres(&[USERS, NO_USERS, ORDERS, NO_ORDERS]);
+    the_way_of_migrations(project);
+    let left = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    assert_eq!(cluster().psql(&name, left).trim(), "opsbook_migrations");
+}
+
+#[test]
+fn status_and_a_dry_run_change_nothing_and_show_what_would_be_sent() {
+    let project = sqlite(&[USERS]);
+    run(&project, &["status"]).exits(1);
+    run(&project, &["apply", "--dry-run"])
+        .exits(0)
+        .step("apply", "would run")
+        .prints("CREATE TABLE users")
+        .prints("INSERT INTO \"opsbook_migrations\"");
+    assert_eq!(in_sqlite(&project, TABLES), 0);
+    run(&project, &["apply", "--read-only"]).exits(75);
+    run(&project, &["apply"]).exits(0);
+    let row = "SELECT length(sha256) = 64 AND state = 'applied' AND applied_by LIKE '%@%' AND ms >= 0 AND applied_at LIKE '20%Z' FROM opsbook_migrations";
+    assert_eq!(in_sqlite(&project, row), 1);
+}
+
+#[test]
+fn a_file_that_was_changed_is_critical_and_stops_everything_until_it_is_accepted() {
+    let project = sqlite(&[USERS, ORDERS]);
+    run(&project, &["apply"]).exits(0);
+    let project = project
+        .file("migrations/0002_orders.sql", ORDERS.1.replace('\n', "\r\n"))
+        .file("migrations/0003_a.sql", "CREATE TABLE a (id INTEGER);");
+    assert_eq!(states(&project, 1)[1].1, "applied");
+    let project = project.file("migrations/0001_users.sql", "SELECT 1;");
+    assert_eq!(states(&project, 2)[0].1, "changed");
+    run(&project, &["apply"])
+        .exits(78)
+        .prints("0001_users is not what was applied");
+    assert_eq!(in_sqlite(&project, TABLES), 3);
+    run(&project, &["baseline", "0001_users", "--yes"]).exits(0);
+    run(&project, &["apply"]).exits(0);
+    assert_eq!(in_sqlite(&project, TABLES), 4);
+}
+
+#[test]
+fn what_disagrees_with_the_folder_is_told() {
+    let project = sqlite(&[USERS, ("0003_c.sql", "CREATE TABLE c (id INTEGER);")]);
+    run(&project, &["apply"]).exits(0);
+    std::fs::remove_file(project.path("migrations/0001_users.sql")).unwrap();
+    let project = project.file("migrations/0002_b.sql", "CREATE TABLE b (id INTEGER);");
+    assert_eq!(
+        states(&project, 1),
+        pairs(&[
+            ("0001_users", "missing"),
+            ("0002_b", "out of order"),
+            ("0003_c", "applied")
+        ])
+    );
+    run(&project, &["revert", "--steps", "3", "--yes"]).exits(78);
+    run(&project, &["revert", "--to", "0009_x", "--yes"])
+        .exits(78)
+        .prints("there is no migration");
+}
+
+#[test]
+fn a_baseline_marks_without_running() {
+    let project = sqlite(&[USERS, ORDERS]);
+    run(&project, &["baseline", "0001_users"]).exits(75);
+    run(&project, &["baseline", "0001_users", "--yes"]).exits(0);
+    assert_eq!(in_sqlite(&project, TABLES), 1);
+    assert_eq!(
+        states(&project, 1),
+        pairs(&[("0001_users", "applied"), ("0002_orders", "pending")])
+    );
+}
+
+#[test]
+fn migrations_with_problems_are_applied_after_a_question_alone() {
+    let project = sqlite(&[USERS, NO_USERS]);
+    run(&project, &["apply"]).exits(0);
+    let project = project
+        .file("migrations/0002_drop.sql", "DROP TABLE users;")
+        .file("migrations/0002_drop.down.sql", "SELECT 1;");
+    run(&project, &["check"]).exits(2).prints("drop-table");
+    run(&project, &["apply"]).exits(75).prints("drop-table");
+    assert_eq!(in_sqlite(&project, "SELECT count(*) FROM users"), 1);
+    let project = project.file(
+        "migrations/0002_drop.sql",
+        "-- opsbook: allow drop-table nobody reads it any more\nDROP TABLE users;",
+    );
+    run(&project, &["check"]).exits(0);
+    run(&project, &["apply"]).exits(0);
+    assert_eq!(in_sqlite(&project, TABLES), 1);
+}
+
+/// The example of a manual whose index names a column that its table does not have.
+#[test]
+fn a_build_fails_on_what_speaks_against_a_migration() {
+    let jobs = "BEGIN;\nCREATE TABLE jobs (id uuid PRIMARY KEY, client_id uuid REFERENCES clients (id) ON DELETE CASCADE, \
+                job_type text, status text DEFAULT 'pending', created_at timestamptz);\n\
+                CREATE INDEX jobs_status ON jobs (status, started_at);\nCOMMIT;\n";
+    let config = format!(
+        "{POSTGRES}\nrollback = \"rollback\"\nnames = '^\\d{{8}}_\\d{{6}}_[a-z_]+$'\ndeny = [\"name\", \"revert\", \"transaction\"]\n"
+    );
+    let project = project(&config, &[("20260105_jobs.sql", jobs)])
+        .variable("URL", "postgres://nobody@127.0.0.1:1/none");
+    let told = outputs(&project, &["check"], 2, "check");
+    let rules: Vec<(&str, i64)> = told["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["rule"].as_str().unwrap(), row["line"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(rules, [("name", 1), ("revert", 1), ("index-column", 3)]);
+    assert_eq!(told["problems"], 3);
+    std::fs::remove_file(project.path("migrations/20260105_jobs.sql")).unwrap();
+    let project = project
+        .file(
+            "migrations/20260105_093000_jobs.sql",
+            jobs.replace("started_at", "created_at"),
+        )
+        .file(
+            "rollback/20260105_093000_jobs.sql",
+            "DROP TABLE IF EXISTS jobs;",
+        );
+    run(&project, &["check"]).exits(0);
+}
+
+#[test]
+fn a_live_check_knows_what_is_pending_and_how_large_tables_are() {
+    let (project, name) = postgres(&[USERS, NO_USERS]);
+    run(&project, &["apply"]).exits(0);
+    let project = project
+        .file(
+            "migrations/0002_index.sql",
+            "CREATE INDEX users_name ON users (name);\n",
+        )
+        .file("migrations/0002_index.down.sql", "DROP INDEX users_name;");
+    run(&project, &["check"]).exits(2).prints("index-lock");
+    run(&project, &["check", "--live"]).exits(0);
+    cluster().psql(
+        &name,
+        "INSERT INTO users SELECT n, 'x' FROM generate_series(2, 20000) AS n; ANALYZE users;",
+    );
+    let told = outputs(&project, &["check", "--live"], 2, "check");
+    assert_eq!(told["count"], 1);
+    let detail = told["rows"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("20,000 rows or more"), "{detail}");
+    let project = project.file(
+        "migrations/0002_index.sql",
+        "CREATE INDEX users_email ON users (email);\n",
+    );
+    let told = outputs(&project, &["check", "--live"], 2, "check");
+    assert_eq!(told["rows"][0]["rule"], "index-column");
+}
+
+/// An index that is built while others write runs in no transaction: its account is written before and behind it.
+#[test]
+fn what_runs_in_no_transaction_is_told_as_started_until_somebody_says_how_it_ended() {
+    let (project, name) = postgres(&[USERS]);
+    run(&project, &["apply"]).exits(0);
+    let sql = "CREATE UNIQUE INDEX CONCURRENTLY users_name ON users (name);";
+    let project = project.file("migrations/0002_index.sql", sql);
+    cluster().psql(&name, "INSERT INTO users VALUES (2, 'twice'), (3, 'twice')");
+    run(&project, &["apply"])
+        .exits(2)
+        .prints("0002_index.sql")
+        .prints("started");
+    assert_eq!(states(&project, 2)[1].1, "started");
+    run(&project, &["apply"]).exits(75).prints("--again");
+    cluster().psql(&name, "DELETE FROM users WHERE id = 3");
+    cluster().psql(&name, "DROP INDEX users_name");
+    run(&project, &["apply", "--again"]).exits(0);
+    assert_eq!(states(&project, 0)[1].1, "applied");
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_name'::regclass";
+    assert_eq!(cluster().psql(&name, valid).trim(), "t");
+}
+
+#[test]
+fn what_would_leave_its_transaction_is_refused_before_anything_is_done() {
+    for (text, told) in [
+        (
+            "CREATE TABLE a (id INTEGER);\nCOMMIT;\nCREATE TABLE b (id INTEGER);",
+            "line 2",
+        ),
+        (
+            "CREATE TABLE a (id INTEGER);\n-- migrate:down\nDROP TABLE a;",
+            "line 2",
+        ),
+    ] {
+        let project = sqlite(&[USERS, ("0002_a.sql", text)]);
+        run(&project, &["apply", "--yes"]).exits(78).prints(told);
+        assert_eq!(in_sqlite(&project, TABLES), 0, "{text}");
+    }
+}
+
+/// Starts `apply` and does not wait for it.
+fn begin(project: &Project) -> Child {
+    let mut command = project.command(&["db", "migrations", "apply", "--yes"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn end(mut child: Child) -> (i32, String) {
+    let mut said = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    (super::harness::exit_code(child.wait().unwrap()), said)
+}
+
+/// Two hosts have two stores, so that no lock of opsbook's own is between them.
+fn apart(project: &Project) -> (Child, Child) {
+    let children = ["one", "two"].map(|host| {
+        let mut command = project.command(&["db", "migrations", "apply", "--yes"]);
+        command.env("XDG_STATE_HOME", project.path(host));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    });
+    children.into()
+}
+
+/// Each adds to a number, so that what is done twice shows.
+fn counting() -> Vec<(String, String)> {
+    let first = (
+        "0000_log.sql".to_owned(),
+        "CREATE TABLE log (n INTEGER);".to_owned(),
+    );
+    let more = (1..20).map(|n| {
+        (
+            format!("{n:04}_add.sql"),
+            format!("INSERT INTO log VALUES ({n});"),
+        )
+    });
+    [first].into_iter().chain(more).collect()
+}
+
+#[test]
+fn two_hosts_that_apply_at_once_apply_each_migration_once() {
+    let files = counting();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let (on_postgres, name) = postgres(&files);
+    let on_sqlite = sqlite(&files);
+    // Made before, for both at once would make the file.
+    run(&on_sqlite, &["apply", "--to", "0000_log", "--yes"]).exits(0);
+    for project in [&on_sqlite, &on_postgres] {
+        let (one, two) = apart(project);
+        for (code, said) in [end(one), end(two)] {
+            assert_eq!(code, 0, "{said}");
+        }
+    }
+    let counted = cluster().psql(
+        &name,
+        "SELECT count(*) || ' ' || count(DISTINCT n) FROM log",
+    );
+    assert_eq!(counted.trim(), "19 19");
+    assert_eq!(
+        in_sqlite(
+            &on_sqlite,
+            "SELECT count(*) * 100 + count(DISTINCT n) FROM log"
+        ),
+        1919
+    );
+}
+
+#[test]
+fn whoever_waits_too_long_for_another_is_told_who_that_is() {
+    let (project, name) = postgres(&[USERS]);
+    let mut holder = cluster().client("psql");
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('opsbook migrations'), hashtext('\"public\".\"opsbook_migrations\"')); SELECT 'held';\n";
+    let mut holder = holder
+        .args(["-X", "-q", "-t", "-d", &name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = holder.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, lock.as_bytes()).unwrap();
+    let mut said = std::io::BufReader::new(holder.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("held") {
+        line.clear();
+        assert_ne!(
+            std::io::BufRead::read_line(&mut said, &mut line).unwrap(),
+            0
+        );
+    }
+    let output = run(&project, &["apply", "--yes"]);
+    drop(input);
+    holder.wait().unwrap();
+    let output = output.exits(75);
+    output.prints("pg_advisory_xact_lock");
+    run(&project, &["apply"]).exits(0);
+}
+
+/// Killed in the middle of a migration, the ledger and the structure are in step, and what is left is applied later.
+#[test]
+fn a_kill_in_the_middle_leaves_the_ledger_and_the_structure_in_step() {
+    let (project, name) = postgres(&[
+        USERS,
+        (
+            "0002_slow.sql",
+            "CREATE TABLE slow (id INTEGER);\nSELECT pg_sleep(600);\n",
+        ),
+    ]);
+    let mut child = begin(&project);
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    while cluster().psql(&name, sleeping).trim() == "0" {
+        if child.try_wait().unwrap().is_some() {
+            panic!("{:?}", end(child));
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    cluster().psql(&name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()");
+    assert_eq!(
+        states(&project, 1),
+        pairs(&[("0001_users", "applied"), ("0002_slow", "pending")])
+    );
+    assert_eq!(
+        cluster()
+            .psql(&name, "SELECT to_regclass('slow') IS NULL")
+            .trim(),
+        "t"
+    );
+    let project = project.file(
+        "migrations/0002_slow.sql",
+        "CREATE TABLE slow (id INTEGER);",
+    );
+    run(&project, &["apply", "--yes"]).exits(0);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_a_sqlite_file_in_step() {
+    let files = counting();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let project = sqlite(&files);
+    run(&project, &["apply", "--to", "0000_log", "--yes"]).exits(0);
+    // Each is killed as soon as one more migration is seen to be applied, in the middle of the next.
+    for _ in 0..5 {
+        let before = in_sqlite(&project, "SELECT count(*) FROM log");
+        let mut child = begin(&project);
+        while in_sqlite(&project, "SELECT count(*) FROM log") == before
+            && child.try_wait().unwrap().is_none()
+        {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let in_step =
+            "SELECT (SELECT count(*) FROM log) + 1 = (SELECT count(*) FROM opsbook_migrations)";
+        assert_eq!(in_sqlite(&project, in_step), 1);
+    }
+    run(&project, &["apply", "--yes"]).exits(0);
+    assert_eq!(
+        in_sqlite(
+            &project,
+            "SELECT count(*) * 100 + count(DISTINCT n) FROM log"
+        ),
+        1919
+    );
+}
+
+#[test]
+fn a_new_migration_is_numbered_and_overwrites_nothing() {
+    let project = sqlite(&[USERS, NO_USERS]);
+    run(&project, &["new", "Add orders"])
+        .exits(0)
+        .prints("migrations/0002_add_orders.sql");
+    assert!(project.path("migrations/0002_add_orders.down.sql").exists());
+    assert_eq!(states(&project, 1).len(), 2);
+    run(&project, &["new", "--dry-run", "again"]).exits(0);
+    assert!(!project.path("migrations/0003_again.sql").exists());
+}
+
+#[test]
+fn a_database_without_migrations_says_what_to_write() {
+    let project = Project::new()
+        .config("project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"a.db\"\n");
+    for command in ["status", "check", "apply"] {
+        run(&project, &[command])
+            .exits(78)
+            .prints("[database.main.migrations]");
+    }
+}
+
+/// A stand-in of prisma: it lists what is pending and ends with 1 then, as prisma does; its words are prisma's.
+const LIKE_PRISMA: &str = r#"#!/bin/sh
+case "$1 $2" in
+"migrate status")
+    echo "2 migrations found in prisma/migrations"
+    if [ -e applied ]; then echo "Database schema is up to date!"; exit 0; fi
+    printf 'Following migrations have not yet been applied:\n20260101_init\n20260102_jobs\n\nTo apply migrations run migrate deploy.\n'
+    exit 1 ;;
+"migrate deploy")
+    [ -n "$DATABASE_URL" ] || { echo "no DATABASE_URL" >&2; exit 1; }
+    touch applied; echo "All migrations have been successfully applied." ;;
+"migrate down") rm applied; echo "$3 is the last one" ;;
+*) echo "unknown command" >&2; exit 1 ;;
+esac
+"#;
+
+#[test]
+fn another_programs_answer_is_read_and_its_commands_are_run() {
+    let config = r#"kind = "sqlite"
+path = "main.db"
+create = "empty.sql"
+[database.main.migrations]
+tool = "command"
+status = ["sh", "like-prisma", "migrate", "status"]
+pending = '(?m)^(\d+_\w+)$'
+apply = ["sh", "like-prisma", "migrate", "deploy"]
+revert_to = ["sh", "like-prisma", "migrate", "down"]
+env = { DATABASE_URL = "{{ secret.url }}" }
+"#;
+    let project = project(config, &[])
+        .file("like-prisma", LIKE_PRISMA)
+        .variable("URL", "hunter2-of-prisma");
+    let told = outputs(&project, &["status"], 1, "status");
+    assert_eq!(
+        (&told["pending"], &told["rows"][1]["name"]),
+        (&json!(2), &json!("20260102_jobs"))
+    );
+    run(&project, &["apply", "--dry-run"])
+        .exits(0)
+        .prints("sh like-prisma migrate deploy");
+    assert!(!project.path("applied").exists());
+    run(&project, &["apply"]).exits(0).never_shows("hunter2");
+    run(&project, &["status"]).exits(0);
+    run(&project, &["revert", "--yes"])
+        .exits(78)
+        .prints("`revert`");
+    run(&project, &["revert", "--to", "20260101_init"]).exits(75);
+    run(&project, &["revert", "--to", "20260101_init", "--yes"])
+        .exits(0)
+        .prints("20260101_init is the last one");
+    run(&project, &["baseline", "20260101_init", "--yes"]).exits(78);
+    // An answer that says neither is no good news.
+    let project = project.file(
+        "like-prisma",
+        "#!/bin/sh\necho cannot reach the server >&2\nexit 1\n",
+    );
+    run(&project, &["status"])
+        .exits(2)
+        .prints("cannot reach the server");
+}
+
+#[test]
+fn scripts_of_npm_apply_migrations() {
+    let package = r#"{"name": "app", "version": "1.0.0", "scripts": {
+        "migrate:create": "node -e \"require('fs').writeFileSync(process.argv[1] + '.txt', '')\"",
+        "migrate:status": "node -e \"const done = require('fs').existsSync('done'); console.log(done ? 'no migrations pending' : 'pending: add_orders')\"",
+        "migrate:prod": "node -e \"require('fs').writeFileSync('done', '')\"",
+        "migrate:rollback": "node -e \"require('fs').unlinkSync('done')\""
+    }}"#;
+    let config = r#"kind = "sqlite"
+path = "main.db"
+create = "empty.sql"
+[database.main.migrations]
+tool = "command"
+cwd = "app"
+status = ["npm", "run", "--silent", "migrate:status"]
+settled = "no migrations pending"
+apply = ["npm", "run", "migrate:prod"]
+revert = ["npm", "run", "migrate:rollback"]
+new = ["npm", "run", "migrate:create"]
+"#;
+    let project = project(config, &[]).file("app/package.json", package);
+    run(&project, &["status"]).exits(1);
+    run(&project, &["new", "add_orders"]).exits(0);
+    assert!(project.path("app/add_orders.txt").exists());
+    run(&project, &["apply"]).exits(0);
+    run(&project, &["status"]).exits(0);
+    run(&project, &["revert", "--yes"]).exits(0);
+    run(&project, &["status"]).exits(1);
+}

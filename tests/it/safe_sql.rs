@@ -1,0 +1,573 @@
+//! Changes of rows that are safe: what was counted and agreed to is what is changed, on every engine; old rows are pruned
+//! within their guards; and there is a way back.
+
+use std::process::Command;
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::harness::{Output, Project};
+use super::postgres_cluster::cluster;
+use super::terminal::{Pane, Terminal};
+
+/// A database of an engine, and the project that works on it.
+struct Bed {
+    project: Project,
+    /// The database of the cluster; none for SQLite.
+    database: Option<String>,
+}
+
+/// Twenty rows: the first eleven are from 2025, the others from 2026.
+const USERS: &str =
+    "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, active INTEGER, seen TEXT);";
+
+fn filled() -> String {
+    let rows = (1..=20).map(|id| {
+        let year = if id <= 11 { 2025 } else { 2026 };
+        format!("({id}, 'user{id}@example.com', 1, '{year}-03-{id:02} 10:00:00')")
+    });
+    let rows = rows.collect::<Vec<_>>().join(", ");
+    format!("{USERS} INSERT INTO users VALUES {rows};")
+}
+
+impl Bed {
+    fn sqlite(more: &str) -> Self {
+        let project = Project::new().config(&format!(
+            "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n{more}"
+        ));
+        let connection = Connection::open(project.path("main.db")).unwrap();
+        connection.execute_batch(&filled()).unwrap();
+        Self {
+            project,
+            database: None,
+        }
+    }
+
+    fn postgres(more: &str) -> Self {
+        let database = cluster().database(&filled());
+        let project = Project::new()
+            .config(&format!(
+                "project = \"test\"\n[secret]\nurl = {{ env = \"URL\" }}\n\
+                 [database.main]\nkind = \"postgres\"\nurl = \"{{{{ secret.url }}}}\"\n{more}"
+            ))
+            .variable("URL", cluster().url(&database));
+        Self {
+            project,
+            database: Some(database),
+        }
+    }
+
+    fn both(more: &str) -> [Self; 2] {
+        [Self::sqlite(more), Self::postgres(more)]
+    }
+
+    /// Does something behind opsbook's back; gives the one value that comes of it.
+    fn sql(&self, sql: &str) -> String {
+        match &self.database {
+            Some(database) => cluster().psql(database, sql).trim().to_owned(),
+            None => {
+                let connection = Connection::open(self.project.path("main.db")).unwrap();
+                if !sql.starts_with("SELECT") {
+                    connection.execute_batch(sql).unwrap();
+                    return String::new();
+                }
+                let value: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+                value.to_string()
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.database.is_some() {
+            "postgres"
+        } else {
+            "sqlite"
+        }
+    }
+
+    fn inactive(&self) -> String {
+        self.sql("SELECT count(*) FROM users WHERE active = 0")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.project.run(arguments)
+    }
+}
+
+/// The outputs of a step of a run.
+fn outputs(output: &Output, step: &str) -> Value {
+    let json = output.json();
+    let steps = json["steps"].as_array().unwrap();
+    let found = steps.iter().find(|line| line["step"] == step);
+    found.map_or(Value::Null, |line| line["outputs"].clone())
+}
+
+const UPDATE: &str = "UPDATE users SET active = 0 WHERE id <= 11";
+
+#[test]
+fn a_change_is_counted_and_compared() {
+    for bed in Bed::both("") {
+        let output = bed
+            .run(&["db", "execute", UPDATE, "--yes", "--format", "json"])
+            .exits(0);
+        let change = outputs(&output, "change");
+        assert_eq!(
+            (&change["counted"], &change["changed"]),
+            (&11.into(), &11.into()),
+            "{}",
+            bed.name()
+        );
+        assert_eq!(bed.inactive(), "11");
+        // What cannot be counted is done all the same, and says so.
+        let insert = "INSERT INTO users VALUES (99, 'new@example.com', 1, NULL)";
+        let output = bed
+            .run(&["db", "execute", insert, "--yes", "--format", "json"])
+            .exits(0);
+        assert_eq!(outputs(&output, "change")["counted"], Value::Null);
+    }
+}
+
+#[test]
+fn a_trigger_that_changes_other_rows_takes_the_change_back() {
+    for bed in Bed::both("") {
+        bed.sql(match bed.database {
+            None => "CREATE TRIGGER keep BEFORE UPDATE ON users WHEN old.id = 3 BEGIN SELECT raise(IGNORE); END",
+            Some(_) => "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 3 THEN RETURN NULL; END IF; RETURN NEW; END'; CREATE TRIGGER keep BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep()",
+        });
+        bed.run(&["db", "execute", UPDATE, "--yes"])
+            .exits(75)
+            .prints("it would change 10 rows where 11 were counted; nothing was changed")
+            .prints("a trigger, a rule or somebody else");
+        assert_eq!(bed.inactive(), "0", "{}", bed.name());
+    }
+}
+
+#[test]
+fn what_chance_decides_is_not_compared() {
+    for bed in Bed::both("") {
+        let some = "DELETE FROM users WHERE id IN (SELECT id FROM users ORDER BY random() LIMIT 3)";
+        let output = bed
+            .run(&["db", "execute", some, "--yes", "--format", "json"])
+            .exits(0);
+        assert_eq!(outputs(&output, "change")["counted"], Value::Null);
+        assert_eq!(
+            bed.sql("SELECT count(*) FROM users"),
+            "17",
+            "{}",
+            bed.name()
+        );
+    }
+}
+
+#[test]
+fn a_table_that_refers_to_itself_loses_the_rows_that_were_counted() {
+    for bed in Bed::both("") {
+        bed.sql("CREATE TABLE tree (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES tree(id) ON DELETE CASCADE)");
+        bed.sql("INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2), (4, NULL)");
+        let branch = "DELETE FROM tree WHERE id IN (1, 2, 3)";
+        let output = bed
+            .run(&["db", "execute", branch, "--yes", "--format", "json"])
+            .exits(0);
+        assert_eq!(outputs(&output, "change")["changed"], 3, "{}", bed.name());
+        assert_eq!(bed.sql("SELECT count(*) FROM tree"), "1");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_rows_that_it_would_touch_and_changes_nothing() {
+    for bed in Bed::both("") {
+        bed.run(&["db", "execute", UPDATE, "--dry-run"])
+            .exits(0)
+            .prints("touches 11 rows")
+            .prints("change: some of the rows that it would touch")
+            .prints("user5@example.com")
+            .never_shows("user6@example.com");
+        let json = bed
+            .run(&["db", "execute", UPDATE, "--dry-run", "--format", "json"])
+            .exits(0);
+        let preview = &json.json()["steps"][1]["preview"];
+        assert_eq!(preview["rows"], 11);
+        assert_eq!(
+            preview["sample"]["columns"],
+            serde_json::json!(["id", "email", "active", "seen"])
+        );
+        assert_eq!(preview["sample"]["rows"].as_array().unwrap().len(), 5);
+        assert_eq!(bed.inactive(), "0");
+        bed.run(&["db", "execute", UPDATE, "--dry-run", "--format", "markdown"])
+            .exits(0)
+            .prints("### change: some of the rows that it would touch");
+    }
+}
+
+#[test]
+fn secrets_in_the_rows_are_masked_and_those_of_a_sensitive_step_are_not_shown() {
+    let bed = Bed::sqlite("[secret]\nword = { env = \"WORD\" }\n");
+    let project = bed.project.variable("WORD", "user2@example.com").runbook(
+        "fix/it",
+        "[[step]]\nname = \"open\"\nsql.execute = \"UPDATE users SET email = {{ secret.word }} WHERE id < 4\"\n\
+         [[step]]\nname = \"closed\"\nsensitive = true\nsql.execute = \"UPDATE users SET active = 0 WHERE id > 15\"\n",
+    );
+    for format in ["table", "json", "markdown"] {
+        project
+            .run(&["fix", "it", "--dry-run", "--format", format])
+            .exits(0)
+            .prints("user1@example.com")
+            .prints(if format == "markdown" {
+                "\\*\\*\\*"
+            } else {
+                "***"
+            })
+            .never_shows("user2@example.com")
+            .never_shows("user16@example.com");
+    }
+}
+
+#[test]
+fn a_question_shows_the_statement_the_rows_and_some_of_them() {
+    for bed in Bed::both("") {
+        let mut terminal = Terminal::start(&bed.project, &["db", "execute", UPDATE]);
+        terminal.wait_for("Do this on main? [y/N]");
+        terminal.press("y\r");
+        let (code, seen) = terminal.end();
+        assert_eq!(code, 0, "{seen}");
+        for told in [
+            "change: sql.execute on main, may write",
+            "UPDATE users SET active = 0 WHERE id <= 11",
+            "It touches 11 rows, 5 of which are:",
+            "user5@example.com",
+        ] {
+            assert!(seen.contains(told), "{told}:\n{seen}");
+        }
+        assert!(!seen.contains("user6@example.com"), "{seen}");
+        assert_eq!(bed.inactive(), "11");
+    }
+}
+
+#[test]
+fn no_means_no_and_the_question_fits_any_screen() {
+    for columns in [80, 140] {
+        let bed = Bed::sqlite("");
+        let long = "UPDATE users SET active = 0 WHERE id <= 11 AND email LIKE '%@example.com' AND seen IS NOT NULL AND active = 1";
+        let pane = Pane::start(&bed.project, &["db", "execute", long], columns, 40);
+        let screen = pane.wait_until("asks", |screen| screen.contains("[y/N]"));
+        let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
+        let at = |text: &str| {
+            let found = lines.iter().position(|line| line.contains(text));
+            found.unwrap_or_else(|| panic!("{text}:\n{screen}"))
+        };
+        let statement = at("   UPDATE users SET active = 0");
+        let last = statement + usize::from(columns < 120);
+        assert!(lines[last].ends_with("active = 1"), "{screen}");
+        assert_eq!(at(" It touches 11 rows"), last + 1, "{screen}");
+        assert_eq!(
+            at("   id  email              active  seen"),
+            last + 2,
+            "{screen}"
+        );
+        assert_eq!(at("Do this on main? [y/N]"), last + 9, "{screen}");
+        pane.press("n");
+        pane.press("Enter");
+        pane.wait_until("ends", |screen| screen.contains("exit 75"));
+        assert_eq!(bed.inactive(), "0");
+    }
+}
+
+#[test]
+fn somebody_who_writes_between_question_and_change_makes_it_void() {
+    for bed in Bed::both("") {
+        let mut terminal = Terminal::start(&bed.project, &["db", "execute", UPDATE]);
+        terminal.wait_for("[y/N]");
+        bed.sql("DELETE FROM users WHERE id = 7");
+        terminal.press("y\r");
+        let (code, seen) = terminal.end();
+        assert_eq!(code, 75, "{seen}");
+        assert!(
+            seen.contains("it would touch 10 rows by now, and 11 were agreed to"),
+            "{seen}"
+        );
+        assert_eq!(bed.inactive(), "0", "{}", bed.name());
+        // Who says yes to whatever there is has agreed to no number.
+        bed.run(&["db", "execute", UPDATE, "--yes"]).exits(0);
+        assert_eq!(bed.inactive(), "10");
+    }
+}
+
+#[test]
+fn a_statement_without_where_destroys_and_a_protected_database_is_typed() {
+    let bed = Bed::sqlite("[environment.production]\nprotected = true\n");
+    let all = ["db", "execute", "DELETE FROM users", "--env", "production"];
+    bed.run(&all).exits(75).prints("needs --confirm main");
+    bed.run(&[&all[..], &["--yes"]].concat()).exits(75);
+    let mut terminal = Terminal::start(&bed.project, &all);
+    terminal.wait_for("Type main to go on:");
+    terminal.press("main\r");
+    let (code, seen) = terminal.end();
+    assert_eq!(code, 0, "{seen}");
+    assert!(
+        seen.contains("change: sql.execute on main in production, may destroy"),
+        "{seen}"
+    );
+    assert!(seen.contains("It touches 20 rows"), "{seen}");
+    assert_eq!(bed.sql("SELECT count(*) FROM users"), "0");
+}
+
+#[test]
+fn where_the_preview_fails_nobody_is_asked() {
+    for bed in Bed::both("") {
+        let wrong = "UPDATE nobody SET active = 0 WHERE id = 1";
+        let (code, seen) = Terminal::start(&bed.project, &["db", "execute", wrong]).end();
+        assert_eq!(code, 1, "{seen}");
+        assert!(!seen.contains("[y/N]"), "{seen}");
+        assert!(seen.contains("nobody"), "{seen}");
+    }
+}
+
+#[test]
+fn other_actions_show_what_they_would_do_before_they_ask() {
+    let project = Project::new().runbook(
+        "say/it",
+        "[[step]]\nname = \"say\"\ncommand.run = [\"echo\", \"it's done\"]\nconfirm = \"Say it?\"\n",
+    );
+    let mut terminal = Terminal::start(&project, &["say", "it"]);
+    terminal.wait_for("Say it? [y/N]");
+    terminal.press("y\r");
+    let (code, seen) = terminal.end();
+    assert_eq!(code, 0, "{seen}");
+    assert!(seen.contains("say: command.run, may write"), "{seen}");
+    assert!(seen.contains("echo 'it'\\''s done'"), "{seen}");
+}
+
+#[test]
+fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
+    for bed in Bed::both("") {
+        let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; DELETE FROM users WHERE id > 18; SELECT 1;\n";
+        std::fs::write(bed.project.path("fix.sql"), file).unwrap();
+        let told = "3 statements of fix.sql:\n-- 1: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4;\n-- 2: write\nDELETE FROM users WHERE id > 18;\n-- 3: read\nSELECT 1;";
+        let dry = bed
+            .run(&["db", "file", "fix.sql", "--dry-run", "--format", "json"])
+            .exits(0);
+        assert_eq!(
+            dry.json()["steps"][1]["preview"]["sent"],
+            told,
+            "{}",
+            bed.name()
+        );
+        bed.run(&["db", "file", "fix.sql"]).exits(75);
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "20");
+        bed.run(&["db", "file", "fix.sql", "--yes"])
+            .exits(0)
+            .prints("5 rows changed");
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "18");
+    }
+}
+
+const RETENTION: &str =
+    "[[database.main.retention]]\ntable = \"users\"\ncolumn = \"seen\"\nkeep = \"1d\"\nbatch = 4\n";
+
+#[test]
+fn old_rows_are_pruned_by_the_rules_of_the_configuration_with_a_copy_first() {
+    for bed in Bed::both(RETENTION) {
+        // Young enough to stay, and without an age.
+        bed.sql("INSERT INTO users VALUES (50, 'young@example.com', 1, '2999-01-01 00:00:00'), (51, 'ageless@example.com', 1, NULL)");
+        bed.run(&["db", "prune", "--dry-run"])
+            .exits(0)
+            .prints("touches 20 rows")
+            .prints("user5@example.com");
+        bed.run(&["db", "prune"]).exits(75);
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "22");
+        let output = bed
+            .run(&["db", "prune", "--yes", "--format", "json"])
+            .exits(0);
+        let pruned = outputs(&output, "prune[0]");
+        assert_eq!(
+            (&pruned["deleted"], &pruned["batches"]),
+            (&20.into(), &5.into()),
+            "{}",
+            bed.name()
+        );
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "2");
+        let restore = outputs(&output, "copy")["restore"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let path = outputs(&output, "copy")["path"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(std::fs::metadata(&path).unwrap().len() > 0);
+        assert!(
+            !restore.contains("hunter2") && !restore.contains("PGPASSWORD"),
+            "{restore}"
+        );
+        restored(&bed, &restore);
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "22");
+    }
+}
+
+/// Goes back to a copy by the command that was told.
+fn restored(bed: &Bed, restore: &str) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", restore]);
+    if bed.database.is_some() {
+        shell.env("PGPASSWORD", super::postgres_cluster::PASSWORD);
+    }
+    let done = shell.output().unwrap();
+    assert!(done.status.success(), "{restore}: {done:?}");
+}
+
+#[test]
+fn what_the_configuration_keeps_is_not_pruned_unless_that_is_said() {
+    let keep = RETENTION.replace("1d", "36500d");
+    for bed in Bed::both(&keep) {
+        let young = [
+            "db",
+            "prune",
+            "users",
+            "--older-than",
+            "1d",
+            "--yes",
+            "--no-copy",
+        ];
+        bed.run(&young)
+            .exits(75)
+            .prints("rows of users are kept for 36500d")
+            .prints("--override-retention");
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "20");
+        bed.run(&[&young[..], &["--override-retention"]].concat())
+            .exits(0);
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "0", "{}", bed.name());
+        assert!(!bed.project.path("copies").exists());
+    }
+}
+
+#[test]
+fn guards_stop_a_prune_before_anything_is_deleted() {
+    for (guard, told) in [
+        ("max_rows = 19\n", "at most 19 may go at once"),
+        ("max_share = 99.5\n", "at most 99.5 % may go at once"),
+    ] {
+        for bed in Bed::both(&format!("{RETENTION}{guard}")) {
+            bed.run(&["db", "prune", "--yes"]).exits(75).prints(told);
+            assert_eq!(
+                bed.sql("SELECT count(*) FROM users"),
+                "20",
+                "{}",
+                bed.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_standing_approval_holds_a_prune_to_its_rows() {
+    for bed in Bed::both("") {
+        let runbook = |rows: u32| {
+            format!(
+                "approved = {{ rows = {rows} }}\n[[step]]\nname = \"old\"\ndatabase.prune = \"main\"\n\
+                 database.table = \"users\"\ndatabase.column = \"seen\"\ndatabase.before = \"2026-01-01\"\n"
+            )
+        };
+        let name = bed.name();
+        let project = bed
+            .project
+            .runbook("few/rows", &runbook(10))
+            .runbook("all/rows", &runbook(11));
+        project
+            .run(&["few", "rows"])
+            .exits(75)
+            .prints("would delete 11 rows; approved are 10");
+        project
+            .run(&["all", "rows"])
+            .exits(0)
+            .prints("11 rows of users");
+        let _ = name;
+    }
+}
+
+#[test]
+fn postgres_tells_an_age_by_its_own_types() {
+    for (kind, written) in [
+        ("timestamptz", "seen::timestamptz"),
+        ("timestamp", "seen::timestamp"),
+        ("date", "seen::date"),
+        (
+            "bigint",
+            "extract(epoch FROM seen::timestamptz)::bigint * 1000",
+        ),
+        ("varchar(40)", "replace(seen, ' ', 'T') || 'Z'"),
+    ] {
+        let bed = Bed::postgres("");
+        bed.sql(&format!(
+            "CREATE TABLE log (id int, at {kind}) PARTITION BY RANGE (id); CREATE TABLE log_a PARTITION OF log FOR VALUES FROM (0) TO (10); \
+             CREATE TABLE log_b PARTITION OF log FOR VALUES FROM (10) TO (1000); INSERT INTO log SELECT id, {written} FROM users; INSERT INTO log VALUES (900, NULL)"
+        ));
+        for table in ["log_a", "log"] {
+            let output = bed
+                .run(&[
+                    "db",
+                    "prune",
+                    table,
+                    "--column",
+                    "at",
+                    "--older-than",
+                    "300d",
+                    "--yes",
+                    "--no-copy",
+                    "--format",
+                    "json",
+                ])
+                .exits(0);
+            let remaining = &outputs(&output, "prune[0]")["remaining"];
+            assert!(
+                *remaining == 0 || outputs(&output, "expired")["expired"] == 0,
+                "{kind} {table}"
+            );
+        }
+        let left = bed.sql("SELECT string_agg(id::text, ',' ORDER BY id) FROM log");
+        assert!(
+            left.ends_with("900") && !left.starts_with("1,"),
+            "{kind}: {left}"
+        );
+    }
+}
+
+#[test]
+fn a_prune_that_is_stopped_keeps_what_it_did_and_goes_on_later() {
+    for bed in Bed::both(&RETENTION.replace("batch = 4", "batch = 1")) {
+        let mut terminal = Terminal::start(
+            &bed.project,
+            &["db", "prune", "--yes", "--no-copy", "--pause", "1h"],
+        );
+        terminal.wait_for("1 of 20 rows");
+        terminal.press("\x03");
+        let (code, seen) = terminal.end();
+        assert!([4, 130].contains(&code), "{code}: {seen}");
+        assert_eq!(
+            bed.sql("SELECT count(*) FROM users"),
+            "19",
+            "{}",
+            bed.name()
+        );
+        bed.run(&["db", "prune", "--yes", "--no-copy"]).exits(0);
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "0");
+    }
+}
+
+#[test]
+fn a_dump_by_a_tool_that_cannot_is_no_copy() {
+    let bed = Bed::postgres("");
+    let folder = bed.project.path("tools");
+    let project = bed
+        .project
+        .file("tools/pg_dump", "#!/bin/sh\necho 'pg_dump: error: aborting because of server version mismatch' >&2\nexit 1\n")
+        .variable("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    let tool = project.path("tools/pg_dump");
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    project
+        .run(&["db", "copy"])
+        .exits(3)
+        .prints("server version mismatch")
+        .prints("at least as new as the server");
+    let left: Vec<_> = std::fs::read_dir(project.path("copies")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
