@@ -67,3 +67,4 @@ mod signals;
 mod sql_effects;
 mod store;
 mod watch;
+mod wrangler;

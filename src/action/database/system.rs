@@ -236,16 +236,7 @@ pub(in crate::action) fn open(
             let system = PostgresSystem::new(database, settings, context)?;
             Ok(Box::new(system))
         }
-        DatabaseKind::D1 {
-            name,
-            id,
-            account,
-            token,
-        } => {
-            let login = (account.as_ref(), token.as_ref());
-            let system = D1System::new(database, (name, id.as_deref()), login, context)?;
-            Ok(Box::new(system))
-        }
+        DatabaseKind::D1 { .. } => Ok(Box::new(D1System::new(database, context)?)),
     }
 }
 
