@@ -110,9 +110,6 @@ impl Cluster {
             std::fs::write(&path, content).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
-        if let Some(primary) = primary {
-            std::fs::write(folder.join("primary"), primary).unwrap();
-        }
         std::fs::set_permissions(
             folder.join("ca.pem"),
             std::fs::Permissions::from_mode(0o644),
