@@ -259,6 +259,11 @@ fn wrangler_and_opsbook_agree_on_what_is_applied() {
         .file("worker/sql/0001_users.sql", USERS.1)
         .file("worker/sql/0002_a.sql", "CREATE TABLE a (id INTEGER);")
         .file("worker/sql/0003_b.sql", "CREATE TABLE b (id INTEGER);")
+        // The step alone: each call of wrangler takes seconds.
+        .runbook(
+            "only/apply",
+            "[[step]]\nname = \"apply\"\nmigrations.apply = \"main\"\nmigrations.to = \"0001_users\"\n",
+        )
         .variable("PATH", format!("{bin}:{path}"));
     let by_wrangler = |verb: &str| {
         let mut command = std::process::Command::new(&wrangler);
@@ -274,10 +279,6 @@ fn wrangler_and_opsbook_agree_on_what_is_applied() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    // The step alone: each call of wrangler takes seconds.
-    let step =
-        "[[step]]\nname = \"apply\"\nmigrations.apply = \"main\"\nmigrations.to = \"0001_users\"\n";
-    let project = project.runbook("only/apply", step);
     project.run(&["only", "apply"]).exits(0);
     let listed = by_wrangler("list");
     assert!(
