@@ -544,6 +544,8 @@ fn answer(table: &TableReader<'_>) -> Option<Answer> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::panic, clippy::expect_used, reason = "tests")]
+
     use crate::model::Vocabulary;
 
     use super::super::parse;

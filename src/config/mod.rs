@@ -35,4 +35,4 @@ pub use migrations::{Answer, Commands, Level, MigrationTool, Migrations, Rule};
 pub use schema::config_schema;
 pub use scope::scope_values;
 pub use window::{Opening, Window};
-pub use wrangler::worker_migrations;
+pub use wrangler::{WorkerMigrations, worker_migrations};

@@ -36,6 +36,15 @@ pub(super) struct D1 {
     pub(super) migrations_table: Option<String>,
 }
 
+/// What a Worker's configuration says of the migrations of a D1 database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerMigrations {
+    /// The folder of their files.
+    pub folder: PathBuf,
+    /// The table that keeps account, where it is not the usual one.
+    pub table: Option<String>,
+}
+
 /// Where a D1 database's migrations lie, and their table, as the Worker's configuration says: this file, or that of a
 /// folder. None where there is no such configuration, or it does not name the database.
 ///
@@ -45,7 +54,7 @@ pub fn worker_migrations(
     file_or_folder: &Path,
     name: &str,
     id: Option<&str>,
-) -> Result<Option<(Option<PathBuf>, Option<String>)>, Diagnostics> {
+) -> Result<Option<WorkerMigrations>, Diagnostics> {
     let found = if file_or_folder.is_dir() {
         read(file_or_folder)?
     } else {
@@ -64,7 +73,10 @@ pub fn worker_migrations(
         known.map(|known| {
             let usual = || PathBuf::from("migrations");
             let dir = known.migrations_dir.clone().unwrap_or_else(usual);
-            (Some(folder.join(dir)), known.migrations_table.clone())
+            WorkerMigrations {
+                folder: folder.join(dir),
+                table: known.migrations_table.clone(),
+            }
         })
     };
     let environments = found.worker.env.iter().map(|(_, worker)| worker);

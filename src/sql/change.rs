@@ -378,6 +378,8 @@ fn is_serial(data_type: &DataType) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::panic, reason = "tests")]
+
     use proptest::prelude::*;
 
     use super::super::Dialect::{Postgres, Sqlite};

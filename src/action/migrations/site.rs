@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::action::database::system::{self, DatabaseSystem};
 use crate::config::{
-    Commands, D1Via, Database, DatabaseKind, MigrationTool, Migrations, worker_migrations,
+    Commands, D1Via, Database, DatabaseKind, MigrationTool, Migrations, WorkerMigrations,
+    worker_migrations,
 };
 use crate::engine::{ActionContext, ActionError};
 use crate::sql::Dialect;
@@ -73,7 +74,10 @@ pub(super) fn places(
         MigrationTool::Wrangler { table } => (said(table), worker(database, context)?),
         MigrationTool::Command(_) => (None, None),
     };
-    let (worker_folder, worker_table) = worker.unwrap_or_default();
+    let (worker_folder, worker_table) = match worker {
+        Some(worker) => (Some(worker.folder), worker.table),
+        None => (None, None),
+    };
     let folder = migrations.folder.clone().or(worker_folder);
     Ok((
         folder.unwrap_or_else(|| context.config.folder.join(FOLDER)),
@@ -85,7 +89,7 @@ pub(super) fn places(
 fn worker(
     database: &Database,
     context: &ActionContext<'_>,
-) -> Result<Option<(Option<PathBuf>, Option<String>)>, ActionError> {
+) -> Result<Option<WorkerMigrations>, ActionError> {
     let DatabaseKind::D1 { name, id, via, .. } = &database.kind else {
         return Ok(None);
     };
