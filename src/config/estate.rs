@@ -308,6 +308,21 @@ pub enum DatabaseKind {
     },
 }
 
+/// What is said of a database of kind postgres.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresSettings {
+    /// `postgres://…` or `keyword=value …`; the variable `DATABASE_URL` unless given.
+    pub url: Option<Template>,
+    /// The password, where the URL has none.
+    pub password: Option<Template>,
+    /// The service in `pg_service.conf` that says what the URL leaves open.
+    pub service: Option<String>,
+    /// How long one statement may take.
+    pub statement_timeout: Option<Span>,
+    /// How long a change may wait for a lock.
+    pub lock_timeout: Option<Span>,
+}
+
 /// How a D1 database is reached.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum D1Via {
@@ -331,21 +346,6 @@ pub struct WranglerTool {
     pub persist_to: Option<PathBuf>,
     /// The program's name or path.
     pub program: Option<String>,
-}
-
-/// What is said of a database of kind postgres.
-#[derive(Clone, Debug, Default)]
-pub struct PostgresSettings {
-    /// `postgres://…` or `keyword=value …`; the variable `DATABASE_URL` unless given.
-    pub url: Option<Template>,
-    /// The password, where the URL has none.
-    pub password: Option<Template>,
-    /// The service in `pg_service.conf` that says what the URL leaves open.
-    pub service: Option<String>,
-    /// How long one statement may take.
-    pub statement_timeout: Option<Span>,
-    /// How long a change may wait for a lock.
-    pub lock_timeout: Option<Span>,
 }
 
 impl DatabaseKind {

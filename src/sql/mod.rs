@@ -15,6 +15,7 @@ mod split;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
 pub use change::{Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes};
@@ -25,3 +26,4 @@ pub use parameters::{
 };
 pub use script::{Piece, Unwrapped, pieces, unwrapped};
 pub use split::split;
+pub use texts::without_texts;

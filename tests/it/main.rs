@@ -24,6 +24,7 @@ mod consumers;
 mod corpus;
 mod d1;
 mod database_light;
+mod database_postgres;
 mod dependencies;
 mod docs;
 mod dry_run;
