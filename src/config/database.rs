@@ -76,43 +76,56 @@ fn d1(table: &TableReader<'_>, name: &str, site: Site<'_>) -> Option<DatabaseKin
     })
 }
 
-/// How a D1 database is reached: the keys of wrangler belong to it alone.
+/// How a D1 database is reached.
 fn via(table: &TableReader<'_>, site: Site<'_>) -> Option<D1Via> {
-    const WAYS: [(&str, Option<bool>); 3] = [
-        ("api", None),
-        ("local", Some(true)),
-        ("wrangler", Some(false)),
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Api,
+        Local,
+        Wrangler,
+    }
+    const WORDS: [(&str, Word); 3] = [
+        ("api", Word::Api),
+        ("local", Word::Local),
+        ("wrangler", Word::Wrangler),
     ];
-    let Some(field) = table.optional("via") else {
-        return Some(D1Via::Api);
+    let word = match table.optional("via") {
+        Some(field) => field.choice(&WORDS),
+        None => Some(Word::Api),
     };
-    let Some(local) = field.choice(&WAYS)? else {
-        return Some(D1Via::Api);
+    let belongs = |key: &str, to: &[Word], words: &str| {
+        let field = table.optional(key)?;
+        if word.is_some_and(|word| !to.contains(&word)) {
+            field.mistake(format!("`{key}` belongs to {words}"));
+        }
+        Some(field)
     };
-    let text = |key| match table.optional(key) {
+    let by_wrangler = |key| {
+        let words = "`via = \"wrangler\"` and `via = \"local\"`";
+        belongs(key, &[Word::Local, Word::Wrangler], words)
+    };
+    let text = |field: Option<Field<'_>>| match field {
         Some(field) => field.filled_text().map(|text| Some(text.to_owned())),
         None => Some(None),
     };
-    let path = |key| match table.optional(key) {
+    let path = |field: Option<Field<'_>>| match field {
         Some(field) => site.path(field).map(Some),
         None => Some(None),
     };
-    let (config, environment, program) = (path("wrangler"), text("env"), text("tool"));
-    let persist_to = if local {
-        path("persist_to")
-    } else {
-        Some(None)
-    };
+    let config = path(by_wrangler("wrangler"));
+    let environment = text(by_wrangler("env"));
+    let program = text(by_wrangler("tool"));
+    let persist_to = path(belongs("persist_to", &[Word::Local], "`via = \"local\"`"));
     let tool = WranglerTool {
         config: config?,
         environment: environment?,
         persist_to: persist_to?,
         program: program?,
     };
-    Some(if local {
-        D1Via::Local(tool)
-    } else {
-        D1Via::Wrangler(tool)
+    Some(match word? {
+        Word::Api => D1Via::Api,
+        Word::Wrangler => D1Via::Wrangler(tool),
+        Word::Local => D1Via::Local(tool),
     })
 }
 
@@ -198,4 +211,59 @@ fn percent(field: &Field<'_>) -> Option<f64> {
     }
     field.mistake(format!("{share} is no share in percent: it is 0 to 100"));
     None
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{D1Via, DatabaseKind, WranglerTool};
+    use crate::base::SourceFile;
+    use crate::config::parse;
+    use crate::model::Vocabulary;
+
+    fn via(keys: &str) -> Result<D1Via, String> {
+        let text = format!("project = \"x\"\n[database.main]\nkind = \"d1\"\n{keys}\n");
+        let source = SourceFile::new("estate/opsbook.toml", text);
+        let config = parse(source, None, Vocabulary(&[]));
+        let config = config.map_err(|mistakes| mistakes.to_string())?;
+        match &config.databases[0].kind {
+            DatabaseKind::D1 { via, .. } => Ok(via.clone()),
+            other => Err(other.as_str().to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_keys_of_wrangler_belong_to_wrangler() {
+        assert_eq!(via("").unwrap(), D1Via::Api);
+        assert_eq!(via("via = \"api\"").unwrap(), D1Via::Api);
+        let tool = WranglerTool {
+            config: Some(PathBuf::from("estate/worker/wrangler.jsonc")),
+            environment: Some("staging".to_owned()),
+            persist_to: Some(PathBuf::from("estate/copies")),
+            program: Some("wrangler".to_owned()),
+        };
+        let keys = "wrangler = \"worker/wrangler.jsonc\"\nenv = \"staging\"\ntool = \"wrangler\"";
+        let local = via(&format!("via = \"local\"\n{keys}\npersist_to = \"copies\""));
+        assert_eq!(local.unwrap(), D1Via::Local(tool.clone()));
+        let remote = WranglerTool {
+            persist_to: None,
+            ..tool
+        };
+        let found = via(&format!("via = \"wrangler\"\n{keys}"));
+        assert_eq!(found.unwrap(), D1Via::Wrangler(remote));
+        for (keys, mistake) in [
+            ("tool = \"wrangler\"", "`tool` belongs to"),
+            (
+                "via = \"wrangler\"\npersist_to = \"copies\"",
+                "belongs to `via = \"local\"`",
+            ),
+            ("via = \"wrangle\"", "did you mean \"wrangler\"?"),
+            ("via = \"local\"\nwrangler = \"\"", "empty"),
+        ] {
+            let said = via(keys).unwrap_err();
+            assert!(said.contains(mistake), "{said}");
+        }
+    }
 }
