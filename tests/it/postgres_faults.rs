@@ -68,10 +68,10 @@ fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// How many statements of opsbook run in a database.
-fn running(cluster: &Cluster, database: &str) -> String {
+/// How many statements of opsbook sleep in a database: before that they may not have come to the server.
+fn sleeping(cluster: &Cluster, database: &str) -> String {
     let count = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'opsbook' AND datname = '{database}' AND state <> 'idle'"
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'opsbook' AND datname = '{database}' AND wait_event = 'PgSleep'"
     );
     cluster.psql("postgres", &count)
 }
@@ -246,7 +246,7 @@ fn a_session_that_is_ended_in_the_middle_changes_nothing() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until(|| running(cluster(), &name) == "1");
+    until(|| sleeping(cluster(), &name) == "1");
     let end = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'opsbook' AND datname = '{name}'"
     );
@@ -276,10 +276,10 @@ fn a_statement_ends_when_opsbook_is_killed() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        until(|| running(cluster(), &name) == "1");
+        until(|| sleeping(cluster(), &name) == "1");
         child.kill().unwrap();
         child.wait().unwrap();
-        until(|| running(cluster(), &name) == "0");
+        until(|| sleeping(cluster(), &name) == "0");
     }
     assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
 }
