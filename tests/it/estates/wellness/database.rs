@@ -111,8 +111,11 @@ const BADGES: Run = Runbook(&["diagnose", "badges", "u1"]);
 const NOTIFICATIONS: Run = Runbook(&["diagnose", "notifications", "u1"]);
 
 /// The runs of the table that are unwell by their options alone.
-pub(super) const UNWELL_BY_OPTION: [Run; 2] =
-    [AT_ONCE, Runbook(&["diagnose", "voice", "test-audio.ogg"])];
+pub(super) const UNWELL_BY_OPTION: [Run; 3] = [
+    AT_ONCE,
+    NEVER_FAST,
+    Runbook(&["diagnose", "voice", "test-audio.ogg"]),
+];
 
 /// The next request finds no database.
 fn is_gone(estate: &Estate) {
@@ -212,7 +215,7 @@ const MIGRATION_CASES: &[Case] = &[
     refused("wellness.db.migrate-rollback", ROLLBACK, |_| {}, 75),
 ];
 
-/// A migration, and what its undoing is to the project.
+/// A migration that waits.
 const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY);\n";
 
 /// What the manual names and the project has: `migrate:rollback` takes back its last migration, whatever that is.
