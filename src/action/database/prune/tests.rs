@@ -133,7 +133,7 @@ async fn guards_refuse_before_anything_is_deleted() {
         (("max_share", Argument::Float(65.0)), false),
     ] {
         let world = world(&logs("MOMENT", ""));
-        let done = prune(&world, &[guard.clone()]).await;
+        let done = prune(&world, std::slice::from_ref(&guard)).await;
         assert_eq!(done.is_err(), refused, "{guard:?}");
         if let Err(error) = done {
             assert_eq!(error.kind, ErrorKind::Refused);
