@@ -13,8 +13,8 @@ use crate::event::Preview;
 use crate::model::{Kind, OptionSpec, OutputSpec, VerbSpec};
 use crate::platform::draft::{Draft, DraftError, Kept};
 
+use super::spec::verb;
 use super::system::{self, Answer};
-use super::verb;
 
 /// The folder of copies, beside the configuration, where nothing else is said.
 const FOLDER: &str = "copies";

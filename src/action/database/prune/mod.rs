@@ -18,8 +18,8 @@ use crate::event::Preview;
 use crate::expr::Argument;
 use crate::model::{Kind, OptionSpec, OutputSpec, VerbSpec};
 
+use super::spec::verb;
 use super::system::{self, DatabaseSystem, row};
-use super::verb;
 use target::{Facts, Target};
 
 /// How many rows are deleted in one transaction unless the step or the retention says otherwise.
