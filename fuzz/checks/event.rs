@@ -30,7 +30,10 @@ pub fn check(data: &[u8]) {
                 ..Style::default()
             };
             let report = reported(format.make, style, &stream);
-            assert_harmless(&report);
+            // Data for programs is as it is; whoever prints it to a terminal makes it harmless there.
+            if format.name != "csv" {
+                assert_harmless(&report);
+            }
             assert_eq!(
                 report,
                 reported(format.make, style, &stream),

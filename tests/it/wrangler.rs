@@ -362,7 +362,7 @@ fn a_long_script_is_handed_over_as_a_file() {
     let insert = format!("INSERT INTO t VALUES ('{}');\n", "x".repeat(60_000));
     let project = local().file(
         "long.sql",
-        &format!("CREATE TABLE t (s);\n{}", insert.repeat(3)),
+        format!("CREATE TABLE t (s);\n{}", insert.repeat(3)),
     );
     let file = project.path("long.sql").display().to_string();
     let changed = outputs(

@@ -9,8 +9,6 @@ mod ledger;
 mod lint;
 mod script;
 mod site;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

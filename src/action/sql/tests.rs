@@ -121,7 +121,7 @@ async fn a_file_runs_in_one_transaction() {
         .unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),
-        (ErrorKind::Target, "no such table: nowhere")
+        (ErrorKind::Target, "no such table: nowhere at line 1")
     );
     let error = world
         .run(&Sql, "file", file("own.sql"), &[])

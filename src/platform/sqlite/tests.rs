@@ -249,7 +249,7 @@ async fn a_script_is_done_in_full_or_not_at_all() {
     let sqlite = sample(folder.path());
     let failing = "DELETE FROM t;\nINSERT INTO t VALUES (1, 'a');\nINSERT INTO nowhere VALUES (1);";
     let error = sqlite.script(failing).await.unwrap_err();
-    assert_eq!(error.to_string(), "no such table: nowhere");
+    assert_eq!(error.to_string(), "no such table: nowhere at line 3");
     let error = sqlite
         .script("DELETE FROM t;\n  DELETE FRM t;")
         .await

@@ -132,7 +132,7 @@ pub(super) fn remarks(
             .any(|below| below.starts_with('['));
         let again = !by_items
             && !step.is_runner
-            && !(refused && !dry)
+            && (!refused || dry)
             && (cut || (out_of_sight && is_bad(line)));
         let help = line.end.as_ref().and_then(|end| end.help.as_deref());
         let said = said.of(&line.step);

@@ -4,7 +4,10 @@ use std::cell::Cell;
 
 use serde_json::{Value, json};
 
-use crate::d1_api::D1Api;
+use crate::d1_api::{ACCOUNT, D1Api, ID, TOKEN};
+use crate::http_server::Answer;
+
+use super::Estate;
 
 /// What people made, the youngest first, so that a table goes before what it refers to.
 const MADE: &str = "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') \
@@ -49,5 +52,50 @@ impl D1 {
             self.api.sql(&format!("DROP {kind} \"{name}\""));
         }
         self.api.sql(&self.setup);
+    }
+}
+
+impl Estate {
+    /// Makes the estate's `database.main` a D1 database with what this SQL makes.
+    pub(crate) fn d1(mut self, setup: &str) -> Self {
+        let d1 = D1::with(setup);
+        let place = format!(
+            "database.main.account = {:?}\ndatabase.main.id = {:?}\n",
+            ACCOUNT, ID
+        );
+        let configuration = self.project.read("opsbook.toml") + &place;
+        self.project = self.project.config(&configuration);
+        let url = d1.api.url();
+        self.d1 = Some(d1);
+        self.variable("CLOUDFLARE_API_TOKEN", TOKEN)
+            .variable("CLOUDFLARE_API_BASE_URL", url)
+    }
+
+    /// The D1 database answers the next request like this.
+    pub(crate) fn d1_answers(&self, answer: Answer) {
+        self.d1.as_ref().unwrap().api.answer_next(answer);
+    }
+
+    /// A reference in D1 leads nowhere, which it lets nobody write: the table that it led to is made anew without its rows.
+    pub(crate) fn d1_dangles(&self) {
+        self.d1_sql(
+            "CREATE TABLE clinics (id TEXT); CREATE UNIQUE INDEX clinic ON clinics (id); INSERT INTO clinics VALUES ('c1'); \
+             CREATE TABLE rooms (clinic TEXT REFERENCES clinics (id)); INSERT INTO rooms VALUES ('c1'); \
+             DROP INDEX clinic; DROP TABLE clinics; CREATE TABLE clinics (id TEXT PRIMARY KEY)",
+        );
+    }
+
+    /// The analytics of D1 has counted this statement, which took so many milliseconds each time.
+    pub(crate) fn d1_counted(&self, statement: &str, ms: f64) {
+        let group = json!({
+            "count": 10, "avg": {"queryDurationMs": ms}, "dimensions": {"query": statement},
+            "sum": {"queryDurationMs": 10.0 * ms, "rowsRead": 1000, "rowsReturned": 10},
+        });
+        self.d1.as_ref().unwrap().api.has_counted(json!([group]));
+    }
+
+    /// Runs SQL in the D1 database, until all is well again; gives the rows of the last statement.
+    pub(crate) fn d1_sql(&self, statements: &str) -> Value {
+        self.d1.as_ref().unwrap().sql(statements)
     }
 }

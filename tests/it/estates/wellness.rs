@@ -356,6 +356,7 @@ fn estate() -> Estate {
     .d1(&database::tables());
     play_application(&estate);
     play_vendors(&estate);
+    database::play_vendors(&estate);
     estate
 }
 
@@ -418,30 +419,8 @@ fn play_vendors(estate: &Estate) {
             "quantiles": {"cpuTimeP50": 3_100, "cpuTimeP99": 12_400}, "dimensions": {"status": "success"},
         }]}], "zones": [{"httpRequestsAdaptiveGroups": []}]}}, "errors": null})),
     );
-    world.route(
-        database::SECRETS,
-        cloudflare(
-            json!({"success": true, "result": [{"name": "JWT_SECRET", "type": "secret_text"}]}),
-        ),
-    );
-    world.route(
-        database::BUCKET,
-        cloudflare(json!({"success": true, "result": {"name": "time-wellness-voice"}})),
-    );
-    world.route(
-        database::VENDOR,
-        Reply::json(json!({
-            "page": {"name": "OpenAI", "url": "https://openai-status.example.com"},
-            "status": {"indicator": "none", "description": "All Systems Operational"}, "components": [], "incidents": [],
-            "scheduled_maintenances": [],
-        })),
-    );
     let onesignal =
         |body: Value| Reply::json(body).asks("authorization", "Basic hunter2-onesignal");
-    world.route(
-        database::APP,
-        onesignal(json!({"id": "app-1", "messageable_players": 143})),
-    );
     world.route(
         NOTIFICATIONS,
         onesignal(json!({"total_count": 2, "notifications": [
@@ -480,10 +459,6 @@ fn play_vendors(estate: &Estate) {
             })),
     );
     let deepgram = |body: Value| Reply::json(body).asks("authorization", "Token hunter2-deepgram");
-    world.route(
-        database::PROJECT,
-        deepgram(json!({"project_id": "project-1", "name": "wellness"})),
-    );
     world.route(
         HOURS,
         deepgram(json!({"results": [{"start": "2026-01-01", "hours": 1.5, "requests": 40}]})),

@@ -287,14 +287,15 @@ fn a_live_log_is_searched_for_what_matters() {
 fn request_volume_is_told_with_what_came_since() {
     let estate = super::estate();
     let first = estate.json(&["capacity", "request-volume"]).exits(0);
-    let change = outputs(&first, "change");
+    let told = |output| outputs(output, "growth")["numbers"]["requests"].clone();
+    let requests = told(&first);
     assert_eq!(
-        (&change["requests"], &change["more"]),
+        (&requests["value"], &requests["grown"]),
         (&json!(12_000), &json!(null))
     );
     estate.world.says(VOLUME, json!({"total": 12_345}));
     let second = estate.json(&["capacity", "request-volume"]).exits(0);
-    assert_eq!(outputs(&second, "change")["more"], json!(345));
+    assert_eq!(told(&second)["grown"], json!(345));
 }
 
 #[test]

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::d1_api::{ACCOUNT, ID, refusal};
+use crate::d1_api::{ACCOUNT, ID, TOKEN, refusal};
 use crate::estates::Run::{Runbook, Unanswered};
 use crate::estates::{Case, Estate, Reply, Run, case, example, migrated, outputs};
 
 use super::{ANALYTICS, CHAT, DB, STATUS, TASKS, down, high};
 
 /// What vendors tell of the app, of secrets, of a bucket, of a project, of themselves.
-pub(super) const APP: &str = "GET /onesignal/api/v1/apps/app-1";
-pub(super) const SECRETS: &str = "GET /cloudflare/accounts/00000000000000000000000000000000/workers/scripts/wellness-prod/secrets";
-pub(super) const BUCKET: &str =
+const APP: &str = "GET /onesignal/api/v1/apps/app-1";
+const SECRETS: &str = "GET /cloudflare/accounts/00000000000000000000000000000000/workers/scripts/wellness-prod/secrets";
+const BUCKET: &str =
     "GET /cloudflare/accounts/00000000000000000000000000000000/r2/buckets/time-wellness-voice";
-pub(super) const PROJECT: &str = "GET /deepgram/v1/projects/project-1";
-pub(super) const VENDOR: &str = "GET /openai-status/api/v2/summary.json";
+const PROJECT: &str = "GET /deepgram/v1/projects/project-1";
+const VENDOR: &str = "GET /openai-status/api/v2/summary.json";
 
 /// What the estate's tables hold when all is well: of most, two of each kind in the last week, one in the week before.
 const ROWS: &str = "
@@ -39,6 +39,42 @@ DROP TABLE ages;";
 /// The estate's tables with their indexes and rows, when all is well.
 pub(super) fn tables() -> String {
     migrated("wellness") + &example("wellness/optimize-indexes.sql") + ROWS
+}
+
+/// What the vendors answer about the parts that a diagnosis asks for.
+pub(super) fn play_vendors(estate: &Estate) {
+    let world = &estate.world;
+    let cloudflare =
+        |body: Value| Reply::json(body).asks("authorization", &format!("Bearer {TOKEN}"));
+    let onesignal =
+        |body: Value| Reply::json(body).asks("authorization", "Basic hunter2-onesignal");
+    let deepgram = |body: Value| Reply::json(body).asks("authorization", "Token hunter2-deepgram");
+    world.route(
+        SECRETS,
+        cloudflare(
+            json!({"success": true, "result": [{"name": "JWT_SECRET", "type": "secret_text"}]}),
+        ),
+    );
+    world.route(
+        BUCKET,
+        cloudflare(json!({"success": true, "result": {"name": "time-wellness-voice"}})),
+    );
+    world.route(
+        VENDOR,
+        Reply::json(json!({
+            "page": {"name": "OpenAI", "url": "https://openai-status.example.com"},
+            "status": {"indicator": "none", "description": "All Systems Operational"}, "components": [], "incidents": [],
+            "scheduled_maintenances": [],
+        })),
+    );
+    world.route(
+        APP,
+        onesignal(json!({"id": "app-1", "messageable_players": 143})),
+    );
+    world.route(
+        PROJECT,
+        deepgram(json!({"project_id": "project-1", "name": "wellness"})),
+    );
 }
 
 /// The procedures.

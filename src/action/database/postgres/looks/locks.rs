@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_circle_ends_and_who_waits_for_it_comes_behind() {
         let circle = waits(&[(1, &[2]), (2, &[3]), (3, &[2])]);
-        assert_eq!(tree(&circle), [(0, 2), (1, 3), (1, 1)]);
+        assert_eq!(tree(&circle), [(0, 2), (1, 1), (1, 3)]);
         assert_eq!(tree(&waits(&[(1, &[1])])), [(0, 1)]);
     }
 
