@@ -1,7 +1,11 @@
-//! The words of a text of PostgreSQL's SQL, one after the other and none of them kept: a script may have many megabytes.
-//! Follows <https://www.postgresql.org/docs/current/sql-syntax-lexical.html>. Must not know what the words mean.
+//! The words of a text of SQL, one after the other and none of them kept: a script may have many megabytes. Follows
+//! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html> and SQLite's rules. Must not know what the words mean.
 
-/// A piece of a text.
+use std::ops::Range;
+
+use super::Dialect;
+
+/// A piece of a text that is neither white space nor a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lexeme<'t> {
     /// A name or a key word without quotes.
@@ -14,7 +18,9 @@ pub(super) enum Lexeme<'t> {
     Semicolon,
     /// `\`, which only psql knows.
     Backslash,
-    /// A number, a text, a quoted name, an operator.
+    /// A text: `'…'`, and in PostgreSQL `E'…'` and `$tag$ … $tag$`.
+    Text,
+    /// A number, a quoted name, an operator.
     Other,
 }
 
@@ -28,165 +34,197 @@ pub struct Unended {
     pub line: usize,
 }
 
-/// Goes through a text.
+/// Goes through a text; tells with each lexeme where it stands, in bytes. What does not end goes to the end of the text.
 pub(super) struct Lexer<'t> {
     text: &'t str,
     at: usize,
-    line: usize,
+    dialect: Dialect,
+    unended: Option<Unended>,
 }
 
 impl<'t> Lexer<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
+    pub(super) const fn new(text: &'t str, dialect: Dialect) -> Self {
         Self {
             text,
             at: 0,
-            line: 1,
+            dialect,
+            unended: None,
         }
     }
 
-    /// The line that was come to, from 1.
-    pub(super) const fn line(&self) -> usize {
-        self.line
+    /// What does not end of all that was come to.
+    pub(super) const fn unended(&self) -> Option<Unended> {
+        self.unended
     }
 
-    /// The next piece; none at the end. White space and comments are passed over.
-    pub(super) fn next(&mut self) -> Result<Option<Lexeme<'t>>, Unended> {
-        self.skip()?;
-        let Some(first) = self.byte(0) else {
-            return Ok(None);
-        };
-        Ok(Some(match first {
-            b'(' => self.one(Lexeme::Open),
-            b')' => self.one(Lexeme::Close),
-            b';' => self.one(Lexeme::Semicolon),
-            b'\\' => self.one(Lexeme::Backslash),
-            b'\'' => self.quoted("a text", b'\'', false)?,
-            b'"' => self.quoted("a quoted name", b'"', false)?,
-            b'$' => self.dollar()?,
-            _ if begins_word(first) => {
-                let word = self.word();
-                match (word, self.byte(0)) {
-                    ("e" | "E", Some(b'\'')) => self.quoted("a text", b'\'', true)?,
-                    _ => Lexeme::Word(word),
-                }
-            }
-            _ if first.is_ascii_digit() => {
-                self.word();
-                Lexeme::Other
-            }
-            _ => self.one(Lexeme::Other),
-        }))
-    }
-
-    /// Passes over white space and comments, which nest.
-    fn skip(&mut self) -> Result<(), Unended> {
+    /// Passes over white space and comments. White space beyond ASCII is part of a name for the engines.
+    fn skip(&mut self) {
         loop {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'-'), Some(b'-')) => {
-                    let rest = &self.text[self.at..];
-                    self.pass(rest.find('\n').unwrap_or(rest.len()));
+            match self.rest() {
+                [b'-', b'-', rest @ ..] => {
+                    let end = rest.iter().position(|byte| self.ends_line(*byte));
+                    self.at += 2 + end.unwrap_or(rest.len());
                 }
-                (Some(b'/'), Some(b'*')) => self.comment()?,
-                (Some(byte), _) if byte.is_ascii_whitespace() || byte == 0x0b => self.pass(1),
-                _ => return Ok(()),
+                [b'/', b'*', ..] => self.comment(),
+                [b'\t'..=b'\r' | b' ', ..] => self.at += 1,
+                [0xef, 0xbb, 0xbf, ..] => self.at += BYTE_ORDER_MARK,
+                _ => return,
             }
         }
     }
 
-    fn comment(&mut self) -> Result<(), Unended> {
-        let unended = self.unended("a comment");
+    const fn ends_line(&self, byte: u8) -> bool {
+        byte == b'\n' || (byte == b'\r' && self.is_postgres())
+    }
+
+    /// PostgreSQL's comments nest, SQLite's do not.
+    fn comment(&mut self) {
+        let start = self.at;
         let mut depth = 0_usize;
         loop {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'/'), Some(b'*')) => {
+            match self.rest() {
+                [b'/', b'*', ..] if depth == 0 || self.is_postgres() => {
                     depth += 1;
-                    self.pass(2);
+                    self.at += 2;
                 }
-                (Some(b'*'), Some(b'/')) => {
+                [b'*', b'/', ..] => {
                     depth -= 1;
-                    self.pass(2);
+                    self.at += 2;
                     if depth == 0 {
-                        return Ok(());
+                        return;
                     }
                 }
-                (Some(_), _) => self.pass(1),
-                (None, _) => return Err(unended),
+                [_, ..] => self.at += 1,
+                [] => return self.misses_end("a comment", start),
             }
         }
     }
 
     /// What stands between quotes; a doubled one stands for itself.
-    fn quoted(
-        &mut self,
-        what: &'static str,
-        quote: u8,
-        escapes: bool,
-    ) -> Result<Lexeme<'t>, Unended> {
-        let unended = self.unended(what);
-        self.pass(1);
+    fn quoted(&mut self, what: &'static str, quote: u8, escapes: bool) {
+        let start = self.at;
+        self.at += 1;
         loop {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'\\'), Some(_)) if escapes => self.pass(2),
-                (Some(first), Some(second)) if first == quote && second == quote => self.pass(2),
-                (Some(first), _) if first == quote => return Ok(self.one(Lexeme::Other)),
-                (Some(_), _) => self.pass(1),
-                (None, _) => return Err(unended),
+            match self.rest() {
+                [b'\\', _, ..] if escapes => self.at += 2,
+                [first, second, ..] if *first == quote && *second == quote => self.at += 2,
+                [first, ..] => {
+                    self.at += 1;
+                    if *first == quote {
+                        return;
+                    }
+                }
+                [] => return self.misses_end(what, start),
             }
         }
     }
 
-    /// `$tag$ … $tag$`, or a parameter.
-    fn dollar(&mut self) -> Result<Lexeme<'t>, Unended> {
-        let unended = self.unended("a text in dollars");
-        let rest = &self.text[self.at + 1..];
-        let length = rest
-            .bytes()
-            .position(|byte| !is_tag(byte))
-            .unwrap_or(rest.len());
-        let is_quote =
-            rest.as_bytes().get(length) == Some(&b'$') && !rest.as_bytes()[0].is_ascii_digit();
-        if !is_quote {
-            return Ok(self.one(Lexeme::Other));
+    /// Goes to behind the next `end`, which stands at `from` or later.
+    fn to(&mut self, from: usize, end: &str, what: &'static str) {
+        match self.text[from..].find(end) {
+            Some(found) => self.at = from + found + end.len(),
+            None => self.misses_end(what, self.at),
         }
-        let tag = &self.text[self.at..self.at + length + 2];
-        let body = self.at + tag.len();
-        let end = self.text[body..].find(tag).ok_or(unended)?;
-        self.pass(tag.len() + end + tag.len());
-        Ok(Lexeme::Other)
+    }
+
+    /// The whole mark `$tag$` that opens a text, if one stands here.
+    fn dollar_mark(&self) -> Option<&'t str> {
+        let rest = &self.text[self.at..];
+        let tag = rest.bytes().skip(1).take_while(|byte| is_tag(*byte));
+        let end = 1 + tag.count();
+        let is_mark = rest.as_bytes().get(end) == Some(&b'$');
+        (is_mark && !rest.as_bytes()[1].is_ascii_digit()).then(|| &rest[..=end])
+    }
+
+    fn dollar(&mut self) -> Lexeme<'t> {
+        match self.dollar_mark() {
+            Some(mark) => {
+                self.to(self.at + mark.len(), mark, "a text in dollars");
+                Lexeme::Text
+            }
+            None => self.one(Lexeme::Other),
+        }
+    }
+
+    fn text_or_name(&mut self, what: &'static str, quote: u8, lexeme: Lexeme<'t>) -> Lexeme<'t> {
+        self.quoted(what, quote, false);
+        lexeme
     }
 
     fn word(&mut self) -> &'t str {
         let rest = &self.text[self.at..];
-        let length = rest
+        let of_word = rest
             .bytes()
-            .position(|byte| !(is_tag(byte) || byte == b'$'))
-            .unwrap_or(rest.len());
-        self.pass(length);
+            .take_while(|byte| is_tag(*byte) || *byte == b'$');
+        let length = of_word.count();
+        self.at += length;
         &rest[..length]
     }
 
-    fn one(&mut self, lexeme: Lexeme<'t>) -> Lexeme<'t> {
-        self.pass(1);
+    fn word_or_text(&mut self) -> Lexeme<'t> {
+        let word = self.word();
+        let has_escapes = self.is_postgres() && matches!(word, "e" | "E");
+        if has_escapes && self.rest().first() == Some(&b'\'') {
+            self.quoted("a text", b'\'', true);
+            return Lexeme::Text;
+        }
+        Lexeme::Word(word)
+    }
+
+    const fn one(&mut self, lexeme: Lexeme<'t>) -> Lexeme<'t> {
+        self.at += 1;
         lexeme
     }
 
-    fn pass(&mut self, bytes: usize) {
-        let passed = &self.text.as_bytes()[self.at..self.at + bytes];
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
-        self.at += bytes;
+    fn misses_end(&mut self, what: &'static str, start: usize) {
+        let before = &self.text.as_bytes()[..start];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        self.unended = Some(Unended { what, line });
+        self.at = self.text.len();
     }
 
-    fn byte(&self, ahead: usize) -> Option<u8> {
-        self.text.as_bytes().get(self.at + ahead).copied()
+    fn rest(&self) -> &'t [u8] {
+        &self.text.as_bytes()[self.at..]
     }
 
-    const fn unended(&self, what: &'static str) -> Unended {
-        Unended {
-            what,
-            line: self.line,
-        }
+    const fn is_postgres(&self) -> bool {
+        matches!(self.dialect, Dialect::Postgres)
     }
 }
+
+impl<'t> Iterator for Lexer<'t> {
+    type Item = (Lexeme<'t>, Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.skip();
+        let start = self.at;
+        let is_postgres = self.is_postgres();
+        let lexeme = match *self.rest().first()? {
+            b'(' => self.one(Lexeme::Open),
+            b')' => self.one(Lexeme::Close),
+            b';' => self.one(Lexeme::Semicolon),
+            b'\\' => self.one(Lexeme::Backslash),
+            b'\'' => self.text_or_name("a text", b'\'', Lexeme::Text),
+            b'"' => self.text_or_name("a quoted name", b'"', Lexeme::Other),
+            b'`' if !is_postgres => self.text_or_name("a quoted name", b'`', Lexeme::Other),
+            b'[' if !is_postgres => {
+                self.to(start, "]", "a quoted name");
+                Lexeme::Other
+            }
+            b'$' if is_postgres => self.dollar(),
+            first if begins_word(first) => self.word_or_text(),
+            first if first.is_ascii_digit() => {
+                self.word();
+                Lexeme::Other
+            }
+            _ => self.one(Lexeme::Other),
+        };
+        Some((lexeme, start..self.at))
+    }
+}
+
+/// How many bytes U+FEFF has, which may stand before a text.
+const BYTE_ORDER_MARK: usize = 3;
 
 const fn begins_word(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
@@ -197,69 +235,86 @@ const fn is_tag(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use proptest::prelude::{any, proptest};
+    use proptest::prelude::{any, prop_assert, proptest};
 
+    use super::super::Dialect::{self, Postgres, Sqlite};
     use super::{Lexeme, Lexer, Unended};
 
-    fn words(text: &str) -> Result<String, Unended> {
-        let mut lexer = Lexer::new(text);
-        let mut told = Vec::new();
-        while let Some(lexeme) = lexer.next()? {
-            told.push(match lexeme {
+    fn words(text: &str, dialect: Dialect) -> Result<String, Unended> {
+        let mut lexer = Lexer::new(text, dialect);
+        let told: Vec<String> = (&mut lexer)
+            .map(|(lexeme, range)| match lexeme {
                 Lexeme::Word(word) => word.to_owned(),
                 Lexeme::Open => "(".to_owned(),
                 Lexeme::Close => ")".to_owned(),
-                Lexeme::Semicolon => format!(";{}", lexer.line()),
+                Lexeme::Semicolon => format!(";{}", 1 + text[..range.start].matches('\n').count()),
                 Lexeme::Backslash => "\\".to_owned(),
+                Lexeme::Text => "'".to_owned(),
                 Lexeme::Other => "·".to_owned(),
-            });
-        }
-        Ok(told.join(" "))
+            })
+            .collect();
+        lexer.unended().map_or(Ok(told.join(" ")), Err)
     }
 
     #[test]
     fn a_semicolon_counts_only_where_the_server_sees_one() {
         for (text, told) in [
-            ("select 1; select 'a;b';\n;", "select · ;1 select · ;1 ;2"),
-            ("select 'it''s;', \"a\"\";\";", "select · · · ;1"),
-            ("select e'a\\';' ;", "select · ;1"),
-            ("select 'a\\';", "select · ;1"),
-            ("do $$ begin; end $$;", "do · ;1"),
-            ("do $a$ $$ ; $b$ $a$;", "do · ;1"),
+            ("select 1; select 'a;b';\n;", "select · ;1 select ' ;1 ;2"),
+            ("select 'it''s;', \"a\"\";\";", "select ' · · ;1"),
+            ("select e'a\\';' ;", "select ' ;1"),
+            ("select 'a\\';", "select ' ;1"),
+            ("do $$ begin; end $$;", "do ' ;1"),
+            ("do $a$ $$ ; $b$ $a$;", "do ' ;1"),
             ("select $1;$2", "select · · ;1 · ·"),
             ("select a$b$;", "select a$b$ ;1"),
             ("-- ;\n/* ; /* ; */ ; */ x;", "x ;2"),
             ("f(1e5)\\gexec", "f ( · ) \\ gexec"),
             ("été;", "été ;1"),
+            ("a[1]; `b;", "a · · · ;1 · b ;1"),
+            ("-- a\r; commit", ";1 commit"),
+            ("\u{feff}a \u{a0}b", "a \u{a0}b"),
         ] {
-            assert_eq!(words(text).unwrap(), told, "{text}");
+            assert_eq!(words(text, Postgres).as_deref(), Ok(told), "{text}");
+        }
+        for (text, told) in [
+            ("select [a;b], `c;``d`;", "select · · · ;1"),
+            ("select e'a\\'; b", "select e ' ;1 b"),
+            ("$a$;$a$", "· a$ ;1 · a$"),
+            ("/* /* */ ; -- a\r; b", ";1"),
+        ] {
+            assert_eq!(words(text, Sqlite).as_deref(), Ok(told), "{text}");
         }
     }
 
     #[test]
     fn what_does_not_end_is_told() {
-        for (text, what) in [
-            ("\nselect 'a", "a text"),
-            ("\nselect e'a\\'", "a text"),
-            ("\nselect \"a", "a quoted name"),
-            ("\n/* /* */", "a comment"),
-            ("\ndo $x$ $$", "a text in dollars"),
+        for (text, what, dialect) in [
+            ("\nselect 'a", "a text", Postgres),
+            ("\nselect e'a\\'", "a text", Postgres),
+            ("\nselect \"a", "a quoted name", Postgres),
+            ("\n/* /* */", "a comment", Postgres),
+            ("\ndo $x$ $$", "a text in dollars", Postgres),
+            ("\nselect [a", "a quoted name", Sqlite),
         ] {
-            assert_eq!(words(text), Err(Unended { what, line: 2 }), "{text}");
+            let unended = Unended { what, line: 2 };
+            assert_eq!(words(text, dialect), Err(unended), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn any_text_is_gone_through(text in any::<String>()) {
-            let _ = words(&text);
+            for dialect in Dialect::ALL {
+                prop_assert!(Lexer::new(&text, dialect).all(|(_, range)| text.get(range).is_some()));
+            }
         }
 
         #[test]
-        fn any_mixture_of_quotes_is_gone_through(text in "[a$'\"\\\\/*\\-; e1é\n]{0,24}") {
-            let _ = words(&text);
+        fn any_mixture_of_quotes_is_gone_through(text in "[a$'\"`\\[\\]\\\\/*\\-; e1é\n]{0,24}") {
+            for dialect in Dialect::ALL {
+                prop_assert!(Lexer::new(&text, dialect).all(|(_, range)| text.get(range).is_some()));
+            }
         }
     }
 }

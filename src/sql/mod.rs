@@ -5,25 +5,23 @@ mod analysis;
 mod calls;
 mod change;
 mod condition;
-mod course;
 mod functions;
 mod lexer;
 mod parameters;
 mod pragma;
 mod script;
-mod split;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod way;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
 pub use change::{Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes};
-pub use course::{Course, Way, courses};
 pub use lexer::Unended;
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
 };
-pub use script::{Piece, Unwrapped, pieces, unwrapped};
-pub use split::split;
+pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
 pub use texts::without_texts;
+pub use way::Way;

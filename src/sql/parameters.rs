@@ -11,6 +11,7 @@ use sqlparser::tokenizer::{Location, Token, Tokenizer};
 use crate::base::text::hexadecimal;
 
 use super::Dialect;
+use super::lexer::{Lexeme, Lexer};
 
 /// The statement with its values in place of `?1`, `?2`, …, each a literal of the dialect. A text that is no SQL, and a
 /// parameter without a value, stay as they are.
@@ -111,17 +112,16 @@ pub fn part_of(text: &str, parameters: &[Value], dialect: Dialect) -> (String, V
 #[must_use]
 pub fn without_semicolon(text: &str, dialect: Dialect) -> String {
     let mut bare = text.to_owned();
-    let Ok(tokens) = Tokenizer::new(grammar(dialect), text).tokenize_with_location() else {
-        return bare;
-    };
-    let mut offsets = Offsets::of(text);
+    let mut lexer = Lexer::new(text, dialect);
     let mut ends = Vec::new();
-    for token in &tokens {
-        match &token.token {
-            Token::SemiColon => ends.extend(offsets.at(token.span.start)),
-            Token::Whitespace(_) => {}
+    for (lexeme, range) in &mut lexer {
+        match lexeme {
+            Lexeme::Semicolon => ends.push(range.start),
             _ => ends.clear(),
         }
+    }
+    if lexer.unended().is_some() {
+        return bare;
     }
     for end in ends.into_iter().rev() {
         bare.remove(end);
@@ -198,14 +198,14 @@ pub(super) fn grammar(dialect: Dialect) -> &'static dyn sqlparser::dialect::Dial
 }
 
 /// From the tokenizer's lines and columns, both of characters and from one on, to bytes. Asked from front to back.
-pub(super) struct Offsets<'t> {
+struct Offsets<'t> {
     rest: std::str::CharIndices<'t>,
     line: u64,
     column: u64,
 }
 
 impl<'t> Offsets<'t> {
-    pub(super) fn of(text: &'t str) -> Self {
+    fn of(text: &'t str) -> Self {
         Self {
             rest: text.char_indices(),
             line: 1,
@@ -213,7 +213,7 @@ impl<'t> Offsets<'t> {
         }
     }
 
-    pub(super) fn at(&mut self, wanted: Location) -> Option<usize> {
+    fn at(&mut self, wanted: Location) -> Option<usize> {
         loop {
             let (offset, character) = self.rest.next()?;
             let here = (self.line, self.column);

@@ -1,98 +1,86 @@
-//! The statements of a text of SQL, each with its place, and what begins and ends transactions in it. Reads by lexical rules
-//! alone, so that it never fails: what has no end is one statement to the end of the text.
+//! The statements of a text of SQL, each with its place and how it is taken, and the transaction around all of them. Reads
+//! by lexical rules alone, so that it never fails: what has no end is one statement to the end of the text.
 
 use std::ops::Range;
 
 use super::Dialect;
+use super::lexer::{Lexeme, Lexer, Unended};
+use super::way::{Signs, Way};
 
 /// One statement of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece<'t> {
     /// The statement from its first word on, without its semicolon and without the comments around it.
     pub text: &'t str,
-    /// Where it stands in the text, in bytes, with its semicolon.
+    /// The statement with the comments around it, without its semicolon.
+    pub commented: &'t str,
+    /// Where it stands in the text, in bytes, from its first word on and with its semicolon.
     pub range: Range<usize>,
     /// The line of its first word, counted from one.
     pub line: usize,
-    /// Its words in capitals, the first eight; quoted names and texts are none.
-    words: Vec<String>,
+    /// How the database takes it.
+    pub way: Way,
+    /// Its first words outside of parentheses; quoted names and texts are none.
+    words: Vec<&'t str>,
 }
 
 impl Piece<'_> {
+    /// Its first two words in capitals: `CREATE INDEX`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        capitals(&self.words[..self.words.len().min(2)])
+    }
+
     /// Whether the statement begins with these words.
     #[must_use]
     pub fn begins(&self, words: &[&str]) -> bool {
-        self.words.len() >= words.len()
-            && self.words.iter().zip(words).all(|(own, word)| own == word)
+        let mut pairs = self.words.iter().zip(words);
+        self.words.len() >= words.len() && pairs.all(|(own, word)| own.eq_ignore_ascii_case(word))
     }
 
     /// Whether one of its first words is this.
     #[must_use]
     pub fn has(&self, word: &str) -> bool {
-        self.words.iter().any(|own| own == word)
+        self.words.iter().any(|own| own.eq_ignore_ascii_case(word))
     }
 
     /// Whether it begins, ends or divides a transaction.
     #[must_use]
     pub fn controls_transaction(&self) -> bool {
-        let first = self.words.first().map_or("", String::as_str);
-        matches!(
-            first,
-            "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE"
-        ) || self.begins(&["START", "TRANSACTION"])
-            || self.begins(&["PREPARE", "TRANSACTION"])
-    }
-
-    /// Whether the database runs it in no transaction: PostgreSQL's "cannot run inside a transaction block", SQLite's VACUUM.
-    #[must_use]
-    pub fn runs_alone(&self, dialect: Dialect) -> bool {
-        if self.begins(&["VACUUM"]) {
-            return true;
-        }
-        if dialect == Dialect::Sqlite {
-            return false;
-        }
-        let whole = |word| ["DATABASE", "SYSTEM", "TABLESPACE", "SUBSCRIPTION"].contains(&word);
-        match self.words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["CREATE" | "DROP", "INDEX" | "UNIQUE", ..] => self.has("CONCURRENTLY"),
-            ["REINDEX", ..] => {
-                self.has("CONCURRENTLY") || self.words.iter().any(|word| whole(word))
-            }
-            ["CREATE" | "DROP", object, ..] => whole(object),
-            ["ALTER", "SYSTEM", ..] | ["CLUSTER"] => true,
-            ["ALTER", "TABLE", ..] => self.has("DETACH") && self.has("CONCURRENTLY"),
-            _ => false,
-        }
+        matches!(self.way, Way::Transaction | Way::Savepoint)
     }
 }
 
 /// The statements of a text.
 #[must_use]
 pub fn pieces(text: &str, dialect: Dialect) -> Vec<Piece<'_>> {
+    read(text, dialect).0
+}
+
+/// The statements of a text that has an end.
+///
+/// # Errors
+/// When the text ends inside of a quotation or a comment: then nothing can be said of what stands in it.
+pub fn whole_pieces(text: &str, dialect: Dialect) -> Result<Vec<Piece<'_>>, Unended> {
+    let (pieces, unended) = read(text, dialect);
+    unended.map_or(Ok(pieces), Err)
+}
+
+fn read(text: &str, dialect: Dialect) -> (Vec<Piece<'_>>, Option<Unended>) {
+    let mut lexer = Lexer::new(text, dialect);
     let mut pieces = Vec::new();
     let mut current = Current::default();
-    let mut line = (0, 1);
-    let mut take = |current: Current, end: Range<usize>| {
-        let Some(start) = current.start else { return };
-        line.1 += text[line.0..start].matches('\n').count();
-        line.0 = start;
-        pieces.push(Piece {
-            text: &text[start..current.end],
-            range: start..end.end,
-            line: line.1,
-            words: current.words,
-        });
-    };
-    for (lexeme, range) in Lexer::of(text, dialect) {
-        if lexeme == Lexeme::Semicolon && current.ends_here() {
-            take(std::mem::take(&mut current), range);
+    let mut place = Place::default();
+    for (lexeme, range) in &mut lexer {
+        if lexeme == Lexeme::Semicolon && current.ends_here(dialect) {
+            pieces.extend(std::mem::take(&mut current).piece(text, &range, &mut place, dialect));
         } else {
-            current.see(&lexeme, &range, dialect);
+            current.see(lexeme, &range, dialect);
         }
     }
-    let end = current.end;
-    take(current, end..end);
-    pieces
+    let end = text.len()..text.len();
+    pieces.extend(current.piece(text, &end, &mut place, dialect));
+    (pieces, lexer.unended())
 }
 
 /// A text without the transaction around it.
@@ -135,11 +123,11 @@ pub fn unwrapped(text: &str, dialect: Dialect) -> Result<Unwrapped, usize> {
 
 /// The functions that an expression calls, in small letters.
 pub(super) fn called(text: &str, dialect: Dialect) -> Vec<String> {
-    let lexemes: Vec<Lexeme<'_>> = Lexer::of(text, dialect).map(|found| found.0).collect();
+    let lexemes: Vec<Lexeme<'_>> = Lexer::new(text, dialect).map(|found| found.0).collect();
     lexemes
         .windows(2)
         .filter_map(|pair| match pair {
-            [Lexeme::Word(name), Lexeme::Opening] => Some(name.to_ascii_lowercase()),
+            [Lexeme::Word(name), Lexeme::Open] => Some(name.to_ascii_lowercase()),
             _ => None,
         })
         .collect()
@@ -147,9 +135,8 @@ pub(super) fn called(text: &str, dialect: Dialect) -> Vec<String> {
 
 /// A plain BEGIN: one that asks for more, as SERIALIZABLE, is not to be lost.
 fn opens(piece: &Piece<'_>) -> bool {
-    let words: Vec<&str> = piece.words.iter().map(String::as_str).collect();
     matches!(
-        words[..],
+        capitals(&piece.words).split(' ').collect::<Vec<_>>()[..],
         ["BEGIN"]
             | ["BEGIN", "TRANSACTION" | "WORK"]
             | ["BEGIN", "DEFERRED" | "IMMEDIATE" | "EXCLUSIVE"]
@@ -163,26 +150,48 @@ fn opens(piece: &Piece<'_>) -> bool {
 }
 
 fn closes(piece: &Piece<'_>) -> bool {
-    let words: Vec<&str> = piece.words.iter().map(String::as_str).collect();
     matches!(
-        words[..],
+        capitals(&piece.words).split(' ').collect::<Vec<_>>()[..],
         ["COMMIT" | "END"] | ["COMMIT" | "END", "TRANSACTION" | "WORK"]
     )
+}
+
+/// No word has a space in it.
+fn capitals(words: &[&str]) -> String {
+    words.join(" ").to_ascii_uppercase()
 }
 
 /// How many words of a statement are kept.
 const MOST_WORDS: usize = 8;
 
+/// How far a text has been taken apart.
+struct Place {
+    /// Behind the semicolon that was seen last.
+    behind: usize,
+    /// A place whose line is known, and the line.
+    known: (usize, usize),
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            behind: 0,
+            known: (0, 1),
+        }
+    }
+}
+
 /// The statement that is being read.
 #[derive(Default)]
-struct Current {
+struct Current<'t> {
     start: Option<usize>,
     end: usize,
-    words: Vec<String>,
+    words: Vec<&'t str>,
+    /// The word just before, if one is.
+    previous: Option<&'t str>,
     parentheses: usize,
-    /// How many BEGIN and CASE of a function's body are open.
-    blocks: usize,
     body: Body,
+    signs: Signs<'t>,
 }
 
 /// What semicolons mean within a statement.
@@ -193,241 +202,119 @@ enum Body {
     None,
     /// A trigger of SQLite has begun its statements: only `; END ;` ends it. The number is how much of that has been seen.
     Trigger(u8),
+    /// A function of PostgreSQL has begun its statements. The number is how many BEGIN ATOMIC and CASE of it are open.
+    Function(usize),
 }
 
-impl Current {
-    fn ends_here(&self) -> bool {
-        self.parentheses == 0
-            && self.blocks == 0
-            && matches!(self.body, Body::None | Body::Trigger(2))
+impl<'t> Current<'t> {
+    fn ends_here(&self, dialect: Dialect) -> bool {
+        // A rule of PostgreSQL has several statements in parentheses.
+        let is_outside = self.parentheses == 0 || dialect == Dialect::Sqlite;
+        is_outside && matches!(self.body, Body::None | Body::Trigger(2))
     }
 
-    fn see(&mut self, lexeme: &Lexeme<'_>, range: &Range<usize>, dialect: Dialect) {
+    fn see(&mut self, lexeme: Lexeme<'t>, range: &Range<usize>, dialect: Dialect) {
         self.start.get_or_insert(range.start);
         self.end = range.end;
-        let word = match lexeme {
-            Lexeme::Word(word) => word.to_ascii_uppercase(),
-            Lexeme::Semicolon | Lexeme::Opening | Lexeme::Closing | Lexeme::Other => String::new(),
-        };
-        if !word.is_empty() && self.words.len() < MOST_WORDS {
-            self.words.push(word.clone());
-        }
-        match dialect {
-            Dialect::Sqlite => self.see_trigger(lexeme, &word),
-            Dialect::Postgres => self.see_block(lexeme, &word),
-        }
-    }
-
-    fn see_trigger(&mut self, lexeme: &Lexeme<'_>, word: &str) {
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let is_trigger = matches!(
-            words[..],
-            ["CREATE", "TRIGGER", ..] | ["CREATE", "TEMP" | "TEMPORARY", "TRIGGER", ..]
-        );
-        self.body = match (self.body, lexeme) {
-            (Body::None, _) if is_trigger && word == "BEGIN" => Body::Trigger(0),
-            (Body::None, _) => Body::None,
-            (Body::Trigger(_), Lexeme::Semicolon) => Body::Trigger(1),
-            (Body::Trigger(1), _) if word == "END" => Body::Trigger(2),
-            (Body::Trigger(_), _) => Body::Trigger(0),
-        };
-    }
-
-    /// A function of standard SQL has statements between BEGIN ATOMIC and END; a rule has them in parentheses.
-    fn see_block(&mut self, lexeme: &Lexeme<'_>, word: &str) {
         match lexeme {
-            Lexeme::Opening => self.parentheses += 1,
-            Lexeme::Closing => self.parentheses = self.parentheses.saturating_sub(1),
+            Lexeme::Open => self.parentheses += 1,
+            Lexeme::Close => self.parentheses = self.parentheses.saturating_sub(1),
+            Lexeme::Word(word) if self.parentheses == 0 && self.words.len() < MOST_WORDS => {
+                self.words.push(word);
+            }
             _ => {}
         }
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let is_function = matches!(
-            words[..],
-            ["CREATE", "FUNCTION" | "PROCEDURE", ..]
-                | ["CREATE", "OR", "REPLACE", "FUNCTION" | "PROCEDURE", ..]
-        );
-        if !is_function || self.parentheses > 0 {
-            return;
-        }
-        match word {
-            "BEGIN" => self.blocks += 1,
-            "CASE" if self.blocks > 0 => self.blocks += 1,
-            "END" => self.blocks = self.blocks.saturating_sub(1),
-            _ => {}
-        }
-    }
-}
-
-/// A part of SQL that is neither white space nor a comment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Lexeme<'t> {
-    Word(&'t str),
-    Semicolon,
-    Opening,
-    Closing,
-    /// A text, a quoted name, a number, an operator.
-    Other,
-}
-
-struct Lexer<'t> {
-    text: &'t str,
-    at: usize,
-    dialect: Dialect,
-}
-
-impl<'t> Lexer<'t> {
-    fn of(text: &'t str, dialect: Dialect) -> Self {
-        Self {
-            text,
-            at: 0,
-            dialect,
-        }
-    }
-
-    fn rest(&self) -> &'t str {
-        &self.text[self.at..]
-    }
-
-    /// Goes to behind the next `end`, or to the end of the text.
-    fn skip_to(&mut self, from: usize, end: &str) {
-        let start = (self.at + from).min(self.text.len());
-        self.at = self.text[start..]
-            .find(end)
-            .map_or(self.text.len(), |found| start + found + end.len());
-    }
-
-    /// Goes past white space and comments.
-    fn skip_nothing(&mut self) {
-        loop {
-            let rest = self.rest();
-            let trimmed = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-            self.at += rest.len() - trimmed.len();
-            if trimmed.starts_with("--") {
-                self.skip_to(2, "\n");
-            } else if trimmed.starts_with("/*") {
-                self.skip_comment();
-            } else {
-                return;
-            }
-        }
-    }
-
-    /// PostgreSQL's comments nest, SQLite's do not.
-    fn skip_comment(&mut self) {
-        let mut depth = 0_usize;
-        loop {
-            let rest = self.rest();
-            if rest.starts_with("/*") && (depth == 0 || self.dialect == Dialect::Postgres) {
-                depth += 1;
-                self.at += 2;
-            } else if rest.starts_with("*/") {
-                depth -= 1;
-                self.at += 2;
-                if depth == 0 {
-                    return;
-                }
-            } else {
-                match rest.chars().next() {
-                    Some(character) => self.at += character.len_utf8(),
-                    None => return,
-                }
-            }
-        }
-    }
-
-    /// Goes past a text or name in quotes. A doubled quote reads as two of them side by side, which ends in the same place.
-    fn skip_quoted(&mut self, quote: char, escapes: bool) {
-        let mut characters = self.rest().char_indices().skip(1);
-        while let Some((offset, character)) = characters.next() {
-            if escapes && character == '\\' {
-                characters.next();
-            } else if character == quote {
-                self.at += offset + quote.len_utf8();
-                return;
-            }
-        }
-        self.at = self.text.len();
-    }
-
-    fn word(&mut self) -> Lexeme<'t> {
-        let rest = self.rest();
-        let end = rest
-            .find(|character| !(is_of_word(character) || character == '$'))
-            .unwrap_or(rest.len());
-        let word = &rest[..end];
-        self.at += end;
-        if self.dialect == Dialect::Postgres
-            && word.eq_ignore_ascii_case("e")
-            && self.rest().starts_with('\'')
-        {
-            self.skip_quoted('\'', true);
-            return Lexeme::Other;
-        }
-        Lexeme::Word(word)
-    }
-
-    /// The whole mark `$tag$` that opens a text, if one stands here.
-    fn dollar_mark(&self) -> Option<&'t str> {
-        let rest = self.rest();
-        let end = 1 + rest.get(1..)?.find(|character| !is_of_word(character))?;
-        let mark = rest.get(..=end)?;
-        let is_number = mark[1..].starts_with(|first: char| first.is_ascii_digit());
-        (mark.ends_with('$') && !is_number).then_some(mark)
-    }
-}
-
-fn is_of_word(character: char) -> bool {
-    character.is_ascii_alphanumeric() || character == '_' || !character.is_ascii()
-}
-
-impl<'t> Iterator for Lexer<'t> {
-    type Item = (Lexeme<'t>, Range<usize>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.skip_nothing();
-        let start = self.at;
-        let first = self.rest().chars().next()?;
-        let is_sqlite = self.dialect == Dialect::Sqlite;
-        let lexeme = match first {
-            '\'' | '"' => {
-                self.skip_quoted(first, false);
-                Lexeme::Other
-            }
-            '`' if is_sqlite => {
-                self.skip_quoted(first, false);
-                Lexeme::Other
-            }
-            '[' if is_sqlite => {
-                self.skip_to(1, "]");
-                Lexeme::Other
-            }
-            '$' if !is_sqlite => {
-                match self.dollar_mark() {
-                    Some(mark) => self.skip_to(mark.len(), mark),
-                    None => self.at += 1,
-                }
-                Lexeme::Other
-            }
-            ';' | '(' | ')' => {
-                self.at += 1;
-                match first {
-                    ';' => Lexeme::Semicolon,
-                    '(' => Lexeme::Opening,
-                    _ => Lexeme::Closing,
-                }
-            }
-            first if first.is_ascii_digit() => {
-                self.word();
-                Lexeme::Other
-            }
-            first if is_of_word(first) => self.word(),
-            first => {
-                self.at += first.len_utf8();
-                Lexeme::Other
-            }
+        self.signs.see(lexeme, self.parentheses > 0);
+        self.body = match dialect {
+            Dialect::Sqlite => self.trigger(lexeme),
+            Dialect::Postgres => self.function(lexeme),
         };
-        Some((lexeme, start..self.at))
+        self.previous = word(lexeme);
     }
+
+    fn trigger(&self, lexeme: Lexeme<'_>) -> Body {
+        match (self.body, lexeme) {
+            (Body::None, _) if is(word(lexeme), "BEGIN") && self.makes(&["TRIGGER"]) => {
+                Body::Trigger(0)
+            }
+            (Body::Trigger(_), Lexeme::Semicolon) => Body::Trigger(1),
+            (Body::Trigger(1), _) if is(word(lexeme), "END") => Body::Trigger(2),
+            (Body::Trigger(_), _) => Body::Trigger(0),
+            (other, _) => other,
+        }
+    }
+
+    /// A function of standard SQL has statements between BEGIN ATOMIC and END.
+    fn function(&self, lexeme: Lexeme<'_>) -> Body {
+        let word = word(lexeme).filter(|_| self.parentheses == 0);
+        match self.body {
+            Body::None
+                if is(word, "ATOMIC")
+                    && is(self.previous, "BEGIN")
+                    && self.makes(&["FUNCTION", "PROCEDURE"]) =>
+            {
+                Body::Function(1)
+            }
+            Body::Function(open) if is(word, "CASE") => Body::Function(open + 1),
+            Body::Function(1) if is(word, "END") => Body::None,
+            Body::Function(open) if is(word, "END") => Body::Function(open - 1),
+            other => other,
+        }
+    }
+
+    /// Whether it makes an object of one of these kinds.
+    fn makes(&self, kinds: &[&str]) -> bool {
+        let words = capitals(&self.words);
+        match words.split(' ').collect::<Vec<_>>()[..] {
+            ["CREATE", "TEMP" | "TEMPORARY", kind, ..] | ["CREATE", "OR", "REPLACE", kind, ..]
+                if kinds.contains(&kind) =>
+            {
+                true
+            }
+            ["CREATE", kind, ..] => kinds.contains(&kind),
+            _ => false,
+        }
+    }
+
+    /// The statement that ends with this semicolon; none where nothing stands before it.
+    fn piece(
+        self,
+        text: &'t str,
+        semicolon: &Range<usize>,
+        place: &mut Place,
+        dialect: Dialect,
+    ) -> Option<Piece<'t>> {
+        let begin = std::mem::replace(&mut place.behind, semicolon.end);
+        let start = self.start?;
+        let (known, line) = place.known;
+        let line = line + text[known..start].matches('\n').count();
+        place.known = (start, line);
+        let words = capitals(&self.words);
+        let words: Vec<&str> = words.split(' ').collect();
+        Some(Piece {
+            text: &text[start..self.end],
+            commented: text[begin..semicolon.start].trim(),
+            range: start..if semicolon.is_empty() {
+                self.end
+            } else {
+                semicolon.end
+            },
+            line,
+            way: self.signs.way(&words, dialect),
+            words: self.words,
+        })
+    }
+}
+
+fn word(lexeme: Lexeme<'_>) -> Option<&str> {
+    match lexeme {
+        Lexeme::Word(word) => Some(word),
+        _ => None,
+    }
+}
+
+fn is(word: Option<&str>, other: &str) -> bool {
+    word.is_some_and(|word| word.eq_ignore_ascii_case(other))
 }
 
 #[cfg(test)]
@@ -435,7 +322,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Dialect::{self, Postgres, Sqlite};
-    use super::{pieces, unwrapped};
+    use super::{Way, pieces, unwrapped, whole_pieces};
 
     fn texts(text: &str, dialect: Dialect) -> Vec<(usize, &str)> {
         let pieces = pieces(text, dialect);
@@ -503,33 +390,27 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_in_no_transaction_is_known_by_its_words() {
-        let alone = |text, dialect| pieces(text, dialect)[0].runs_alone(dialect);
-        for text in [
-            "CREATE INDEX CONCURRENTLY a ON t (b)",
-            "create unique index concurrently if not exists a ON t (b)",
-            "DROP INDEX CONCURRENTLY a",
-            "REINDEX (VERBOSE) TABLE CONCURRENTLY t",
-            "REINDEX DATABASE x",
-            "VACUUM t",
-            "CREATE DATABASE x",
-            "ALTER SYSTEM SET a = 1",
-            "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
-            "CLUSTER",
-        ] {
-            assert!(alone(text, Postgres), "{text}");
-        }
-        for text in [
-            "CREATE INDEX a ON t (b)",
-            "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
-            "DROP TABLE t",
-            "REINDEX TABLE t",
-            "CREATE INDEX \"CONCURRENTLY\" ON t (b)",
-            "CLUSTER t",
-        ] {
-            assert!(!alone(text, Postgres), "{text}");
-        }
-        assert!(alone("VACUUM", Sqlite));
+    fn statements_are_told_apart_with_their_lines() {
+        let text = "-- a;\nSELECT 1;\n\nCREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC\n SELECT CASE WHEN true \
+                    THEN 1 END;\n SELECT 2;\nEND;;\n DO $$ BEGIN COMMIT; END $$";
+        let found: Vec<_> = pieces(text, Postgres)
+            .into_iter()
+            .map(|piece| (piece.line, piece.kind(), piece.way))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (2, "SELECT".to_owned(), Way::Within),
+                (4, "CREATE FUNCTION".to_owned(), Way::Within),
+                (8, "DO".to_owned(), Way::Within),
+            ]
+        );
+        let rule = "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)";
+        assert_eq!(pieces(rule, Postgres).len(), 1);
+        assert!(pieces(" -- nothing\n;;", Postgres).is_empty());
+        let atomic = "SELECT begin atomic FROM t; COMMIT";
+        assert_eq!(pieces(atomic, Postgres)[1].way, Way::Transaction);
+        assert!(whole_pieces("SELECT 'a", Postgres).is_err());
     }
 
     proptest! {

@@ -1,26 +1,23 @@
 //! A statement without what stands in quotes, for who should see what is asked and not about whom.
 
-use sqlparser::tokenizer::{Token, Tokenizer};
-
 use super::Dialect;
-use super::parameters::grammar;
+use super::lexer::{Lexeme, Lexer};
 
-/// The statement with `'…'` in place of every text in it; none where it is no SQL, so that nobody can tell what is a text.
-/// Only for a reader: it is never sent.
+/// The statement with `'…'` in place of every text in it; none where a quotation or a comment in it does not end, so that
+/// nobody can tell what is a text. Only for a reader: it is never sent.
 #[must_use]
 pub fn without_texts(text: &str, dialect: Dialect) -> Option<String> {
-    let tokens = Tokenizer::new(grammar(dialect), text).tokenize().ok()?;
-    let shown = tokens.iter().map(|token| match token {
-        Token::SingleQuotedString(_)
-        | Token::EscapedStringLiteral(_)
-        | Token::DollarQuotedString(_)
-        | Token::NationalStringLiteral(_)
-        | Token::UnicodeStringLiteral(_)
-        | Token::HexStringLiteral(_)
-        | Token::SingleQuotedByteStringLiteral(_) => "'…'".to_owned(),
-        token => token.to_string(),
-    });
-    Some(shown.collect())
+    let mut lexer = Lexer::new(text, dialect);
+    let (mut shown, mut end) = (String::new(), 0);
+    for (lexeme, range) in &mut lexer {
+        if lexeme == Lexeme::Text {
+            shown.push_str(&text[end..range.start]);
+            shown.push_str("'…'");
+            end = range.end;
+        }
+    }
+    shown.push_str(&text[end..]);
+    lexer.unended().is_none().then_some(shown)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How the text of a migration is run: whole in one transaction, or statement by statement in none. Must not run it.
 
 use crate::engine::ActionError;
-use crate::sql::{self, Dialect};
+use crate::sql::{self, Dialect, Way};
 
 /// The comment by which a migration says that it runs in no transaction.
 pub(super) const NO_TRANSACTION: &str = "-- opsbook: no-transaction";
@@ -36,7 +36,7 @@ pub(super) fn prepare(text: &str, file: &str, dialect: Dialect) -> Result<Script
     }
     let pieces = sql::pieces(&text, dialect);
     let is_marked = text.lines().any(|line| line.trim() == NO_TRANSACTION);
-    if !is_marked && !pieces.iter().any(|piece| piece.runs_alone(dialect)) {
+    if !is_marked && !pieces.iter().any(|piece| piece.way == Way::Alone) {
         let bare = sql::unwrapped(&text, dialect).map_err(|line| own_transaction(file, line))?;
         return Ok(Script::Whole(bare.text));
     }

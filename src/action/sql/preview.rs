@@ -97,7 +97,7 @@ async fn of_file(
     let dialect = dialect(database);
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
-    let Some(parts) = sql::split(text, dialect) else {
+    let Some(parts) = apart(text, dialect) else {
         return Ok(Preview::of(format!("{head}\n{}", text.trim_end())));
     };
     let system = system::open(database, context)?;
@@ -125,6 +125,16 @@ async fn of_file(
         sent.push_str(&format!("\n-- {told}\n{part};"));
     }
     Ok(Preview::of(sent))
+}
+
+/// The statements of a text, each with the comments around it. None where they cannot be told one by one, because the
+/// parser of their effects sees other statements in it.
+fn apart(text: &str, dialect: Dialect) -> Option<Vec<&str>> {
+    let pieces = sql::whole_pieces(text, dialect).ok()?;
+    let parts: Vec<&str> = pieces.iter().map(|piece| piece.commented).collect();
+    let is_alone = |part: &&str| sql::effect(part, dialect).statements == 1;
+    let is_known = sql::effect(text, dialect).statements == parts.len();
+    (is_known && parts.iter().all(is_alone)).then_some(parts)
 }
 
 /// What counts the rows that a statement would touch, where it can be asked.
@@ -188,4 +198,35 @@ async fn sample(
 pub(super) fn dialect(database: &Database) -> Dialect {
     // Every kind of database has one; an unknown kind is refused where it is opened.
     Dialect::of_kind(database.kind.as_str()).unwrap_or(Dialect::Sqlite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+    use crate::sql::Dialect::{Postgres, Sqlite};
+
+    #[test]
+    fn statements_are_told_apart_where_they_end() {
+        let text = "-- first; one\nDELETE FROM t WHERE a = ';' ;; /* ; */ UPDATE \"u;\" SET b = 1\n; -- end;\n";
+        let parts = [
+            "-- first; one\nDELETE FROM t WHERE a = ';'",
+            "/* ; */ UPDATE \"u;\" SET b = 1",
+        ];
+        assert_eq!(apart(text, Sqlite), Some(parts.to_vec()));
+        assert_eq!(apart("SELECT $$;$$", Postgres), Some(vec!["SELECT $$;$$"]));
+        assert_eq!(apart("", Sqlite), Some(Vec::new()));
+        let trigger = "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; DELETE FROM v; END";
+        let text = format!("{trigger}; SELECT 1");
+        assert_eq!(apart(&text, Sqlite), Some(vec![trigger, "SELECT 1"]));
+    }
+
+    #[test]
+    fn what_is_no_list_of_statements_stays_whole() {
+        for text in [
+            "SELECT 'open; SELECT 2",
+            "SELECT 1; NO SQL AT ALL; SELECT 2",
+        ] {
+            assert_eq!(apart(text, Sqlite), None, "{text}");
+        }
+    }
 }

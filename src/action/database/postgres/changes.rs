@@ -7,7 +7,7 @@ use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, Count};
 use crate::platform::postgres::{Change, PostgresError, Script};
 use crate::platform::rows::Changed;
-use crate::sql::{self, Course, Dialect, Way};
+use crate::sql::{self, Dialect, Piece, Way};
 
 use super::super::system::must_read;
 use super::{PostgresSystem, sent};
@@ -25,8 +25,8 @@ impl PostgresSystem {
         bounds: &Bounds,
     ) -> Result<Changed, ActionError> {
         self.may_change()?;
-        let courses = courses(&sql.text)?;
-        let course = match courses.as_slice() {
+        let pieces = pieces(&sql.text)?;
+        let piece = match pieces.as_slice() {
             [] => return Err(ActionError::config("there is no statement")),
             [only] => only,
             [_, _, ..] => {
@@ -34,16 +34,16 @@ impl PostgresSystem {
                     .help("write a step for each, or a file for `sql.file`"));
             }
         };
-        refuse_unsendable(course)?;
-        if course.way == Way::Alone {
-            return self.alone(sql, course).await;
+        refuse_unsendable(piece)?;
+        if piece.way == Way::Alone {
+            return self.alone(sql, piece).await;
         }
         let text = sent(&sql.text);
         let change = Change {
             sql: &text,
             parameters: &sql.parameters,
             limit,
-            is_counted: course.way == Way::Counted,
+            is_counted: piece.way == Way::Counted,
         };
         let bounds = Bounds {
             count: bounds.count.as_ref().map(|count| Count {
@@ -57,15 +57,15 @@ impl PostgresSystem {
     }
 
     /// Runs one statement in no transaction; tells what is left of it where it fails.
-    async fn alone(&self, sql: &SqlText, course: &Course) -> Result<Changed, ActionError> {
+    async fn alone(&self, sql: &SqlText, piece: &Piece<'_>) -> Result<Changed, ActionError> {
         if !sql.parameters.is_empty() {
             return Err(
-                ActionError::config(format!("{} takes no values", course.words))
+                ActionError::config(format!("{} takes no values", piece.kind()))
                     .help("a name is written `{{ name | identifier }}`, and a value as it is"),
             );
         }
         let makes_indexes = matches!(
-            course.words.as_str(),
+            piece.kind().as_str(),
             "CREATE INDEX" | "CREATE UNIQUE" | "REINDEX" | "REINDEX TABLE" | "REINDEX INDEX"
         );
         let before = match makes_indexes {
@@ -109,38 +109,39 @@ impl PostgresSystem {
     /// Runs the statements of a script in one transaction.
     pub(super) async fn change_by_script(&self, text: &str) -> Result<u64, ActionError> {
         self.may_change()?;
-        let courses = courses(text)?;
-        for course in &courses {
-            refuse_unsendable(course)?;
-            if course.way == Way::Alone {
+        let pieces = pieces(text)?;
+        for piece in &pieces {
+            refuse_unsendable(piece)?;
+            if piece.way == Way::Alone {
                 return Err(ActionError::config(format!(
                     "{} in line {} cannot run in a transaction, and a file runs in one",
-                    course.words, course.line
+                    piece.kind(),
+                    piece.line
                 ))
                 .help("write a step of `sql.execute` for it"));
             }
         }
-        let is_counted: Vec<bool> = courses
+        let is_counted: Vec<bool> = pieces
             .iter()
-            .map(|course| course.way == Way::Counted)
+            .map(|piece| piece.way == Way::Counted)
             .collect();
         let script = Script {
             sql: text,
             is_counted: &is_counted,
         };
         let done = self.postgres.script(script).await;
-        done.map_err(|error| self.trouble_of_script(&error, &courses))
+        done.map_err(|error| self.trouble_of_script(&error, &pieces))
     }
 
     /// Runs the statements of a script that must not write.
     pub(super) async fn read_by_script(&self, text: &str) -> Result<(), ActionError> {
-        let courses = courses(text)?;
-        for course in &courses {
-            refuse_unsendable(course)?;
+        let pieces = pieces(text)?;
+        for piece in &pieces {
+            refuse_unsendable(piece)?;
         }
         must_read_all(text)?;
         let done = self.postgres.read_script(text).await;
-        done.map_err(|error| self.trouble_of_script(&error, &courses))
+        done.map_err(|error| self.trouble_of_script(&error, &pieces))
     }
 
     fn may_change(&self) -> Result<(), ActionError> {
@@ -172,16 +173,16 @@ fn must_read_all(text: &str) -> Result<(), ActionError> {
     }
 }
 
-fn courses(text: &str) -> Result<Vec<Course>, ActionError> {
-    sql::courses(text).map_err(|error| ActionError::config(error.to_string()))
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ActionError> {
+    sql::whole_pieces(text, Dialect::Postgres)
+        .map_err(|error| ActionError::config(error.to_string()))
 }
 
 /// Refuses what would end the transaction that it stands in, or what the server answers in another way than with rows.
-fn refuse_unsendable(course: &Course) -> Result<(), ActionError> {
-    let Course { line, words, way } = course;
-    let words = one_line(words);
-    let (what, instead) = match way {
-        Way::Counted | Way::Within | Way::Alone => return Ok(()),
+fn refuse_unsendable(piece: &Piece<'_>) -> Result<(), ActionError> {
+    let words = one_line(&piece.kind());
+    let (what, instead) = match piece.way {
+        Way::Counted | Way::Within | Way::Alone | Way::Savepoint => return Ok(()),
         Way::Transaction => (
             format!("{words} begins or ends a transaction"),
             "leave it out: everything runs in one transaction, all of it or nothing".to_owned(),
@@ -195,5 +196,5 @@ fn refuse_unsendable(course: &Course) -> Result<(), ActionError> {
             "use `command.run` with psql, or take what begins with \\ out".to_owned(),
         ),
     };
-    Err(ActionError::config(format!("line {line}: {what}")).help(instead))
+    Err(ActionError::config(format!("line {}: {what}", piece.line)).help(instead))
 }

@@ -3,7 +3,7 @@
 use crate::base::text::{fit, one_line};
 use crate::engine::ActionError;
 use crate::platform::postgres::{AddressError, Holder, PostgresError};
-use crate::sql::Course;
+use crate::sql::Piece;
 
 use super::super::system::beyond;
 use super::PostgresSystem;
@@ -105,7 +105,7 @@ impl PostgresSystem {
     pub(super) fn trouble_of_script(
         &self,
         error: &PostgresError,
-        courses: &[Course],
+        pieces: &[Piece<'_>],
     ) -> ActionError {
         let trouble = self.trouble_of_change(error);
         let PostgresError::Script {
@@ -114,7 +114,7 @@ impl PostgresSystem {
         else {
             return trouble;
         };
-        let line = line.or(courses.get(*completed).map(|course| course.line));
+        let line = line.or(pieces.get(*completed).map(|piece| piece.line));
         let Some(line) = line else { return trouble };
         ActionError {
             message: format!("line {line}: {}; nothing was changed", trouble.message),

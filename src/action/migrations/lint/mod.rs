@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::base::text::{fit, one_line};
 use crate::config::{Level, Migrations, Rule};
-use crate::sql::{self, Change, Dialect, Piece};
+use crate::sql::{self, Change, Dialect, Piece, Way};
 
 use super::folder::Migration;
 use super::script::NO_TRANSACTION;
@@ -179,7 +179,7 @@ impl<'a> File<'a> {
     fn transactions(&self) -> Vec<Said> {
         let dialect = self.standard.dialect;
         let mut said = Vec::new();
-        let alone = self.pieces.iter().find(|piece| piece.runs_alone(dialect));
+        let alone = self.pieces.iter().find(|piece| piece.way == Way::Alone);
         match sql::unwrapped(&self.source.sql, dialect) {
             Err(line) => said.push(Said::new(
                 line,
