@@ -1,0 +1,16 @@
+BEGIN;
+
+-- The manual's example made an index on started_at, which its table does not have.
+CREATE TABLE IF NOT EXISTS jobs (
+    id         uuid PRIMARY KEY,
+    client_id  uuid NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    job_type   text NOT NULL,
+    status     text NOT NULL DEFAULT 'pending',
+    error      text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz
+);
+
+CREATE INDEX IF NOT EXISTS idx_jobs_status ON jobs (status, started_at);
+
+COMMIT;
