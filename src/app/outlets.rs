@@ -13,14 +13,14 @@ use tempfile::NamedTempFile;
 
 use crate::base::Verdict;
 use crate::base::exit::ExitCode;
-use crate::base::text::{neutral, one_line};
+use crate::base::text::one_line;
 use crate::engine::{Progress, Sink};
 use crate::event::{Envelope, Event};
 use crate::report::{self, Report, Style};
 use crate::term::{Live, Output, StandardData, Terminal};
 
 use super::github::GitHub;
-use super::output::unprintable;
+use super::output::{harmless, unprintable};
 use super::settings::ReportRequest;
 use super::{App, AppError, LogFormat};
 
@@ -185,11 +185,9 @@ impl Outlets {
             self.terminal.error(&String::from_utf8_lossy(&text));
             finished
         } else if self.beside.is_some() && self.is_terminal {
-            // Rows as they are, and a terminal would obey them.
-            report.finish(&mut text).and_then(|()| {
-                let rows = String::from_utf8_lossy(&text).replace("\r\n", "\n");
-                self.output.write_all(neutral(&rows).as_bytes())
-            })
+            report
+                .finish(&mut text)
+                .and_then(|()| self.output.write_all(harmless(&text).as_bytes()))
         } else {
             report.finish(&mut self.output)
         };

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use serde_json::Value;
 
-use crate::base::text::one_line;
+use crate::base::text::{neutral, one_line};
 use crate::base::{Masker, Secret, without_literals};
 use crate::event::{Envelope, StepTable};
 use crate::report::{self, Style};
@@ -220,9 +220,17 @@ impl App {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print_run(&self, events: &[Envelope]) -> Result<(), AppError> {
-        let mut report = (self.settings().format.0.make)(self.style());
+        let format = self.settings().format.0;
+        let mut report = (format.make)(self.style());
         let mut output = self.terminal().output();
-        report::write(report.as_mut(), events, &mut output)
+        let written = if format.rows_only && self.environment().facts.stdout.terminal {
+            let mut rows = Vec::new();
+            report::write(report.as_mut(), events, &mut rows)
+                .and_then(|()| output.write_all(harmless(&rows).as_bytes()))
+        } else {
+            report::write(report.as_mut(), events, &mut output)
+        };
+        written
             .and_then(|()| output.flush())
             .map_err(|error| unprintable(&error))
     }
@@ -255,6 +263,11 @@ impl App {
             },
         }
     }
+}
+
+/// Rows as they are, for a terminal, which would obey some of them.
+pub(super) fn harmless(rows: &[u8]) -> String {
+    neutral(&String::from_utf8_lossy(rows).replace("\r\n", "\n"))
 }
 
 /// Why there is no result to be seen.

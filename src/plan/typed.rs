@@ -10,14 +10,29 @@ use crate::sql;
 use super::Plan;
 use super::effect::dialects_of;
 
+/// The verb that tells how a statement would be run.
+const EXPLAIN: &str = "explain";
+
 impl Plan {
     /// Why a step would refuse the SQL that the caller typed for it: the step only reads, and the SQL does not, or is not one
     /// statement. The place is one of the SQL.
     #[must_use]
     pub fn refused_sql(&self, config: &Config) -> Option<Diagnostic> {
-        let calls = self.runbook.all_steps().flat_map(Step::calls);
-        calls.filter_map(|call| refused(call, config)).next()
+        let calls = || self.runbook.all_steps().flat_map(Step::calls);
+        let explains = |call: &&Call| call.verb.name == EXPLAIN;
+        // Not everything that can be asked has a plan to be shown.
+        let asked: Vec<&Call> = calls().filter(|call| !explains(call) && is_asked(call)).collect();
+        match asked.is_empty() {
+            true => calls().find_map(|call| refused(call, config)),
+            false => asked.into_iter().find_map(|call| refused(call, config)),
+        }
     }
+}
+
+/// Whether the call reads what the caller typed.
+fn is_asked(call: &Call) -> bool {
+    call.verb.effect == EffectRule::Always(Effect::Read)
+        && matches!(call.object, Node::Statement(_))
 }
 
 fn refused(call: &Call, config: &Config) -> Option<Diagnostic> {
@@ -33,7 +48,7 @@ fn refused(call: &Call, config: &Config) -> Option<Diagnostic> {
         return None;
     };
     let explained = match call.verb.name {
-        "explain" => "EXPLAIN ",
+        EXPLAIN => "EXPLAIN ",
         _ => "",
     };
     let read = format!("{explained}{text}");

@@ -115,7 +115,8 @@ fn visible(text: &str) -> bool {
 proptest! {
     #[test]
     fn no_text_steers_a_terminal(stream in sample::any_stream(), width in 20_usize..160) {
-        for format in FORMATS {
+        // Rows are written as they are, and made harmless by who prints them.
+        for format in FORMATS.iter().filter(|format| !format.rows_only) {
             let text = written(format.name, Style { width, ..Style::default() }, &stream);
             prop_assert!(visible(&text), "{}: {text:?}", format.name);
         }

@@ -53,9 +53,13 @@ fn postgres(files: &[(&str, &str)]) -> (Project, String) {
     (project, name)
 }
 
-/// `opsbook db migrations …` to its end.
+/// `opsbook db migrations …` to its end. Copies, of which there is one a second at most, are the matter of their own test.
 fn run(project: &Project, arguments: &[&str]) -> Output {
-    project.run(&[&["db", "migrations"], arguments].concat())
+    let without: &[&str] = match arguments[0] {
+        "apply" | "revert" => &["--no-copy"],
+        _ => &[],
+    };
+    project.run(&[&["db", "migrations"], arguments, without].concat())
 }
 
 /// The outputs of a step of `opsbook db migrations …`.
@@ -237,6 +241,24 @@ fn what_disagrees_with_the_folder_is_told() {
 }
 
 #[test]
+fn the_database_is_copied_before_it_is_changed_and_not_where_nothing_is_to_be_done() {
+    let project = sqlite(&[USERS, NO_USERS]);
+    let copies = || std::fs::read_dir(project.path("copies")).map_or(0, Iterator::count);
+    let command = |arguments: &[&str]| project.run(&[&["db", "migrations"], arguments].concat());
+    command(&["apply", "--dry-run"]).exits(0);
+    assert_eq!(copies(), 0);
+    command(&["apply"]).exits(0).step("copy", "ok");
+    assert_eq!(copies(), 1);
+    command(&["apply"]).exits(0).step("copy", "skipped");
+    // Nobody agrees, and what cannot be taken back is refused: neither makes a copy.
+    command(&["revert"])
+        .exits(75)
+        .prints("take back 0001_users?");
+    command(&["revert", "--yes", "--to", "0009_x"]).exits(78);
+    assert_eq!(copies(), 1);
+}
+
+#[test]
 fn a_baseline_marks_without_running() {
     let project = sqlite(&[USERS, ORDERS]);
     run(&project, &["baseline", "0001_users"]).exits(75);
@@ -370,7 +392,7 @@ fn what_would_leave_its_transaction_is_refused_before_anything_is_done() {
 
 /// Starts `apply` and does not wait for it.
 fn begin(project: &Project) -> Child {
-    let mut command = project.command(&["db", "migrations", "apply", "--yes"]);
+    let mut command = project.command(&["db", "migrations", "apply", "--yes", "--no-copy"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
@@ -395,7 +417,7 @@ fn end(mut child: Child) -> (i32, String) {
 /// Two hosts have two stores, so that no lock of opsbook's own is between them.
 fn apart(project: &Project) -> (Child, Child) {
     let children = ["one", "two"].map(|host| {
-        let mut command = project.command(&["db", "migrations", "apply", "--yes"]);
+        let mut command = project.command(&["db", "migrations", "apply", "--yes", "--no-copy"]);
         command.env("XDG_STATE_HOME", project.path(host));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
@@ -474,8 +496,7 @@ fn whoever_waits_too_long_for_another_is_told_who_that_is() {
     let output = run(&project, &["apply", "--yes"]);
     drop(input);
     holder.wait().unwrap();
-    let output = output.exits(75);
-    output.prints("pg_advisory_xact_lock");
+    output.exits(2).prints("it waited for").prints("'held'");
     run(&project, &["apply"]).exits(0);
 }
 

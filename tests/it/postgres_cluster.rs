@@ -24,7 +24,11 @@ trap '' INT HUP TERM
 cd "$1"
 {
     umask 077
-    initdb -D data -U postgres --auth-local=trust --auth-host=scram-sha-256 --pwfile=password --no-sync --no-instructions -E UTF8 --locale=C.UTF-8 &&
+    if [ -e primary ]; then
+        pg_basebackup -D data -R -X stream --checkpoint=fast --no-sync -d "$(cat primary)"
+    else
+        initdb -D data -U postgres --auth-local=trust --auth-host=scram-sha-256 --pwfile=password --no-sync --no-instructions -E UTF8 --locale=C.UTF-8
+    fi &&
     cat settings >>data/postgresql.conf
 } >log 2>&1 || { cat log; exit 1; }
 pg_ctl -D data -l log -w -t 60 start >start 2>&1 || { cat start log; exit 1; }
@@ -51,10 +55,24 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts a server with more lines for its `postgresql.conf`.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::started(settings, None)
+    }
+
+    /// Starts a replica of this server.
+    pub(crate) fn standby(&self) -> Self {
+        let primary = format!(
+            "host={} port={} user=postgres",
+            self.folder.display(),
+            self.port
+        );
+        Self::started("", Some(&primary))
+    }
+
+    fn started(settings: &str, primary: Option<&str>) -> Self {
         // Between the look for a free port and its use another may take it.
         let mut said = String::new();
         for _ in 0..3 {
-            match Self::try_start(settings) {
+            match Self::try_start(settings, primary) {
                 Ok(cluster) => return cluster,
                 Err(error) => said = error,
             }
@@ -62,7 +80,7 @@ impl Cluster {
         panic!("no PostgreSQL server can be started; run: sudo scripts/test\n{said}");
     }
 
-    fn try_start(settings: &str) -> Result<Self, String> {
+    fn try_start(settings: &str, primary: Option<&str>) -> Result<Self, String> {
         // Short: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new()
             .prefix("opsbook-pg-")
@@ -75,7 +93,7 @@ impl Cluster {
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = off\n\
              max_connections = 30\nsuperuser_reserved_connections = 3\nautovacuum_naptime = 1d\n\
              shared_preload_libraries = 'pg_stat_statements'\nssl = on\nssl_cert_file = '../server.pem'\n\
-             ssl_key_file = '../server.key'\nlc_messages = 'C'\n{settings}\n",
+             ssl_key_file = '../server.key'\nssl_ca_file = '../ca.pem'\nlc_messages = 'C'\n{settings}\n",
             folder.display()
         );
         for (name, content) in [
@@ -84,10 +102,15 @@ impl Cluster {
             ("ca.pem", &certificate.authority),
             ("server.pem", &certificate.certificate),
             ("server.key", &certificate.key),
+            ("client.pem", &certificate.of_client),
+            ("client.key", &certificate.key_of_client),
         ] {
             let path = folder.join(name);
             std::fs::write(&path, content).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        if let Some(primary) = primary {
+            std::fs::write(folder.join("primary"), primary).unwrap();
         }
         std::fs::set_permissions(
             folder.join("ca.pem"),
@@ -127,6 +150,11 @@ impl Cluster {
     /// The file of the authority that signed the server's certificate.
     pub(crate) fn authority(&self) -> PathBuf {
         self.folder.join("ca.pem")
+    }
+
+    /// Its folder: `data`, and `client.pem` with `client.key` of the superuser.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A new database with what this SQL makes in it; gives its name.
@@ -191,6 +219,17 @@ impl Cluster {
             .env("PGUSER", "postgres")
             .env("PGCONNECT_TIMEOUT", "30");
         command
+    }
+
+    /// A folder that belongs to the server's user.
+    pub(crate) fn own_folder(&self, folder: &Path) {
+        if nix::unistd::geteuid().is_root() {
+            let given = Command::new("chown")
+                .arg(format!("{USER}:nogroup"))
+                .arg(folder)
+                .status();
+            assert!(given.unwrap().success());
+        }
     }
 
     /// Stops the server: `smart`, `fast` or `immediate`.
@@ -307,6 +346,9 @@ struct Certificate {
     authority: String,
     certificate: String,
     key: String,
+    /// Of the superuser.
+    of_client: String,
+    key_of_client: String,
 }
 
 impl Certificate {
@@ -324,10 +366,18 @@ impl Certificate {
             .unwrap()
             .signed_by(&key, &issuer)
             .unwrap();
+        let key_of_client = rcgen::KeyPair::generate().unwrap();
+        let mut client = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        client
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "postgres");
+        let client = client.signed_by(&key_of_client, &issuer).unwrap();
         Self {
             authority: authority_pem,
             certificate: certificate.pem(),
             key: key.serialize_pem(),
+            of_client: client.pem(),
+            key_of_client: key_of_client.serialize_pem(),
         }
     }
 }

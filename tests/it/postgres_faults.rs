@@ -1,1 +1,535 @@
-//! What can go wrong with a real PostgreSQL server, and what a person is told of it.
+//! What can go wrong with a real PostgreSQL server in the middle of things: each is told with what happened, where, and
+//! what to do, and leaves the data as it was or says that nobody knows.
+
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+use super::harness::{Project, SmallDisk, WATCHDOG, accept};
+use super::postgres_cluster::{Cluster, cluster};
+
+/// A project whose database `main` is at this URL, with more lines for it.
+fn project(url: &str, settings: &str) -> Project {
+    Project::new()
+        .config(&format!(
+            "project = \"test\"\n[secret]\nurl = {{ env = \"URL\" }}\n\
+             [database.main]\nkind = \"postgres\"\nurl = \"{{{{ secret.url }}}}\"\n{settings}\n"
+        ))
+        .variable("URL", url)
+}
+
+/// The one step that does this, with the code of the run and what it says.
+fn told(project: Project, step: &str) -> (i32, String, Value) {
+    let step = format!("[[step]]\nname = \"it\"\n{step}\n");
+    let project = project.runbook("change/it", &step);
+    let output = project.run(&["change", "it", "--yes", "--format", "json"]);
+    let output = output.never_shows("hunter2");
+    let step = output.json()["steps"][0].clone();
+    let said = format!("{} / {}", step["detail"], step["help"]);
+    (output.code, said, step)
+}
+
+/// A session of psql that holds what this takes, until it is let go.
+struct Holder(Child);
+
+impl Holder {
+    fn of(cluster: &Cluster, database: &str, sql: &str) -> Self {
+        let mut psql = cluster
+            .client("psql")
+            .args(["-X", "-q", "-A", "-t", "-d", database])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(psql.stdin.as_mut().unwrap(), "{sql}\n\\echo held").unwrap();
+        let mut lines = std::io::BufReader::new(psql.stdout.as_mut().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "held"));
+        Self(psql)
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Looks until it is so, or the watchdog barks.
+#[track_caller]
+fn until(mut is_so: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < WATCHDOG, "it never came about");
+        thread::yield_now();
+    }
+}
+
+/// How many statements of opsbook run in a database.
+fn running(cluster: &Cluster, database: &str) -> String {
+    let count = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'opsbook' AND datname = '{database}' AND state <> 'idle'"
+    );
+    cluster.psql("postgres", &count)
+}
+
+#[test]
+fn who_holds_the_lock_is_told() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
+    let holder = Holder::of(
+        cluster(),
+        &name,
+        "BEGIN; UPDATE t SET n = n WHERE n = 1; -- é",
+    );
+    let pid = cluster().psql(
+        &name,
+        "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()",
+    );
+    let url = cluster().url(&name);
+    let (code, said, _) = told(
+        project(&url, "lock_timeout = \"1s\""),
+        "sql.execute = \"ALTER TABLE t ADD COLUMN m int\"",
+    );
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("SQLSTATE 55P03"), "{said}");
+    let held = format!("it waited for session {pid} of postgres (idle in transaction for ");
+    assert!(said.contains(&held), "{said}");
+    assert!(said.contains("UPDATE t SET n = n WHERE n = 1"), "{said}");
+    assert!(
+        said.contains(&format!("opsbook db terminate {pid}")),
+        "{said}"
+    );
+
+    // A read has no limit of its own but its step's.
+    let lock = Holder::of(
+        cluster(),
+        &name,
+        "BEGIN; CREATE TABLE other (n int); LOCK TABLE other;",
+    );
+    drop(holder);
+    let (code, said, _) = told(
+        project(&url, ""),
+        "sql.execute = \"UPDATE t SET n = 2 WHERE n = 1\"",
+    );
+    assert_eq!(code, 0, "{said}");
+    drop(lock);
+}
+
+#[test]
+fn a_statement_has_the_time_that_the_configuration_gives_it() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    let url = cluster().socket_url(&name);
+    for step in [
+        "sql.query = \"SELECT pg_sleep(600)\"",
+        "sql.execute = \"INSERT INTO t SELECT 1 FROM (SELECT pg_sleep(600)) AS s\"",
+    ] {
+        let (code, said, _) = told(project(&url, "statement_timeout = \"300ms\""), step);
+        assert_eq!(code, 2, "{said}");
+        assert!(
+            said.contains("the statement took longer than 300ms and was ended by"),
+            "{said}"
+        );
+    }
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn a_server_that_comes_back_is_tried_again() {
+    let own = Cluster::start("");
+    let name = own.database("CREATE TABLE t (n int);");
+    own.stop("fast");
+    let project = project(&own.url(&name), "").runbook(
+        "change/it",
+        "[[step]]\nname = \"it\"\nsql.execute = \"INSERT INTO t VALUES (1)\"\n\
+         retry = { attempts = 1000, delay = \"50ms\", backoff = \"constant\" }\n",
+    );
+    let mut child = project
+        .command(&["change", "it", "--format", "jsonl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("connection refused")));
+    own.restart();
+    let rest = thread::spawn(move || said.count());
+    assert!(child.wait().unwrap().success());
+    rest.join().unwrap();
+    assert_eq!(own.psql(&name, "SELECT count(*) FROM t"), "1");
+}
+
+#[test]
+fn a_server_that_takes_no_changes_is_told() {
+    let own = Cluster::start("");
+    let name = own.database("CREATE TABLE t (n int);");
+    let standby = own.standby();
+    let insert = "sql.execute = \"INSERT INTO t VALUES (1)\"";
+    let (code, said, _) = told(project(&standby.url(&name), ""), insert);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("SQLSTATE 25006"), "{said}");
+    assert!(said.contains("change the primary"), "{said}");
+
+    // Of both, the one that is wanted is taken, whatever its place in the list.
+    let credentials = own.url(&name);
+    let credentials = credentials.split_once("@").unwrap().0;
+    let both = |ports: [u16; 2], wanted: &str| {
+        let [first, second] = ports;
+        format!(
+            "{credentials}@127.0.0.1:{first},127.0.0.1:{second}/{name}?target_session_attrs={wanted}"
+        )
+    };
+    let ports = [standby.port(), own.port()];
+    let (code, said, _) = told(project(&both(ports, "read-write"), ""), insert);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(own.psql(&name, "SELECT count(*) FROM t"), "1");
+    let role = "sql.query = \"SELECT pg_is_in_recovery() AS standby\"";
+    for (wanted, standby) in [
+        ("any", true),
+        ("primary", false),
+        ("standby", true),
+        ("read-only", true),
+        ("prefer-standby", true),
+    ] {
+        let (code, said, step) = told(project(&both(ports, wanted), ""), role);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(step["outputs"]["rows"][0]["standby"], standby, "{wanted}");
+    }
+    standby.stop("fast");
+    let (code, said, step) = told(project(&both(ports, "prefer-standby"), ""), role);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(step["outputs"]["rows"][0]["standby"], false);
+    let (code, said, _) = told(project(&both(ports, "standby"), ""), role);
+    assert_eq!(code, 2, "{said}");
+    let [first, second] = ports;
+    let each = format!(
+        "none of the servers is standby (127.0.0.1:{first}: connection refused by 127.0.0.1:{first}; 127.0.0.1:{second}: is no standby)"
+    );
+    assert!(said.contains(&each), "{said}");
+}
+
+#[test]
+fn a_full_disk_changes_nothing_and_is_told() {
+    let disk = SmallDisk::of_kibibytes(1024);
+    cluster().own_folder(disk.path());
+    let space = format!(
+        "CREATE TABLESPACE small LOCATION '{}';",
+        disk.path().display()
+    );
+    cluster().psql("postgres", &space);
+    let name = cluster().database("CREATE TABLE t (t text) TABLESPACE small;");
+    let (code, said, _) = told(
+        project(&cluster().url(&name), ""),
+        "sql.execute = \"INSERT INTO t SELECT repeat(md5(x::text), 50) FROM generate_series(1, 5000) AS x\"",
+    );
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("SQLSTATE 53100"), "{said}");
+    assert!(
+        said.contains("the disk of the server is full and nothing was changed"),
+        "{said}"
+    );
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
+    cluster().psql("postgres", &format!("DROP DATABASE {name}"));
+    cluster().psql("postgres", "DROP TABLESPACE small");
+}
+
+#[test]
+fn a_session_that_is_ended_in_the_middle_changes_nothing() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    let step = "[[step]]\nname = \"it\"\nsql.execute = \"INSERT INTO t SELECT 1 FROM (SELECT pg_sleep(600)) AS s\"\n";
+    let project = project(&cluster().url(&name), "").runbook("change/it", step);
+    let child = project
+        .command(&["change", "it", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| running(cluster(), &name) == "1");
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'opsbook' AND datname = '{name}'"
+    );
+    cluster().psql("postgres", &end);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let detail = told["steps"][0]["detail"].to_string();
+    assert!(detail.contains("SQLSTATE 57P01"), "{detail}");
+    assert!(!detail.contains("not known"), "{detail}");
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
+}
+
+/// Nobody is left who could end it: the server itself looks whether there still is somebody.
+#[test]
+fn a_statement_ends_when_opsbook_is_killed() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    for statement in [
+        "sql.query = \"SELECT pg_sleep(600)\"",
+        "sql.execute = \"INSERT INTO t SELECT 1 FROM (SELECT pg_sleep(600)) AS s\"",
+    ] {
+        let step = format!("[[step]]\nname = \"it\"\n{statement}\n");
+        let project = project(&cluster().url(&name), "").runbook("change/it", &step);
+        let mut child = project
+            .command(&["change", "it"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until(|| running(cluster(), &name) == "1");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until(|| running(cluster(), &name) == "0");
+    }
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
+}
+
+/// Where a proxy cuts a connection.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// COMMIT never reaches the server.
+    Before,
+    /// COMMIT reaches the server, and its answer reaches nobody.
+    After,
+}
+
+/// Stands between opsbook and the server, and cuts each connection at its COMMIT. Gives its port; ends with the test.
+fn cutting(port: u16, cut: Cut) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        loop {
+            let client = accept(&listener);
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            between(client, server, cut);
+        }
+    });
+    own
+}
+
+fn between(mut client: TcpStream, mut server: TcpStream, cut: Cut) {
+    let (mut answers, mut receiver) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    let back = thread::spawn(move || {
+        let _ = std::io::copy(&mut answers, &mut receiver);
+    });
+    let mut bytes = [0; 8192];
+    while let Ok(read @ 1..) = client.read(&mut bytes) {
+        let sent = &bytes[..read];
+        let commits = sent.windows(7).any(|window| window == b"COMMIT\0");
+        if !commits {
+            server.write_all(sent).unwrap();
+            continue;
+        }
+        client.shutdown(std::net::Shutdown::Both).unwrap();
+        if matches!(cut, Cut::After) {
+            server.write_all(sent).unwrap();
+        }
+        break;
+    }
+    let _ = server.shutdown(std::net::Shutdown::Write);
+    back.join().unwrap();
+}
+
+#[test]
+fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
+    for (cut, rows) in [(Cut::Before, "0"), (Cut::After, "1")] {
+        let name = cluster().database("CREATE TABLE t (n int);");
+        let port = cutting(cluster().port(), cut);
+        let url = cluster()
+            .url(&name)
+            .replace(&format!(":{}/", cluster().port()), &format!(":{port}/"));
+        let (code, said, step) = told(
+            project(&format!("{url}?sslmode=disable"), ""),
+            "sql.execute = \"INSERT INTO t VALUES (1)\"\nretry = { attempts = 3, delay = \"1ms\" }",
+        );
+        assert_eq!(code, 2, "{said}");
+        assert!(
+            said.contains("whether the change is kept is not known"),
+            "{said}"
+        );
+        assert_eq!(step["attempts"], 1, "{step}");
+        until(|| cluster().psql(&name, "SELECT count(*) FROM t") == rows);
+
+        // What the help says tells which.
+        let number = said.split_once("txid_status(").unwrap().1;
+        let number = number.split_once(')').unwrap().0;
+        let status = cluster().psql(&name, &format!("SELECT txid_status({number})"));
+        assert_eq!(status == "committed", rows == "1", "{status}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_cut_before_changes_nothing_and_is_tried_again() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (server_port, attempts) = (cluster().port(), 2);
+    let proxy = thread::spawn(move || {
+        for attempt in 1..=attempts {
+            let mut client = accept(&listener);
+            let mut server = TcpStream::connect(("127.0.0.1", server_port)).unwrap();
+            if attempt < attempts {
+                // It greets and goes.
+                let mut bytes = [0; 64];
+                let _ = client.read(&mut bytes);
+                continue;
+            }
+            let (mut answers, mut receiver) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let back = thread::spawn(move || std::io::copy(&mut answers, &mut receiver));
+            let _ = std::io::copy(&mut client, &mut server);
+            let _ = server.shutdown(std::net::Shutdown::Write);
+            let _ = back.join();
+        }
+    });
+    let url = cluster()
+        .url(&name)
+        .replace(&format!(":{server_port}/"), &format!(":{port}/"));
+    let (code, said, step) = told(
+        project(&format!("{url}?sslmode=disable"), ""),
+        "sql.execute = \"INSERT INTO t VALUES (1)\"\nretry = { attempts = 3, delay = \"1ms\" }",
+    );
+    proxy.join().unwrap();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(step["attempts"], 2);
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "1");
+}
+
+/// What libpq's programs find, opsbook finds too.
+#[test]
+fn services_and_files_of_passwords_are_found_as_libpq_finds_them() {
+    let (host, port) = ("127.0.0.1", cluster().port());
+    let password = super::postgres_cluster::PASSWORD;
+    let home = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str, mode: u32| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    put(
+        ".pg_service.conf",
+        &format!(
+            "[here]\nhost={host}\nport={port}\ndbname=postgres\nuser=postgres\nsslmode=require\n"
+        ),
+        0o644,
+    );
+    let line = format!("{host}:{port}:*:postgres:{password}\n");
+    put(".pgpass", &line, 0o600);
+    let config = |lines: &str| {
+        Project::new()
+            .config(&format!(
+                "project = \"test\"\n[database.main]\nkind = \"postgres\"\n{lines}"
+            ))
+            .variable("HOME", home.path().to_str().unwrap())
+    };
+    let ping = "database.ping = \"main\"";
+    let check = |project: Project, wanted: i32, words: &str| {
+        let step = format!("[[step]]\nname = \"it\"\n{ping}\n");
+        let output = project.runbook("look/at", &step).run(&["look", "at"]);
+        output.never_shows("hunter2").exits(wanted).prints(words);
+    };
+    check(config("service = \"here\""), 0, "answers");
+    check(config("").variable("PGSERVICE", "here"), 0, "answers");
+    check(
+        config(&format!("url = \"host={host} port={port} user=postgres\"")),
+        0,
+        "answers",
+    );
+    let by_variables = config("")
+        .variable("PGHOST", host)
+        .variable("PGPORT", port.to_string())
+        .variable("PGUSER", "postgres")
+        .variable("PGDATABASE", "postgres");
+    check(by_variables, 0, "answers");
+    check(
+        config("service = \"nowhere\""),
+        3,
+        "there is no service \"nowhere\"",
+    );
+    check(config(""), 3, "nothing says where the database is");
+    put(".pgpass", &line, 0o644);
+    check(
+        config("service = \"here\""),
+        3,
+        "others may read it (chmod 600)",
+    );
+}
+
+/// A server that believes certificates alone, and a client that shows one.
+#[test]
+fn encryption_is_what_libpq_makes_of_the_words() {
+    let own = Cluster::start("");
+    let name = own.database("");
+    let authority = own.authority();
+    let only = |lines: &str| {
+        let path = own.folder().join("data/pg_hba.conf");
+        std::fs::write(&path, format!("local all all trust\n{lines}\n")).unwrap();
+        own.psql("postgres", "SELECT pg_reload_conf()");
+    };
+    let used = "sql.query = \"SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()\"";
+    let at = |host: &str, options: &str| {
+        let url = own.url(&name).replace("127.0.0.1", host);
+        let (code, said, step) = told(project(&format!("{url}?{options}"), ""), used);
+        match code {
+            0 => Ok(step["outputs"]["rows"][0]["ssl"].as_bool().unwrap()),
+            _ => Err(said),
+        }
+    };
+    // Which way lets us in decides where the mode leaves it open.
+    only("hostssl all all all scram-sha-256");
+    until(|| at("127.0.0.1", "sslmode=disable").is_err());
+    assert_eq!(at("127.0.0.1", "sslmode=allow"), Ok(true));
+    only("hostnossl all all all scram-sha-256");
+    until(|| at("127.0.0.1", "sslmode=require").is_err());
+    assert_eq!(at("127.0.0.1", "sslmode=prefer"), Ok(false));
+    assert_eq!(at("127.0.0.1", "sslmode=allow"), Ok(false));
+
+    only("host all all all scram-sha-256");
+    let root = format!("sslrootcert={}", authority.display());
+    until(|| at("127.0.0.1", "sslmode=require").is_ok());
+    // The certificate is for localhost.
+    assert_eq!(
+        at("127.0.0.1", &format!("sslmode=verify-ca&{root}")),
+        Ok(true)
+    );
+    assert_eq!(
+        at("127.0.0.1", &format!("sslmode=require&{root}")),
+        Ok(true)
+    );
+    let other = at("127.0.0.1", &format!("sslmode=verify-full&{root}"));
+    assert!(other.unwrap_err().contains("not for 127.0.0.1"));
+    assert_eq!(
+        at(
+            "127.0.0.1",
+            &format!("host=localhost&hostaddr=127.0.0.1&sslmode=verify-full&{root}")
+        ),
+        Ok(true)
+    );
+    only("hostssl all all all cert");
+    let (folder, home) = (own.folder(), tempfile::tempdir().unwrap());
+    for file in ["client.pem", "client.key"] {
+        // It belongs to the server's user, and a key to one alone.
+        let own = home.path().join(file);
+        std::fs::write(&own, std::fs::read(folder.join(file)).unwrap()).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&own, private).unwrap();
+    }
+    let home = home.path().display();
+    let shown = format!("sslmode=require&sslcert={home}/client.pem&sslkey={home}/client.key");
+    until(|| at("127.0.0.1", "sslmode=require").is_err());
+    assert_eq!(at("127.0.0.1", &shown), Ok(true));
+    only("host all all all scram-sha-256");
+
+    let strange = tempfile::NamedTempFile::new().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let stranger = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    let stranger = stranger.self_signed(&key).unwrap();
+    std::fs::write(strange.path(), stranger.pem()).unwrap();
+    let unknown = format!("sslmode=verify-ca&sslrootcert={}", strange.path().display());
+    assert!(
+        at("127.0.0.1", &unknown)
+            .unwrap_err()
+            .contains("unknown issuer")
+    );
+}

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use crate::harness::{Output, Project};
+use crate::postgres_cluster::cluster;
 
 /// A table of three rows, and runbooks that hand on what is typed.
 fn project() -> Project {
@@ -145,14 +147,14 @@ fn a_query_refuses_what_does_not_read_before_it_begins_and_shows_where() {
         .exits(64)
         .says("more than one statement");
     asked("/* nothing */").exits(64).says("no statement");
+    // It reads, though nobody can tell how.
+    asked("PRAGMA table_info(t)").exits(0);
     asked(" ").exits(64).says("expected a statement of SQL");
     asked("SELECT n,\n       s\nFORM t WHERE")
         .exits(64)
         .says("sql:3:6");
-    project
-        .run(&["runs", "list", "--format", "json"])
-        .exits(0)
-        .prints("[]");
+    let runs = project.run(&["runs", "list", "--format", "json"]).exits(0);
+    assert_eq!(runs.json().as_array().unwrap().len(), 1, "only the one that reads");
 }
 
 #[test]
@@ -185,4 +187,461 @@ fn the_journal_holds_what_was_typed() {
         .run(&["runs", "show", "1", "--format", "json"])
         .exits(0)
         .prints("DELETE FROM t WHERE n = 3");
+}
+
+/// Every kind of value of SQLite, each in a column of its own; the last is one that JSON has no word for.
+const OF_SQLITE: &str = r#"SELECT NULL AS none, '' AS empty, 9223372036854775807 AS longest, -9007199254740993 AS exact,
+    0.1 + 0.2 AS "sum", 1e300 AS large, 0.0 * -1 AS zero, 9e999 AS infinite, x'00ff' AS blob, x'' AS "no blob",
+    CAST(x'610062' AS TEXT) AS nul, CAST(x'ff61' AS TEXT) AS bytes, char(10) || 'two "lines", 😀' AS "we""ird",
+    '{"a": [1, null]}' AS doc, 1 AS "none""#;
+
+/// The same as JSON.
+fn of_sqlite() -> Value {
+    json!([
+        null,
+        "",
+        i64::MAX,
+        -9_007_199_254_740_993_i64,
+        0.300_000_000_000_000_04,
+        1e300,
+        -0.0,
+        "Infinity",
+        {"base64": "AP8="},
+        {"base64": ""},
+        "a\u{0}b",
+        {"base64": "/2E="},
+        "\ntwo \"lines\", 😀",
+        "{\"a\": [1, null]}",
+        1
+    ])
+}
+
+/// The same as a reader of CSV has it.
+const OF_SQLITE_IN_CSV: &str = r#"["", "", "9223372036854775807", "-9007199254740993", "0.30000000000000004", "1e+300", "-0.0",
+    "Infinity", "\\x00ff", "\\x", "a\u0000b", "\\xff61", "\ntwo \"lines\", 😀", "{\"a\": [1, null]}", "1"]"#;
+
+/// The same for the server of PostgreSQL.
+const OF_POSTGRES: &str = r#"SELECT NULL::int AS none, '' AS empty, 9223372036854775807 AS longest,
+    1234567890.123456789012::numeric AS "exact", 12.50::numeric(6,2) AS price, 12345678901234567890::numeric AS large,
+    'NaN'::float8 AS nan, '-Infinity'::float8 AS low, 'Infinity'::numeric AS high, '-0'::float8 AS zero,
+    0.1::float4 AS single, true AS yes, '\x00ff'::bytea AS bytes, ARRAY[1, NULL, 3] AS list,
+    ARRAY[['a','b,"'],['c','NULL']] AS square, '{"a": [9007199254740993, 1.50], "b": null}'::jsonb AS doc,
+    '{"a": 0.12345678901234567890}'::json AS long, '2026-02-03 04:05:06.789+02'::timestamptz AS at,
+    '2026-02-03 04:05:06'::timestamp AS here, '2026-02-03'::date AS day, '04:05:06'::time AS clock,
+    interval '1 day 2 hours' AS lasts, '6f2c3c0e-9a53-4d1b-8f4e-000000000001'::uuid AS id, '10.0.0.1/8'::inet AS net,
+    '[1,5)'::int4range AS span, ROW(1, 'a,b', NULL) AS pair, E'two\n"lines", \U0001F600' AS "we""ird", 7 AS none"#;
+
+fn of_postgres() -> Value {
+    json!([
+        null,
+        "",
+        i64::MAX,
+        "1234567890.123456789012",
+        12.5,
+        "12345678901234567890",
+        "NaN",
+        "-Infinity",
+        "Infinity",
+        -0.0,
+        0.1,
+        true,
+        {"base64": "AP8="},
+        [1, null, 3],
+        [["a", "b,\""], ["c", "NULL"]],
+        {"a": [9_007_199_254_740_993_i64, 1.5], "b": null},
+        "{\"a\": 0.12345678901234567890}",
+        "2026-02-03T02:05:06.789Z",
+        "2026-02-03T04:05:06",
+        "2026-02-03",
+        "04:05:06",
+        "1 day 02:00:00",
+        "6f2c3c0e-9a53-4d1b-8f4e-000000000001",
+        "10.0.0.1/8",
+        "[1,5)",
+        "(1,\"a,b\",)",
+        "two\n\"lines\", 😀",
+        7
+    ])
+}
+
+const OF_POSTGRES_IN_CSV: &str = r#"["", "", "9223372036854775807", "1234567890.123456789012", "12.5", "12345678901234567890",
+    "NaN", "-Infinity", "Infinity", "-0.0", "0.1", "true", "\\x00ff", "[1,null,3]", "[[\"a\",\"b,\\\"\"],[\"c\",\"NULL\"]]",
+    "{\"a\":[9007199254740993,1.5],\"b\":null}", "{\"a\": 0.12345678901234567890}", "2026-02-03T02:05:06.789Z",
+    "2026-02-03T04:05:06", "2026-02-03", "04:05:06", "1 day 02:00:00", "6f2c3c0e-9a53-4d1b-8f4e-000000000001", "10.0.0.1/8",
+    "[1,5)", "(1,\"a,b\",)", "two\n\"lines\", 😀", "7"]"#;
+
+/// The records of a text, as Python's module `csv` reads them.
+fn read_by_python(csv: &str) -> Vec<Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    std::fs::write(&path, csv).unwrap();
+    let program = "import csv, json, sys; print(json.dumps(list(csv.reader(open(sys.argv[1], newline='', encoding='utf-8')))))";
+    let read = std::process::Command::new("python3")
+        .args(["-c", program])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(
+        read.status.success(),
+        "{}",
+        String::from_utf8_lossy(&read.stderr)
+    );
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
+/// Asks for one row in every form, and holds each against what it should be.
+#[track_caller]
+fn comes_right(project: &Project, sql: &str, row: &Value, in_csv: &str, columns: &[&str]) {
+    let ask = |more: &[&str]| project.run(&[&["db", "query", sql], more].concat());
+    let told = ask(&["--format", "json"]).exits(0).json();
+    assert_eq!(told["output"]["columns"], json!(columns));
+    assert_eq!(&told["output"]["rows"], &json!([row]));
+    let zero = |row: &Value| row.to_string().contains("-0.0");
+    assert_eq!(zero(&told["output"]["rows"]), zero(row), "the sign of zero");
+
+    let wanted: Vec<String> = serde_json::from_str(in_csv).unwrap();
+    let printed = ask(&["--format", "csv"]).exits(0);
+    assert_eq!(printed.stderr, "");
+    let exported = ask(&["--to", "-", "-q"]).exits(0);
+    assert_eq!(exported.stdout, printed.stdout);
+    let records = read_by_python(&printed.stdout);
+    assert_eq!(
+        records,
+        [
+            columns.iter().map(|&name| name.to_owned()).collect(),
+            wanted
+        ]
+    );
+    // Null and the empty text are two things.
+    assert!(printed.stdout.contains("\r\n,\"\","), "{}", printed.shown());
+
+    let lines = ask(&["--to", "-", "--as", "jsonl", "-q"])
+        .exits(0)
+        .json_lines();
+    assert_eq!(lines.len(), 1);
+    let values: Vec<&Value> = columns.iter().map(|name| &lines[0][name]).collect();
+    assert_eq!(json!(values), *row);
+    let list = ask(&["--to", "-", "--as", "json", "-q"]).exits(0).json();
+    assert_eq!(list, json!(lines));
+
+    // One below the other at 80 columns, and nothing of it can steer the terminal.
+    let shown = ask(&[])
+        .exits(0)
+        .prints("NULL")
+        .prints("\\x00ff")
+        .prints("␊")
+        .prints("😀");
+    assert!(
+        !shown.stdout.chars().any(|c| c.is_control() && c != '\n'),
+        "{}",
+        shown.shown()
+    );
+    assert!(
+        shown.stdout.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        shown.shown()
+    );
+}
+
+#[test]
+fn every_value_of_sqlite_comes_right() {
+    let columns = [
+        "none", "empty", "longest", "exact", "sum", "large", "zero", "infinite", "blob", "no blob",
+        "nul", "bytes", "we\"ird", "doc", "none_2",
+    ];
+    comes_right(
+        &project(),
+        OF_SQLITE,
+        &of_sqlite(),
+        OF_SQLITE_IN_CSV,
+        &columns,
+    );
+}
+
+#[test]
+fn every_value_of_postgres_comes_right() {
+    let project = Project::new()
+        .config("[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n")
+        .variable("URL", cluster().socket_url("postgres"));
+    let columns = [
+        "none", "empty", "longest", "exact", "price", "large", "nan", "low", "high", "zero",
+        "single", "yes", "bytes", "list", "square", "doc", "long", "at", "here", "day", "clock",
+        "lasts", "id", "net", "span", "pair", "we\"ird", "none_2",
+    ];
+    comes_right(
+        &project,
+        OF_POSTGRES,
+        &of_postgres(),
+        OF_POSTGRES_IN_CSV,
+        &columns,
+    );
+    // A step that judges has numbers to compare.
+    let judging = project.runbook(
+        "judge",
+        "[[step]]\nname = \"judge\"\nsql.query = \"SELECT avg(x) AS mean FROM (VALUES (1), (2), (2)) AS v(x)\"\nwarn = \"rows[0].mean > 1.5\"\n",
+    );
+    judging.run(&["judge"]).exits(1).prints("1.66");
+}
+
+/// As far as D1 gives them: it computes in doubles.
+#[test]
+fn every_value_of_d1_comes_right() {
+    let api = D1Api::with("");
+    let project = Project::new()
+        .config(&format!(
+            "[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\n"
+        ))
+        .variable("CLOUDFLARE_API_BASE_URL", api.url())
+        .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        .variable("CLOUDFLARE_API_TOKEN", TOKEN);
+    let sql = r#"SELECT NULL AS none, '' AS empty, 9007199254740991 AS exact, 0.1 + 0.2 AS "sum", 1e300 AS large,
+        char(10) || 'two "lines", 😀' AS "we""ird", '\x00ff' AS hex, 1 AS "none""#;
+    let row = json!([
+        null,
+        "",
+        9_007_199_254_740_991_i64,
+        0.300_000_000_000_000_04,
+        1e300,
+        "\ntwo \"lines\", 😀",
+        "\\x00ff",
+        1
+    ]);
+    let in_csv = r#"["", "", "9007199254740991", "0.30000000000000004", "1e+300", "\ntwo \"lines\", 😀", "\\x00ff", "1"]"#;
+    let columns = [
+        "none", "empty", "exact", "sum", "large", "we\"ird", "hex", "none_2",
+    ];
+    comes_right(&project, sql, &row, in_csv, &columns);
+}
+
+#[test]
+fn rows_that_are_left_out_are_never_left_out_silently() {
+    let project = project();
+    let ask = |more: &[&str]| {
+        project.run(&[&["db", "query", "SELECT * FROM t", "-n", "2"], more].concat())
+    };
+    ask(&[]).exits(0).prints("the first 2 rows; there are more");
+    let told = ask(&["--format", "json"])
+        .exits(0)
+        .says("the first 2 rows; there are more");
+    assert_eq!(told.json()["output"]["truncated"], true);
+    ask(&["--format", "csv"])
+        .exits(0)
+        .says("the first 2 rows; there are more");
+    let whole = project.run(&[
+        "db",
+        "query",
+        "SELECT * FROM t",
+        "-n",
+        "3",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(whole.json()["output"].get("truncated"), None);
+    // Without a limit there is nothing to leave out.
+    let all = ask(&["--to", "-", "-q"]).exits(0);
+    assert_eq!(all.stdout.lines().count(), 4);
+}
+
+#[test]
+fn what_went_wrong_is_told_beside_the_rows() {
+    let project = project();
+    let wrong = ["db", "query", "SELECT * FROM nowhere"];
+    let csv = project
+        .run(&[&wrong[..], &["--format", "csv"]].concat())
+        .exits(2)
+        .says("no such table: nowhere");
+    assert_eq!(csv.stdout, "");
+    let exported = project
+        .run(&[&wrong[..], &["--to", "-", "--as", "json"]].concat())
+        .exits(2)
+        .says("no such table: nowhere");
+    assert_eq!(exported.stdout, "");
+    // A runbook that gives no rows tells its steps.
+    let steps = project
+        .run(&["change", "SELECT 1", "--format", "csv"])
+        .exits(0);
+    let records = read_by_python(&steps.stdout);
+    assert_eq!(records[0][..3], ["step", "action", "status"]);
+    assert_eq!(records[1][..3], ["change", "sql.execute", "ok"]);
+}
+
+#[test]
+fn an_export_is_a_whole_file_of_its_own_or_none() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = project().file("out/rows.csv", "old");
+    let export = |sql: &str, to: &str| project.run(&["db", "query", sql, "--to", to]);
+    export("SELECT * FROM nowhere", "out/rows.csv").exits(2);
+    // It fails at the last row, when the others were written already.
+    export(
+        "SELECT n, CASE n WHEN 3 THEN abs(-9223372036854775808) ELSE n END FROM t",
+        "out/rows.csv",
+    )
+    .exits(2);
+    assert_eq!(project.read("out/rows.csv"), "old");
+    assert_eq!(
+        std::fs::read_dir(project.path("out")).unwrap().count(),
+        1,
+        "nothing is left behind"
+    );
+    export("SELECT n, s FROM t", "out/rows.csv")
+        .exits(0)
+        .prints("3 rows");
+    assert_eq!(project.read("out/rows.csv"), "n,s\r\n1,a\r\n2,b\r\n3,c\r\n");
+    let mode = std::fs::metadata(project.path("out/rows.csv"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    export("SELECT n FROM t WHERE n < 3", "out/rows.json").exits(0);
+    assert_eq!(
+        project.read("out/rows.json"),
+        "[\n{\"n\":1},\n{\"n\":2}\n]\n"
+    );
+    export("SELECT n FROM t WHERE n > 3", "out/none.json").exits(0);
+    assert_eq!(project.read("out/none.json"), "[\n]\n");
+    export("SELECT n FROM t WHERE n < 3", "out/rows.jsonl").exits(0);
+    assert_eq!(project.read("out/rows.jsonl"), "{\"n\":1}\n{\"n\":2}\n");
+    export("SELECT 1", "missing/rows.csv")
+        .exits(3)
+        .prints("missing/rows.csv cannot be written");
+    export("SELECT 1", "/dev/full")
+        .exits(3)
+        .prints("/dev/full cannot be written");
+    project
+        .run(&[
+            "db",
+            "query",
+            "SELECT 1",
+            "--to",
+            "out/dry.csv",
+            "--dry-run",
+        ])
+        .exits(0)
+        .prints("would run");
+    assert!(!project.path("out/dry.csv").exists());
+    // A path that is typed begins where the person is.
+    let mut command = project.command(&["db", "query", "SELECT 1 AS n", "--to", "here.csv"]);
+    command.current_dir(project.path("out"));
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(project.read("out/here.csv"), "n\r\n1\r\n");
+}
+
+#[test]
+fn data_on_standard_output_is_alone_there() {
+    let project = project();
+    let export = |more: &[&str]| {
+        project.run(&[&["db", "query", "SELECT n FROM t", "--to", "-"], more].concat())
+    };
+    let told = export(&[]).exits(0).says("3 rows").says("1 ok");
+    assert_eq!(told.stdout, "n\r\n1\r\n2\r\n3\r\n");
+    let json = export(&["--format", "json"])
+        .exits(0)
+        .says("\"verdict\": \"ok\"");
+    assert_eq!(json.stdout, told.stdout);
+    assert_eq!(export(&["-q"]).exits(0).stderr, "");
+    // Events stand there as they happen: the data would come between them.
+    export(&["--format", "jsonl"])
+        .exits(75)
+        .prints("standard output cannot be taken for data");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_export_quietly() {
+    use std::io::{BufRead as _, BufReader};
+    let project = project();
+    let endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n, 'row ' || n AS text FROM c";
+    let mut command = project.command(&["db", "query", endless, "--to", "-"]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert_eq!(first, "n,text\r\n");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_secret_of_the_run_is_masked_in_what_is_exported_and_that_is_told() {
+    let project = project()
+        .config(
+            "[secret]\ntoken = { env = \"TOKEN\" }\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\ncreate = \"setup.sql\"\n",
+        )
+        .runbook(
+            "leak",
+            "[[step]]\nname = \"leak\"\nsql.export = \"SELECT {{ secret.token }} AS a, 'x' AS b\"\n",
+        )
+        .variable("TOKEN", "hunter2-hunter2");
+    let leaked = project.run(&["leak"]).exits(0).never_shows("hunter2");
+    assert_eq!(leaked.stdout, "a,b\r\n***,x\r\n");
+    leaked.says("1 value held a secret of the run");
+}
+
+/// The most memory that a command took, in KiB, and what it printed.
+fn peak(mut command: std::process::Command) -> (u64, Vec<u8>) {
+    use std::io::Read as _;
+    command.stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut sum = Vec::new();
+    let mut out = child.stdout.take().unwrap();
+    let mut piece = vec![0; 1 << 16];
+    let mut status = String::new();
+    let file = format!("/proc/{}/status", child.id());
+    loop {
+        let read = out.read(&mut piece).unwrap();
+        if read == 0 {
+            break;
+        }
+        // The end of what came last is enough.
+        sum.extend_from_slice(&piece[..read]);
+        if sum.len() > 4096 {
+            sum.drain(..sum.len() - 4096);
+        }
+        if let Ok(now) = std::fs::read_to_string(&file) {
+            status = now;
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kibibytes = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    (kibibytes, sum)
+}
+
+/// The budget, whichever driver the rows come from: 64 MiB.
+const BUDGET: u64 = 64 * 1024;
+
+#[test]
+fn a_million_rows_take_no_more_memory_than_a_few() {
+    let row = "a text that takes about as much as most of them do, row";
+    let sqlite = project();
+    let postgres = Project::new()
+        .config("[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n")
+        .variable("URL", cluster().socket_url("postgres"));
+    for (project, form, sql) in [
+        (
+            &sqlite,
+            "json",
+            format!(
+                "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 1000000) SELECT n, '{row} ' || n AS text FROM c"
+            ),
+        ),
+        (
+            &postgres,
+            "csv",
+            format!("SELECT n, '{row} ' || n AS text FROM generate_series(1, 1000000) AS n"),
+        ),
+    ] {
+        let arguments = ["db", "query", &sql, "--to", "-", "--as", form, "-q"];
+        let (kibibytes, end) = peak(project.command(&arguments));
+        assert!(kibibytes <= BUDGET, "{form}: {kibibytes} KiB");
+        let end = String::from_utf8_lossy(&end);
+        assert!(end.contains(&format!("{row} 1000000")), "{end}");
+    }
 }

@@ -82,8 +82,19 @@ impl Plan<'_> {
         if self.steps.is_empty() {
             return "nothing is pending".to_owned();
         }
-        let by = by();
         let table = (!self.ledger.exists).then(|| self.ledger.create());
+        let steps = self.scripts().into_iter().zip(&self.steps);
+        let steps = steps.map(|((_, sql), step)| format!("-- {}\n{sql}", step.migration.file));
+        table
+            .into_iter()
+            .chain(steps)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// The names of the migrations with what is sent for each.
+    pub(super) fn scripts(&self) -> Vec<(String, String)> {
+        let by = by();
         let steps = self.steps.iter().map(|step| {
             let record = step.record(&by);
             let sent = match &step.script {
@@ -95,20 +106,20 @@ impl Plan<'_> {
                     self.ledger.ending(step.migration, 0)
                 ),
             };
-            format!("-- {}\n{sent}", step.migration.file)
+            (step.migration.name.clone(), sent)
         });
-        table
-            .into_iter()
-            .chain(steps)
-            .collect::<Vec<_>>()
-            .join("\n")
+        steps.collect()
     }
 
     /// Applies one after the other.
     pub(super) async fn run(&self, site: &Site<'_>) -> Result<Outputs, ActionError> {
         let mut rows = Vec::new();
         if !self.steps.is_empty() && !self.ledger.exists {
-            site.system.script(&self.ledger.create()).await?;
+            let made = site.system.script(&self.ledger.create()).await;
+            made.map_err(|error| ActionError {
+                message: format!("the table of migrations: {}", error.message),
+                ..error
+            })?;
         }
         for (position, step) in self.steps.iter().enumerate() {
             (site.context.progress)(format!(
@@ -317,11 +328,20 @@ impl Revert<'_> {
         if self.steps.is_empty() {
             return "nothing is to be taken back".to_owned();
         }
-        let steps = self.steps.iter().map(|(migration, body)| {
-            let sent = self.ledger.reverting(migration, body);
-            format!("-- back from {}\n{sent}", migration.name)
-        });
+        let steps = self.scripts().into_iter();
+        let steps = steps.map(|(name, sql)| format!("-- back from {name}\n{sql}"));
         steps.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names of the migrations with what takes each back.
+    pub(super) fn scripts(&self) -> Vec<(String, String)> {
+        let steps = self.steps.iter().map(|(migration, body)| {
+            (
+                migration.name.clone(),
+                self.ledger.reverting(migration, body),
+            )
+        });
+        steps.collect()
     }
 
     /// Takes one after the other back.

@@ -92,6 +92,19 @@ static SPEC: ActionSpec = ActionSpec {
             ],
         },
         VerbSpec {
+            name: "plan",
+            summary: "What `apply` or `revert` would do, as rows {name, sql}; refused where that would be",
+            object: Kind::Reference(Reference::Database),
+            effect: EffectRule::Always(Effect::Read),
+            options: &[
+                option("back", Kind::Boolean, "what `revert` would do"),
+                option("to", Kind::Text, "as there"),
+                option("again", Kind::Boolean, "as there"),
+                option("steps", Kind::Integer, "as there"),
+            ],
+            outputs: &[output("names", "the names in their order, in one line")],
+        },
+        VerbSpec {
             name: "apply",
             summary: "Apply what is pending in its order, each with its account in one transaction, until one fails",
             object: Kind::Reference(Reference::Database),
@@ -211,6 +224,11 @@ impl Action for Migrations {
             let done = match (invocation.verb.name, site::commands(migrations)) {
                 ("check", _) => check(database, migrations, invocation, context).await,
                 ("status", Some(commands)) => command::status(commands, invocation, context).await,
+                ("plan", Some(commands)) => {
+                    let argv = arguments(commands, invocation)?;
+                    let sql = command::preview(&argv, context).sent;
+                    Ok(planned(vec![(String::new(), sql)]))
+                }
                 (_, Some(commands)) => by_command(commands, invocation, context).await,
                 (_, None) => by_opsbook(database, migrations, invocation, context).await,
             };
@@ -265,6 +283,15 @@ async fn by_opsbook(
         let ledger = site.ledger().await?;
         match invocation.verb.name {
             "status" => Ok(account::told(&account::compare(&files, &ledger)?)),
+            "plan" if invocation.flag("back") => {
+                let plan = apply::plan_back(&site, &files, &ledger, &back(invocation)?)?;
+                Ok(planned(plan.scripts()))
+            }
+            "plan" => {
+                let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
+                let plan = apply::plan(&site, &files, &ledger, to, again)?;
+                Ok(planned(plan.scripts()))
+            }
             "apply" => {
                 let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
                 let plan = apply::plan(&site, &files, &ledger, to, again)?;
@@ -316,7 +343,12 @@ fn arguments(commands: &Commands, invocation: &Invocation) -> Result<Vec<String>
         );
     }
     let name = filled(invocation, "to").or_else(|| filled(invocation, "name"));
-    command::arguments(commands, invocation.verb.name, name)
+    let verb = match invocation.verb.name {
+        "plan" if invocation.flag("back") => "revert",
+        "plan" => "apply",
+        verb => verb,
+    };
+    command::arguments(commands, verb, name)
 }
 
 fn back(invocation: &Invocation) -> Result<Back<'_>, ActionError> {
@@ -435,6 +467,24 @@ async fn check(
         .with("rows", rows)
         .with("problems", problems)
         .with("warnings", warnings))
+}
+
+/// Names with what would be sent.
+fn planned(scripts: Vec<(String, String)>) -> Outputs {
+    let names: Vec<&str> = scripts.iter().map(|(name, _)| name.as_str()).collect();
+    let names = names.join(", ");
+    let detail = match scripts.len() {
+        0 => "nothing to do".to_owned(),
+        _ => names.clone(),
+    };
+    let rows = scripts
+        .iter()
+        .map(|(name, sql)| serde_json::json!({ "name": name, "sql": sql }));
+    let rows: Vec<Value> = rows.collect();
+    Outputs::new(detail)
+        .with("count", rows.len())
+        .with("names", names)
+        .with("rows", rows)
 }
 
 /// What is told of migrations that only another program knows.

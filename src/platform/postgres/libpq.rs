@@ -1,94 +1,110 @@
-//! The way to a server in the variables that PostgreSQL's own programs read:
-//! <https://www.postgresql.org/docs/current/libpq-envars.html>. Must not be told to anybody but such a program: a password
-//! is among them.
+//! The way to a server in the keywords that PostgreSQL's own programs take:
+//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE>. Holds no password: such a
+//! text is an argument, and anybody on the machine may read it.
 
+use crate::base::Secret;
 use crate::platform::tls::Trust;
 
 use super::Postgres;
-use super::address::{Address, Mode, Place, Server};
+use super::address::{Address, Mode, Place};
 
 impl Postgres {
-    /// The variables by which `pg_dump` and its like reach the same database, the password last where there is one.
+    /// The keywords by which `pg_dump` and its like reach the same database, and no password.
     #[must_use]
-    pub fn libpq_variables(&self) -> Vec<(String, String)> {
-        variables(&self.address)
+    pub fn keywords(&self) -> String {
+        keywords(&self.address)
+    }
+
+    /// The password for them, to be handed over as the variable `PGPASSWORD`; none where there is none, or where each server
+    /// has another, which a file of passwords tells.
+    #[must_use]
+    pub fn password(&self) -> Option<&Secret> {
+        let mut passwords = self
+            .address
+            .servers
+            .iter()
+            .map(|server| server.password.as_ref());
+        let first = passwords.next()??;
+        let same =
+            |other: Option<&Secret>| other.is_some_and(|other| other.expose() == first.expose());
+        passwords.all(same).then_some(first)
     }
 }
 
-fn variables(address: &Address) -> Vec<(String, String)> {
-    let listed = |part: fn(&Place) -> String| {
-        let parts = address.servers.iter().map(|server| part(&server.place));
-        Some(parts.collect::<Vec<_>>().join(","))
-    };
-    let (mode, root) = match &address.tls.mode {
-        Mode::Disable => ("disable", None),
-        Mode::Allow => ("allow", None),
-        Mode::Prefer => ("prefer", None),
-        Mode::Require => ("require", None),
-        Mode::VerifyAuthority(trust) => ("verify-ca", Some(root_of(trust))),
-        Mode::VerifyFull(trust) => ("verify-full", Some(root_of(trust))),
-    };
-    let identity = address.tls.identity.as_ref();
-    let file = |path: &std::path::Path| path.display().to_string();
-    let timeout = address.connect_timeout.as_secs().max(1).to_string();
-    let of = |name: &str, value: Option<String>| Some((name.to_owned(), value?));
-    [
-        of("PGHOST", listed(host)),
-        of("PGPORT", listed(port)),
-        of(
-            "PGTARGETSESSIONATTRS",
-            Some(address.target.word().to_owned()),
-        ),
-        of("PGUSER", address.user.clone()),
-        // Without one libpq takes the user's, as opsbook does.
-        of("PGDATABASE", address.database.clone()),
-        of("PGSSLMODE", Some(mode.to_owned())),
-        of("PGSSLROOTCERT", root),
-        of("PGSSLCERT", identity.map(|own| file(&own.certificate))),
-        of("PGSSLKEY", identity.map(|own| file(&own.key))),
-        of("PGCONNECT_TIMEOUT", Some(timeout)),
-        of("PGAPPNAME", Some(address.application_name.clone())),
-        of("PGOPTIONS", address.options.clone()),
-        of(
-            "PGPASSWORD",
-            // Several servers of one database know the same users.
-            address.servers.first().and_then(password),
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn host(place: &Place) -> String {
-    match place {
+fn keywords(address: &Address) -> String {
+    let places = || address.servers.iter().map(|server| &server.place);
+    let of_each =
+        |word: &dyn Fn(&Place) -> String| places().map(word).collect::<Vec<_>>().join(",");
+    let hosts = of_each(&|place| match place {
         Place::Host { name, .. } => name.clone(),
-        Place::Socket(path) => path
-            .parent()
-            .map_or_else(String::new, |folder| folder.display().to_string()),
-    }
-}
-
-fn port(place: &Place) -> String {
-    match place {
+        Place::Socket(path) => {
+            let folder = path.parent().map(|folder| folder.display().to_string());
+            folder.unwrap_or_default()
+        }
+    });
+    let ports = of_each(&|place| match place {
         Place::Host { port, .. } => port.to_string(),
-        Place::Socket(path) => path
-            .extension()
-            .map_or_else(String::new, |port| port.to_string_lossy().into_owned()),
-    }
+        Place::Socket(path) => {
+            let port = path
+                .extension()
+                .map(|port| port.to_string_lossy().into_owned());
+            port.unwrap_or_default()
+        }
+    });
+    let addresses = of_each(&|place| match place {
+        Place::Host { address, .. } => address.clone().unwrap_or_default(),
+        Place::Socket(_) => String::new(),
+    });
+    let (mode, root) = mode(&address.tls.mode);
+    let identity = address.tls.identity.as_ref();
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let timeout = address.connect_timeout.as_secs().max(1).to_string();
+    let given = [
+        ("host", Some(hosts)),
+        ("port", Some(ports)),
+        (
+            "hostaddr",
+            Some(addresses).filter(|all| all.chars().any(|mark| mark != ',')),
+        ),
+        ("user", address.user.clone()),
+        ("dbname", address.database.clone()),
+        ("sslmode", Some(mode.to_owned())),
+        ("sslrootcert", root),
+        ("sslcert", identity.map(|files| path(&files.certificate))),
+        ("sslkey", identity.map(|files| path(&files.key))),
+        ("connect_timeout", Some(timeout)),
+        (
+            "target_session_attrs",
+            (address.servers.len() > 1).then(|| address.target.word().to_owned()),
+        ),
+        ("options", address.options.clone()),
+    ];
+    let pairs = given.into_iter().filter_map(|(name, value)| {
+        let value = value?.replace('\\', "\\\\").replace('\'', "\\'");
+        let plain = |mark: char| mark.is_ascii_alphanumeric() || "_-./:,".contains(mark);
+        Some(match !value.is_empty() && value.chars().all(plain) {
+            true => format!("{name}={value}"),
+            false => format!("{name}='{value}'"),
+        })
+    });
+    pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// The file of those who are trusted, in libpq's words.
-fn root_of(trust: &Trust) -> String {
-    match trust {
+/// The word of `sslmode`, and whose certificates are believed.
+fn mode(mode: &Mode) -> (&'static str, Option<String>) {
+    let (word, trust) = match mode {
+        Mode::Disable => return ("disable", None),
+        Mode::Allow => return ("allow", None),
+        Mode::Prefer => return ("prefer", None),
+        Mode::Require => return ("require", None),
+        Mode::VerifyAuthority(trust) => ("verify-ca", trust),
+        Mode::VerifyFull(trust) => ("verify-full", trust),
+    };
+    let root = match trust {
         Trust::Only(file) | Trust::Also(file) => file.display().to_string(),
         Trust::System | Trust::Anything => "system".to_owned(),
-    }
-}
-
-fn password(server: &Server) -> Option<String> {
-    let password = server.password.as_ref()?;
-    Some(password.expose().to_owned())
+    };
+    (word, Some(root))
 }
 
 #[cfg(test)]
@@ -96,42 +112,42 @@ fn password(server: &Server) -> Option<String> {
 mod tests {
     use std::path::Path;
 
-    use super::{Address, variables};
+    use super::super::Postgres;
+    use super::Address;
 
-    fn of(url: &str, name: &str) -> Option<String> {
-        let address = Address::parse(url, Path::new("/estate")).unwrap();
-        let found = variables(&address)
-            .into_iter()
-            .find(|(known, _)| known == name);
-        found.map(|(_, value)| value)
+    fn of(url: &str) -> Postgres {
+        Postgres::new(Address::parse(url, Path::new("/estate")).unwrap())
     }
 
     #[test]
-    fn a_program_reaches_the_same_server_as_the_same_user() {
-        let url =
-            "postgres://ada:p%40ss@db.example.com:5433/shop?sslmode=verify-full&sslrootcert=ca.pem";
-        for (name, value) in [
-            ("PGHOST", "db.example.com"),
-            ("PGPORT", "5433"),
-            ("PGUSER", "ada"),
-            ("PGDATABASE", "shop"),
-            ("PGPASSWORD", "p@ss"),
-            ("PGSSLMODE", "verify-full"),
-            ("PGSSLROOTCERT", "/estate/ca.pem"),
-        ] {
-            assert_eq!(of(url, name).as_deref(), Some(value), "{name}");
-        }
-        let socket = "postgres://ada@/shop?host=/run/postgresql&port=5444";
-        assert_eq!(of(socket, "PGHOST").as_deref(), Some("/run/postgresql"));
-        assert_eq!(of(socket, "PGPORT").as_deref(), Some("5444"));
-        assert_eq!(of(socket, "PGPASSWORD"), None);
-        let several = "postgres://ada@one:1,two:2/shop?target_session_attrs=primary";
-        for (name, value) in [
-            ("PGHOST", "one,two"),
-            ("PGPORT", "1,2"),
-            ("PGTARGETSESSIONATTRS", "primary"),
-        ] {
-            assert_eq!(of(several, name).as_deref(), Some(value), "{name}");
-        }
+    fn a_program_reaches_the_same_servers_as_the_same_user_and_is_told_no_password() {
+        let url = "postgres://ada:p%40ss@db.example.com:5433/the%20shop?sslmode=verify-full&sslrootcert=ca.pem";
+        let postgres = of(url);
+        assert_eq!(
+            postgres.keywords(),
+            "host=db.example.com port=5433 user=ada dbname='the shop' sslmode=verify-full sslrootcert=/estate/ca.pem connect_timeout=10"
+        );
+        assert_eq!(postgres.password().unwrap().expose(), "p@ss");
+        let socket = of("postgres://ada@/shop?host=/run/postgresql&port=5444");
+        assert!(
+            socket
+                .keywords()
+                .starts_with("host=/run/postgresql port=5444 user=ada")
+        );
+        assert_eq!(
+            socket
+                .password()
+                .map(|password| password.expose().to_owned()),
+            None
+        );
+        let several = of(
+            "postgres://ada@one.example.com:1,two.example.com:2/shop?target_session_attrs=primary",
+        );
+        let told = several.keywords();
+        assert!(
+            told.starts_with("host=one.example.com,two.example.com port=1,2 "),
+            "{told}"
+        );
+        assert!(told.ends_with("target_session_attrs=primary"), "{told}");
     }
 }

@@ -71,7 +71,11 @@ pub(super) struct Exact(pub(super) Value);
 
 impl<'r> FromSql<'r> for Exact {
     fn from_sql(of: &Type, bytes: &'r [u8]) -> Result<Self, Failure> {
-        decode(of, bytes, exact_number).map(Self)
+        let value = decode(of, bytes, exact_number)?;
+        Ok(Self(match *of {
+            Type::JSON | Type::JSONB if !value.is_string() => exact_document(value, bytes),
+            _ => value,
+        }))
     }
 
     fn from_sql_null(_: &Type) -> Result<Self, Failure> {
@@ -187,6 +191,37 @@ fn significant(decimal: &str) -> &str {
         true => decimal.trim_end_matches('0').trim_end_matches('.'),
         false => decimal,
     }
+}
+
+/// A document, as text where one of its numbers is none that a double or 64 bits hold.
+fn exact_document(document: Value, bytes: &[u8]) -> Value {
+    let bytes = bytes.strip_prefix(&[1]).unwrap_or(bytes);
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return document;
+    };
+    match numbers(text).all(|number| !exact_number(number.to_owned()).is_string()) {
+        true => document,
+        false => Value::from(text),
+    }
+}
+
+/// The decimals in a text of JSON: what stands in no string and begins like one. One with an exponent is a double already.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_string = false;
+    let mut escaped = false;
+    let outside = move |character: char| {
+        let was_in_string = in_string;
+        match character {
+            _ if std::mem::take(&mut escaped) => {}
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
+            _ => {}
+        }
+        was_in_string || !matches!(character, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')
+    };
+    text.split(outside)
+        .filter(|part| part.contains(|digit: char| digit.is_ascii_digit()))
+        .filter(|part| !part.contains(['e', 'E']))
 }
 
 /// The digits of a `numeric`: how many groups of four digits, the weight of the first, the sign, the digits behind the
@@ -327,7 +362,9 @@ mod tests {
     use serde_json::json;
     use tokio_postgres::types::Type;
 
-    use super::{decode, exact_number, is_known, number, numeric};
+    use tokio_postgres::types::FromSql as _;
+
+    use super::{Exact, decode, exact_number, is_known, number, numeric};
 
     /// A numeric as the server sends it.
     fn sent(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Vec<u8> {
@@ -371,6 +408,7 @@ mod tests {
             ("-7", json!(-7)),
             ("100.00", json!(100.0)),
             ("0.00000012", json!(0.000_000_12)),
+            ("0.00000000000000000001", json!(1e-20)),
             ("9007199254740993", json!(9_007_199_254_740_993_i64)),
         ] {
             assert_eq!(exact_number(text.to_owned()), value, "{text}");
@@ -379,10 +417,26 @@ mod tests {
             "33.3333333333333333",
             "1234567890.123456789012",
             "12345678901234567890",
-            "0.00000000000000000001",
             "NaN",
         ] {
             assert_eq!(exact_number(text.to_owned()), json!(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_keeps_every_digit() {
+        let of = |text: &str| Exact::from_sql(&Type::JSON, text.as_bytes()).unwrap().0;
+        assert_eq!(
+            of(
+                r#"{"a": [9007199254740993, 1.50, -2], "b": "0.12345678901234567890 \" 1", "c": 1e5, "d": true}"#
+            ),
+            json!({"a": [9_007_199_254_740_993_i64, 1.5, -2], "b": "0.12345678901234567890 \" 1", "c": 100_000.0, "d": true})
+        );
+        for text in [
+            r#"{"a": 0.12345678901234567890}"#,
+            "[12345678901234567890123]",
+        ] {
+            assert_eq!(of(text), json!(text));
         }
     }
 

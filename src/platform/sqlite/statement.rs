@@ -193,11 +193,20 @@ pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), Sqli
 fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
     let placed = |error| in_script(error, sql);
     let mut changed = 0;
+    let mut passed = 0;
     let mut batch = Batch::new(connection, sql);
     while let Some(mut statement) = batch.next().map_err(placed)? {
         let before = connection.total_changes();
+        let begins = passed;
+        passed += statement.expanded_sql().map_or(0, |text| text.len());
         let mut rows = statement.raw_query();
-        while rows.next()?.is_some() {}
+        loop {
+            match rows.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => return Err(in_statement(error.into(), sql, begins)),
+            }
+        }
         drop(rows);
         changed += changed_since(connection, before);
     }
@@ -215,21 +224,48 @@ fn in_script(error: rusqlite::Error, script: &str) -> SqliteError {
             offset,
         } => {
             let skipped = script.len().saturating_sub(sql.len());
-            let offset = i32::try_from(skipped)
-                .ok()
-                .filter(|_| offset >= 0)
-                .map_or(-1, |skipped| skipped.saturating_add(offset));
-            SqliteError::from(rusqlite::Error::SqlInputError {
+            let place = i32::try_from(skipped).ok().filter(|_| offset >= 0);
+            let has_place = place.is_some();
+            let told = SqliteError::from(rusqlite::Error::SqlInputError {
                 error,
                 msg,
                 sql: script.to_owned(),
-                offset,
-            })
+                offset: place.map_or(-1, |skipped| skipped.saturating_add(offset)),
+            });
+            if has_place {
+                told
+            } else {
+                in_statement(told, script, skipped)
+            }
         }
         error => match SqliteError::from(error) {
             SqliteError::NotRead(_) => SqliteError::OwnTransaction,
             other => other,
         },
+    }
+}
+
+/// Adds the line of the statement that begins at this byte to what SQLite refuses without naming a place.
+fn in_statement(error: SqliteError, script: &str, begins: usize) -> SqliteError {
+    let rest = script.get(begins..).unwrap_or_default();
+    let words = begins + rest.len() - without_comments(rest).len();
+    let line = script[..words].matches('\n').count() + 1;
+    match error {
+        SqliteError::Refused(text) => SqliteError::Refused(format!("{text} at line {line}")),
+        other => other,
+    }
+}
+
+/// A text from its first word on.
+fn without_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let end = match rest {
+            line if line.starts_with("--") => line.find('\n'),
+            block if block.starts_with("/*") => block.find("*/").map(|end| end + 1),
+            _ => return rest,
+        };
+        rest = end.map_or("", |end| rest[end + 1..].trim_start());
     }
 }
 

@@ -19,7 +19,11 @@ impl PostgresSystem {
     /// Runs one of PostgreSQL's own programs on the database.
     async fn run(&self, name: &str, arguments: &[&str]) -> Result<(), ActionError> {
         let mut program = Program::new(name, arguments.iter().copied());
-        program.variables = self.postgres.libpq_variables();
+        let password = self.postgres.password();
+        program.variables = password
+            .map(|password| ("PGPASSWORD".to_owned(), password.expose().to_owned()))
+            .into_iter()
+            .collect();
         program.grace = GRACE;
         let never = std::future::pending();
         let ended = process::run(&program, &|_| {}, never).await.map_err(|error| {
@@ -59,8 +63,13 @@ impl CopySystem for PostgresSystem {
         Box::pin(async move {
             let to = to.display().to_string();
             let file = format!("--file={to}");
-            self.run("pg_dump", &["--format=custom", "--no-password", &file])
-                .await?;
+            // Keywords are believed before a service or a variable that stands in the environment.
+            let database = format!("--dbname={}", self.postgres.keywords());
+            self.run(
+                "pg_dump",
+                &["--format=custom", "--no-password", &database, &file],
+            )
+            .await?;
             // A dump that was cut off has no list of what it holds.
             self.run("pg_restore", &["--list", "--file=/dev/null", &to])
                 .await
@@ -68,20 +77,9 @@ impl CopySystem for PostgresSystem {
     }
 
     fn restore_in_words(&self, copy: &str) -> String {
-        let shown = ["PGHOST", "PGPORT", "PGUSER"];
-        let variables = self.postgres.libpq_variables();
-        let variables = variables.iter();
-        let way: String = variables
-            .clone()
-            .filter(|(name, _)| shown.contains(&name.as_str()))
-            .map(|(name, value)| format!("{name}={} ", shell_word(value)))
-            .collect();
-        let of = |wanted: &str| variables.clone().find(|(name, _)| name == wanted);
-        let database = of("PGDATABASE").or_else(|| of("PGUSER"));
-        let database = database.map_or("postgres", |(_, value)| value.as_str());
         format!(
-            "{way}pg_restore --clean --if-exists --single-transaction --dbname={} {}",
-            shell_word(database),
+            "pg_restore --clean --if-exists --single-transaction --dbname={} {}",
+            shell_word(&self.postgres.keywords()),
             shell_word(copy)
         )
     }

@@ -24,7 +24,7 @@ pub(super) fn tables() -> String {
 }
 
 /// The procedures.
-pub(super) const IDS: [&str; 17] = [
+pub(super) const IDS: [&str; 18] = [
     "concierge.capacity.db-size",
     "concierge.capacity.monthly-review",
     "concierge.capacity.request-volume",
@@ -33,6 +33,7 @@ pub(super) const IDS: [&str; 17] = [
     "concierge.capacity.worker-resources",
     "concierge.db.add-indexes",
     "concierge.db.analyze",
+    "concierge.db.cleanup-audit-logs",
     "concierge.db.cleanup-orphans",
     "concierge.db.integrity",
     "concierge.db.migrations-apply",
@@ -57,6 +58,8 @@ const ORPHANS: &[&str] = &["db", "cleanup-orphans"];
 const MIGRATIONS: Run = Runbook(&["db", "migrations", "status"]);
 const APPLY: &[&str] = &["db", "migrations", "apply"];
 const REVERT: &[&str] = &["db", "migrations", "revert", "--to", "0002_patient_briefs"];
+const PRUNE: &[&str] = &["db", "prune", "audit_logs"];
+const PRUNE_YOUNGER: &[&str] = &["db", "prune", "audit_logs", "--older-than", "90d"];
 const REQUESTS: Run = Runbook(&["capacity", "request-volume"]);
 const TRIGGERS: Run = Runbook(&["capacity", "scale-triggers"]);
 const SCALE: Run = Attended(&["capacity", "scale-actions", "--way", "queue"]);
@@ -71,6 +74,9 @@ fn is_gone(estate: &Estate) {
         "The database could not be found",
     ));
 }
+
+/// What the policy lets go.
+const EIGHT_YEARS_OLD: &str = "INSERT INTO audit_logs (user_id, action, created_at) VALUES ('u1', 'login', datetime('now', '-8 years'))";
 
 /// A brief whose doctor is gone.
 fn loses_a_doctor(estate: &Estate) {
@@ -105,9 +111,15 @@ const CHANGE_CASES: &[Case] = &[
     refused("concierge.db.add-indexes", ADD_INDEXES, |estate| {
         estate.d1_sql("DROP INDEX idx_users_email");
     }),
-    down("concierge.db.add-indexes", Runbook(ADD_INDEXES), |estate| {
+    high("concierge.db.add-indexes", Runbook(ADD_INDEXES), |estate| {
         estate.d1_sql("DROP TABLE patient_briefs");
     }),
+    high("concierge.db.cleanup-audit-logs", Runbook(PRUNE), is_gone),
+    refused("concierge.db.cleanup-audit-logs", PRUNE, |estate| {
+        estate.d1_sql(EIGHT_YEARS_OLD);
+    }),
+    // The policy is seven years, whatever one section of the manual says.
+    refused("concierge.db.cleanup-audit-logs", PRUNE_YOUNGER, |_| {}),
     refused("concierge.db.cleanup-orphans", ORPHANS, loses_a_doctor),
     down("concierge.db.cleanup-orphans", Runbook(ORPHANS), |estate| {
         estate.d1_sql("DELETE FROM audit_logs; DELETE FROM users");
@@ -313,6 +325,21 @@ fn briefs_without_a_doctor_go_and_no_others() {
         estate.d1_sql("SELECT id FROM patient_briefs ORDER BY id"),
         json!([["b1"], ["b2"]])
     );
+}
+
+#[test]
+fn audit_logs_go_after_seven_years_and_sooner_only_where_somebody_says_so() {
+    let estate = super::estate();
+    let left = || estate.d1_sql("SELECT count(*) FROM audit_logs");
+    estate.d1_sql(EIGHT_YEARS_OLD);
+    estate.json(PRUNE).exits(0);
+    assert_eq!(left(), json!([[2]]));
+    estate.json(PRUNE_YOUNGER).exits(75);
+    assert_eq!(left(), json!([[2]]));
+    estate
+        .json(&[PRUNE_YOUNGER, &["--override-retention"]].concat())
+        .exits(0);
+    assert_eq!(left(), json!([[1]]));
 }
 
 #[test]

@@ -42,7 +42,8 @@ pub(super) fn tables() -> String {
 }
 
 /// The procedures.
-pub(super) const IDS: [&str; 18] = [
+pub(super) const IDS: [&str; 19] = [
+    "wellness.db.cleanup-old-data",
     "wellness.db.engagement",
     "wellness.db.growth",
     "wellness.db.indexes",
@@ -73,6 +74,7 @@ const OPTIMIZE: Run = Runbook(&["db", "optimize"]);
 const MIGRATE_DEV: Run = Runbook(&["db", "migrate-dev"]);
 const MIGRATE_PROD: &[&str] = &["db", "migrate-prod"];
 const ROLLBACK: &[&str] = &["db", "migrate-rollback"];
+const PRUNE: &[&str] = &["db", "prune"];
 const REACHED: Run = Runbook(&["diagnose", "database"]);
 const LATENCY: Run = Runbook(&["diagnose", "latency"]);
 const LATENCY_AND_LOG: Run = Runbook(&["diagnose", "latency", "--log-for", "60s"]);
@@ -133,7 +135,22 @@ const DATABASE_CASES: &[Case] = &[
     high("wellness.db.query-performance", AT_ONCE, |_| {}),
     down("wellness.db.integrity", INTEGRITY, Estate::d1_dangles),
     high("wellness.db.optimize", OPTIMIZE, is_gone),
+    high("wellness.db.cleanup-old-data", Runbook(PRUNE), |estate| {
+        estate.d1_sql("DROP TABLE voice_notes");
+    }),
+    refused(
+        "wellness.db.cleanup-old-data",
+        PRUNE,
+        |estate| {
+            estate.d1_sql(OLD);
+        },
+        75,
+    ),
 ];
+
+/// What is older than it is kept.
+const OLD: &str = "INSERT INTO focus_sessions (user_id, start_time) VALUES ('u1', datetime('now', '-366 days')); \
+    INSERT INTO voice_notes (created_at) VALUES (datetime('now', '-184 days'))";
 
 const MIGRATION_CASES: &[Case] = &[
     high("wellness.db.migrate-dev", MIGRATE_DEV, |estate| {
@@ -298,6 +315,15 @@ fn its_database_tells_well_from_unwell() {
 #[test]
 fn its_scripts_migrate_or_say_why_not() {
     scripted().holds(MIGRATION_CASES);
+}
+
+#[test]
+fn what_is_too_old_goes_and_the_rest_stays() {
+    let estate = super::estate();
+    estate.d1_sql(OLD);
+    estate.json(PRUNE).exits(0);
+    let left = "SELECT (SELECT count(*) FROM focus_sessions), (SELECT count(*) FROM voice_notes)";
+    assert_eq!(estate.d1_sql(left), json!([[5, 4]]));
 }
 
 #[test]
