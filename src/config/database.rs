@@ -4,7 +4,7 @@ use crate::base::Span;
 use crate::book::{Field, TableReader};
 use crate::model::Template;
 
-use super::estate::{Database, DatabaseKind, PostgresSettings, Retention};
+use super::estate::{D1Via, Database, DatabaseKind, PostgresSettings, Retention, WranglerTool};
 use super::load::Site;
 use super::migrations;
 
@@ -54,10 +54,11 @@ pub(super) fn read(field: Field<'_>, site: Site<'_>) -> Option<Database> {
     })
 }
 
-fn d1(table: &TableReader<'_>, name: &str, _: Site<'_>) -> Option<DatabaseKind> {
+fn d1(table: &TableReader<'_>, name: &str, site: Site<'_>) -> Option<DatabaseKind> {
     let given = table.optional("name");
     let id = table.optional("id");
     let (account, token) = (template(table, "account"), template(table, "token"));
+    let via = via(table, site);
     let own = match given {
         Some(field) => field.filled_text()?,
         None => name,
@@ -71,6 +72,47 @@ fn d1(table: &TableReader<'_>, name: &str, _: Site<'_>) -> Option<DatabaseKind> 
         id,
         account: account?,
         token: token?,
+        via: via?,
+    })
+}
+
+/// How a D1 database is reached: the keys of wrangler belong to it alone.
+fn via(table: &TableReader<'_>, site: Site<'_>) -> Option<D1Via> {
+    const WAYS: [(&str, Option<bool>); 3] = [
+        ("api", None),
+        ("local", Some(true)),
+        ("wrangler", Some(false)),
+    ];
+    let Some(field) = table.optional("via") else {
+        return Some(D1Via::Api);
+    };
+    let Some(local) = field.choice(&WAYS)? else {
+        return Some(D1Via::Api);
+    };
+    let text = |key| match table.optional(key) {
+        Some(field) => field.filled_text().map(|text| Some(text.to_owned())),
+        None => Some(None),
+    };
+    let path = |key| match table.optional(key) {
+        Some(field) => site.path(field).map(Some),
+        None => Some(None),
+    };
+    let (config, environment, program) = (path("wrangler"), text("env"), text("tool"));
+    let persist_to = if local {
+        path("persist_to")
+    } else {
+        Some(None)
+    };
+    let tool = WranglerTool {
+        config: config?,
+        environment: environment?,
+        persist_to: persist_to?,
+        program: program?,
+    };
+    Some(if local {
+        D1Via::Local(tool)
+    } else {
+        D1Via::Wrangler(tool)
     })
 }
 

@@ -303,6 +303,8 @@ pub enum DatabaseKind {
         account: Option<Template>,
         /// What proves who asks; the variable `CLOUDFLARE_API_TOKEN` unless given.
         token: Option<Template>,
+        /// How it is reached.
+        via: D1Via,
     },
 }
 
@@ -319,6 +321,31 @@ pub struct PostgresSettings {
     pub statement_timeout: Option<Span>,
     /// How long a change may wait for a lock.
     pub lock_timeout: Option<Span>,
+}
+
+/// How a D1 database is reached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum D1Via {
+    /// Over Cloudflare's REST API.
+    #[default]
+    Api,
+    /// By wrangler, at Cloudflare.
+    Wrangler(WranglerTool),
+    /// By wrangler, the copy of this machine.
+    Local(WranglerTool),
+}
+
+/// Which wrangler, and what it is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WranglerTool {
+    /// Its own configuration file. Starts from the configuration's folder where it was relative.
+    pub config: Option<PathBuf>,
+    /// The environment of that file.
+    pub environment: Option<String>,
+    /// Where its copies of this machine lie. Starts from the configuration's folder where it was relative.
+    pub persist_to: Option<PathBuf>,
+    /// The program's name or path.
+    pub program: Option<String>,
 }
 
 impl DatabaseKind {

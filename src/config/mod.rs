@@ -23,9 +23,9 @@ mod wrangler;
 
 pub use cron::Cron;
 pub use estate::{
-    Auth, Check, Config, Database, DatabaseKind, Demands, Freeze, Health, Kv, Metrics, MetricsKind,
-    Need, ObjectStore, Objective, Policy, PostgresSettings, Queue, QueueKind, Retention,
-    SecretSource, Service,
+    Auth, Check, Config, D1Via, Database, DatabaseKind, Demands, Freeze, Health, Kv, Metrics,
+    MetricsKind, Need, ObjectStore, Objective, Policy, PostgresSettings, Queue, QueueKind,
+    Retention, SecretSource, Service, WranglerTool,
 };
 pub use find::{FILE_NAME, find};
 pub use init::{Draft, draft};

@@ -310,6 +310,31 @@ static DATABASE: TableShape = TableShape {
             "d1: what proves who asks, as {{ secret.cloudflare }}; CLOUDFLARE_API_TOKEN unless given",
         ),
         Key::new(
+            "via",
+            Shape::Words(|| vec!["api", "local", "wrangler"]),
+            "d1: how it is reached: over the API, or by wrangler, which `local` has take the copy of this machine; api unless given",
+        ),
+        Key::new(
+            "wrangler",
+            Shape::Text,
+            "d1 by wrangler: its configuration file; found by wrangler unless given",
+        ),
+        Key::new(
+            "env",
+            Shape::Text,
+            "d1 by wrangler: the environment of that file",
+        ),
+        Key::new(
+            "persist_to",
+            Shape::Text,
+            "d1 local: the folder of wrangler's copies, where it is not .wrangler/state",
+        ),
+        Key::new(
+            "tool",
+            Shape::Text,
+            "d1 by wrangler: the program; the one of node_modules, else of PATH unless given",
+        ),
+        Key::new(
             "url",
             Shape::Text,
             "postgres: where it is, as {{ secret.database_url }}; DATABASE_URL unless given",

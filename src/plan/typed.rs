@@ -21,7 +21,9 @@ impl Plan {
         let calls = || self.runbook.all_steps().flat_map(Step::calls);
         let explains = |call: &&Call| call.verb.name == EXPLAIN;
         // Not everything that can be asked has a plan to be shown.
-        let asked: Vec<&Call> = calls().filter(|call| !explains(call) && is_asked(call)).collect();
+        let asked: Vec<&Call> = calls()
+            .filter(|call| !explains(call) && is_asked(call))
+            .collect();
         match asked.is_empty() {
             true => calls().find_map(|call| refused(call, config)),
             false => asked.into_iter().find_map(|call| refused(call, config)),

@@ -18,3 +18,4 @@ pub mod rows;
 pub mod sqlite;
 pub mod tcp;
 pub mod tls;
+pub mod wrangler;

@@ -15,11 +15,15 @@ mod split;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
 pub use change::{Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes};
 pub use course::{Course, Way, courses};
 pub use lexer::Unended;
-pub use parameters::{part_of, with_dollars, with_exact, with_literals, without_semicolon};
+pub use parameters::{
+    part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
+};
 pub use script::{Piece, Unwrapped, pieces, unwrapped};
 pub use split::split;
+pub use texts::without_texts;

@@ -29,6 +29,28 @@ pub fn with_dollars(text: &str) -> String {
     replaced(text, Dialect::Postgres, |number| Some(format!("${number}")))
 }
 
+/// A statement of SQLite with its values in it, for a program that binds none. Each is a literal of printable characters
+/// that means the same wherever a value can stand.
+#[must_use]
+pub fn with_values(text: &str, parameters: &[Value]) -> String {
+    replaced(text, Dialect::Sqlite, |number| {
+        let value = parameters.get(number.checked_sub(1)?)?;
+        Some(match value {
+            // The parentheses keep a minus before it from beginning a comment.
+            Value::Number(_) => format!("({})", literal(value, Dialect::Sqlite)),
+            Value::String(text) if !is_plain(text) => {
+                format!("(''||x'{}')", hexadecimal(text.as_bytes()))
+            }
+            value => literal(value, Dialect::Sqlite),
+        })
+    })
+}
+
+/// Whether a text can stand in a literal as it is: nothing in it is for a terminal, a line or a transaction.
+fn is_plain(text: &str) -> bool {
+    !text.chars().any(char::is_control) && !text.to_ascii_uppercase().contains("TRANSACTION")
+}
+
 /// A statement of SQLite for a system that binds numbers as doubles and binds no blobs: whole numbers and blobs go as text
 /// that the statement turns back, so that every value arrives as exactly what it is. Values for which a text that is no
 /// SQL has no place stay as they are.
@@ -209,6 +231,7 @@ impl<'t> Offsets<'t> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use serde_json::json;
 
@@ -281,6 +304,28 @@ mod tests {
         );
         let (text, sent) = super::with_exact("SELECT '?1", &values);
         assert_eq!((text.as_str(), sent), ("SELECT '?1", values.to_vec()));
+    }
+
+    #[test]
+    fn a_value_that_is_written_out_is_the_value() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        for (value, stored) in [
+            (json!(null), "NULL"),
+            (json!(i64::MIN), "-9223372036854775808"),
+            (json!(-1), "-1"),
+            (json!(1.5), "1.5"),
+            (json!("it's; -- /* \u{1f600}"), "'it''s; -- /* \u{1f600}'"),
+            (json!("a\r\nb"), "'a\r\nb'"),
+            (json!("BEGIN TRANSACTION;"), "'BEGIN TRANSACTION;'"),
+            (json!(true), "1"),
+            (json!({"base64": "AP8="}), "X'00FF'"),
+        ] {
+            let text = super::with_values("SELECT quote(?1), typeof(-?1 IS NULL)", &[value]);
+            let found: String = database.query_row(&text, [], |row| row.get(0)).unwrap();
+            assert_eq!(found, stored, "{text}");
+            assert!(!text.chars().any(char::is_control), "{text}");
+            assert!(!text.contains("BEGIN TRANSACTION"), "{text}");
+        }
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use opsbook::sql::{Dialect, pieces};
 use serde_json::{Map, Value, json};
-use sqlparser::dialect::SQLiteDialect;
-use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::http_server::{Answer, HttpServer, Request};
 use super::workerd::D1;
@@ -207,8 +206,14 @@ fn queried(database: &D1, body: &str, shape: fn(&Value) -> Value) -> Answer {
         {
             return refusal("400 Bad Request", 7400, "D1 binds texts, numbers and null");
         }
-        for sql in split(statement["sql"].as_str().unwrap()) {
-            statements.push(json!({"sql": sql, "params": parameters}));
+        let text = statement["sql"].as_str().unwrap();
+        match pieces(text, Dialect::Sqlite).as_slice() {
+            // The API takes several statements apart.
+            [_, _, ..] if parameters.as_array().is_none_or(Vec::is_empty) => {
+                let each = pieces(text, Dialect::Sqlite).into_iter();
+                statements.extend(each.map(|piece| json!({"sql": piece.text, "params": []})));
+            }
+            _ => statements.push(json!({"sql": text, "params": parameters})),
         }
     }
     match database.run(&statements) {
@@ -234,34 +239,4 @@ fn objects(data: &Value) -> Value {
         Value::Object(names().zip(values).collect::<Map<_, _>>())
     })
     .collect()
-}
-
-/// The statements of a text, as the API takes them apart; the body of a trigger stays in one.
-fn split(sql: &str) -> Vec<String> {
-    let tokens = Tokenizer::new(&SQLiteDialect {}, sql).tokenize();
-    let mut statements = vec![Vec::new()];
-    for token in tokens.unwrap_or_default() {
-        let statement: &mut Vec<Token> = statements.last_mut().unwrap();
-        let words = || {
-            statement
-                .iter()
-                .map(|token| token.to_string().to_uppercase())
-        };
-        let trigger = words().take(6).any(|word| word == "TRIGGER");
-        let ended = words().rfind(|word| !word.trim().is_empty());
-        if token == Token::SemiColon && (!trigger || ended.as_deref() == Some("END")) {
-            statements.push(Vec::new());
-        } else {
-            statement.push(token);
-        }
-    }
-    let texts = statements.iter();
-    let texts = texts.map(|tokens| tokens.iter().map(Token::to_string).collect::<String>());
-    let texts: Vec<String> = texts.filter(|text| !text.trim().is_empty()).collect();
-    match texts.as_slice() {
-        // What cannot be taken apart is for the engine to refuse.
-        [] => vec![sql.to_owned()],
-        [_] => vec![sql.to_owned()],
-        _ => texts,
-    }
 }

@@ -17,18 +17,15 @@ pub(crate) const HOST: &str = "localhost";
 /// A server runs as another user than root, who may not.
 const USER: &str = "nobody";
 
-/// Makes a cluster, starts it, says its port, and keeps it until its own standard input ends: then whoever started it is
-/// gone. `pg_ctl` leaves the server to itself; the kernel tells the end of the pipe even after a SIGKILL.
+/// Makes a cluster by its second argument, starts it, says its port, and keeps it until its own standard input ends: then
+/// whoever started it is gone. `pg_ctl` leaves the server to itself; the kernel tells the end of the pipe even after a
+/// SIGKILL.
 const KEEPER: &str = r#"
 trap '' INT HUP TERM
 cd "$1"
 {
     umask 077
-    if [ -e primary ]; then
-        pg_basebackup -D data -R -X stream --checkpoint=fast --no-sync -d "$(cat primary)"
-    else
-        initdb -D data -U postgres --auth-local=trust --auth-host=scram-sha-256 --pwfile=password --no-sync --no-instructions -E UTF8 --locale=C.UTF-8
-    fi &&
+    eval "$2" &&
     cat settings >>data/postgresql.conf
 } >log 2>&1 || { cat log; exit 1; }
 pg_ctl -D data -l log -w -t 60 start >start 2>&1 || { cat start log; exit 1; }
@@ -37,6 +34,10 @@ while read -r line; do :; done
 pg_ctl -D data -m immediate stop >stop 2>&1
 cd / && rm -rf "$1"
 "#;
+
+/// What makes a new cluster in the folder `data`.
+const INITDB: &str = "initdb -D data -U postgres --auth-local=trust --auth-host=scram-sha-256 --pwfile=password --no-sync \
+    --no-instructions -E UTF8 --locale=C.UTF-8";
 
 /// A server of its own.
 pub(crate) struct Cluster {
@@ -55,24 +56,24 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts a server with more lines for its `postgresql.conf`.
     pub(crate) fn start(settings: &str) -> Self {
-        Self::started(settings, None)
+        Self::make(INITDB, settings)
     }
 
-    /// Starts a replica of this server.
-    pub(crate) fn standby(&self) -> Self {
-        let primary = format!(
-            "host={} port={} user=postgres",
+    /// Starts a replica of this server, for which it keeps its log in a slot of this name.
+    pub(crate) fn replica(&self, slot: &str) -> Self {
+        let copy = format!(
+            "pg_basebackup -d 'host={} port={} user=postgres application_name={slot}' -D data -R -X stream -c fast -C -S {slot} --no-sync",
             self.folder.display(),
             self.port
         );
-        Self::started("", Some(&primary))
+        Self::make(&copy, "")
     }
 
-    fn started(settings: &str, primary: Option<&str>) -> Self {
+    fn make(making: &str, settings: &str) -> Self {
         // Between the look for a free port and its use another may take it.
         let mut said = String::new();
         for _ in 0..3 {
-            match Self::try_start(settings, primary) {
+            match Self::try_make(making, settings) {
                 Ok(cluster) => return cluster,
                 Err(error) => said = error,
             }
@@ -80,7 +81,7 @@ impl Cluster {
         panic!("no PostgreSQL server can be started; run: sudo scripts/test\n{said}");
     }
 
-    fn try_start(settings: &str, primary: Option<&str>) -> Result<Self, String> {
+    fn try_make(making: &str, settings: &str) -> Result<Self, String> {
         // Short: the path of a socket has at most 107 bytes.
         let folder = tempfile::Builder::new()
             .prefix("opsbook-pg-")
@@ -109,9 +110,6 @@ impl Cluster {
             std::fs::write(&path, content).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
-        if let Some(primary) = primary {
-            std::fs::write(folder.join("primary"), primary).unwrap();
-        }
         std::fs::set_permissions(
             folder.join("ca.pem"),
             std::fs::Permissions::from_mode(0o644),
@@ -120,6 +118,7 @@ impl Cluster {
         let mut keeper = as_user("sh")
             .args(["-c", KEEPER, "sh"])
             .arg(&folder)
+            .arg(making)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -145,6 +144,11 @@ impl Cluster {
     /// The port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// A file of the stopped server, below its data folder.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.folder.join("data").join(path)
     }
 
     /// The file of the authority that signed the server's certificate.

@@ -165,7 +165,7 @@ fn a_server_that_comes_back_is_tried_again() {
 fn a_server_that_takes_no_changes_is_told() {
     let own = Cluster::start("");
     let name = own.database("CREATE TABLE t (n int);");
-    let standby = own.standby();
+    let standby = own.replica("standby");
     let insert = "sql.execute = \"INSERT INTO t VALUES (1)\"";
     let (code, said, _) = told(project(&standby.url(&name), ""), insert);
     assert_eq!(code, 2, "{said}");

@@ -154,7 +154,11 @@ fn a_query_refuses_what_does_not_read_before_it_begins_and_shows_where() {
         .exits(64)
         .says("sql:3:6");
     let runs = project.run(&["runs", "list", "--format", "json"]).exits(0);
-    assert_eq!(runs.json().as_array().unwrap().len(), 1, "only the one that reads");
+    assert_eq!(
+        runs.json().as_array().unwrap().len(),
+        1,
+        "only the one that reads"
+    );
 }
 
 #[test]

@@ -31,7 +31,7 @@ const TABLE: OptionSpec = OptionSpec {
     name: "table",
     kind: Kind::Text,
     required: false,
-    help: "only this table, written as in SQL without quotes: orders, sales.orders",
+    help: "only this table, written as in SQL without quotes: orders, sales.orders; all where it is empty",
 };
 
 const LIMIT: OptionSpec = OptionSpec {
@@ -45,7 +45,7 @@ const OVER: OptionSpec = OptionSpec {
     name: "over",
     kind: Kind::Duration,
     required: false,
-    help: "only what takes longer than this",
+    help: "only what takes longer than this; 0s is all",
 };
 
 const GROWN: OutputSpec = OutputSpec {
@@ -63,6 +63,13 @@ const PID: OptionSpec = OptionSpec {
     kind: Kind::Integer,
     required: true,
     help: "the session, as `database.activity` tells it",
+};
+
+const ONE_PID: OptionSpec = OptionSpec {
+    name: "pid",
+    kind: Kind::Integer,
+    required: false,
+    help: "only this session",
 };
 
 const fn verb(name: &'static str, summary: &'static str, effect: Effect) -> VerbSpec {
@@ -123,6 +130,10 @@ static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[TABLE],
+            outputs: &[OutputSpec {
+                name: "complete",
+                help: "whether all was read that the system can read: of postgres only with the extension amcheck",
+            }],
             ..verb(
                 "integrity",
                 "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
@@ -133,12 +144,12 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[TABLE],
             ..verb(
                 "foreign_keys",
-                "References that lead nowhere, as rows {table, column, parent, rows}; fails if there are any",
+                "References that lead nowhere, as rows {table, column, parent, rows, detail}; fails if there are any",
                 Effect::Read,
             )
         },
         VerbSpec {
-            options: &[OVER, LIMIT],
+            options: &[ONE_PID, OVER, LIMIT],
             ..verb(
                 "activity",
                 "Its other sessions, the longest statement first, as rows {pid, user, application, client, state, seconds, transaction_seconds, waiting, blocked_by, query}: postgres",
@@ -147,17 +158,42 @@ static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[OVER, LIMIT],
+            outputs: &[OutputSpec {
+                name: "longest_wait",
+                help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
+            }],
             ..verb(
                 "locks",
-                "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}: postgres",
+                "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}; seconds of the wait or, of who does not wait, of the transaction: postgres",
                 Effect::Read,
             )
         },
-        verb(
-            "connections",
-            "Who holds its connections, as rows {user, application, client, state, connections, oldest_seconds}, and how many there are: postgres",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[LIMIT],
+            outputs: &[
+                OutputSpec {
+                    name: "used",
+                    help: "how many connections count against the tightest limit",
+                },
+                OutputSpec {
+                    name: "limited_by",
+                    help: "whose limit that is: the server, the database NAME or the role NAME",
+                },
+                OutputSpec {
+                    name: "limit",
+                    help: "that limit; of the server without what it keeps for superusers",
+                },
+                OutputSpec {
+                    name: "percent",
+                    help: "how much of that limit is used",
+                },
+            ],
+            ..verb(
+                "connections",
+                "Who holds the connections of its server, as rows {database, user, application, client, state, connections, oldest_seconds}: postgres",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[OVER, LIMIT],
             ..verb(
@@ -170,7 +206,7 @@ static SPEC: ActionSpec = ActionSpec {
             options: &[TABLE, LIMIT],
             ..verb(
                 "bloat",
-                "Space that dead rows hold, the most first, as rows {table, dead_rows, live_rows, dead_percent, bytes, last_vacuum, last_analyze}",
+                "Space that dead rows hold, the most first, as rows {table, dead_rows, live_rows, dead_percent, bytes, free_bytes, last_vacuum, last_analyze, oldest_transaction, problem, detail}",
                 Effect::Read,
             )
         },
@@ -182,11 +218,24 @@ static SPEC: ActionSpec = ActionSpec {
                 Effect::Read,
             )
         },
-        verb(
-            "replication",
-            "How far its replicas are behind, as rows {replica, state, role, lag_seconds, lag_bytes}",
-            Effect::Read,
-        ),
+        VerbSpec {
+            options: &[LIMIT],
+            outputs: &[
+                OutputSpec {
+                    name: "replicas",
+                    help: "how many replicas follow it",
+                },
+                OutputSpec {
+                    name: "lag_seconds",
+                    help: "how far the last of them, or itself as one, is behind; 0 where there is none, null where it is not known",
+                },
+            ],
+            ..verb(
+                "replication",
+                "How far its replicas are behind, as rows {replica, state, role, lag_seconds, lag_bytes, problem, detail}",
+                Effect::Read,
+            )
+        },
         VerbSpec {
             options: &[TABLE],
             ..verb(
@@ -311,7 +360,11 @@ fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError
     Ok(Question {
         table: table(invocation),
         limit,
-        over: invocation.duration("over").map(|over| over.0),
+        over: invocation
+            .duration("over")
+            .map(|over| over.0)
+            .filter(|over| !over.is_zero()),
+        pid: invocation.integer("pid").copied(),
         since: invocation.duration("since").map(|since| since.0),
         ..all
     })

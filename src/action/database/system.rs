@@ -124,6 +124,8 @@ pub(in crate::action) struct Question {
     pub(in crate::action) limit: usize,
     /// Only what takes or took longer than this.
     pub(in crate::action) over: Option<Duration>,
+    /// The session that is looked at alone.
+    pub(in crate::action) pid: Option<i64>,
     /// Growth is told since somebody looked at least this long ago; since the last look where it is none.
     pub(in crate::action) since: Option<Duration>,
 }
@@ -136,6 +138,7 @@ impl Question {
             table: None,
             limit: MOST_ROWS,
             over: None,
+            pid: None,
             since: None,
         }
     }
@@ -233,27 +236,8 @@ pub(in crate::action) fn open(
             let system = PostgresSystem::new(database, settings, context)?;
             Ok(Box::new(system))
         }
-        DatabaseKind::D1 {
-            name,
-            id,
-            account,
-            token,
-        } => {
-            let login = (account.as_ref(), token.as_ref());
-            let system = D1System::new(database, (name, id.as_deref()), login, context)?;
-            Ok(Box::new(system))
-        }
+        DatabaseKind::D1 { .. } => Ok(Box::new(D1System::new(database, context)?)),
     }
-}
-
-/// Refuses to change a database of a kind that is only read.
-pub(super) fn unchanging(name: &str, kind: &str, tool: &str) -> ActionError {
-    ActionError::own(format!(
-        "the database {name} is of kind {kind}, which this version of opsbook reads and does not change"
-    ))
-    .help(format!(
-        "use `command.run` with {tool}, or a later version of opsbook"
-    ))
 }
 
 /// What to do about a change that broke its bounds.

@@ -11,7 +11,7 @@ use super::D1Error;
 use crate::platform::rows::{Collector, Rows};
 
 /// The most cells that are held of one statement's rows.
-const MOST_CELLS: usize = 1 << 20;
+pub(in crate::platform) const MOST_CELLS: usize = 1 << 20;
 
 /// What is around the result of statements.
 #[derive(serde::Deserialize)]
@@ -38,7 +38,7 @@ struct Cells {
 }
 
 /// A value as D1 sends it: its numbers are doubles, a blob is the list of its bytes.
-struct Cell(Value);
+pub(in crate::platform) struct Cell(pub(in crate::platform) Value);
 
 /// What each of so many statements gave; at most `limit` rows of each are kept.
 pub(super) fn tables(body: &[u8], statements: usize, limit: usize) -> Result<Vec<Rows>, D1Error> {

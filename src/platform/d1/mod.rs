@@ -13,6 +13,7 @@ use crate::base::Secret;
 use super::http::Proxies;
 use super::rows::Rows;
 
+pub(super) use answer::{Cell, MOST_CELLS};
 pub use error::D1Error;
 pub use request::Again;
 

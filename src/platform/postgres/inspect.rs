@@ -1,5 +1,5 @@
 //! What is asked of a server to look at a database as a whole. Everything here may be asked by any role; what a role may
-//! not see (the statements of others) is null.
+//! not see (the kind of the sessions of others) is null.
 
 use serde_json::{Map, Value};
 
@@ -36,10 +36,13 @@ SELECT current_setting('server_version') AS version,
        CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE 'primary' END AS role,
        pg_is_in_recovery() AS replica,
        CASE WHEN pg_is_in_recovery() THEN
-           CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+           CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+                     -- Without its receiver it has taken over all that came, and still falls behind.
+                     AND EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) THEN 0
                 ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float8 END
        END AS replica_lag_seconds,
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
+       (SELECT count(*) FROM pg_stat_activity
+        WHERE backend_type = 'client backend' OR backend_type IS NULL AND usesysid IS NOT NULL) AS connections,
        current_setting('max_connections')::int AS max_connections,
        current_setting('superuser_reserved_connections')::int AS reserved_connections,
        pg_postmaster_start_time() AS started,
@@ -69,14 +72,3 @@ SELECT parts.tables::int8 AS tables, parts.indexes::int8 AS indexes,
 FROM (SELECT coalesce(sum(pg_table_size(c.oid)), 0) AS tables, coalesce(sum(pg_indexes_size(c.oid)), 0) AS indexes
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema') AS parts";
-
-/// The sessions of clients in this database but one's own.
-pub(super) const ACTIVITY: &str = "\
-SELECT pid, usename AS \"user\", application_name AS application, host(client_addr) AS client, state,
-       CASE WHEN state = 'active' THEN extract(epoch FROM clock_timestamp() - query_start)::float8 END AS seconds,
-       extract(epoch FROM clock_timestamp() - xact_start)::float8 AS transaction_seconds,
-       CASE WHEN wait_event_type <> 'Client' THEN wait_event_type || ': ' || wait_event END AS waiting,
-       pg_blocking_pids(pid) AS blocked_by, query
-FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-ORDER BY seconds DESC NULLS LAST, transaction_seconds DESC NULLS LAST, pid";

@@ -10,6 +10,7 @@ mod inspect;
 mod libpq;
 mod locks;
 mod query;
+mod series;
 mod session;
 mod stream;
 mod value;
@@ -80,6 +81,12 @@ impl Postgres {
     #[must_use]
     pub fn server(&self) -> String {
         self.address.server()
+    }
+
+    /// The database's name in the server, where the address says it.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.address.database.as_deref()
     }
 
     /// Runs one statement, its parameters written `$1`, in a read-only transaction; at most `limit` rows are asked for
@@ -238,14 +245,6 @@ impl Postgres {
         Ok(parts
             .map(|(part, bytes)| (part, bytes.as_u64().unwrap_or_default()))
             .collect())
-    }
-
-    /// The other sessions of the database, the longest statement first: at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Postgres::query`].
-    pub async fn activity(&self, limit: usize) -> Result<Rows, PostgresError> {
-        self.query(inspect::ACTIVITY, &[], limit).await
     }
 
     /// Has the server end the statement that runs now, if one does. For who stopped waiting: the server goes on with a

@@ -88,8 +88,12 @@ pub(super) async fn execute(
 
 /// Runs the statements of a script in one transaction; gives how many rows they changed, triggers and references included.
 pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, ActionError> {
+    let statements = statements(script)?;
+    if let Some(imported) = system.way.import(&statements).await {
+        return imported.map_err(|failure| failure.of_change(&system.table));
+    }
     let mut batch = vec![Statement::of(TOTAL)];
-    batch.extend(statements(script)?);
+    batch.extend(statements);
     batch.push(Statement::of(TOTAL));
     let results = system.write(&batch, 1).await?;
     Ok(changed(results, 0, 0).in_all)

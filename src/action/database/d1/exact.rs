@@ -9,19 +9,52 @@ use crate::platform::d1::LARGEST_EXACT;
 use crate::platform::rows::Rows;
 use crate::sql::{self, Dialect};
 
-/// Whether a value may be another than the one that is stored.
-pub(super) fn is_doubtful(value: &Value) -> bool {
-    let Value::Number(number) = value else {
-        return false;
-    };
-    let size = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-    size.is_some_and(|size| size >= LARGEST_EXACT)
+/// A plan of so many steps is read to its end.
+pub(super) const LONGEST_PLAN: usize = 10_000;
+
+/// Whether a value may be another than the one that is stored: a number that was rounded or, where a blob comes as the text
+/// of a list, such a list.
+pub(super) fn is_doubtful(value: &Value, blobs_as_lists: bool) -> bool {
+    match value {
+        Value::Number(number) => {
+            let size = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            size.is_some_and(|size| size >= LARGEST_EXACT)
+        }
+        Value::String(text) if blobs_as_lists => text
+            .strip_prefix('[')
+            .and_then(|list| list.strip_suffix(']'))
+            .is_some_and(|list| {
+                list.chars()
+                    .all(|c| c.is_ascii_digit() || matches!(c, ',' | ' '))
+            }),
+        _ => false,
+    }
+}
+
+/// How many columns a statement gives, by its plan: the step that gives a row names its registers.
+pub(super) fn width(plan: &Rows) -> Option<usize> {
+    let mut steps = plan.rows.iter();
+    let gives = steps.find(|step| {
+        step.get("opcode")
+            .is_some_and(|opcode| opcode == "ResultRow")
+    })?;
+    gives
+        .get("p2")?
+        .as_u64()
+        .and_then(|width| usize::try_from(width).ok())
+}
+
+/// At most so many rows.
+pub(super) fn cut(mut rows: Rows, limit: usize) -> Rows {
+    rows.truncated |= rows.rows.len() > limit;
+    rows.rows.truncate(limit);
+    rows
 }
 
 /// The rows of a change, which cannot be asked for again: a number that may be another says so.
 pub(super) fn with_doubts(mut rows: Rows) -> Rows {
     for value in rows.rows.iter_mut().flat_map(Map::values_mut) {
-        if is_doubtful(value) {
+        if is_doubtful(value, false) {
             *value = json!(format!("{value}, as D1 rounds it"));
         }
     }
@@ -29,7 +62,7 @@ pub(super) fn with_doubts(mut rows: Rows) -> Rows {
 }
 
 /// Whether a query can stand in another.
-pub(super) fn can_be_written_out(query: &str) -> bool {
+pub(super) fn can_stand_in_another(query: &str) -> bool {
     let first = query.split_whitespace().next().unwrap_or_default();
     ["select", "with", "values"]
         .iter()
@@ -120,7 +153,16 @@ mod tests {
             (json!("9007199254740993"), false),
             (json!(null), false),
         ] {
-            assert_eq!(is_doubtful(&value), doubtful, "{value}");
+            assert_eq!(is_doubtful(&value, true), doubtful, "{value}");
+        }
+        for (text, doubtful) in [
+            ("[0, 255]", true),
+            ("[]", true),
+            ("[a]", false),
+            ("[1", false),
+        ] {
+            assert_eq!(is_doubtful(&json!(text), true), doubtful, "{text}");
+            assert!(!is_doubtful(&json!(text), false), "{text}");
         }
     }
 

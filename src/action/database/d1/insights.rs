@@ -18,24 +18,27 @@ const DAY: TimeDelta = TimeDelta::days(1);
 /// The most groups that the analytics gives at once.
 const MOST_GROUPS: usize = 10_000;
 
-/// The statements of one database, those that took most time first.
-const QUERY: &str = "\
-query ($account: string!, $database: string!, $from: Time!, $to: Time!, $limit: uint64!) {
-  viewer {
-    accounts(filter: {accountTag: $account}) {
+/// Asks for the statements of one database, those that took most time first.
+fn query(limit: usize) -> String {
+    format!(
+        "query ($account: string!, $database: string!, $from: Time!, $to: Time!) {{
+  viewer {{
+    accounts(filter: {{accountTag: $account}}) {{
       d1QueriesAdaptiveGroups(
-        limit: $limit
-        filter: {databaseId: $database, datetimeHour_geq: $from, datetimeHour_leq: $to}
+        limit: {limit}
+        filter: {{databaseId: $database, datetimeHour_geq: $from, datetimeHour_leq: $to}}
         orderBy: [sum_queryDurationMs_DESC]
-      ) {
+      ) {{
         count
-        avg { queryDurationMs }
-        sum { queryDurationMs rowsRead rowsReturned }
-        dimensions { query }
-      }
-    }
-  }
-}";
+        avg {{ queryDurationMs }}
+        sum {{ queryDurationMs rowsRead rowsReturned }}
+        dimensions {{ query }}
+      }}
+    }}
+  }}
+}}"
+    )
+}
 
 /// Whose statements are asked for, and where.
 pub(super) struct Insights {
@@ -76,12 +79,12 @@ impl Insights {
             "database": database,
             "from": moment(self.now - DAY),
             "to": moment(self.now),
-            "limit": question.limit.min(MOST_GROUPS),
         });
         let mut request = self.request.clone();
-        request.body = json!({"query": QUERY, "variables": variables})
-            .to_string()
-            .into_bytes();
+        request.body =
+            json!({"query": query(question.limit.min(MOST_GROUPS)), "variables": variables})
+                .to_string()
+                .into_bytes();
         let response = api::send(&request).await?;
         if matches!(response.status, 401 | 403) {
             let error = api::trouble(&response, &self.masker);

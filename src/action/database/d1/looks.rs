@@ -12,6 +12,7 @@ use crate::engine::ActionError;
 use crate::expr::SqlText;
 
 use super::D1System;
+use super::way::Way;
 
 /// The most that a database may take (<https://developers.cloudflare.com/d1/platform/limits/>): 10 GB on a paid plan.
 const LARGEST: u64 = 10_000_000_000;
@@ -24,7 +25,7 @@ pub(super) async fn look(system: &D1System, question: &Question) -> Result<Repor
     let without = |what, instead| Err(has_none(&system.table, "d1", what, instead));
     match question.look {
         Look::Ping => ping(system).await,
-        Look::Info => system.info().await.map_err(|error| system.trouble(&error)),
+        Look::Info => system.info().await,
         Look::Tables => Ok(of_tables(catalog::tables(system).await?.into_iter())),
         Look::Size => size(system).await,
         Look::Integrity => integrity(system, table).await,
@@ -126,6 +127,7 @@ async fn integrity(system: &D1System, table: Option<&str>) -> Result<Report, Act
         ),
         problems: damage.into_iter().chain(references.problems).collect(),
         rows,
+        further: vec![("complete", json!(true))],
         ..Report::default()
     })
 }
@@ -154,6 +156,18 @@ async fn replication(system: &D1System) -> Result<Report, ActionError> {
 }
 
 async fn slow(system: &D1System, question: &Question) -> Result<Report, ActionError> {
+    let Way::Api { insights, .. } = &system.way else {
+        let instead = format!(
+            "via = \"api\" asks Cloudflare's analytics; `wrangler d1 insights {}` tells it too",
+            system.name
+        );
+        return Err(has_none(
+            &system.table,
+            "d1 by wrangler",
+            "statistics of statements",
+            &instead,
+        ));
+    };
     let id = fact(system, "id").await?;
     let Some(id) = id.as_str() else {
         return Err(ActionError::target(format!(
@@ -162,5 +176,5 @@ async fn slow(system: &D1System, question: &Question) -> Result<Report, ActionEr
         ))
         .help(format!("set `id` in [database.{}]", system.table)));
     };
-    system.insights.slow(id, question).await
+    insights.slow(id, question).await
 }

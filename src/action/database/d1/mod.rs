@@ -1,73 +1,56 @@
 //! Cloudflare D1: its answers in the words of the actions, its errors with whose trouble they are.
 
 mod change;
-mod exact;
-
 mod copy;
+mod exact;
+mod failure;
 mod insights;
 mod looks;
 mod upkeep;
+mod way;
 
 use serde_json::{Value, json};
 
-use crate::base::text::{count, one_line};
-use crate::base::{Secret, Size};
-use crate::config::Database;
+use crate::base::Size;
+use crate::base::text::count;
+use crate::config::{Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
-use crate::model::Template;
 use crate::platform::bounds::Bounds;
-use crate::platform::d1::{API, Again, D1, D1Error, Statement};
-use crate::platform::http::{Blame, Proxies};
+use crate::platform::d1::{Again, Statement};
 use crate::platform::rows::{Changed, Rows};
-use crate::sql::{self, Dialect};
+use crate::sql::Dialect;
 
-use insights::Insights;
+use failure::Failure;
+use way::Way;
 
-use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep, must_read, row, variable};
+use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep, must_read, row};
 
 /// A D1 database.
 pub(super) struct D1System {
-    d1: D1,
+    way: Way,
+    /// Its name at Cloudflare.
+    name: String,
     /// The name of its table in the configuration.
     table: String,
-    /// What Cloudflare has counted of its statements.
-    insights: Insights,
 }
 
 impl D1System {
-    /// The database of this name or id, with the account and the token of the configuration, else of the variables that
-    /// wrangler reads.
+    /// The database of this table of the configuration.
     pub(super) fn new(
         database: &Database,
-        (name, id): (&str, Option<&str>),
-        (account, token): (Option<&Template>, Option<&Template>),
         context: &ActionContext<'_>,
     ) -> Result<Self, ActionError> {
-        let table = &database.name;
-        let said = |template: Option<&Template>, key: &str, name: &str| match template {
-            Some(template) => (context.resolve)(template),
-            None => variable(context, name).ok_or_else(|| {
-                ActionError::own(format!("nothing says the {key} of the database {table}")).help(
-                    format!("set `{key}` in [database.{table}], or the variable {name}"),
-                )
-            }),
+        let DatabaseKind::D1 { name, .. } = &database.kind else {
+            return Err(ActionError::config(format!(
+                "{} is not of kind d1",
+                database.name
+            )));
         };
-        let api = variable(context, "CLOUDFLARE_API_BASE_URL").unwrap_or_else(|| API.to_owned());
-        let account = said(account, "account", "CLOUDFLARE_ACCOUNT_ID")?;
-        let token = said(token, "token", "CLOUDFLARE_API_TOKEN")?;
         Ok(Self {
-            table: table.clone(),
-            insights: Insights::new(&api, &account, &token, context),
-            d1: D1 {
-                api,
-                account,
-                token: Secret::new(token),
-                name: name.to_owned(),
-                id: id.map(str::to_owned),
-                deadline: context.deadline,
-                proxies: Proxies::from_variables(context.environment),
-            },
+            way: Way::new(database, context)?,
+            name: name.clone(),
+            table: database.name.clone(),
         })
     }
 
@@ -78,9 +61,8 @@ impl D1System {
         statements: &[Statement],
         limit: usize,
     ) -> Result<Vec<Rows>, ActionError> {
-        let statements: Vec<Statement> = statements.iter().map(exactly).collect();
-        let results = self.d1.batch(&statements, limit, Again::Harmless).await;
-        results.map_err(|error| self.trouble(&error))
+        let results = self.way.batch(statements, limit, Again::Harmless).await;
+        results.map_err(|failure| failure.trouble(&self.table))
     }
 
     /// Runs statements in one transaction, all or nothing; gives what each gave, at most `limit` rows of each.
@@ -89,83 +71,82 @@ impl D1System {
         statements: &[Statement],
         limit: usize,
     ) -> Result<Vec<Rows>, ActionError> {
-        let statements: Vec<Statement> = statements.iter().map(exactly).collect();
-        let results = self.d1.batch(&statements, limit, Again::IfTurnedAway).await;
-        results.map_err(|error| {
-            let trouble = self.trouble(&error);
-            if error.may_be_done() {
-                unknown(trouble)
-            } else {
-                trouble
-            }
-        })
+        let results = self.way.batch(statements, limit, Again::IfTurnedAway).await;
+        results.map_err(|failure| failure.of_change(&self.table))
     }
 
-    /// Whose trouble it is. D1's words stay: they are what people search for.
-    fn trouble(&self, error: &D1Error) -> ActionError {
-        let message = one_line(&error.to_string());
-        let table = &self.table;
-        match error {
-            D1Error::Http(http) => {
-                let failure = match http.cause.blame() {
-                    _ if error.is_late() => ActionError::late(message),
-                    Blame::Target => ActionError::target(message),
-                    Blame::Request | Blame::Own => ActionError::own(message),
-                };
-                match http.remedy() {
-                    Some(remedy) => failure.help(remedy),
-                    None => failure,
-                }
-            }
-            D1Error::Unauthorized(_) => ActionError::own(message)
-                .help(format!("correct `token` of [database.{table}], or CLOUDFLARE_API_TOKEN")),
-            D1Error::Forbidden(_) => ActionError::own(message).help(
-                "give the token the permission D1 Read, and check that the account is the database's",
-            ),
-            D1Error::Missing { .. } => ActionError::target(message)
-                .help(format!("correct `name` or `id` of [database.{table}], and the account")),
-            D1Error::TooMany { .. } => ActionError::target(message)
-                .help("1200 requests in 5 minutes are allowed to all that this user does: ask less often"),
-            D1Error::Refused(_) => ActionError::target(message),
-            D1Error::Failing { .. } | D1Error::Passing(_) => {
-                ActionError::target(message).help("such trouble often passes; `retry` tries again")
-            }
-            D1Error::Unreadable(_) => ActionError::target(message)
-                .help("see whether CLOUDFLARE_API_BASE_URL is what it should be"),
-            D1Error::Inexact { .. } => ActionError::config(message)
-                .help("write it as text and cast it: CAST('…' AS INTEGER), or unhex('…') for a blob"),
-        }
-    }
-
-    /// Runs one statement that reads. Where a number may have been rounded, it is asked for once more, written out.
+    /// Runs one statement that reads. Where a value may be another than the one that is stored, it is asked for once more,
+    /// written out.
     async fn ask(&self, sql: &SqlText, limit: usize) -> Result<Rows, ActionError> {
         let statement = |text: String| Statement {
             sql: text,
             parameters: sql.parameters.clone(),
         };
-        let one = async |statement| {
-            let results = self.read(&[statement], limit).await;
-            results.map(|mut rows| rows.pop().unwrap_or_default())
+        let nests = exact::can_stand_in_another(&sql.text);
+        let mut statements = vec![statement(sql.text.clone())];
+        // Of columns of the same name wrangler keeps the last; the plan of the statement tells how many there are.
+        let counts = nests && self.way.loses_columns();
+        if counts {
+            statements.push(statement(format!("EXPLAIN {}", sql.text)));
+        }
+        // A plan has more rows than one that are needed of it.
+        let most = if counts {
+            limit.max(exact::LONGEST_PLAN)
+        } else {
+            limit
         };
-        let rows = one(statement(sql.text.clone())).await?;
+        let mut results = self.read(&statements, most).await?.into_iter();
+        let rows = exact::cut(results.next().unwrap_or_default(), limit);
+        if let Some(plan) = results.next()
+            && exact::width(&plan)
+                .is_some_and(|width| !rows.rows.is_empty() && width != rows.columns.len())
+        {
+            return Err(ActionError::target(
+                "two columns have the same name, and wrangler gives only the last of them",
+            )
+            .help("give each a name of its own: SELECT a.id AS a_id, b.id AS b_id"));
+        }
+        let as_lists = self.way.gives_blobs_as_lists();
         let mut values = rows.rows.iter().flat_map(|row| row.values());
-        if !values.any(exact::is_doubtful) {
+        if !values.any(|value| exact::is_doubtful(value, as_lists)) {
             return Ok(rows);
         }
         let rounded = || {
-            ActionError::target("the rows hold numbers beyond 2^53, which D1 rounds")
-                .help("ask for them as text: CAST(… AS TEXT)")
+            ActionError::target("the rows hold values that D1 does not send as they are")
+                .help("ask for a number beyond 2^53 as CAST(… AS TEXT), and for a blob as hex(…)")
         };
-        if !exact::can_be_written_out(&sql.text) {
+        if !nests {
             return Err(rounded());
         }
         let again = exact::written_out(&sql.text, rows.columns.len());
-        let written = one(statement(again)).await?;
+        let mut written = self.read(&[statement(again)], limit).await?;
+        let written = written.pop().unwrap_or_default();
         exact::read_back(written, &rows.columns).ok_or_else(rounded)
     }
 
-    async fn info(&self) -> Result<Report, D1Error> {
-        let facts = self.d1.info().await?;
+    async fn info(&self) -> Result<Report, ActionError> {
+        let facts = match &self.way {
+            Way::Api { d1, .. } => {
+                let facts = d1.info().await.map_err(Failure::Api);
+                facts.map_err(|failure| failure.trouble(&self.table))?
+            }
+            Way::Wrangler(wrangler) => {
+                let count = "SELECT count(*) AS tables FROM sqlite_schema WHERE type = 'table' \
+                             AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_cf~_%' ESCAPE '~'";
+                let counted = self.read(&[Statement::of(count)], 1).await?;
+                let tables = counted
+                    .first()
+                    .and_then(|rows| rows.rows.first()?.get("tables"));
+                vec![
+                    ("name", json!(self.name)),
+                    (
+                        "place",
+                        json!(wrangler.place.option().trim_start_matches('-')),
+                    ),
+                    ("tables", tables.cloned().unwrap_or_default()),
+                ]
+            }
+        };
         let of = |wanted: &str| {
             let found = facts.iter().find(|(name, _)| *name == wanted);
             found.map_or(&Value::Null, |(_, value)| value)
@@ -175,7 +156,7 @@ impl D1System {
         let tables = of("tables")
             .as_u64()
             .map(|tables| count(tables as usize, "table"));
-        let parts = [Some(format!("D1 {}", self.d1.name)), size, tables];
+        let parts = [Some(format!("D1 {}", self.name)), size, tables];
         let detail = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         Ok(Report {
             rows: facts
@@ -236,20 +217,8 @@ impl DatabaseSystem for D1System {
             [] => "nothing".to_owned(),
             statements => statements.join("; "),
         };
-        format!("{statements} on {} (d1, {})", self.table, self.d1.name)
+        format!("{statements} on {} (d1, {})", self.table, self.name)
     }
-}
-
-/// A statement whose values arrive as exactly what they are.
-fn exactly(statement: &Statement) -> Statement {
-    let (sql, parameters) = sql::with_exact(&statement.sql, &statement.parameters);
-    Statement { sql, parameters }
-}
-
-/// The same trouble with a change that was under way.
-fn unknown(trouble: ActionError) -> ActionError {
-    let message = format!("{}; it is not known whether it was done", trouble.message);
-    ActionError { message, ..trouble }.help("look what is there before you do it again")
 }
 
 #[cfg(test)]
@@ -257,7 +226,7 @@ fn unknown(trouble: ActionError) -> ActionError {
 mod tests {
     use crate::action::database::Database;
     use crate::action::testing::{World, text};
-    use crate::config::DatabaseKind;
+    use crate::config::{D1Via, DatabaseKind};
 
     #[tokio::test]
     async fn an_api_that_cannot_be_reached_is_told_with_what_to_do() {
@@ -269,6 +238,7 @@ mod tests {
             id: Some("1".to_owned()),
             account: None,
             token: None,
+            via: D1Via::Api,
         };
         let mut world = World::new().with_database("main", kind);
         for (name, value) in [

@@ -10,13 +10,12 @@ use super::D1System;
 
 /// The statements that do the work; none for what D1 has no way for.
 pub(super) fn statements(work: &Upkeep) -> Vec<String> {
-    let of = |word: &str, table: &Option<String>| match table {
-        Some(table) => format!("{word} {}", quoted(table)),
-        None => word.to_owned(),
-    };
     match work {
-        Upkeep::Analyze { table } => vec![of("ANALYZE", table), "PRAGMA optimize".to_owned()],
-        Upkeep::Reindex { table } => vec![of("REINDEX", table)],
+        // The pragma would look at other tables too.
+        Upkeep::Analyze { table: Some(table) } => vec![format!("ANALYZE {}", quoted(table))],
+        Upkeep::Analyze { table: None } => vec!["ANALYZE".to_owned(), "PRAGMA optimize".to_owned()],
+        Upkeep::Reindex { table: Some(table) } => vec![format!("REINDEX {}", quoted(table))],
+        Upkeep::Reindex { table: None } => vec!["REINDEX".to_owned()],
         Upkeep::Vacuum { .. } | Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => Vec::new(),
     }
 }

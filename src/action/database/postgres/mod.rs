@@ -3,7 +3,9 @@
 
 mod changes;
 mod copy;
+mod looks;
 mod trouble;
+mod upkeep;
 
 use serde_json::{Map, Value, json};
 
@@ -19,12 +21,9 @@ use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
 
 use super::system::{
-    Answer, DatabaseSystem, Look, Question, Report, TableFacts, Upkeep, has_none, must_read,
-    of_tables, row, unchanging, variable,
+    Answer, DatabaseSystem, Look, Question, Report, TableFacts, Upkeep, must_read, of_tables, row,
+    variable,
 };
-
-/// How many sessions are shown.
-const MOST_SESSIONS: usize = 1000;
 
 /// A database of a PostgreSQL server.
 pub(super) struct PostgresSystem {
@@ -145,34 +144,6 @@ impl PostgresSystem {
             ..Report::default()
         })
     }
-
-    async fn activity(&self) -> Result<Report, PostgresError> {
-        let sessions = self.postgres.activity(MOST_SESSIONS).await?;
-        let waiting = |row: &&Map<String, Value>| {
-            row.get("blocked_by")
-                .and_then(Value::as_array)
-                .is_some_and(|by| !by.is_empty())
-        };
-        let active = |row: &&Map<String, Value>| row.get("state") == Some(&json!("active"));
-        let of = |wanted: &dyn Fn(&&Map<String, Value>) -> bool| {
-            sessions.rows.iter().filter(|row| wanted(row)).count()
-        };
-        let more = if sessions.truncated {
-            "; there are more"
-        } else {
-            ""
-        };
-        Ok(Report {
-            detail: format!(
-                "{}, {} active, {} blocked{more}",
-                count(sessions.rows.len(), "session"),
-                of(&active),
-                of(&waiting),
-            ),
-            rows: sessions.rows,
-            ..Report::default()
-        })
-    }
 }
 
 /// A statement as the server takes it: `$1` for `?1`, and nothing behind it.
@@ -243,53 +214,34 @@ impl DatabaseSystem for PostgresSystem {
 
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
         Box::pin(async move {
-            let report = match question.look {
-                Look::Ping => self.postgres.ping().await.map(|()| Report {
+            match question.look {
+                Look::Ping => self.told(self.postgres.ping().await).map(|()| Report {
                     detail: "answers".to_owned(),
                     ..Report::default()
                 }),
-                Look::Info => self.info().await,
-                Look::Tables => self.tables().await,
-                Look::Size => self.size().await,
-                Look::Activity => self.activity().await,
-                Look::Integrity => {
-                    return Err(ActionError::config(format!(
-                        "the integrity of {} cannot be looked at: it is of kind postgres",
-                        self.name
-                    ))
-                    .help("use `command.run` with pg_amcheck"));
-                }
-                Look::ForeignKeys
-                | Look::Locks
-                | Look::Connections
-                | Look::Slow
-                | Look::Bloat
-                | Look::Indexes
-                | Look::Replication => {
-                    return Err(has_none(
-                        &self.name,
-                        "postgres",
-                        "such thing",
-                        "use `sql.query`",
-                    ));
-                }
-            };
-            self.told(report)
+                Look::Info => self.told(self.info().await),
+                Look::Tables => self.told(self.tables().await),
+                Look::Size => self.told(self.size().await),
+                Look::Activity => self.activity(question).await,
+                Look::Integrity => self.integrity(question).await,
+                Look::ForeignKeys => self.foreign_keys(question).await,
+                Look::Locks => self.locks(question).await,
+                Look::Connections => self.connections(question).await,
+                Look::Slow => self.slow(question).await,
+                Look::Bloat => self.bloat(question).await,
+                Look::Indexes => self.indexes(question).await,
+                Look::Replication => self.replication(question).await,
+            }
         })
     }
 
-    fn tend<'a>(&'a self, _: &'a Upkeep) -> Answer<'a, Report> {
-        Box::pin(async move { Err(unchanging(&self.name, "postgres", "psql")) })
+    fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
+        Box::pin(self.keep(work))
     }
 
     fn upkeep_in_words(&self, work: &Upkeep) -> String {
-        let statement = match work {
-            Upkeep::Analyze { .. } => "ANALYZE",
-            Upkeep::Vacuum { .. } => "VACUUM",
-            Upkeep::Reindex { .. } => "REINDEX DATABASE",
-            Upkeep::Cancel { .. } | Upkeep::Terminate { .. } => "nothing",
-        };
-        let server = self.postgres.server();
+        let database = self.postgres.database().unwrap_or(&self.name);
+        let (statement, server) = (upkeep::in_words(work, database), self.postgres.server());
         format!("{statement} on {} (postgres, {server})", self.name)
     }
 

@@ -137,6 +137,7 @@ impl SqliteSystem {
                     ])
                 })
                 .collect(),
+            further: vec![("complete", json!(true))],
             ..Report::default()
         })
     }

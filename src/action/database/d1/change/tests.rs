@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Bounds, Count, Found, found};
 use crate::action::database::system::open;
 use crate::action::testing::World;
-use crate::config::DatabaseKind;
+use crate::config::{D1Via, DatabaseKind};
 use crate::engine::{ActionError, ErrorKind};
 use crate::expr::SqlText;
 use crate::platform::http::testing::{Then, response, serve};
@@ -97,6 +97,7 @@ async fn run(
         id: Some("1".to_owned()),
         account: None,
         token: None,
+        via: D1Via::Api,
     };
     let mut world = World::new().with_database("main", kind);
     for (name, value) in [

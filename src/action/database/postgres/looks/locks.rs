@@ -1,0 +1,241 @@
+//! Who waits for whom, as a tree: blockers before those that they keep waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::action::database::system::{Question, Report};
+use crate::base::text::count;
+use crate::engine::ActionError;
+use crate::platform::rows::Rows;
+
+use super::{Row, limited, seconds, text, with_statements_in_line};
+use crate::action::database::postgres::PostgresSystem;
+
+/// Whom each process waits for; nobody for who does not wait.
+type Waits = BTreeMap<i64, BTreeSet<i64>>;
+
+impl PostgresSystem {
+    pub(in super::super) async fn locks(&self, question: &Question) -> Result<Report, ActionError> {
+        let found = self.ask(include_str!("locks.sql"), &[]).await?;
+        let truncated = found.truncated;
+        let over = question.over.map_or(0.0, |over| over.as_secs_f64());
+        let mut known: BTreeMap<i64, Row> = BTreeMap::new();
+        let mut waits = Waits::new();
+        for mut row in found.rows {
+            let pid = row["pid"].as_i64().unwrap_or_default();
+            waits.insert(pid, blockers(&mut row));
+            known.insert(pid, row);
+        }
+        let long = |pid: &i64| {
+            known[pid]["seconds"]
+                .as_f64()
+                .is_some_and(|waited| waited > over)
+        };
+        let waits = concerned(&waits, long);
+        let longest = waits
+            .iter()
+            .filter(|(_, blockers)| !blockers.is_empty())
+            .filter_map(|(pid, _)| known[pid]["seconds"].as_f64())
+            .fold(0.0, f64::max);
+        let mut rows: Vec<Row> = tree(&waits)
+            .into_iter()
+            .map(|(depth, pid)| {
+                let mut row = Row::from_iter([("depth".to_owned(), json!(depth))]);
+                row.extend(known.remove(&pid).unwrap_or_default());
+                row
+            })
+            .collect();
+        let unseen = with_statements_in_line(&mut rows);
+        let problems = problems(&rows, &waits);
+        let waiting = match problems.len() {
+            0 => "nobody waits".to_owned(),
+            number => format!(
+                "{} waiting, the longest for {}",
+                count(number, "session"),
+                seconds(longest)
+            ),
+        };
+        let (rows, more) = limited(
+            Rows {
+                rows,
+                truncated,
+                ..Rows::default()
+            },
+            question.limit,
+        );
+        Ok(Report {
+            detail: format!("{waiting}{more}{unseen}"),
+            rows,
+            problems,
+            further: vec![("longest_wait", json!(longest))],
+            ..Report::default()
+        })
+    }
+}
+
+/// Takes whom a session waits for out of its row.
+fn blockers(row: &mut Row) -> BTreeSet<i64> {
+    let blockers = row.remove("blocked_by").unwrap_or_default();
+    let blockers = blockers.as_array().into_iter().flatten();
+    blockers.filter_map(Value::as_i64).collect()
+}
+
+fn problems(rows: &[Row], waits: &Waits) -> Vec<String> {
+    let lines = rows.iter().filter_map(|row| {
+        let pid = row["pid"].as_i64()?;
+        let blockers = waits.get(&pid).filter(|blockers| !blockers.is_empty())?;
+        let blockers: Vec<String> = blockers.iter().map(i64::to_string).collect();
+        let waited = seconds(row["seconds"].as_f64().unwrap_or_default());
+        let (relation, blockers) = (text(row, "relation"), blockers.join(", "));
+        Some(format!("{pid} waits {waited} for {blockers}: {relation}"))
+    });
+    lines.collect()
+}
+
+/// Those who wait long enough, and all who keep them waiting, directly or not.
+fn concerned(waits: &Waits, is_long: impl Fn(&i64) -> bool) -> Waits {
+    let is_waiting =
+        |(pid, blockers): &(&i64, &BTreeSet<i64>)| !blockers.is_empty() && is_long(pid);
+    let mut open: Vec<i64> = waits
+        .iter()
+        .filter(is_waiting)
+        .map(|(pid, _)| *pid)
+        .collect();
+    let mut kept = Waits::new();
+    while let Some(pid) = open.pop() {
+        let Some(blockers) = waits.get(&pid) else {
+            continue;
+        };
+        if kept.insert(pid, blockers.clone()).is_none() {
+            open.extend(blockers);
+        }
+    }
+    kept
+}
+
+/// Every process once, depth first, each behind all whom it waits for. Where they wait in a circle, which the server breaks
+/// by itself soon, one of them comes first.
+fn tree(waits: &Waits) -> Vec<(usize, i64)> {
+    let mut missing: BTreeMap<i64, usize> = waits
+        .iter()
+        .map(|(pid, blockers)| {
+            (
+                *pid,
+                blockers.iter().filter(|by| waits.contains_key(by)).count(),
+            )
+        })
+        .collect();
+    let mut order = Vec::with_capacity(waits.len());
+    while let Some(first) = next(waits, &missing) {
+        missing.remove(&first);
+        let mut open = vec![(0, first)];
+        while let Some((depth, pid)) = open.pop() {
+            order.push((depth, pid));
+            let kept_waiting = waits
+                .iter()
+                .rev()
+                .filter(|(_, blockers)| blockers.contains(&pid));
+            for (waiter, _) in kept_waiting {
+                let Some(left) = missing.get_mut(waiter) else {
+                    continue;
+                };
+                *left -= 1;
+                if *left == 0 {
+                    missing.remove(waiter);
+                    open.push((depth + 1, *waiter));
+                }
+            }
+        }
+    }
+    order
+}
+
+/// Of those who are left: one who waits for nobody, else one of a circle.
+fn next(waits: &Waits, missing: &BTreeMap<i64, usize>) -> Option<i64> {
+    let free = missing.iter().find(|(_, left)| **left == 0);
+    if let Some((pid, _)) = free {
+        return Some(*pid);
+    }
+    let mut pid = *missing.keys().next()?;
+    let mut seen = BTreeSet::new();
+    while seen.insert(pid) {
+        pid = *waits
+            .get(&pid)?
+            .iter()
+            .find(|by| missing.contains_key(by))?;
+    }
+    Some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Waits, concerned, tree};
+
+    fn waits(pairs: &[(i64, &[i64])]) -> Waits {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(pid, by)| (*pid, by.iter().copied().collect()))
+            .collect()
+    }
+
+    #[test]
+    fn a_chain_and_a_fork_are_told_from_their_root() {
+        let chain = waits(&[(1, &[2]), (2, &[3]), (3, &[])]);
+        assert_eq!(tree(&chain), [(0, 3), (1, 2), (2, 1)]);
+        let fork = waits(&[(1, &[]), (2, &[1]), (3, &[2]), (4, &[1])]);
+        assert_eq!(tree(&fork), [(0, 1), (1, 2), (2, 3), (1, 4)]);
+    }
+
+    #[test]
+    fn who_waits_for_two_comes_behind_both() {
+        let both = waits(&[(1, &[]), (2, &[1, 3]), (3, &[])]);
+        assert_eq!(tree(&both), [(0, 1), (0, 3), (1, 2)]);
+    }
+
+    #[test]
+    fn a_circle_ends_and_who_waits_for_it_comes_behind() {
+        let circle = waits(&[(1, &[2]), (2, &[3]), (3, &[2])]);
+        assert_eq!(tree(&circle), [(0, 2), (1, 3), (1, 1)]);
+        assert_eq!(tree(&waits(&[(1, &[1])])), [(0, 1)]);
+    }
+
+    #[test]
+    fn only_those_who_wait_long_are_told_with_their_blockers() {
+        let all = waits(&[(1, &[2]), (2, &[3]), (3, &[]), (4, &[5]), (5, &[])]);
+        assert_eq!(
+            concerned(&all, |pid| *pid == 1),
+            waits(&[(1, &[2]), (2, &[3]), (3, &[])])
+        );
+        assert_eq!(concerned(&all, |pid| *pid == 3), Waits::new());
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_is_told_once_and_behind_their_blockers(
+            pairs in proptest::collection::vec((0_i64..12, 0_i64..12), 0..30),
+            may_circle in any::<bool>(),
+        ) {
+            let mut all = Waits::new();
+            for (one, other) in pairs {
+                let (waiter, blocker) = if may_circle { (one, other) } else { (one.max(other), one.min(other)) };
+                all.entry(blocker).or_default();
+                if may_circle || waiter != blocker {
+                    all.entry(waiter).or_default().insert(blocker);
+                }
+            }
+            let told: Vec<i64> = tree(&all).into_iter().map(|(_, pid)| pid).collect();
+            let mut sorted = told.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, all.keys().copied().collect::<Vec<_>>());
+            if !may_circle {
+                let place = |pid: i64| told.iter().position(|known| *known == pid);
+                for (waiter, blockers) in &all {
+                    prop_assert!(blockers.iter().all(|blocker| place(*blocker) < place(*waiter)));
+                }
+            }
+        }
+    }
+}

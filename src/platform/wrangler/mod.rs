@@ -1,0 +1,277 @@
+//! Cloudflare's program wrangler, driven so that it asks nobody anything: without a terminal it answers yes to whatever
+//! it would ask, so whoever calls has asked before. It runs SQL on a D1 database; it binds no values.
+//! Must not decide what a piece of SQL may do.
+
+mod answer;
+mod error;
+mod find;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep_until};
+
+use crate::base::Masker;
+
+use super::process::{self, Ended, Program};
+use super::rows::Rows;
+
+pub use error::WranglerError;
+
+/// The oldest version whose commands and answers are these.
+pub(super) const OLDEST: (u32, u32, u32) = (4, 0, 0);
+
+/// How long one call may take unless said otherwise: wrangler itself waits 300 s for a server that says nothing.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long an import of a file may take unless said otherwise.
+const LONGEST_IMPORT: Duration = Duration::from_secs(600);
+
+/// The longest SQL that is handed over as an argument, in bytes: the system takes none of 128 KiB.
+const LONGEST_ARGUMENT: usize = 120 << 10;
+
+/// The longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 32 << 20;
+
+/// So long before the deadline it is asked to end, and killed after half of it: so that how it ended can still be told.
+const RESERVE: Duration = Duration::from_secs(1);
+
+/// The versions that programs have said, each asked once.
+static SAID: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Which database is meant. wrangler takes its own copy unless it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The one at Cloudflare.
+    Remote,
+    /// The copy on this machine, which `wrangler dev` uses too.
+    Local,
+}
+
+impl Place {
+    /// The option that says it.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Remote => "--remote",
+            Self::Local => "--local",
+        }
+    }
+}
+
+/// A D1 database behind wrangler.
+#[derive(Clone, Debug)]
+pub struct Wrangler {
+    /// The program's name or path; found beside the configuration or in `PATH` where none is given.
+    pub program: Option<String>,
+    /// The folder that it runs in: where its configuration is, or the project's.
+    pub folder: PathBuf,
+    /// Its own configuration file; found by itself where none is given.
+    pub config: Option<PathBuf>,
+    /// Which environment of its configuration.
+    pub environment: Option<String>,
+    /// Where its copies on this machine lie, where it is not the usual place.
+    pub persist_to: Option<PathBuf>,
+    /// The database's name, or its binding.
+    pub database: String,
+    /// Which of the two.
+    pub place: Place,
+    /// Variables beside those that opsbook inherited: the account, the token.
+    pub variables: Vec<(String, String)>,
+    /// When it must be over.
+    pub deadline: Option<Instant>,
+}
+
+impl Wrangler {
+    /// Runs statements in one transaction; gives what each gave, at most `limit` rows of each.
+    ///
+    /// # Errors
+    /// When wrangler cannot be run, or D1 refuses.
+    pub async fn execute(
+        &self,
+        statements: &[String],
+        limit: usize,
+    ) -> Result<Vec<Rows>, WranglerError> {
+        let sql = joined(statements)?;
+        if sql.len() > LONGEST_ARGUMENT && self.place == Place::Remote {
+            // A file is imported, and an import gives no rows.
+            return Err(WranglerError::TooLong { bytes: sql.len() });
+        }
+        let (_folder, argument) = if sql.len() > LONGEST_ARGUMENT {
+            let (folder, file) = written(&sql)?;
+            (Some(folder), format!("--file={}", file.display()))
+        } else {
+            (None, format!("--command={sql}"))
+        };
+        let said = self.d1(&argument, LONGEST).await?;
+        answer::tables(&said, statements.len(), limit)
+    }
+
+    /// Runs statements in one transaction, however long they are; gives how many rows that changed.
+    ///
+    /// # Errors
+    /// As [`Wrangler::execute`].
+    pub async fn import(&self, statements: &[String]) -> Result<u64, WranglerError> {
+        let (_folder, file) = written(&joined(statements)?)?;
+        let argument = format!("--file={}", file.display());
+        let said = self.d1(&argument, LONGEST_IMPORT).await?;
+        answer::changes(&said)
+    }
+
+    /// Whether statements fit one call that gives rows.
+    #[must_use]
+    pub fn takes(&self, statements: &[String]) -> bool {
+        let bytes: usize = statements.iter().map(|sql| sql.len() + 3).sum();
+        self.place == Place::Local || bytes <= LONGEST_ARGUMENT
+    }
+
+    /// Where the database at Cloudflare is in its own past.
+    ///
+    /// # Errors
+    /// As [`Wrangler::execute`].
+    pub async fn bookmark(&self) -> Result<String, WranglerError> {
+        let words = ["d1", "time-travel", "info", &self.database, "--json"];
+        let ended = self.run(&words, LONGEST).await?;
+        answer::bookmark(&ended)
+    }
+
+    /// `d1 execute`
+    async fn d1(&self, sql: &str, limit: Duration) -> Result<answer::Said, WranglerError> {
+        let persist = self
+            .persist_to
+            .as_deref()
+            .filter(|_| self.place == Place::Local);
+        let persist = persist.map(|path| format!("--persist-to={}", path.display()));
+        let mut words = vec!["d1", "execute", &self.database, self.place.option()];
+        words.extend(["--json", "--yes", sql]);
+        words.extend(persist.as_deref());
+        self.run(&words, limit).await
+    }
+
+    async fn run(&self, words: &[&str], limit: Duration) -> Result<answer::Said, WranglerError> {
+        let name = find::program(self.program.as_deref(), &self.folder);
+        let log = TempDir::with_prefix("opsbook-wrangler-").map_err(WranglerError::Folder)?;
+        let program = self.program(&name, words, log.path());
+        self.check_version(&name, log.path()).await?;
+        let ended = self.to_its_end(&program, limit).await?;
+        answer::judged(&ended)
+    }
+
+    fn program(&self, name: &str, words: &[&str], log: &Path) -> Program {
+        let mut arguments: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let config = self.config.as_deref();
+        arguments.extend(config.map(|config| format!("--config={}", config.display())));
+        let environment = self.environment.as_deref();
+        arguments.extend(environment.map(|environment| format!("--env={environment}")));
+        let quiet = [
+            ("WRANGLER_SEND_METRICS", "false".to_owned()),
+            ("WRANGLER_SEND_ERROR_REPORTS", "false".to_owned()),
+            ("WRANGLER_HIDE_BANNER", "true".to_owned()),
+            ("WRANGLER_NO_SKILLS_UPDATE_PROMPTS", "true".to_owned()),
+            // An inherited `none` takes the answer away, `debug` puts lines into it.
+            ("WRANGLER_LOG", "log".to_owned()),
+            // Its log holds what it was called with.
+            ("WRANGLER_LOG_PATH", log.display().to_string()),
+        ];
+        let quiet = quiet.map(|(name, value)| (name.to_owned(), value));
+        Program {
+            folder: Some(self.folder.clone()),
+            variables: self.variables.iter().cloned().chain(quiet).collect(),
+            keeps: Some(LONGEST_ANSWER),
+            ..Program::new(name, arguments)
+        }
+    }
+
+    /// Runs it until it ends or its time is over; then it is ended with everything that it started.
+    async fn to_its_end(&self, program: &Program, limit: Duration) -> Result<Ended, WranglerError> {
+        let left = self.deadline.map_or(limit, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        let reserve = RESERVE.min(left / 2);
+        let end = Instant::now() + (left - reserve);
+        let program = Program {
+            grace: reserve / 2,
+            ..program.clone()
+        };
+        let late = std::cell::Cell::new(false);
+        let over = async {
+            sleep_until(end).await;
+            late.set(true);
+        };
+        let started = std::time::Instant::now();
+        let ended = process::run(&program, &|_| {}, over).await?;
+        if late.get() {
+            return Err(WranglerError::Late(started.elapsed()));
+        }
+        if ended.stdout.left_out() > 0 {
+            return Err(WranglerError::TooMuch);
+        }
+        Ok(ended)
+    }
+
+    /// Holds the version to the oldest that is known; asked of the program itself where no package tells it.
+    async fn check_version(&self, name: &str, log: &Path) -> Result<(), WranglerError> {
+        let version = match find::version(name).or_else(|| known(name)) {
+            Some(version) => version,
+            None => {
+                let program = Program {
+                    arguments: vec!["--version".to_owned()],
+                    ..self.program(name, &[], log)
+                };
+                let ended = self.to_its_end(&program, LONGEST).await?;
+                let version = answer::version(&ended)?;
+                let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+                said.push((name.to_owned(), version.clone()));
+                version
+            }
+        };
+        match find::numbers(&version) {
+            Some(found) if found >= OLDEST => Ok(()),
+            _ => Err(WranglerError::TooOld { version }),
+        }
+    }
+}
+
+/// The version that a program of this name has said before.
+fn known(name: &str) -> Option<String> {
+    let said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = said.iter().find(|(known, _)| known == name);
+    found.map(|(_, version)| version.clone())
+}
+
+/// Statements as one text.
+fn joined(statements: &[String]) -> Result<String, WranglerError> {
+    // The line break ends a comment at the end of a statement.
+    let sql = statements.join("\n;\n");
+    if sql.contains("BEGIN TRANSACTION") {
+        return Err(WranglerError::Transaction);
+    }
+    Ok(sql)
+}
+
+/// A folder that goes away, and the file in it that holds this.
+fn written(sql: &str) -> Result<(TempDir, PathBuf), WranglerError> {
+    let write = || -> io::Result<(TempDir, PathBuf)> {
+        let folder = TempDir::with_prefix("opsbook-sql-")?;
+        let file = folder.path().join("statements.sql");
+        std::fs::write(&file, sql)?;
+        Ok((folder, file))
+    };
+    write().map_err(WranglerError::Folder)
+}
+
+/// The text of an output, without the colours that wrangler puts in.
+fn plain(captured: &process::Captured) -> String {
+    let text = captured.text(&Masker::default());
+    let mut plain = String::with_capacity(text.len());
+    let mut parts = text.split("\u{1b}[");
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|character: char| character.is_ascii_alphabetic());
+        plain.push_str(end.map_or("", |end| &part[end + 1..]));
+    }
+    plain
+}

@@ -1,0 +1,373 @@
+//! D1 by wrangler: the real program, on its copy of this machine and against the stand-in of the API, and stand-ins for
+//! the program where it must be old, talkative or silent.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::d1_api::{ACCOUNT, BOOKMARK, D1Api, ID, NAME, TOKEN, refusal, response};
+use super::harness::{Output, Project};
+use super::http_server::Answer;
+use super::workerd::{node, npm};
+
+const SETUP: &str = "CREATE TABLE t (n INTEGER, s TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b');";
+
+/// A project whose database `main` is reached by wrangler; `more` are further keys of its table.
+fn project(via: &str, more: &str) -> Project {
+    let bin = node().parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap();
+    Project::new()
+        .config(&format!(
+            "project = \"test\"\n[secret]\ncloudflare = {{ env = \"TOKEN\" }}\n\
+             [database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nvia = \"{via}\"\n{more}\n"
+        ))
+        .variable("PATH", format!("{bin}:{path}"))
+}
+
+/// The key that names the real program.
+fn real() -> String {
+    let program = npm("node_modules/.bin/wrangler");
+    assert!(program.exists(), "wrangler is missing; run: scripts/test");
+    format!("tool = \"{}\"", program.display())
+}
+
+/// The copy of this machine, as a Worker's folder has it.
+fn local() -> Project {
+    let worker = format!(
+        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \
+         \"d1_databases\": [{{\"binding\": \"DB\", \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\"}}]}}"
+    );
+    let keys = format!(
+        "{}\nwrangler = \"worker/wrangler.jsonc\"\npersist_to = \"copies\"",
+        real()
+    );
+    project("local", &keys).file("worker/wrangler.jsonc", &worker)
+}
+
+/// The database at the stand-in of the API.
+fn remote(api: &D1Api) -> Project {
+    let keys = format!(
+        "{}\naccount = \"{ACCOUNT}\"\ntoken = \"{{{{ secret.cloudflare }}}}\"",
+        real()
+    );
+    project("wrangler", &keys)
+        .variable("TOKEN", TOKEN)
+        .variable("CLOUDFLARE_API_BASE_URL", api.url())
+}
+
+/// A stand-in for wrangler: this script of the shell.
+fn with_stand_in(project: Project, script: &str) -> Project {
+    let project = project.file("wrangler-stand-in", format!("#!/bin/sh\n{script}\n"));
+    let path = project.path("wrangler-stand-in");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    project
+}
+
+const STAND_IN: &str = "tool = \"./wrangler-stand-in\"";
+
+fn run(project: Project, step: &str) -> Output {
+    let project = project.runbook("look/at", &format!("[[step]]\nname = \"look\"\n{step}\n"));
+    let output = project.run(&["look", "at", "--yes", "--format", "json"]);
+    output.never_shows("hunter2")
+}
+
+#[track_caller]
+fn outputs(project: Project, step: &str) -> Value {
+    run(project, step).exits(0).json()["steps"][0]["outputs"].clone()
+}
+
+fn failed(project: Project, step: &str) -> (i32, String) {
+    let output = run(project, step);
+    let step = output.json()["steps"][0].clone();
+    (
+        output.code,
+        format!("{} → {}", step["detail"], step["help"]),
+    )
+}
+
+/// Every value goes and comes as what it is, though wrangler binds none, rounds numbers and gives blobs as text.
+#[test]
+fn the_copy_of_this_machine_is_changed_and_read_exactly() {
+    let statements = "CREATE TABLE v (k INTEGER PRIMARY KEY, v);\n\
+        CREATE TRIGGER of_v AFTER INSERT ON v WHEN new.v = ';' BEGIN UPDATE v SET v = 'seen' WHERE k = new.k; END;\n\
+        INSERT INTO v (v) VALUES (NULL), (9007199254740993), (x'00ff'), (x''), (1.5), ('[1, 2]'), (';');\n";
+    let project = local().file("make.sql", statements);
+    let file = project.path("make.sql").display().to_string();
+    let project = project.runbook(
+        "t/x",
+        &format!(
+            r#"
+[[step]]
+name = "make"
+sql.file = "{file}"
+effect = "write"
+[[step]]
+name = "add"
+sql.execute = '''INSERT INTO v (v) VALUES ({{{{ "é😀 \"it's\"\r\n; COMMIT; BEGIN TRANSACTION;" }}}}), ({{{{ -7 }}}}) RETURNING k'''
+[[step]]
+name = "read"
+sql.query = '''SELECT v, k AS "odd ""name" FROM v ORDER BY k -- last'''
+"#
+        ),
+    );
+    let run = project
+        .run(&["t", "x", "--yes", "--format", "json"])
+        .exits(0)
+        .json();
+    let outputs = |step: usize| run["steps"][step]["outputs"].clone();
+    assert_eq!(outputs(0)["changed"], 8);
+    assert_eq!(outputs(1)["changed"], 2);
+    assert_eq!(outputs(1)["rows"], json!([{"k": 8}, {"k": 9}]));
+    let read = outputs(2);
+    let values = read["rows"].as_array().unwrap().iter();
+    let values: Vec<&Value> = values.map(|row| &row["v"]).collect();
+    assert_eq!(
+        json!(values),
+        json!([
+            null, 9_007_199_254_740_993_i64, {"base64": "AP8="}, {"base64": ""}, 1.5, "[1, 2]", "seen",
+            "é😀 \"it's\"\r\n; COMMIT; BEGIN TRANSACTION;", -7
+        ])
+    );
+    assert_eq!(read["columns"], json!(["v", "odd \"name"]));
+    assert!(project.path("copies").is_dir(), "where persist_to says");
+    let same = project.runbook(
+        "t/same",
+        "[[step]]\nname = \"read\"\nsql.query = \"SELECT a.k, b.k FROM v AS a JOIN v AS b ON a.k = b.k\"\n",
+    );
+    same.run(&["t", "same"])
+        .exits(2)
+        .prints("two columns have the same name");
+}
+
+/// By wrangler a change keeps to its bounds too, and every call says which database is meant.
+#[test]
+fn the_database_at_cloudflare_is_read_and_changed_within_bounds() {
+    let api = D1Api::with(&format!(
+        "{SETUP} CREATE TABLE log (n); CREATE TRIGGER of_t AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.n); END;"
+    ));
+    let found = outputs(
+        remote(&api),
+        "sql.query = \"SELECT n, s FROM t WHERE s <> {{ \\\"it's\\\" }} ORDER BY n\"",
+    );
+    assert_eq!(
+        found["rows"],
+        json!([{"n": 1, "s": "a"}, {"n": 2, "s": "b"}])
+    );
+    let scheduled = |rows: u32| {
+        let step =
+            "name = \"look\"\nsql.execute = \"DELETE FROM t WHERE n > 0\"\neffect = \"destroy\"";
+        let runbook = format!("approved = {{ rows = {rows} }}\n[[step]]\n{step}\n");
+        remote(&api).runbook("t/x", &runbook).run(&["t", "x"])
+    };
+    scheduled(3).exits(3).prints("it would change 4 rows");
+    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[2]]));
+    scheduled(4).exits(0);
+    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[0]]));
+    assert_eq!(api.sql("SELECT count(*) FROM log"), json!([[2]]));
+    let copy = outputs(remote(&api), "database.copy = \"main\"");
+    assert!(copy.to_string().contains(BOOKMARK), "{copy}");
+}
+
+#[test]
+fn what_the_api_says_to_wrangler_is_told_apart() {
+    let api = D1Api::with(SETUP);
+    let read = "sql.query = \"SELECT n FROM t\"";
+    let change = "sql.execute = \"INSERT INTO t (n) VALUES (3)\"";
+    let not_known = "it is not known whether it was done";
+    // wrangler asks for the id of the database first.
+    let at = |answer: Answer| {
+        let found = json!({"success": true, "errors": [], "messages": [], "result": {"uuid": ID, "name": NAME}});
+        api.answer_next(response(
+            "200 OK",
+            "content-type: application/json\r\n",
+            &found.to_string(),
+        ));
+        api.answer_next(answer);
+    };
+    for (answer, step, code, words) in [
+        (
+            refusal("401 Unauthorized", 10000, "Authentication error"),
+            read,
+            3,
+            "wrangler was turned away",
+        ),
+        (
+            refusal("403 Forbidden", 7403, "not authorized"),
+            read,
+            3,
+            "give the token the permission",
+        ),
+        (
+            refusal("429 Too Many Requests", 971, "slow down"),
+            change,
+            2,
+            "too many requests",
+        ),
+        (
+            refusal(
+                "500 Internal Server Error",
+                7500,
+                "no such table: x: SQLITE_ERROR",
+            ),
+            change,
+            2,
+            "no such table: x",
+        ),
+        (
+            response("502 Bad Gateway", "", "<html>"),
+            change,
+            2,
+            not_known,
+        ),
+        (Answer::Bytes(Vec::new()), change, 2, not_known),
+    ] {
+        at(answer);
+        let (found, detail) = failed(remote(&api), step);
+        assert_eq!(found, code, "{words}: {detail}");
+        assert!(detail.contains(words), "{words}: {detail}");
+        assert_eq!(words == not_known, detail.contains(not_known), "{detail}");
+    }
+    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[2]]));
+    at(Answer::Never);
+    let (code, detail) = failed(remote(&api), &format!("{change}\ntimeout = \"4s\""));
+    assert_eq!(code, 2, "{detail}");
+    assert!(detail.contains("did not end within"), "{detail}");
+    assert!(detail.contains(not_known), "{detail}");
+}
+
+#[test]
+fn a_wrangler_that_cannot_be_used_says_what_to_do() {
+    let read = "sql.query = \"SELECT 1\"";
+    let missing = project("local", "tool = \"no-such-wrangler\"");
+    let old = with_stand_in(project("local", STAND_IN), "echo 3.114.1");
+    let mute = with_stand_in(project("local", STAND_IN), "echo unknown");
+    let no_database = project("local", &real()).file("wrangler.jsonc", "{\"name\": \"w\"}");
+    let logged_out = project("wrangler", &real()).variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
+    let old_node = with_stand_in(
+        project("local", STAND_IN),
+        "case $1 in --version) echo 4.164.0 ;; *)\n\
+         echo 'Wrangler requires at least Node.js v22.12.0. You are using v20.20.2.' >&2; exit 1 ;; esac",
+    );
+    for (project, code, words) in [
+        (missing, 3, "npm install --save-dev wrangler"),
+        (
+            old,
+            3,
+            "its version is \\\"3.114.1\\\", and 4.0.0 or newer is needed",
+        ),
+        (mute, 3, "npm install --save-dev wrangler@4"),
+        (no_database, 2, "Couldn't find a D1 DB"),
+        (logged_out, 3, "wrangler is not logged in"),
+        (old_node, 3, "put a newer Node.js first in PATH"),
+    ] {
+        let (found, detail) = failed(project, read);
+        assert_eq!(found, code, "{words}: {detail}");
+        assert!(detail.contains(words), "{words}: {detail}");
+    }
+}
+
+/// A stand-in that writes down how it was called, and answers every statement with one row among banners and colours.
+const RECORDS: &str = r#"
+printf '%s\n' "$@" >>called
+case $1 in --version) echo 4.164.0; exit ;; esac
+[ -t 0 ] && echo "standard input is a terminal" >>called
+read -r line && echo "it was told: $line" >>called
+env | grep -E '^(WRANGLER_|CLOUDFLARE_)' >>called
+printf '\033[33m Update available!\033[0m\n\n[wrangler:info] hello\n[\n'
+sql=$(printf '%s' "$7$6$5" | tr -cd ';' | wc -c)
+comma=
+for _ in $(seq 0 "$sql"); do
+    printf '%s{"results": [{"total": 1, "n": "one\\u001b[31m"}], "success": true, "meta": {"duration": 0}}\n' "$comma"
+    comma=,
+done
+printf ']\n\033[2mgood bye\033[0m\n'
+"#;
+
+#[test]
+fn every_call_says_which_database_is_meant_and_asks_nobody() {
+    for (via, option, other) in [
+        ("wrangler", "--remote", "--local"),
+        ("local", "--local", "--remote"),
+    ] {
+        let project = with_stand_in(
+            project(via, &format!("{STAND_IN}\nenv = \"staging\"")),
+            RECORDS,
+        )
+        .variable("WRANGLER_LOG", "none")
+        .file(
+            "change.sql",
+            "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (2);\n",
+        );
+        let file = project.path("change.sql").display().to_string();
+        let project = project.runbook(
+            "t/x",
+            &format!(
+                "[[step]]\nname = \"read\"\nsql.query = \"PRAGMA table_list\"\n\
+                 [[step]]\nname = \"change\"\nsql.execute = \"INSERT INTO t VALUES ({{{{ 'x' }}}})\"\n\
+                 [[step]]\nname = \"script\"\nsql.file = \"{file}\"\neffect = \"write\"\n"
+            ),
+        );
+        let run = project
+            .run(&["t", "x", "--yes", "--format", "json"])
+            .exits(0)
+            .json();
+        assert_eq!(
+            run["steps"][0]["outputs"]["rows"],
+            json!([{"total": 1, "n": "one\u{1b}[31m"}])
+        );
+        let called = project.read("called");
+        let times = |word: &str| called.lines().filter(|line| *line == word).count();
+        assert_eq!(times("execute"), 3, "{called}");
+        assert_eq!(times(option), 3, "{called}");
+        assert_eq!(times(other), 0, "{called}");
+        assert_eq!(times("--yes"), 3, "{called}");
+        assert_eq!(times("--env=staging"), 3, "{called}");
+        assert_eq!(times("WRANGLER_LOG=log"), 3, "{called}");
+        for never in ["--temporary", "it was told", "terminal"] {
+            assert!(!called.contains(never), "{called}");
+        }
+        // The version is asked for once.
+        assert_eq!(times("--version"), 1, "{called}");
+        assert!(called.contains("--command="), "{called}");
+    }
+}
+
+/// wrangler itself would wait five minutes for a server that says nothing.
+#[test]
+fn a_wrangler_that_hangs_is_ended_with_all_that_it_started() {
+    let script = "case $1 in --version) echo 4.164.0; exit ;; esac\n\
+        trap '' TERM\nsleep 1000 & echo $! >child\necho $$ >self\nwait\nsleep 1000";
+    let project = with_stand_in(project("local", STAND_IN), script);
+    let project = project.runbook(
+        "look/at",
+        "[[step]]\nname = \"look\"\nsql.query = \"SELECT 1\"\ntimeout = \"1s\"\n",
+    );
+    project
+        .run(&["look", "at"])
+        .exits(2)
+        .prints("did not end within");
+    for file in ["self", "child"] {
+        let process = project.read(file);
+        // Of one that has ended and that nobody has asked about yet only the number is left.
+        let line = std::fs::read(Path::new("/proc").join(process.trim()).join("cmdline"));
+        let line = line.unwrap_or_default();
+        assert!(line.is_empty(), "{file} {process} still runs");
+    }
+}
+
+/// More than one call takes is a file: on this machine it is told what it changed all the same.
+#[test]
+fn a_long_script_is_handed_over_as_a_file() {
+    let insert = format!("INSERT INTO t VALUES ('{}');\n", "x".repeat(60_000));
+    let project = local().file(
+        "long.sql",
+        &format!("CREATE TABLE t (s);\n{}", insert.repeat(3)),
+    );
+    let file = project.path("long.sql").display().to_string();
+    let changed = outputs(
+        project,
+        &format!("sql.file = \"{file}\"\neffect = \"write\""),
+    );
+    assert_eq!(changed["changed"], 3);
+}
