@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) agreed_rows: Option<u64>,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
+    /// Whether the store of readings cannot be read.
+    pub(super) store_is_broken: bool,
 }
 
 /// Standard output in memory.
@@ -138,8 +140,10 @@ impl NestedRunner for Nested {
     }
 }
 
-/// Keeps no samples.
-pub(super) struct NoSamples;
+/// Keeps no samples; of readings it says what it is told to.
+pub(super) struct NoSamples {
+    broken: bool,
+}
 
 impl SampleStore for NoSamples {
     fn states(&self, series: &[Series]) -> Result<Vec<Option<CheckState>>, JournalError> {
@@ -177,6 +181,12 @@ impl ReadingStore for NoSamples {
         _: &Subject,
         _: DateTime<Utc>,
     ) -> Result<BTreeMap<String, Reading>, JournalError> {
+        if self.broken {
+            return Err(JournalError::Unwritable {
+                path: "journal".to_owned(),
+                reason: "disk full".to_owned(),
+            });
+        }
         Ok(BTreeMap::new())
     }
 
@@ -207,6 +217,7 @@ impl World {
             agreed_rows: None,
             deadline: None,
             environment: Vec::new(),
+            store_is_broken: false,
         }
     }
 
@@ -262,7 +273,9 @@ impl World {
             prompt: &self.person,
             data: &self.data,
             nested: &self.nested,
-            samples: &NoSamples,
+            samples: &NoSamples {
+                broken: self.store_is_broken,
+            },
             now: chrono::Utc::now(),
             resolve: &|template| Ok(template.text.clone()),
             masker: &self.masker,

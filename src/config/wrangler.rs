@@ -36,19 +36,25 @@ pub(super) struct D1 {
     pub(super) migrations_table: Option<String>,
 }
 
-/// Where a D1 database's migrations lie, and their table, as the Worker's configuration of a folder says; none where there
-/// is no such configuration, or it does not name the database.
+/// Where a D1 database's migrations lie, and their table, as the Worker's configuration says: this file, or that of a
+/// folder. None where there is no such configuration, or it does not name the database.
 ///
 /// # Errors
 /// When the configuration cannot be read.
 pub fn worker_migrations(
-    folder: &Path,
+    file_or_folder: &Path,
     name: &str,
     id: Option<&str>,
 ) -> Result<Option<(Option<PathBuf>, Option<String>)>, Diagnostics> {
-    let Some(found) = read(folder)? else {
+    let found = if file_or_folder.is_dir() {
+        read(file_or_folder)?
+    } else {
+        Some(read_file(file_or_folder.to_owned(), Vec::new())?)
+    };
+    let Some(found) = found else {
         return Ok(None);
     };
+    let folder = found.path.parent().unwrap_or(Path::new(""));
     let of = |worker: &Worker| {
         let mut databases = worker.d1_databases.iter();
         let known = databases.find(|known| {
@@ -122,6 +128,10 @@ pub(super) fn read(folder: &Path) -> Result<Option<Found>, Diagnostics> {
     let Some(path) = paths.next() else {
         return Ok(None);
     };
+    Ok(Some(read_file(path, paths.collect())?))
+}
+
+fn read_file(path: PathBuf, passed_over: Vec<PathBuf>) -> Result<Found, Diagnostics> {
     let source = SourceFile::new(path.clone(), read_text(&path)?);
     let worker = if path
         .extension()
@@ -131,11 +141,11 @@ pub(super) fn read(folder: &Path) -> Result<Option<Found>, Diagnostics> {
     } else {
         from_json(&source)?
     };
-    Ok(Some(Found {
+    Ok(Found {
         worker,
         path,
-        passed_over: paths.collect(),
-    }))
+        passed_over,
+    })
 }
 
 fn from_toml(source: &SourceFile) -> Result<Worker, Diagnostic> {

@@ -98,6 +98,7 @@ fn a_shell_completes_the_values_of_options() {
                 "table",
                 "json",
                 "jsonl",
+                "csv",
                 "junit",
                 "tap",
                 "markdown",

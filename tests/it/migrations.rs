@@ -6,8 +6,10 @@ use std::process::{Child, Stdio};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
+use super::workerd::{node, npm};
 
 const USERS: (&str, &str) = (
     "0001_users.sql",
@@ -98,8 +100,19 @@ fn in_sqlite(project: &Project, sql: &str) -> i64 {
 const TABLES: &str =
     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
 
-/// The way of every engine: pending, applied, failing, mended, taken back.
-fn the_way_of_migrations(project: Project) -> Project {
+/// A project on a real D1, empty but for this, behind its API.
+fn d1(api: &D1Api, migrations: &str, files: &[(&str, &str)]) -> Project {
+    let config = format!(
+        "kind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\ntoken = \"{{{{ secret.url }}}}\"\n\
+         [database.main.migrations]\n{migrations}"
+    );
+    project(&config, files)
+        .variable("URL", TOKEN)
+        .variable("CLOUDFLARE_API_BASE_URL", api.url())
+}
+
+/// The way of every engine: pending, applied, failing, mended, taken back. Where it can, the engine names a line.
+fn the_way_of_migrations(project: Project, line: &str) -> Project {
     let told = outputs(&project, &["status"], 1, "status");
     assert_eq!(told["pending"], 2);
     run(&project, &["status"])
@@ -123,8 +136,8 @@ fn the_way_of_migrations(project: Project) -> Project {
     run(&project, &["apply"])
         .exits(2)
         .prints("0004_broken.sql")
-        .prints("line 3")
-        .prints("the migration before it is kept");
+        .prints(line)
+        .prints("migration before it");
     assert_eq!(
         states(&project, 1)[2..],
         pairs(&[
@@ -172,7 +185,7 @@ fn the_way_of_migrations(project: Project) -> Project {
 
 #[test]
 fn migrations_go_their_way_on_sqlite() {
-    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]));
+    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]), "line 3");
     // The ledger alone is left.
     assert_eq!(in_sqlite(&project, TABLES), 1);
 }
@@ -180,9 +193,98 @@ fn migrations_go_their_way_on_sqlite() {
 #[test]
 fn migrations_go_their_way_on_postgres() {
     let (project, name) = postgres(&[USERS, NO_USERS, ORDERS, NO_ORDERS]);
-    the_way_of_migrations(project);
+    the_way_of_migrations(project, "line 3");
     let left = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
     assert_eq!(cluster().psql(&name, left).trim(), "opsbook_migrations");
+}
+
+#[test]
+fn migrations_go_their_way_on_d1() {
+    let api = D1Api::with("");
+    let files = [USERS, NO_USERS, ORDERS, NO_ORDERS];
+    the_way_of_migrations(d1(&api, "", &files), "nowhere");
+    let left = api.sql("SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'");
+    assert_eq!(left, json!([["opsbook_migrations"]]));
+}
+
+/// What wrangler reads and writes, column by column; its own words are `name` and the name of the file.
+#[test]
+fn the_account_of_wrangler_is_kept_as_wrangler_keeps_it() {
+    let api = D1Api::with("");
+    let project = d1(&api, "tool = \"wrangler\"\nrollback = \"rollback\"", &[USERS, ORDERS])
+        .file("rollback/0002_orders.sql", NO_ORDERS.1)
+        .file(
+            "wrangler.jsonc",
+            format!("{{ // the Worker\n\"d1_databases\": [{{\"binding\": \"DB\", \"database_name\": \"{NAME}\", \"migrations_table\": \"applied\"}}]}}"),
+        );
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('applied', 'd1_migrations')";
+    run(&project, &["status"]).exits(1);
+    assert_eq!(api.sql(tables), json!([[0]]));
+    run(&project, &["apply"]).exits(0);
+    let rows = "SELECT id, name, applied_at LIKE '20__-__-__ __:__:__' FROM applied ORDER BY id";
+    assert_eq!(
+        api.sql(rows),
+        json!([[1, "0001_users.sql", 1], [2, "0002_orders.sql", 1]])
+    );
+    run(&project, &["revert", "--yes"]).exits(0);
+    assert_eq!(api.sql(rows), json!([[1, "0001_users.sql", 1]]));
+    run(&project, &["revert", "--yes"])
+        .exits(78)
+        .prints("wrangler d1 time-travel restore");
+    // Wrangler would apply it.
+    let project = project.file("migrations/0002_orders.down.sql", NO_ORDERS.1);
+    std::fs::remove_file(project.path("rollback/0002_orders.sql")).unwrap();
+    run(&project, &["apply"])
+        .exits(78)
+        .prints("would apply what takes 0002_orders back");
+}
+
+/// The real wrangler and opsbook on one database of this machine: each sees what the other has applied.
+#[test]
+fn wrangler_and_opsbook_agree_on_what_is_applied() {
+    let wrangler = npm("node_modules/.bin/wrangler");
+    let config = format!(
+        "kind = \"d1\"\nname = \"{NAME}\"\nvia = \"local\"\ntool = \"{}\"\nwrangler = \"worker/wrangler.jsonc\"\n\
+         persist_to = \"copies\"\n[database.main.migrations]\ntool = \"wrangler\"\n",
+        wrangler.display()
+    );
+    let worker = format!(
+        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \"d1_databases\": [{{\"binding\": \"DB\", \
+         \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\", \"migrations_dir\": \"sql\"}}]}}"
+    );
+    let bin = node().parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap();
+    let project = project(&config, &[])
+        .file("worker/wrangler.jsonc", &worker)
+        .file("worker/sql/0001_users.sql", USERS.1)
+        .file("worker/sql/0002_a.sql", "CREATE TABLE a (id INTEGER)")
+        .file("worker/sql/0003_b.sql", "CREATE TABLE b (id INTEGER);")
+        .variable("PATH", format!("{bin}:{path}"));
+    let by_wrangler = |verb: &str| {
+        let mut command = std::process::Command::new(&wrangler);
+        command
+            .args(["d1", "migrations", verb, NAME, "--local", "--persist-to"])
+            .arg(project.path("copies"))
+            .current_dir(project.path("worker"))
+            .env("PATH", format!("{bin}:{path}"))
+            .env("HOME", project.path("."))
+            .env("WRANGLER_SEND_METRICS", "false")
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(states(&project, 1)[0].1, "pending");
+    run(&project, &["apply", "--to", "0001_users", "--yes"]).exits(0);
+    let listed = by_wrangler("list");
+    assert!(
+        !listed.contains("0001_users.sql") && listed.contains("0002_a.sql"),
+        "{listed}"
+    );
+    by_wrangler("apply");
+    let told = outputs(&project, &["status"], 0, "status");
+    assert_eq!((&told["pending"], &told["count"]), (&json!(0), &json!(3)));
+    assert_eq!(told["rows"][2]["state"], "applied");
 }
 
 #[test]
@@ -243,13 +345,23 @@ fn what_disagrees_with_the_folder_is_told() {
 #[test]
 fn the_database_is_copied_before_it_is_changed_and_not_where_nothing_is_to_be_done() {
     let project = sqlite(&[USERS, NO_USERS]);
-    let copies = || std::fs::read_dir(project.path("copies")).map_or(0, Iterator::count);
+    let copies = || {
+        let files = std::fs::read_dir(project.path("copies"));
+        let names = files
+            .into_iter()
+            .flatten()
+            .map(|file| file.unwrap().file_name());
+        let is_copy = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("main-");
+        names.filter(is_copy).count()
+    };
     let command = |arguments: &[&str]| project.run(&[&["db", "migrations"], arguments].concat());
+    command(&["status"]).exits(1);
     command(&["apply", "--dry-run"]).exits(0);
     assert_eq!(copies(), 0);
-    command(&["apply"]).exits(0).step("copy", "ok");
+    command(&["apply"]).exits(0);
     assert_eq!(copies(), 1);
-    command(&["apply"]).exits(0).step("copy", "skipped");
+    command(&["apply"]).exits(0);
+    assert_eq!(copies(), 1);
     // Nobody agrees, and what cannot be taken back is refused: neither makes a copy.
     command(&["revert"])
         .exits(75)
@@ -370,6 +482,20 @@ fn what_runs_in_no_transaction_is_told_as_started_until_somebody_says_how_it_end
     assert_eq!(states(&project, 0)[1].1, "applied");
     let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_name'::regclass";
     assert_eq!(cluster().psql(&name, valid).trim(), "t");
+}
+
+#[test]
+fn where_the_account_cannot_be_written_the_migration_is_taken_back() {
+    let project = sqlite(&[USERS, ORDERS]);
+    run(&project, &["apply", "--to", "0001_users"]).exits(0);
+    let connection = Connection::open(project.path("main.db")).unwrap();
+    connection
+        .execute_batch("CREATE TRIGGER no BEFORE INSERT ON opsbook_migrations BEGIN SELECT RAISE(ABORT, 'no more'); END;")
+        .unwrap();
+    run(&project, &["apply"]).exits(2).prints("no more");
+    assert_eq!(in_sqlite(&project, TABLES), 2);
+    connection.execute_batch("DROP TRIGGER no").unwrap();
+    run(&project, &["apply"]).exits(0);
 }
 
 #[test]

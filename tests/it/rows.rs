@@ -387,17 +387,22 @@ fn every_value_of_postgres_comes_right() {
     judging.run(&["judge"]).exits(1).prints("1.66");
 }
 
-/// As far as D1 gives them: it computes in doubles.
-#[test]
-fn every_value_of_d1_comes_right() {
-    let api = D1Api::with("");
-    let project = Project::new()
+/// A project whose database `main` is at this API.
+fn d1(api: &D1Api) -> Project {
+    Project::new()
         .config(&format!(
             "[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\n"
         ))
         .variable("CLOUDFLARE_API_BASE_URL", api.url())
         .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
-        .variable("CLOUDFLARE_API_TOKEN", TOKEN);
+        .variable("CLOUDFLARE_API_TOKEN", TOKEN)
+}
+
+/// As far as D1 gives them: it computes in doubles.
+#[test]
+fn every_value_of_d1_comes_right() {
+    let api = D1Api::with("");
+    let project = d1(&api);
     let sql = r#"SELECT NULL AS none, '' AS empty, 9007199254740991 AS exact, 0.1 + 0.2 AS "sum", 1e300 AS large,
         char(10) || 'two "lines", 😀' AS "we""ird", '\x00ff' AS hex, 1 AS "none""#;
     let row = json!([
@@ -648,4 +653,19 @@ fn a_million_rows_take_no_more_memory_than_a_few() {
         let end = String::from_utf8_lossy(&end);
         assert!(end.contains(&format!("{row} 1000000")), "{end}");
     }
+}
+
+/// D1 gives all rows at once: what cannot be held is refused, and no half of it is written.
+#[test]
+fn more_rows_of_d1_than_can_be_held_are_refused_with_what_to_do() {
+    let api = D1Api::with("");
+    let project = d1(&api);
+    let sql = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 200) SELECT printf('%.*c', 100000, 'x') AS t FROM c";
+    let refused = project
+        .run(&["db", "query", sql, "--to", "all.csv"])
+        .exits(2);
+    refused
+        .prints("gives all rows at once")
+        .prints("ORDER BY a key");
+    assert!(!project.path("all.csv").exists());
 }

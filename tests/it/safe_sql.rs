@@ -6,6 +6,7 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::Value;
 
+use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, response};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
 use super::terminal::{Pane, Terminal};
@@ -13,8 +14,14 @@ use super::terminal::{Pane, Terminal};
 /// A database of an engine, and the project that works on it.
 struct Bed {
     project: Project,
-    /// The database of the cluster; none for SQLite.
-    database: Option<String>,
+    engine: Engine,
+}
+
+enum Engine {
+    Sqlite,
+    /// The database of the cluster.
+    Postgres(String),
+    D1(D1Api),
 }
 
 /// Twenty rows: the first eleven are from 2025, the others from 2026.
@@ -39,7 +46,7 @@ impl Bed {
         connection.execute_batch(&filled()).unwrap();
         Self {
             project,
-            database: None,
+            engine: Engine::Sqlite,
         }
     }
 
@@ -53,7 +60,23 @@ impl Bed {
             .variable("URL", cluster().url(&database));
         Self {
             project,
-            database: Some(database),
+            engine: Engine::Postgres(database),
+        }
+    }
+
+    fn d1(more: &str) -> Self {
+        let api = D1Api::with(&filled());
+        let project = Project::new()
+            .config(&format!(
+                "project = \"test\"\n[secret]\ncloudflare = {{ env = \"TOKEN\" }}\n\
+                 [database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\n\
+                 token = \"{{{{ secret.cloudflare }}}}\"\n{more}"
+            ))
+            .variable("TOKEN", TOKEN)
+            .variable("CLOUDFLARE_API_BASE_URL", api.url());
+        Self {
+            project,
+            engine: Engine::D1(api),
         }
     }
 
@@ -61,11 +84,16 @@ impl Bed {
         [Self::sqlite(more), Self::postgres(more)]
     }
 
+    fn all(more: &str) -> [Self; 3] {
+        [Self::sqlite(more), Self::postgres(more), Self::d1(more)]
+    }
+
     /// Does something behind opsbook's back; gives the one value that comes of it.
     fn sql(&self, sql: &str) -> String {
-        match &self.database {
-            Some(database) => cluster().psql(database, sql).trim().to_owned(),
-            None => {
+        match &self.engine {
+            Engine::Postgres(database) => cluster().psql(database, sql).trim().to_owned(),
+            Engine::D1(api) => api.sql(sql)[0][0].to_string(),
+            Engine::Sqlite => {
                 let connection = Connection::open(self.project.path("main.db")).unwrap();
                 if !sql.starts_with("SELECT") {
                     connection.execute_batch(sql).unwrap();
@@ -78,10 +106,10 @@ impl Bed {
     }
 
     fn name(&self) -> &'static str {
-        if self.database.is_some() {
-            "postgres"
-        } else {
-            "sqlite"
+        match self.engine {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres(_) => "postgres",
+            Engine::D1(_) => "d1",
         }
     }
 
@@ -106,7 +134,7 @@ const UPDATE: &str = "UPDATE users SET active = 0 WHERE id <= 11";
 
 #[test]
 fn a_change_is_counted_and_compared() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let output = bed
             .run(&["db", "execute", UPDATE, "--yes", "--format", "json"])
             .exits(0);
@@ -129,10 +157,10 @@ fn a_change_is_counted_and_compared() {
 
 #[test]
 fn a_trigger_that_changes_other_rows_takes_the_change_back() {
-    for bed in Bed::both("") {
-        bed.sql(match bed.database {
-            None => "CREATE TRIGGER keep BEFORE UPDATE ON users WHEN old.id = 3 BEGIN SELECT raise(IGNORE); END",
-            Some(_) => "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 3 THEN RETURN NULL; END IF; RETURN NEW; END'; CREATE TRIGGER keep BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep()",
+    for bed in Bed::all("") {
+        bed.sql(match bed.engine {
+            Engine::Sqlite | Engine::D1(_) => "CREATE TRIGGER keep BEFORE UPDATE ON users WHEN old.id = 3 BEGIN SELECT raise(IGNORE); END",
+            Engine::Postgres(_) => "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 3 THEN RETURN NULL; END IF; RETURN NEW; END'; CREATE TRIGGER keep BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep()",
         });
         bed.run(&["db", "execute", UPDATE, "--yes"])
             .exits(75)
@@ -144,7 +172,7 @@ fn a_trigger_that_changes_other_rows_takes_the_change_back() {
 
 #[test]
 fn what_chance_decides_is_not_compared() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let some = "DELETE FROM users WHERE id IN (SELECT id FROM users ORDER BY random() LIMIT 3)";
         let output = bed
             .run(&["db", "execute", some, "--yes", "--format", "json"])
@@ -161,7 +189,7 @@ fn what_chance_decides_is_not_compared() {
 
 #[test]
 fn a_table_that_refers_to_itself_loses_the_rows_that_were_counted() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         bed.sql("CREATE TABLE tree (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES tree(id) ON DELETE CASCADE)");
         bed.sql("INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2), (4, NULL)");
         let branch = "DELETE FROM tree WHERE id IN (1, 2, 3)";
@@ -175,7 +203,7 @@ fn a_table_that_refers_to_itself_loses_the_rows_that_were_counted() {
 
 #[test]
 fn a_dry_run_shows_the_rows_that_it_would_touch_and_changes_nothing() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         bed.run(&["db", "execute", UPDATE, "--dry-run"])
             .exits(0)
             .prints("touches 11 rows")
@@ -224,7 +252,7 @@ fn secrets_in_the_rows_are_masked_and_those_of_a_sensitive_step_are_not_shown() 
 
 #[test]
 fn a_question_shows_the_statement_the_rows_and_some_of_them() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let mut terminal = Terminal::start(&bed.project, &["db", "execute", UPDATE]);
         terminal.wait_for("Do this on main? [y/N]");
         terminal.press("y\r");
@@ -274,7 +302,7 @@ fn no_means_no_and_the_question_fits_any_screen() {
 
 #[test]
 fn somebody_who_writes_between_question_and_change_makes_it_void() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let mut terminal = Terminal::start(&bed.project, &["db", "execute", UPDATE]);
         terminal.wait_for("[y/N]");
         bed.sql("DELETE FROM users WHERE id = 7");
@@ -313,7 +341,7 @@ fn a_statement_without_where_destroys_and_a_protected_database_is_typed() {
 
 #[test]
 fn where_the_preview_fails_nobody_is_asked() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let wrong = "UPDATE nobody SET active = 0 WHERE id = 1";
         let (code, seen) = Terminal::start(&bed.project, &["db", "execute", wrong]).end();
         assert_eq!(code, 1, "{seen}");
@@ -339,7 +367,7 @@ fn other_actions_show_what_they_would_do_before_they_ask() {
 
 #[test]
 fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; DELETE FROM users WHERE id > 18; SELECT 1;\n";
         std::fs::write(bed.project.path("fix.sql"), file).unwrap();
         let told = "3 statements of fix.sql:\n-- 1: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4;\n-- 2: write\nDELETE FROM users WHERE id > 18;\n-- 3: read\nSELECT 1;";
@@ -408,7 +436,7 @@ fn old_rows_are_pruned_by_the_rules_of_the_configuration_with_a_copy_first() {
 fn restored(bed: &Bed, restore: &str) {
     let mut shell = Command::new("sh");
     shell.args(["-c", restore]);
-    if bed.database.is_some() {
+    if matches!(bed.engine, Engine::Postgres(_)) {
         shell.env("PGPASSWORD", super::postgres_cluster::PASSWORD);
     }
     let done = shell.output().unwrap();
@@ -418,7 +446,7 @@ fn restored(bed: &Bed, restore: &str) {
 #[test]
 fn what_the_configuration_keeps_is_not_pruned_unless_that_is_said() {
     let keep = RETENTION.replace("1d", "36500d");
-    for bed in Bed::both(&keep) {
+    for bed in Bed::all(&keep) {
         let young = [
             "db",
             "prune",
@@ -444,9 +472,9 @@ fn what_the_configuration_keeps_is_not_pruned_unless_that_is_said() {
 fn guards_stop_a_prune_before_anything_is_deleted() {
     for (guard, told) in [
         ("max_rows = 19\n", "at most 19 may go at"),
-        ("max_share = 99.5\n", "at most 99.5 % may"),
+        ("max_share = 99.5\n", "most 99.5 % may go"),
     ] {
-        for bed in Bed::both(&format!("{RETENTION}{guard}")) {
+        for bed in Bed::all(&format!("{RETENTION}{guard}")) {
             bed.run(&["db", "prune", "--yes"]).exits(75).prints(told);
             assert_eq!(
                 bed.sql("SELECT count(*) FROM users"),
@@ -460,7 +488,7 @@ fn guards_stop_a_prune_before_anything_is_deleted() {
 
 #[test]
 fn a_standing_approval_holds_a_prune_to_its_rows() {
-    for bed in Bed::both("") {
+    for bed in Bed::all("") {
         let runbook = |rows: u32| {
             format!(
                 "approved = {{ rows = {rows} }}\n[[step]]\nname = \"old\"\ndatabase.prune = \"main\"\n\
@@ -570,4 +598,29 @@ fn a_dump_by_a_tool_that_cannot_is_no_copy() {
         .prints("at least as new as the server");
     let left: Vec<_> = std::fs::read_dir(project.path("copies")).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn the_bookmark_of_d1_is_what_one_goes_back_to() {
+    let bed = Bed::d1("");
+    let Engine::D1(api) = &bed.engine else {
+        return;
+    };
+    let body = r#"{"result": {"bookmark": "00000085-0000024c"}, "success": true, "errors": [], "messages": []}"#;
+    api.answer_next(response(
+        "200 OK",
+        "Content-Type: application/json\r\n",
+        body,
+    ));
+    let output = bed.run(&["db", "copy", "--format", "json"]).exits(0);
+    let copy = outputs(&output, "copy");
+    assert_eq!(
+        (&copy["kind"], &copy["bookmark"]),
+        (&"bookmark".into(), &"00000085-0000024c".into())
+    );
+    assert_eq!(
+        copy["restore"],
+        format!("wrangler d1 time-travel restore {NAME} --bookmark=00000085-0000024c")
+    );
+    assert!(!bed.project.path("copies").exists());
 }

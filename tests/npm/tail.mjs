@@ -1,7 +1,6 @@
 // A stand-in of Cloudflare's API for live logs: a worker's tail, and a WebSocket that says the events of a file, one JSON
-// text a line, to whoever opens it, and then that it is over unless the file ends with the line `stay`. What else is asked
-// goes to the API that it stands before. Says its address in a line and serves until its standard input ends: then whoever
-// started it is gone.
+// text a line, to whoever opens it, and then that it is over. What else is asked goes to the API that it stands before. Says
+// its address in a line and serves until its standard input ends: then whoever started it is gone.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -48,8 +47,8 @@ server.on("upgrade", (request, socket) => {
   socket.write(`${upgrade}\r\nsec-websocket-accept: ${accept}\r\nsec-websocket-protocol: trace-v1\r\n\r\n`);
   socket.on("error", () => {}).resume();
   const lines = readFileSync(events, "utf8").split("\n").filter(Boolean);
-  for (const line of lines.filter((line) => line !== "stay")) socket.write(frame(BINARY, Buffer.from(line)));
-  if (lines.at(-1) !== "stay") socket.end(frame(CLOSE, Buffer.from([NORMAL >> 8, NORMAL & 255])));
+  for (const line of lines) socket.write(frame(BINARY, Buffer.from(line)));
+  socket.end(frame(CLOSE, Buffer.from([NORMAL >> 8, NORMAL & 255])));
 });
 
 function frame(kind, body) {

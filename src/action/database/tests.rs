@@ -279,3 +279,16 @@ async fn a_vacuum_of_one_table_is_refused() {
     assert_eq!(error.kind, ErrorKind::Config);
     assert!(error.help.is_some());
 }
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_hides_no_table() {
+    let mut world = world("CREATE TABLE t(n);");
+    world.store_is_broken = true;
+    let error = world
+        .run(&Database, "tables", text("main"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Own);
+    assert!(error.message.contains("disk full"), "{error}");
+    assert_eq!(error.outputs.values["rows"][0]["table"], "t");
+}

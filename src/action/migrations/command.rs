@@ -170,11 +170,17 @@ fn told(pending: &[String]) -> Outputs {
         .with("missing", 0)
 }
 
-/// What a command gave that changes something, as this action tells it.
+/// What a command printed that changes something, as rows {output}.
 pub(super) fn done(ended: Outputs) -> Outputs {
+    let lines = ended.values.get("lines").and_then(Value::as_array);
+    let rows = lines
+        .into_iter()
+        .flatten()
+        .map(|line| json!({ "output": line }));
+    let rows: Vec<Value> = rows.collect();
     Outputs::new(ended.detail)
-        .with("count", 0)
-        .with("rows", Value::Array(Vec::new()))
+        .with("count", rows.len())
+        .with("rows", rows)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::action::database::system::{self, DatabaseSystem};
 use crate::config::{
-    Commands, Database, DatabaseKind, MigrationTool, Migrations, worker_migrations,
+    Commands, D1Via, Database, DatabaseKind, MigrationTool, Migrations, worker_migrations,
 };
 use crate::engine::{ActionContext, ActionError};
 use crate::sql::Dialect;
@@ -81,15 +81,24 @@ pub(super) fn places(
     ))
 }
 
-/// What wrangler's own configuration says, beside opsbook's.
+/// What wrangler's own configuration says: the one that the database names, or that beside opsbook's.
 fn worker(
     database: &Database,
     context: &ActionContext<'_>,
 ) -> Result<Option<(Option<PathBuf>, Option<String>)>, ActionError> {
-    let DatabaseKind::D1 { name, id, .. } = &database.kind else {
+    let DatabaseKind::D1 { name, id, via, .. } = &database.kind else {
         return Ok(None);
     };
-    let read = worker_migrations(&context.config.folder, name, id.as_deref());
+    let own = match via {
+        D1Via::Wrangler(tool) | D1Via::Local(tool) => tool.config.as_deref(),
+        D1Via::Api => None,
+    };
+    // The empty path is the folder that opsbook itself is in.
+    let beside = match context.config.folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => &context.config.folder,
+    };
+    let read = worker_migrations(own.unwrap_or(beside), name, id.as_deref());
     read.map_err(|mistakes| {
         ActionError::own(crate::base::text::one_line(&mistakes.to_string()))
             .help("correct wrangler's configuration, or name `folder` and `table`")

@@ -50,6 +50,9 @@ thread_local! {
     /// What the person of this test types, and what it was asked for.
     static TYPED: RefCell<Option<String>> = const { RefCell::new(None) };
     static ASKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// What was shown above its questions, and how many rows the action was told that it agreed to.
+    static SHOWN: RefCell<Vec<Intent>> = const { RefCell::new(Vec::new()) };
+    static AGREED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 fn world() -> Vec<String> {
@@ -152,6 +155,7 @@ impl Action for Act {
         context: &'a ActionContext<'a>,
     ) -> ActionFuture<'a> {
         Box::pin(async move {
+            AGREED.set(context.agreed_rows);
             let changes = Self::rows(invocation, "changes").or(Self::rows(invocation, "counted"));
             if changes > context.most_rows && context.most_rows.is_some() {
                 return Err(ActionError::target("more rows than it may"));
@@ -369,6 +373,15 @@ impl Prompt for Answer {
                 .with_borrow(Clone::clone)
                 .ok_or(PromptError::NoTerminal)
         })
+    }
+
+    fn confirm_intent<'a>(
+        &'a self,
+        intent: &'a Intent,
+        question: &'a str,
+    ) -> PromptFuture<'a, bool> {
+        SHOWN.with_borrow_mut(|shown| shown.push(intent.clone()));
+        self.confirm(question)
     }
 
     fn choose<'a>(&'a self, _question: &'a str, _options: &'a [String]) -> PromptFuture<'a, usize> {

@@ -490,3 +490,37 @@ fn a_sensitive_step_that_fails_does_not_quote_what_it_gave() {
         "{told}"
     );
 }
+
+#[test]
+fn what_a_person_saw_and_agreed_to_is_handed_to_the_action() {
+    let text = "title = 'x'\n[[step]]\nname = 'a'\nact.destroy = {}\nact.counted = 18\n";
+    let person = || Bench {
+        answer: Answer(Some(Ok(true))),
+        ..Bench::default()
+    };
+    let ended = person().run(text);
+    assert_eq!(ended.end.exit, ExitCode::Ok);
+    let shown = SHOWN.with_borrow(Clone::clone);
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].title, "a: act.destroy, may destroy");
+    assert_eq!(shown[0].preview.sent, "DELETE it");
+    assert_eq!(AGREED.get(), Some(18));
+
+    // Who says yes to whatever there is has agreed to no number, and nothing is counted for them.
+    let mut bench = Bench::default();
+    bench.options.yes = true;
+    assert_eq!(bench.run(text).end.exit, ExitCode::Ok);
+    assert_eq!(SHOWN.with_borrow(Vec::len), 1);
+    assert_eq!(AGREED.get(), None);
+}
+
+#[test]
+fn what_is_refused_has_changed_nothing_unless_an_attempt_before_did() {
+    let refused = "title = 'x'\n[[step]]\nname = 'a'\nact.change = {}\nact.fail = 'refused'\n";
+    assert_eq!(Bench::default().run(refused).end.exit, ExitCode::NotNow);
+    let after = format!(
+        "title = 'x'\n[[step]]\nname = 'b'\nact.change = {{}}\n{}",
+        &refused[12..]
+    );
+    assert_eq!(Bench::default().run(&after).end.exit, ExitCode::Unknown);
+}

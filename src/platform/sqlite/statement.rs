@@ -191,11 +191,13 @@ pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), Sqli
 }
 
 fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
-    let placed = |error| in_script(error, sql);
     let mut changed = 0;
     let mut passed = 0;
     let mut batch = Batch::new(connection, sql);
-    while let Some(mut statement) = batch.next().map_err(placed)? {
+    while let Some(mut statement) = batch
+        .next()
+        .map_err(|error| in_script(error, sql, passed))?
+    {
         let before = connection.total_changes();
         let begins = passed;
         passed += statement.expanded_sql().map_or(0, |text| text.len());
@@ -215,7 +217,9 @@ fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
 
 /// Counts the place of a mistake from the beginning of the script, not of the statement: each statement's text is the
 /// rest of the script from it on.
-fn in_script(error: rusqlite::Error, script: &str) -> SqliteError {
+///
+/// `begins` is where the statement begins, for what SQLite names no place of.
+fn in_script(error: rusqlite::Error, script: &str, begins: usize) -> SqliteError {
     match error {
         rusqlite::Error::SqlInputError {
             error,
@@ -224,23 +228,20 @@ fn in_script(error: rusqlite::Error, script: &str) -> SqliteError {
             offset,
         } => {
             let skipped = script.len().saturating_sub(sql.len());
-            let place = i32::try_from(skipped).ok().filter(|_| offset >= 0);
-            let has_place = place.is_some();
-            let told = SqliteError::from(rusqlite::Error::SqlInputError {
+            let offset = i32::try_from(skipped)
+                .ok()
+                .filter(|_| offset >= 0)
+                .map_or(-1, |skipped| skipped.saturating_add(offset));
+            SqliteError::from(rusqlite::Error::SqlInputError {
                 error,
                 msg,
                 sql: script.to_owned(),
-                offset: place.map_or(-1, |skipped| skipped.saturating_add(offset)),
-            });
-            if has_place {
-                told
-            } else {
-                in_statement(told, script, skipped)
-            }
+                offset,
+            })
         }
         error => match SqliteError::from(error) {
             SqliteError::NotRead(_) => SqliteError::OwnTransaction,
-            other => other,
+            other => in_statement(other, script, begins),
         },
     }
 }
