@@ -89,6 +89,14 @@ fn a_dry_run_reads_for_real_and_shows_the_rest() {
     delete write would run – DELETE FROM "audit_logs" WHERE created_at < '2026-08-22' AND note = 'it''s'; touches 18 rows
     verify read not run – would run if steps.delete.changed > 0 (known after run)
 
+    delete: some of the rows that it would touch
+    id created_at note
+    1 2020-01-01 it's
+    2 2020-01-01 it's
+    3 2020-01-01 it's
+    4 2020-01-01 it's
+    5 2020-01-01 it's
+
     DRY RUN nothing was changed; 4 steps: 1 ok, 2 would run, 1 not run [TOOK] run [N]
     "#);
     assert_eq!(files(&project.path("")), before);
@@ -338,7 +346,8 @@ command.stdin = "{{ secret.token }}"
             .exits(0);
         let output = output
             .never_shows("hidden")
-            .never_shows("it's")
+            // A row that is shown holds these letters alone.
+            .never_shows("it's h")
             .never_shows("it''s");
         assert!(output.stdout.contains("***"), "{}", output.shown());
     }

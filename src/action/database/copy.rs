@@ -19,6 +19,9 @@ use super::verb;
 /// The folder of copies, beside the configuration, where nothing else is said.
 const FOLDER: &str = "copies";
 
+/// So many copies of a database are kept in one second at most.
+const MOST_A_SECOND: u32 = 100;
+
 /// `database.copy`
 pub(super) const COPY: VerbSpec = VerbSpec {
     options: &[OptionSpec {
@@ -117,8 +120,24 @@ impl Place {
         }
     }
 
-    fn file(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!("{}.{ending}", self.stem))
+    /// The file of this number: in one second there may be several.
+    fn file(&self, number: u32, ending: &str) -> PathBuf {
+        let number = match number {
+            1 => String::new(),
+            later => format!("-{later}"),
+        };
+        self.folder.join(format!("{}{number}.{ending}", self.stem))
+    }
+
+    /// Begins the first file that is not there yet.
+    fn draft(&self, ending: &str, about: u64) -> Result<Draft, DraftError> {
+        let mut number = 1;
+        loop {
+            match Draft::begin(&self.file(number, ending), about) {
+                Err(DraftError::There(_)) if number < MOST_A_SECOND => number += 1,
+                begun => return begun,
+            }
+        }
     }
 }
 
@@ -133,7 +152,7 @@ pub(super) fn preview(
     let name = &database.name;
     Ok(Preview::of(match system.copy_kind()? {
         CopyKind::File { how, ending } => {
-            format!("{how} of {name} to {}", place.file(ending).display())
+            format!("{how} of {name} to {}", place.file(1, ending).display())
         }
         CopyKind::Bookmark { how } => format!("{how} of {name}"),
     }))
@@ -152,7 +171,7 @@ pub(super) async fn run(
         match system.copy_kind()? {
             CopyKind::File { ending, .. } => {
                 let about = system.copy_bytes().await?;
-                let draft = Draft::begin(&place.file(ending), about).map_err(not_kept)?;
+                let draft = place.draft(ending, about).map_err(not_kept)?;
                 system.copy(draft.path()).await?;
                 let kept = draft.keep().await.map_err(not_kept)?;
                 let restore = system.restore_in_words(&kept.path.display().to_string());

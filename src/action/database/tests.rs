@@ -35,7 +35,10 @@ async fn every_verb_works_and_a_read_changes_no_byte() {
         "cancel",
         "terminate",
     ];
-    for verb in SPEC.verbs {
+    // What is of one table and a rule: it has tests of its own.
+    let ruled = ["expired", "prune"];
+    let verbs = SPEC.verbs.iter();
+    for verb in verbs.filter(|verb| !ruled.contains(&verb.name)) {
         if without.contains(&verb.name) {
             let error = world
                 .run(&Database, verb.name, text("main"), &[])

@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::Sql;
@@ -250,5 +251,44 @@ async fn a_postgres_database_is_found_as_its_url_says() {
         assert_eq!(error.kind, ErrorKind::Own, "{wrong}");
         assert!(error.help.is_some());
         assert!(!error.message.contains("hunter2"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever the rows and the condition are: as many change as were counted, and as match.
+    #[test]
+    fn what_is_counted_is_what_is_changed(
+        rows in prop::collection::vec((0..9_i64, prop::option::of(0..9_i64)), 0..30),
+        (least, most, wanted) in (0..9_i64, 0..9_i64, 0..9_i64),
+        shape in 0..6_usize,
+        deletes in any::<bool>(),
+    ) {
+        let condition = [
+            format!("a > {least} AND b IS NOT NULL"),
+            format!("a BETWEEN {least} AND {most} OR b = {wanted}"),
+            format!("NOT (a = {least} OR b = {most})"),
+            format!("a IN ({least}, {most}, {wanted})"),
+            format!("a IN (SELECT b FROM r WHERE b > {least})"),
+            format!("EXISTS (SELECT 1 FROM r AS o WHERE o.b = r.a AND o.a > {least})"),
+        ][shape].clone();
+        let world = World::new().with_database("main", sqlite("main.db", None));
+        let connection = rusqlite::Connection::open(world.path("main.db")).unwrap();
+        connection.execute_batch("CREATE TABLE r(a INTEGER, b INTEGER)").unwrap();
+        for (a, b) in rows {
+            connection.execute("INSERT INTO r VALUES (?1, ?2)", (a, b)).unwrap();
+        }
+        let matching: i64 = connection
+            .query_row(&format!("SELECT count(*) FROM r WHERE {condition}"), [], |row| row.get(0))
+            .unwrap();
+        let text = match deletes {
+            true => format!("DELETE FROM r WHERE {condition}"),
+            false => format!("UPDATE r SET b = a + 100 WHERE {condition}"),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let outputs = runtime.block_on(world.run(&Sql, "execute", sql(&text, &[]), &[])).unwrap();
+        prop_assert_eq!(&outputs.values["changed"], &json!(matching), "{}", text);
+        prop_assert_eq!(&outputs.values["counted"], &json!(matching), "{}", text);
     }
 }

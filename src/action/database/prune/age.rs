@@ -68,20 +68,16 @@ pub(super) fn kinds(table: &str, column: &str, dialect: Dialect) -> String {
     )
 }
 
+/// Without patterns of GLOB: D1 takes none that is longer than 50 bytes.
 fn sqlite_kind(column: &str) -> String {
-    let day = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]";
-    let time = "[0-2][0-9]:[0-5][0-9]:[0-6][0-9]";
-    // Part by part: D1 takes no pattern of more than 50 bytes.
-    let (date, clock) = (
-        format!("substr({column}, 1, 10)"),
-        format!("substr({column}, 11, 9)"),
-    );
+    let moment =
+        format!("length({column}) >= 19 AND datetime(substr({column}, 1, 19)) IS NOT NULL");
     format!(
         "CASE WHEN typeof({column}) <> 'text' THEN typeof({column}) \
          WHEN substr({column}, 20) GLOB '*[+-]*' THEN 'text with an offset' \
-         WHEN {date} GLOB '{day}' AND {clock} GLOB 'T{time}' THEN 'iso' \
-         WHEN {date} GLOB '{day}' AND {clock} GLOB ' {time}' THEN 'plain' \
-         WHEN {column} GLOB '{day}' THEN 'day' ELSE 'text' END"
+         WHEN {moment} AND substr({column}, 11, 1) = 'T' THEN 'iso' \
+         WHEN {moment} AND substr({column}, 11, 1) = ' ' THEN 'plain' \
+         WHEN date({column}) = {column} THEN 'day' ELSE 'text' END"
     )
 }
 
