@@ -75,9 +75,13 @@ pub(super) const CASES: &[Case] = &[
         estate.d1_sql("DROP TABLE users");
     }),
     refused("manuscripts.db.cleanup-test-users", CLEANUP, |_| {}),
-    high("manuscripts.db.cleanup-test-users", Runbook(CLEANUP), |estate| {
-        estate.d1_sql("INSERT INTO manuscripts (author_id, title) VALUES ('t1', 'A real one')");
-    }),
+    high(
+        "manuscripts.db.cleanup-test-users",
+        Runbook(CLEANUP),
+        |estate| {
+            estate.d1_sql("INSERT INTO manuscripts (author_id, title) VALUES ('t1', 'A real one')");
+        },
+    ),
     refused("manuscripts.db.reset-password", RESET, |_| {}),
     high("manuscripts.db.reset-password", Runbook(RESET), |estate| {
         estate.d1_sql("DELETE FROM users WHERE id = 'u2'");
@@ -85,18 +89,32 @@ pub(super) const CASES: &[Case] = &[
     refused("manuscripts.db.add-indexes", ADD_INDEXES, |estate| {
         estate.d1_sql("DROP INDEX idx_manuscripts_user_id");
     }),
-    high("manuscripts.db.add-indexes", Runbook(ADD_INDEXES), |estate| {
-        estate.d1_sql("DROP TABLE manuscripts");
-    }),
+    high(
+        "manuscripts.db.add-indexes",
+        Runbook(ADD_INDEXES),
+        |estate| {
+            estate.d1_sql("DROP TABLE manuscripts");
+        },
+    ),
     high("manuscripts.diagnose.slow", SLOW, |estate| {
         estate.d1_sql("DROP INDEX idx_manuscripts_user_id");
     }),
     high("manuscripts.diagnose.slow", SLOW, |estate| {
         estate.d1_counted("SELECT * FROM manuscripts", 1000.1);
     }),
-    high("manuscripts.diagnose.slow", SLOW, |estate| estate.world.fails(MODELS)),
-    high("manuscripts.diagnose.slow", SLOW, |estate| estate.world.fails(PAYMENTS)),
-    case("manuscripts.diagnose.slow", SLOW, |estate| estate.world.fails(API), "warning", 2),
+    high("manuscripts.diagnose.slow", SLOW, |estate| {
+        estate.world.fails(MODELS)
+    }),
+    high("manuscripts.diagnose.slow", SLOW, |estate| {
+        estate.world.fails(PAYMENTS)
+    }),
+    case(
+        "manuscripts.diagnose.slow",
+        SLOW,
+        |estate| estate.world.fails(API),
+        "warning",
+        2,
+    ),
 ];
 
 #[test]
@@ -126,8 +144,15 @@ fn a_row_is_changed_and_no_other() {
         estate.d1_sql("SELECT id FROM users WHERE email_verified ORDER BY id"),
         json!([["t3"], ["u1"], ["u2"]])
     );
-    let shown = estate.project.run(&[VERIFY, &["--dry-run"]].concat()).exits(0);
-    assert!(shown.stdout.contains("grace@example.com"), "{}", shown.shown());
+    let shown = estate
+        .project
+        .run(&[VERIFY, &["--dry-run"]].concat())
+        .exits(0);
+    assert!(
+        shown.stdout.contains("grace@example.com"),
+        "{}",
+        shown.shown()
+    );
 }
 
 /// The hash is the application's, and neither it nor the password is told anywhere.
