@@ -1,11 +1,11 @@
 BEGIN;
 
-CREATE TABLE IF NOT EXISTS clients (
+CREATE TABLE clients (
     id   uuid PRIMARY KEY,
     name text NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS codebook_items (
+CREATE TABLE codebook_items (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     client_id  uuid NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
     code       text NOT NULL,

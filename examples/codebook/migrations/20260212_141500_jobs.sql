@@ -1,7 +1,7 @@
 BEGIN;
 
 -- The manual's example made an index on started_at, which its table does not have.
-CREATE TABLE IF NOT EXISTS jobs (
+CREATE TABLE jobs (
     id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     client_id    uuid REFERENCES clients (id) ON DELETE CASCADE,
     job_type     text NOT NULL,
@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     completed_at timestamptz
 );
 
-CREATE INDEX IF NOT EXISTS idx_jobs_status ON jobs (status, started_at);
+CREATE INDEX idx_jobs_status ON jobs (status, started_at);
+CREATE INDEX idx_jobs_client ON jobs (client_id);
 
 COMMIT;
