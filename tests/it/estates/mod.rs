@@ -416,7 +416,9 @@ pub(crate) fn covers(cases: &[Case], ids: &[&str]) {
 fn filled(remedy: &str) -> String {
     let mut parts = remedy.split("{{");
     let first = parts.next().unwrap().to_owned();
-    parts.fold(first, |told, part| told + "1" + part.split_once("}}").unwrap().1)
+    parts.fold(first, |told, part| {
+        told + "1" + part.split_once("}}").unwrap().1
+    })
 }
 
 /// What an estate's checks and runbooks say to run next can be run.
