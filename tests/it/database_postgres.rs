@@ -60,13 +60,13 @@ fn findings(output: &Output) -> String {
 }
 
 /// A session of psql, which ends with this value.
-struct Session {
+pub(crate) struct Session {
     psql: Child,
-    pid: i64,
+    pub(crate) pid: i64,
 }
 
 impl Session {
-    fn open(cluster: &Cluster, database: &str) -> Self {
+    pub(crate) fn open(cluster: &Cluster, database: &str) -> Self {
         let mut command = cluster.client("psql");
         let mut psql = command
             .args(["-X", "-q", "-A", "-t", "-d", database])
@@ -86,14 +86,14 @@ impl Session {
     }
 
     /// Runs statements to their end.
-    fn say(&mut self, sql: &str) {
+    pub(crate) fn say(&mut self, sql: &str) {
         self.begin(&format!("{sql}\n\\echo said"));
         let mut lines = BufReader::new(self.psql.stdout.as_mut().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "said"));
     }
 
     /// Begins statements and does not wait for them.
-    fn begin(&mut self, sql: &str) {
+    pub(crate) fn begin(&mut self, sql: &str) {
         writeln!(self.psql.stdin.as_mut().unwrap(), "{sql}").unwrap();
     }
 }
@@ -108,7 +108,7 @@ impl Drop for Session {
 
 /// Looks until the server says so, or the watchdog barks.
 #[track_caller]
-fn until(cluster: &Cluster, database: &str, condition: &str) {
+pub(crate) fn until(cluster: &Cluster, database: &str, condition: &str) {
     let began = std::time::Instant::now();
     while cluster.psql(database, &format!("SELECT {condition}")) != "t" {
         assert!(
@@ -118,7 +118,7 @@ fn until(cluster: &Cluster, database: &str, condition: &str) {
     }
 }
 
-fn is_waiting(pid: i64) -> String {
+pub(crate) fn is_waiting(pid: i64) -> String {
     format!("EXISTS (SELECT FROM pg_locks WHERE pid = {pid} AND NOT granted)")
 }
 

@@ -27,6 +27,7 @@ mod database_light;
 mod database_postgres;
 mod dependencies;
 mod docs;
+mod doctor;
 mod dry_run;
 mod effects;
 mod estates;

@@ -1,5 +1,7 @@
 //! The estate "codebook": an API on Kubernetes with Postgres, Redis, Pinecone and a language model, measured by Prometheus.
 
+mod database;
+
 use chrono::Datelike as _;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use super::Run::{Check, Runbook};
 use super::parts::{Parts, Prometheus, REDIS_PASSWORD};
 use super::{Case, Estate, Reply, Run, case, covers, outputs, page, status_of};
 
-/// Its procedures.
+/// Its procedures, beside those of its database.
 const IDS: [&str; 20] = [
     "codebook.alert.disk-space",
     "codebook.alert.error-rate",
@@ -168,7 +170,7 @@ const KPI_CASES: &[Case] = &[
 
 /// A job more than may wait.
 fn queues(estate: &Estate) {
-    let sql = "INSERT INTO jobs SELECT 'refactor', 'pending', NULL FROM generate_series(1, 101)";
+    let sql = "INSERT INTO jobs (job_type) SELECT 'refactor' FROM generate_series(1, 101)";
     estate.parts.sql(sql);
 }
 
@@ -304,7 +306,7 @@ const PERFORMANCE_CASES: &[Case] = &[
     ),
 ];
 
-/// All its procedures.
+/// Its procedures, but those of its database.
 fn cases() -> Vec<Case> {
     [HEALTH_CASES, KPI_CASES, ALERT_CASES, PERFORMANCE_CASES].concat()
 }
@@ -313,12 +315,10 @@ fn cases() -> Vec<Case> {
 const EXPOSED: &str = "# HELP http_requests_total Requests.\n# TYPE http_requests_total counter\n\
     http_requests_total{status=\"200\",endpoint=\"/health\"} 1027\ncodebooks_created_total 3\nllm_tokens_total 1.5e+06\n";
 
-/// The tables, as far as they are asked.
+/// The tables that no migration makes, as far as they are asked.
 const TABLES: &str = "CREATE EXTENSION pg_stat_statements;
 CREATE TABLE codebooks (created_at timestamptz DEFAULT now());
-CREATE TABLE codebook_items (id int, created_at timestamptz DEFAULT now());
 CREATE TABLE codebook_versions (codebook_id text, version int, is_active bool);
-CREATE TABLE jobs (kind text, status text, completed_at timestamptz);
 CREATE TABLE llm_usage (client_id text, tokens bigint, cost_usd numeric, created_at timestamptz DEFAULT now());
 CREATE TABLE recommendations (accepted bool, created_at timestamptz DEFAULT now());
 INSERT INTO codebook_versions VALUES ('1', 3, true), ('1', 2, false);
@@ -328,10 +328,11 @@ INSERT INTO recommendations VALUES (true), (false);";
 /// Makes the database well.
 const DATABASE: &str = "ALTER DATABASE {database} ALLOW_CONNECTIONS true;
 ALTER DATABASE {database} RESET ALL;
+ALTER DATABASE {database} CONNECTION LIMIT -1;
 \\connect {database}
 ALTER TABLE IF EXISTS gone RENAME TO recommendations;
 TRUNCATE jobs, llm_usage;
-INSERT INTO jobs SELECT 'refactor', 'pending', NULL FROM generate_series(1, 100);
+INSERT INTO jobs (job_type) SELECT 'refactor' FROM generate_series(1, 100);
 INSERT INTO llm_usage VALUES ('acme', 1000, 0.5), ('globex', 10, 0.1);
 SELECT pg_stat_statements_reset(0, (SELECT oid FROM pg_database WHERE datname = current_database()), 0);";
 
@@ -376,6 +377,9 @@ END
 ;;
 "--namespace default get pods --selector app=codebook-backend --output json")
     echo '{"items": [{"metadata": {"name": "codebook-backend-1"}, "status": {"containerStatuses": [{"ready": true, "restartCount": '$restarts'}]}}]}' ;;
+"get pods --selector app=codebook-worker --output json")
+    case "$unwell" in workers) phase=Pending ;; *) phase=Running ;; esac
+    echo '{"items": [{"metadata": {"name": "codebook-worker-1"}, "status": {"phase": "'$phase'"}}]}' ;;
 "--namespace default top pods --selector app=codebook-backend --no-headers")
     [ "$unwell" != top ] || { echo "error: Metrics API not available" >&2; exit 1; }
     echo "codebook-backend-1   120m   300Mi" ;;
@@ -410,12 +414,19 @@ fn shows_certificate(estate: &Estate, number: usize) {
 }
 
 fn estate() -> Estate {
+    estate_with("")
+}
+
+/// The estate with more lines in its configuration.
+fn estate_with(lines: &str) -> Estate {
     let (authorities, certified): (Vec<String>, Vec<HttpServer>) =
         [60, 20, 5, -1].into_iter().map(certified).unzip();
-    let mut parts = Parts::default().database(TABLES, DATABASE).redis(REDIS);
+    let mut parts = Parts::default()
+        .database(&database::tables(), DATABASE)
+        .redis(REDIS);
     let prometheus = Prometheus::new(MEASURED);
     let more = format!(
-        "database.main.url = {:?}\nmetrics.prometheus.url = {:?}\n",
+        "database.main.url = {:?}\nmetrics.prometheus.url = {:?}\n{lines}",
         parts.database_url(),
         prometheus.url()
     );
@@ -476,8 +487,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    covers(&cases(), &IDS);
-    page::tells("codebook", &cases());
+    let cases = [cases(), database::cases()].concat();
+    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    page::tells("codebook", &cases);
 }
 
 /// The manual's own words: for 5 minutes, for 10. The first bad look is put back in time in the store.

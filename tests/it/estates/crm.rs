@@ -1,12 +1,14 @@
 //! The estate "crm": an application with Postgres and Redis, watched by Sentry, paid through Stripe.
 
+mod database;
+
 use serde_json::{Value, json};
 
 use super::Run::{Check, Runbook};
 use super::parts::{Parts, REDIS_PASSWORD};
 use super::{Case, Estate, Reply, Run, case, covers, outputs, page, status_of};
 
-/// Its procedures.
+/// Its procedures, beside those of its parts.
 const IDS: [&str; 14] = [
     "crm.alert.db-connection",
     "crm.alert.disk-space",
@@ -154,11 +156,12 @@ const CASES: &[Case] = &[
 ];
 
 /// Makes the database well.
-const DATABASE: &str =
-    "ALTER DATABASE {database} ALLOW_CONNECTIONS true;\nALTER DATABASE {database} RESET ALL;";
+const DATABASE: &str = "ALTER DATABASE {database} ALLOW_CONNECTIONS true;\nALTER DATABASE {database} RESET ALL;\n\
+    ALTER DATABASE {database} CONNECTION LIMIT -1;\n\\connect {database}\nDROP TABLE IF EXISTS notes;\n\
+    CREATE TABLE notes (id int PRIMARY KEY, customer int);\nINSERT INTO notes SELECT n, n / 2 FROM generate_series(1, 2000) AS n;\nANALYZE notes;";
 
 /// Makes the Redis server well.
-const REDIS: &str = "CONFIG SET maxmemory 104857600\nFLUSHALL\nSET ratelimit:allowed:acme 990\nSET ratelimit:rejected:acme 10\n\
+const REDIS: &str = "ACL SETUSER default +@all\nCONFIG SET maxmemory 104857600\nFLUSHALL\nSET ratelimit:allowed:acme 990\nSET ratelimit:rejected:acme 10\n\
     SET ratelimit:allowed:globex 20\nSET gate:new-editor 7\nSET customer:1 a\nSET customer:2 b\nCONFIG RESETSTAT";
 
 /// So many failed payments, as Stripe lists them.
@@ -177,6 +180,7 @@ fn estate() -> Estate {
             "service.api",
             "service.alert",
             "service.stripe",
+            "service.provider",
             "metrics.sentry",
         ],
         &format!("database.main.url = {:?}\n", parts.database_url()),
@@ -196,6 +200,7 @@ fn estate() -> Estate {
     ] {
         world.route(route, Reply::json(json!({"status": status})));
     }
+    world.route(database::PROVIDER, Reply::json(database::provider("none")));
     world.route(STATIC, Reply::of(200, "").header("x-vercel-cache", "HIT"));
     let events = json!({"data": [{
         "failure_rate()": 0.05, "avg(transaction.duration)": 2000, "p95()": 3100, "count()": 0,
@@ -219,8 +224,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    covers(CASES, &IDS);
-    page::tells("crm", CASES);
+    let cases = [CASES, database::CASES].concat();
+    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    page::tells("crm", &cases);
 }
 
 /// Five minutes are over when the store says so: the first bad look is put back in time there.

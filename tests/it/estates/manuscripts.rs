@@ -1,13 +1,17 @@
-//! The estate "manuscripts": an API whose refusal of strangers shows that it is up.
+//! The estate "manuscripts": an API whose refusal of strangers shows that it is up, on a D1 database.
+
+mod database;
 
 use super::Run::Check;
 use super::{Case, Estate, Reply, Run, case, covers, page};
 
-/// Its procedures.
+/// Its procedures, beside those of its database.
 const IDS: [&str; 1] = ["manuscripts.health.api-up"];
 
 const API: &str = "GET /api/manuscripts";
 const PAGE: &str = "GET /frontend/";
+const MODELS: &str = "GET /anthropic/v1/models";
+const PAYMENTS: &str = "GET /stripe/healthcheck";
 const UP: Run = Check("api", "up");
 
 const CASES: &[Case] = &[
@@ -18,13 +22,29 @@ const CASES: &[Case] = &[
 ];
 
 const fn row(run: Run, red: fn(&Estate)) -> Case {
-    case("manuscripts.health.api-up", run, red, "critical", 2)
+    down("manuscripts.health.api-up", run, red)
+}
+
+const fn down(id: &'static str, run: Run, red: fn(&Estate)) -> Case {
+    case(id, run, red, "critical", 2)
+}
+
+const fn high(id: &'static str, run: Run, red: fn(&Estate)) -> Case {
+    case(id, run, red, "warning", 1)
 }
 
 fn estate() -> Estate {
-    let estate = Estate::new("manuscripts", &["service.api", "service.frontend"], "");
+    let played = [
+        "service.api",
+        "service.frontend",
+        "service.anthropic",
+        "service.stripe",
+    ];
+    let estate = Estate::new("manuscripts", &played, "").d1(database::TABLES);
     estate.world.route(API, Reply::of(401, "{}"));
     estate.world.route(PAGE, Reply::of(200, "<!doctype html>"));
+    estate.world.route(MODELS, Reply::of(401, "{}"));
+    estate.world.route(PAYMENTS, Reply::of(200, "ok"));
     estate
 }
 
@@ -35,8 +55,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    covers(CASES, &IDS);
-    page::tells("manuscripts", CASES);
+    let cases = [CASES, database::CASES].concat();
+    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    page::tells("manuscripts", &cases);
 }
 
 /// An open route is a hole and no outage: who is called out reads which of the two it is.

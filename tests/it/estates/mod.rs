@@ -366,6 +366,15 @@ pub(crate) fn covers(cases: &[Case], ids: &[&str]) {
     assert_eq!(rows, ids.iter().copied().collect());
 }
 
+/// A remedy with a word for each expression of it.
+fn filled(remedy: &str) -> String {
+    let mut parts = remedy.split("{{");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |told, part| {
+        told + "1" + part.split_once("}}").unwrap().1
+    })
+}
+
 /// What an estate's checks and runbooks say to run next can be run.
 fn remedies_are_commands(name: &str, project: &Project) {
     let mut texts = vec![project.read("opsbook.toml")];
@@ -382,7 +391,8 @@ fn remedies_are_commands(name: &str, project: &Project) {
         .filter_map(|line| line.strip_prefix("remedy")?.split('"').nth(1))
         .collect();
     for remedy in remedies {
-        let words: Vec<&str> = remedy.split(' ').chain(["--help"]).collect();
+        let told = filled(remedy);
+        let words: Vec<&str> = told.split(' ').chain(["--help"]).collect();
         let output = project.run(&words);
         assert_eq!(output.code, 0, "{name}: {remedy}\n{}", output.shown());
     }

@@ -84,15 +84,20 @@ fn place(estate: &str, run: Run) -> (Row, String) {
             match own(estate, words) {
                 Some((file, named)) => (file.clone(), format!("opsbook {}", named.join(" ")), file),
                 // A runbook for every database is told with what makes it the procedure of this estate.
-                None => (
-                    shipped(words),
-                    format!("opsbook {}", words.join(" ")),
-                    configuration,
-                ),
+                None => (shipped(words), typed(words), configuration),
             }
         }
     };
     (Row { file, command }, holder)
+}
+
+/// The command as a shell takes it.
+fn typed(words: &[&str]) -> String {
+    let quoted = words.iter().map(|word| match word.contains(' ') {
+        true => format!("\"{word}\""),
+        false => (*word).to_owned(),
+    });
+    format!("opsbook {}", quoted.collect::<Vec<_>>().join(" "))
 }
 
 /// The estate's own runbook that these words begin with, and those words.

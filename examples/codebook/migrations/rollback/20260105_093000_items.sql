@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS codebook_items;
+DROP TABLE IF EXISTS clients;

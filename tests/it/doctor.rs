@@ -1,0 +1,317 @@
+//! `opsbook db doctor` and `opsbook db diagnose` on the real engines: silent where all is well, and where it is not with the
+//! cause and the command that mends it.
+
+use serde_json::Value;
+
+use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
+use super::database_postgres::{Session, is_waiting, until};
+use super::harness::{Output, Project};
+use super::postgres_cluster::Cluster;
+
+/// A project whose database `main` is at this URL.
+fn postgres(url: &str) -> Project {
+    Project::new()
+        .config(
+            "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+             [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n",
+        )
+        .variable("URL", url)
+}
+
+fn sqlite(setup: &str) -> Project {
+    let project = Project::new()
+        .config("project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n");
+    let file = rusqlite::Connection::open(project.path("main.db")).unwrap();
+    file.execute_batch(setup).unwrap();
+    project
+}
+
+fn d1(api: &D1Api) -> Project {
+    Project::new()
+        .config(&format!(
+            "project = \"test\"\n[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\n"
+        ))
+        .variable("CLOUDFLARE_API_TOKEN", TOKEN)
+        .variable("CLOUDFLARE_API_BASE_URL", api.url())
+}
+
+fn look(project: &Project, words: &[&str]) -> Output {
+    project.run(&[&["db"], words, &["--format", "json"]].concat())
+}
+
+/// What is found: a line each, `P2 cause → remedy`.
+fn findings(output: &Output) -> Vec<String> {
+    let told = output.json();
+    let findings = told["findings"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    findings
+        .map(|found| {
+            let [severity, cause, remedy] =
+                ["severity", "cause", "remedy"].map(|name| text(&found[name]));
+            format!("{severity} {cause} → {remedy}")
+        })
+        .collect()
+}
+
+/// It ends with this code and finds what begins so, that and no more.
+#[track_caller]
+fn finds(project: &Project, words: &[&str], code: i32, wanted: &[&str]) {
+    let output = look(project, words).exits(code);
+    let found = findings(&output);
+    let is_so = found.len() == wanted.len()
+        && found.iter().zip(wanted).all(|(found, wanted)| {
+            let (begin, end) = wanted.split_once('…').unwrap_or((wanted, ""));
+            found.starts_with(begin) && found.ends_with(end)
+        });
+    assert!(is_so, "{found:#?}\nis not\n{wanted:#?}\n{}", output.shown());
+}
+
+const TABLES: &str = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+    CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1);
+    CREATE TABLE orders (id int PRIMARY KEY, customer int REFERENCES customers) WITH (autovacuum_enabled = false);
+    CREATE INDEX orders_customer ON orders (customer); INSERT INTO orders VALUES (1, 1); ANALYZE;";
+
+/// A small server without other guests.
+fn server() -> (Cluster, String) {
+    let own = Cluster::start(
+        "max_connections = 10\nsuperuser_reserved_connections = 3\nmax_wal_senders = 2\n",
+    );
+    let name = own.database(TABLES);
+    (own, name)
+}
+
+#[test]
+fn a_healthy_server_has_nothing_found() {
+    let (own, name) = server();
+    let project = postgres(&own.url(&name));
+    for words in [["doctor"], ["diagnose"]] {
+        finds(&project, &words, 0, &[]);
+    }
+    // Nothing was changed: these only look.
+    for words in [
+        ["db", "doctor", "--read-only"],
+        ["db", "diagnose", "--read-only"],
+    ] {
+        project.run(&words).exits(0);
+    }
+}
+
+#[test]
+fn a_chain_of_waiting_sessions_is_told_by_its_root() {
+    let (own, name) = server();
+    let project = postgres(&own.url(&name));
+    let mut root = Session::open(&own, &name);
+    let mut first = Session::open(&own, &name);
+    let mut second = Session::open(&own, &name);
+    root.say("BEGIN; LOCK TABLE orders;");
+    for waiting in [&mut first, &mut second] {
+        waiting.begin("SELECT * FROM orders;");
+        until(&own, &name, &is_waiting(waiting.pid));
+    }
+    let cause = format!("P1 session {} of postgres keeps 2 others waiting", root.pid);
+    let remedy = format!("db terminate {} -d main", root.pid);
+    let wanted = format!("{cause}… → {remedy}");
+    finds(&project, &["diagnose"], 2, &[&wanted]);
+    // What it says to run ends the trouble.
+    let words: Vec<&str> = remedy.split(' ').chain(["--yes"]).collect();
+    project.run(&words).exits(0);
+    until(
+        &own,
+        &name,
+        "NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)",
+    );
+    drop((first, second));
+    finds(&project, &["diagnose"], 0, &[]);
+}
+
+#[test]
+fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
+    let (own, name) = server();
+    let project = postgres(&own.url(&name));
+    let mut idle = Session::open(&own, &name);
+    idle.say("BEGIN; SELECT 1;");
+    let lasts = |pid| {
+        format!(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid} AND now() - coalesce(xact_start, query_start) > interval '1.1 s')"
+        )
+    };
+    until(&own, &name, &lasts(idle.pid));
+    let words = ["diagnose", "--long", "1s"];
+    finds(
+        &project,
+        &words,
+        1,
+        &["P2 a session has done nothing in its transaction… → db activity main"],
+    );
+    drop(idle);
+    let mut busy = Session::open(&own, &name);
+    busy.begin("SELECT pg_sleep(600);");
+    until(&own, &name, &lasts(busy.pid));
+    finds(
+        &project,
+        &words,
+        1,
+        &["P2 statements run for longer than 1s…"],
+    );
+}
+
+#[test]
+fn connections_that_run_out_are_told_and_those_that_are_out_too() {
+    let (own, name) = server();
+    own.psql(
+        &name,
+        "CREATE ROLE app LOGIN PASSWORD 'app'; GRANT pg_monitor TO app",
+    );
+    let app = postgres(&format!(
+        "postgres://app:app@127.0.0.1:{}/{name}",
+        own.port()
+    ));
+    let mut held: Vec<Session> = (0..6).map(|_| Session::open(&own, &name)).collect();
+    let project = postgres(&own.url(&name));
+    for words in ["doctor", "diagnose"] {
+        let output = look(&project, &[words]);
+        let found = findings(&output);
+        assert_eq!(found.len(), 1, "{}", output.shown());
+        assert!(found[0].contains("of 7 connections"), "{found:?}");
+        assert!(found[0].ends_with("db connections main"), "{found:?}");
+    }
+    held.push(Session::open(&own, &name));
+    finds(
+        &app,
+        &["diagnose"],
+        2,
+        &["P0 main takes no more connections… → db connections main"],
+    );
+}
+
+#[test]
+fn a_server_that_is_stopped_and_a_wrong_password_are_told() {
+    let (own, name) = server();
+    let url = own.url(&name);
+    let wrong = postgres(&format!(
+        "postgres://postgres:wrong@127.0.0.1:{}/{name}",
+        own.port()
+    ));
+    finds(&wrong, &["diagnose"], 2, &["P0 main does not let us in…"]);
+    let missing = postgres(&own.url("nowhere"));
+    let output = look(&missing, &["diagnose"]).exits(2);
+    assert!(findings(&output)[0].contains("\"nowhere\" does not exist"));
+    own.stop("fast");
+    let project = postgres(&url);
+    finds(&project, &["diagnose"], 2, &["P0 main does not answer: …"]);
+    finds(
+        &project,
+        &["doctor"],
+        2,
+        &["P0 main does not answer… → db diagnose main"],
+    );
+}
+
+#[test]
+fn what_a_server_needs_is_told_with_what_mends_it() {
+    let (own, name) = server();
+    let project = postgres(&own.url(&name));
+    own.psql(
+        &name,
+        "INSERT INTO orders SELECT n, 1 FROM generate_series(2, 20000) AS n",
+    );
+    until(
+        &own,
+        &name,
+        "n_live_tup >= 20000 FROM pg_stat_user_tables WHERE relname = 'orders'",
+    );
+    own.psql(&name, "DELETE FROM orders WHERE id > 5000; ANALYZE orders");
+    until(
+        &own,
+        &name,
+        "n_dead_tup > 10000 FROM pg_stat_user_tables WHERE relname = 'orders'",
+    );
+    finds(
+        &project,
+        &["doctor"],
+        1,
+        &["P3 dead rows take space…db vacuum main"],
+    );
+    project.run(&["db", "vacuum", "--yes"]).exits(0);
+    own.psql(&name, "DROP INDEX orders_customer; ANALYZE");
+    finds(
+        &project,
+        &["doctor"],
+        1,
+        &["P3 indexes are missing…db indexes main"],
+    );
+    own.psql(
+        &name,
+        "CREATE INDEX orders_customer ON orders (customer); SELECT pg_sleep(1.05)",
+    );
+    finds(
+        &project,
+        &["doctor"],
+        1,
+        &["P3 1 statements take longer than 1s on average… → db slow main"],
+    );
+    own.psql(
+        &name,
+        "SELECT pg_create_physical_replication_slot('gone', true)",
+    );
+    let output = look(&project, &["doctor"]);
+    assert!(
+        findings(&output)
+            .iter()
+            .any(|found| found.ends_with("db replication main")),
+        "{}",
+        output.shown()
+    );
+}
+
+const LIGHT: &str = "CREATE TABLE customers (id INTEGER PRIMARY KEY); INSERT INTO customers VALUES (1);
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customers (id)); INSERT INTO orders VALUES (1, 1);
+    CREATE INDEX orders_customer ON orders (customer);";
+
+#[test]
+fn a_file_is_looked_over() {
+    let project = sqlite(LIGHT);
+    for words in [["doctor"], ["diagnose"]] {
+        finds(&project, &words, 0, &[]);
+    }
+    let file = rusqlite::Connection::open(project.path("main.db")).unwrap();
+    file.execute_batch(
+        "PRAGMA foreign_keys = OFF; DELETE FROM customers; DROP INDEX orders_customer",
+    )
+    .unwrap();
+    finds(
+        &project,
+        &["doctor"],
+        1,
+        &[
+            "P2 references lead nowhere…db foreign-keys main",
+            "P3 indexes are missing…db indexes main",
+        ],
+    );
+    std::fs::write(
+        project.path("main.db"),
+        "this is no database, and it is long enough to be seen as none",
+    )
+    .unwrap();
+    finds(&project, &["diagnose"], 2, &["P0 main …"]);
+}
+
+#[test]
+fn a_d1_is_looked_over() {
+    let api = D1Api::with(LIGHT);
+    let project = d1(&api);
+    for words in [["doctor"], ["diagnose"]] {
+        finds(&project, &words, 0, &[]);
+    }
+    api.sql("DROP INDEX orders_customer");
+    finds(
+        &project,
+        &["doctor"],
+        1,
+        &["P3 indexes are missing…db indexes main"],
+    );
+    let stranger = project.variable("CLOUDFLARE_API_TOKEN", "wrong");
+    let output = look(&stranger, &["diagnose"]).exits(2);
+    assert!(!output.shown().contains(TOKEN));
+    assert!(findings(&output)[0].starts_with("P0 main does not let us in"));
+}
