@@ -141,7 +141,10 @@ fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
         &project,
         &words,
         1,
-        &["P2 a session has done nothing in its transaction… → db activity main"],
+        &[&format!(
+            "P2 session {} of postgres does nothing in a transaction… → db activity main --over 1s",
+            idle.pid
+        )],
     );
     drop(idle);
     let mut busy = Session::open(&own, &name);
@@ -151,7 +154,10 @@ fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
         &project,
         &words,
         1,
-        &["P2 statements run for longer than 1s…"],
+        &[&format!(
+            "P2 session {0} of postgres runs for…: SELECT pg_sleep(600); → db cancel {0} -d main",
+            busy.pid
+        )],
     );
 }
 
