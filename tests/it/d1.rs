@@ -482,3 +482,16 @@ fn an_answer_that_is_cut_is_told_and_what_is_in_the_database_stays() {
         "{detail}"
     );
 }
+
+#[test]
+fn a_change_whose_answer_was_lost_is_not_tried_again() {
+    let api = D1Api::with(SETUP);
+    let id = format!("id = \"{ID}\"\n");
+    api.answer_next_when_done(Answer::Bytes(Vec::new()));
+    let (code, detail) = failed(
+        project(&api, &id),
+        "sql.execute = \"INSERT INTO t (n) VALUES (3)\"\nretry = { attempts = 3, delay = \"1ms\" }",
+    );
+    assert_eq!(code, 2, "{detail}");
+    assert_eq!(api.sql("SELECT n FROM t"), json!([[1], [2], [3]]));
+}

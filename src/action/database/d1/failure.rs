@@ -36,7 +36,9 @@ impl Failure {
             return trouble;
         }
         let message = format!("{}; it is not known whether it was done", trouble.message);
-        ActionError { message, ..trouble }.help("look what is there before you do it again")
+        ActionError { message, ..trouble }
+            .in_doubt()
+            .help("look what is there before you do it again")
     }
 }
 
