@@ -502,6 +502,43 @@ fn where_the_account_cannot_be_written_the_migration_is_taken_back() {
     run(&project, &["apply"]).exits(0);
 }
 
+/// SQLite acts upon references when a table is dropped, and a pragma within the transaction does not stop it.
+#[test]
+fn a_table_that_is_made_anew_keeps_the_rows_that_refer_to_it() {
+    let tables = (
+        "0001_a.sql",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id) ON DELETE CASCADE);\n\
+         INSERT INTO p VALUES (1), (2);\nINSERT INTO c VALUES (10, 1), (20, 2);",
+    );
+    let anew = (
+        "0002_b.sql",
+        "CREATE TABLE n (id INTEGER PRIMARY KEY, a TEXT);\nINSERT INTO n SELECT id, 'x' FROM p;\nDROP TABLE p;\nALTER TABLE n RENAME TO p;",
+    );
+    let back = (
+        "0002_b.down.sql",
+        "CREATE TABLE n (id INTEGER PRIMARY KEY);\nINSERT INTO n SELECT id FROM p;\nDROP TABLE p;\nALTER TABLE n RENAME TO p;",
+    );
+    let project = sqlite(&[tables, anew, back]);
+    run(&project, &["apply", "--yes"]).exits(0);
+    assert_eq!(
+        in_sqlite(
+            &project,
+            "SELECT count(*) FROM c JOIN p ON p.id = c.p WHERE a = 'x'"
+        ),
+        2
+    );
+    run(&project, &["revert", "--yes"]).exits(0);
+    assert_eq!(
+        in_sqlite(&project, "SELECT count(*) FROM c JOIN p ON p.id = c.p"),
+        2
+    );
+    let project = project.file("migrations/0003_c.sql", "DELETE FROM p WHERE id = 2;");
+    run(&project, &["apply", "--to", "0003_c", "--yes"])
+        .exits(2)
+        .prints("c, row 20, refers to p");
+    assert_eq!(in_sqlite(&project, "SELECT count(*) FROM p"), 2);
+}
+
 #[test]
 fn what_would_leave_its_transaction_is_refused_before_anything_is_done() {
     for (text, told) in [

@@ -71,6 +71,11 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs several statements, all or nothing; gives how many rows they changed.
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64>;
 
+    /// Runs the statements of a migration, all or nothing, so that it may make a table anew that others refer to.
+    fn migrate<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
+        self.script(sql)
+    }
+
     /// Runs several statements that must not write.
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()>;
 

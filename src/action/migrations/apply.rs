@@ -156,7 +156,7 @@ impl Plan<'_> {
         let done = match &step.script {
             Script::Whole(body) => {
                 let script = self.ledger.applying(record, body);
-                site.system.script(&script).await.map(|_| ())
+                site.system.migrate(&script).await.map(|_| ())
             }
             Script::Alone(statements) => self.alone(site, record, statements).await,
         };
@@ -350,7 +350,7 @@ impl Revert<'_> {
         for (migration, body) in &self.steps {
             (site.context.progress)(format!("back from {}", migration.name));
             let script = self.ledger.reverting(migration, body);
-            if let Err(error) = site.system.script(&script).await {
+            if let Err(error) = site.system.migrate(&script).await {
                 let is_back = site
                     .ledger()
                     .await

@@ -88,6 +88,16 @@ pub enum SqliteError {
     /// A change that broke its bounds; the rows are as they were.
     #[error(transparent)]
     Bounds(#[from] BoundsBroken),
+    /// A migration after which rows refer to rows that are not there; it was rolled back.
+    #[error("{child}{} refers to {parent}, which has no such row", row.map_or_else(String::new, |row| format!(", row {row},")))]
+    Dangling {
+        /// The table that refers.
+        child: String,
+        /// The number of the row in it, where its rows have numbers.
+        row: Option<i64>,
+        /// The table that is referred to.
+        parent: String,
+    },
     /// A script that begins or ends a transaction itself.
     #[error("a statement begins or ends a transaction")]
     OwnTransaction,

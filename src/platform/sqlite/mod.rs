@@ -8,6 +8,7 @@ mod error;
 mod inspect;
 mod lock;
 mod maintain;
+mod migration;
 mod statement;
 mod value;
 
@@ -144,6 +145,20 @@ impl Sqlite {
         let sql = sql.to_owned();
         self.with(Access::Write, move |connection, _| {
             statement::script(connection, &sql)
+        })
+        .await
+    }
+
+    /// Runs the statements of a migration in one transaction, by <https://sqlite.org/lang_altertable.html#otheralter>:
+    /// references are not acted upon while it runs, so that a table can be made anew without its rows being missed by
+    /// those that refer to them, and all of them are looked at before it is kept.
+    ///
+    /// # Errors
+    /// As [`Sqlite::script`], and when it leaves more references that lead nowhere than there were.
+    pub async fn migrate(&self, sql: &str) -> Result<u64, SqliteError> {
+        let sql = sql.to_owned();
+        self.with(Access::Write, move |connection, _| {
+            migration::migrate(connection, &sql)
         })
         .await
     }

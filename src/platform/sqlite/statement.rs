@@ -153,6 +153,15 @@ fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<Statement<'a>, S
 
 /// Runs the statements of a file in one transaction.
 pub(super) fn script(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
+    script_held(connection, sql, || Ok(()))
+}
+
+/// Runs the statements of a file in one transaction, and keeps what they did where `hold` finds nothing against it.
+pub(super) fn script_held(
+    connection: &Connection,
+    sql: &str,
+    hold: impl FnOnce() -> Result<(), SqliteError>,
+) -> Result<u64, SqliteError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
         AuthAction::Transaction { .. } => Authorization::Deny,
@@ -160,7 +169,10 @@ pub(super) fn script(connection: &Connection, sql: &str) -> Result<u64, SqliteEr
     }))?;
     let outcome = run_all(connection, sql);
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-    end_transaction(connection, outcome)
+    end_transaction(
+        connection,
+        outcome.and_then(|changed| hold().map(|()| changed)),
+    )
 }
 
 /// Keeps what was done where all of it went well, else takes it back.

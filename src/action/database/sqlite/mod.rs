@@ -64,6 +64,8 @@ impl SqliteSystem {
                 .help("use `sql.execute` for what changes something"),
             SqliteError::OwnTransaction => ActionError::config(message)
                 .help("leave BEGIN, COMMIT and ROLLBACK out: the file runs in one transaction"),
+            SqliteError::Dangling { .. } => ActionError::target(format!("{message}; nothing was changed"))
+                .help("references are not acted upon while a migration runs: have it change the rows that refer too"),
             SqliteError::Bounds(broken) => super::system::beyond(*broken),
             SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
@@ -111,6 +113,13 @@ impl DatabaseSystem for SqliteSystem {
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(async move {
             let changed = self.sqlite.script(sql).await;
+            changed.map_err(|error| self.trouble(&error))
+        })
+    }
+
+    fn migrate<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let changed = self.sqlite.migrate(sql).await;
             changed.map_err(|error| self.trouble(&error))
         })
     }
