@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::action::database::system::{self, DatabaseSystem};
 use crate::base::Effect;
-use crate::base::text::{count, one_line};
+use crate::base::text::{count, fit, one_line};
 use crate::config::Database;
 use crate::engine::{ActionContext, ActionError, Invocation};
 use crate::event::{Preview, StepTable};
@@ -20,6 +20,9 @@ const SAMPLE: usize = 5;
 
 /// So many statements of a file are counted at most.
 const MOST_COUNTED: usize = 20;
+
+/// So many cells are told of a statement where only its place matters.
+const LONGEST_PLACE: usize = 60;
 
 pub(super) async fn preview(
     invocation: &Invocation,
@@ -86,8 +89,9 @@ async fn of_statement(
     })
 }
 
-/// The statements of a file, each with what it may do and the rows that it would touch. Where one before it may change
-/// what it would touch, or the text cannot be taken apart, that is not told.
+/// The statements of a file, each with what it may do and the rows that it would touch; those that destroy come first,
+/// for whoever shows this may have room for its beginning only. Where one before it may change what it would touch, or the
+/// text cannot be taken apart, the rows are not told.
 async fn of_file(
     path: &Path,
     text: &str,
@@ -101,7 +105,8 @@ async fn of_file(
         return Ok(Preview::of(format!("{head}\n{}", text.trim_end())));
     };
     let system = system::open(database, context)?;
-    let (mut sent, mut untouched) = (head, true);
+    let (mut effects, mut destroying, mut others) = (Vec::new(), String::new(), String::new());
+    let mut untouched = true;
     for (index, part) in parts.iter().enumerate() {
         let analysis = sql::effect(part, dialect);
         let statement = SqlText {
@@ -122,9 +127,69 @@ async fn of_file(
             }
         }
         untouched &= analysis.effect == Effect::Read;
-        sent.push_str(&format!("\n-- {told}\n{part};"));
+        effects.push(analysis.effect);
+        let list = match analysis.effect {
+            Effect::Destroy => &mut destroying,
+            Effect::Read | Effect::Write => &mut others,
+        };
+        list.push_str(&format!("\n-- {told}\n{part};"));
     }
-    Ok(Preview::of(sent))
+    let summary = summary(text, &parts, &effects);
+    Ok(Preview::of(format!("{head} {summary}{destroying}{others}")))
+}
+
+/// How many statements do what, and where each of those stands that destroy: `2 write, 1 destroys (line 7: DROP TABLE t)`.
+fn summary(text: &str, parts: &[&str], effects: &[Effect]) -> String {
+    let (mut from, mut line) = (0, 1);
+    let mut places = Vec::new();
+    for (part, effect) in parts.iter().zip(effects) {
+        let part = uncommented(part);
+        // A part is a piece of the text, and they stand in its order.
+        let begin = text[from..].find(part).map_or(from, |at| from + at);
+        line += text[from..begin].matches('\n').count();
+        if *effect == Effect::Destroy {
+            places.push(format!(
+                "line {line}: {}",
+                fit(&one_line(part), LONGEST_PLACE)
+            ));
+        }
+        line += part.matches('\n').count();
+        from = begin + part.len();
+    }
+    let of = |wanted: Effect| effects.iter().filter(|effect| **effect == wanted).count();
+    let told = |number: usize, one: &str, more: &str| match number {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        some => Some(format!("{some} {more}")),
+    };
+    let places = places.join("; ");
+    [
+        told(of(Effect::Read), "reads", "read"),
+        told(of(Effect::Write), "writes", "write"),
+        told(of(Effect::Destroy), "destroys", "destroy").map(|told| format!("{told} ({places})")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+/// A statement without the comments before it.
+fn uncommented(part: &str) -> &str {
+    let mut rest = part.trim_start();
+    loop {
+        let after = if rest.starts_with("--") {
+            rest.split_once('\n')
+        } else if rest.starts_with("/*") {
+            rest.split_once("*/")
+        } else {
+            None
+        };
+        match after {
+            Some((_, after)) => rest = after.trim_start(),
+            None => return rest,
+        }
+    }
 }
 
 /// What counts the rows that a statement would touch, where it can be asked.
@@ -188,4 +253,27 @@ async fn sample(
 pub(super) fn dialect(database: &Database) -> Dialect {
     // Every kind of database has one; an unknown kind is refused where it is opened.
     Dialect::of_kind(database.kind.as_str()).unwrap_or(Dialect::Sqlite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+    use crate::base::Effect;
+
+    #[test]
+    fn a_summary_counts_the_statements_and_says_where_those_stand_that_destroy() {
+        let text =
+            "\n  UPDATE t\n  SET n = 1;\nUPDATE t SET n = 1;\n-- gone\nDROP TABLE users;\nSELECT 1";
+        let parts = [
+            "UPDATE t\n  SET n = 1",
+            "UPDATE t SET n = 1",
+            "-- gone\nDROP TABLE users",
+            "SELECT 1",
+        ];
+        let effects = [Effect::Write, Effect::Write, Effect::Destroy, Effect::Read];
+        assert_eq!(
+            summary(text, &parts, &effects),
+            "1 reads, 2 write, 1 destroys (line 6: DROP TABLE users)"
+        );
+    }
 }
