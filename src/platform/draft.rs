@@ -101,16 +101,24 @@ impl Draft {
     /// # Errors
     /// When it cannot be read or written, or there is another by now.
     pub async fn keep(self) -> Result<Kept, DraftError> {
+        self.keep_or_as(Vec::new()).await
+    }
+
+    /// Puts the file on the disk under its name, or the first of these that is free where another took it meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or none of the names is free by now.
+    pub async fn keep_or_as(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
         let path = self.path.clone();
-        let kept = blocking::run(move |_| self.keep_now()).await;
+        let kept = blocking::run(move |_| self.keep_now(others)).await;
         kept.map_err(|ending| DraftError::Unwritable {
             path,
             source: io::Error::other(ending),
         })?
     }
 
-    fn keep_now(self) -> Result<Kept, DraftError> {
-        let Self { file, path } = self;
+    fn keep_now(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
+        let Self { mut file, path } = self;
         let unwritable = |source| DraftError::Unwritable {
             path: path.clone(),
             source,
@@ -119,18 +127,22 @@ impl Draft {
         // Another program may have written it: what is on the disk is what was read.
         let written = File::open(file.path()).map_err(unwritable)?;
         written.sync_all().map_err(unwritable)?;
-        file.persist_noclobber(&path)
-            .map_err(|error| match error.error.kind() {
-                io::ErrorKind::AlreadyExists => DraftError::There(path.clone()),
-                _ => unwritable(error.error),
-            })?;
+        let mut others = others.into_iter();
+        let mut place = path.clone();
+        while let Err(error) = file.persist_noclobber(&place) {
+            if error.error.kind() != io::ErrorKind::AlreadyExists {
+                return Err(unwritable(error.error));
+            }
+            file = error.file;
+            place = others.next().ok_or(DraftError::There(place))?;
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         let folder = File::open(folder).map_err(unwritable)?;
         folder.sync_all().map_err(unwritable)?;
         Ok(Kept {
             bytes,
             sha256,
-            path: path.clone(),
+            path: place,
         })
     }
 }
@@ -144,8 +156,12 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    let mut ignore = File::create_new(folder.join(".gitignore"))?;
-    ignore.write_all(b"*\n")
+    match File::create_new(folder.join(".gitignore")) {
+        Ok(mut ignore) => ignore.write_all(b"*\n"),
+        // Another made the folder at the same moment.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn digest(path: &Path) -> io::Result<(u64, String)> {
@@ -203,6 +219,21 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"another");
         drop(Draft::begin(&folder.path().join("other"), 0).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_came_meanwhile_leaves_another_name_to_the_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let second = folder.path().join("copy-2");
+        let [one, two] = [(); 2].map(|()| Draft::begin(&path, 0).unwrap());
+        fs::write(one.path(), "one").unwrap();
+        fs::write(two.path(), "two").unwrap();
+        assert_eq!(one.keep().await.unwrap().path, path);
+        let others = vec![path.clone(), second.clone()];
+        assert_eq!(two.keep_or_as(others).await.unwrap().path, second);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read(&second).unwrap(), b"two");
     }
 
     #[test]

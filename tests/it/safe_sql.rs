@@ -370,7 +370,7 @@ fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
     for bed in Bed::all("") {
         let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; DELETE FROM users WHERE id > 18; SELECT 1;\n";
         std::fs::write(bed.project.path("fix.sql"), file).unwrap();
-        let told = "3 statements of PATH:\n-- 1: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4;\n-- 2: write\nDELETE FROM users WHERE id > 18;\n-- 3: read\nSELECT 1;";
+        let told = "3 statements of PATH: 1 reads, 2 write\n-- 1: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4;\n-- 2: write\nDELETE FROM users WHERE id > 18;\n-- 3: read\nSELECT 1;";
         let dry = bed
             .run(&["db", "file", "fix.sql", "--dry-run", "--format", "json"])
             .exits(0);

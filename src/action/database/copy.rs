@@ -129,6 +129,13 @@ impl Place {
         self.folder.join(format!("{}{number}.{ending}", self.stem))
     }
 
+    /// Every name that a copy of this second may have.
+    fn files(&self, ending: &str) -> Vec<PathBuf> {
+        (1..=MOST_A_SECOND)
+            .map(|number| self.file(number, ending))
+            .collect()
+    }
+
     /// Begins the first file that is not there yet.
     fn draft(&self, ending: &str, about: u64) -> Result<Draft, DraftError> {
         let mut number = 1;
@@ -173,7 +180,8 @@ pub(super) async fn run(
                 let about = system.copy_bytes().await?;
                 let draft = place.draft(ending, about).map_err(not_kept)?;
                 system.copy(draft.path()).await?;
-                let kept = draft.keep().await.map_err(not_kept)?;
+                let others = place.files(ending);
+                let kept = draft.keep_or_as(others).await.map_err(not_kept)?;
                 let restore = system.restore_in_words(&kept.path.display().to_string());
                 Ok(of_file(ending, &kept, restore))
             }

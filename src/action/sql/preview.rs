@@ -6,20 +6,23 @@ use serde_json::Value;
 
 use crate::action::database::system::{self, DatabaseSystem};
 use crate::base::Effect;
-use crate::base::text::{count, one_line};
+use crate::base::text::{count, fit, one_line};
 use crate::config::Database;
 use crate::engine::{ActionContext, ActionError, Invocation};
 use crate::event::{Preview, StepTable};
 use crate::expr::{Argument, SqlText, holds_unknown};
 use crate::platform::bounds::Count;
 use crate::platform::rows::Rows;
-use crate::sql::{self, Analysis, Dialect};
+use crate::sql::{self, Analysis, Dialect, Piece};
 
 /// How many rows are shown of those that would be touched.
 const SAMPLE: usize = 5;
 
 /// So many statements of a file are counted at most.
 const MOST_COUNTED: usize = 20;
+
+/// So many cells are told of a statement where only its place matters.
+const LONGEST_PLACE: usize = 60;
 
 pub(super) async fn preview(
     invocation: &Invocation,
@@ -86,8 +89,9 @@ async fn of_statement(
     })
 }
 
-/// The statements of a file, each with what it may do and the rows that it would touch. Where one before it may change
-/// what it would touch, or the text cannot be taken apart, that is not told.
+/// The statements of a file, each with what it may do and the rows that it would touch; those that destroy come first,
+/// for whoever shows this may have room for its beginning only. Where one before it may change what it would touch, or the
+/// text cannot be taken apart, the rows are not told.
 async fn of_file(
     path: &Path,
     text: &str,
@@ -97,15 +101,17 @@ async fn of_file(
     let dialect = dialect(database);
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
-    let Some(parts) = apart(text, dialect) else {
+    let Some(pieces) = apart(text, dialect) else {
         return Ok(Preview::of(format!("{head}\n{}", text.trim_end())));
     };
     let system = system::open(database, context)?;
-    let (mut sent, mut untouched) = (head, true);
-    for (index, part) in parts.iter().enumerate() {
+    let (mut effects, mut destroying, mut others) = (Vec::new(), String::new(), String::new());
+    let mut untouched = true;
+    for (index, piece) in pieces.iter().enumerate() {
+        let part = piece.commented;
         let analysis = sql::effect(part, dialect);
         let statement = SqlText {
-            text: (*part).to_owned(),
+            text: part.to_owned(),
             parameters: Vec::new(),
         };
         let mut told = format!("{}: {}", index + 1, analysis.effect);
@@ -122,19 +128,51 @@ async fn of_file(
             }
         }
         untouched &= analysis.effect == Effect::Read;
-        sent.push_str(&format!("\n-- {told}\n{part};"));
+        effects.push(analysis.effect);
+        let list = match analysis.effect {
+            Effect::Destroy => &mut destroying,
+            Effect::Read | Effect::Write => &mut others,
+        };
+        list.push_str(&format!("\n-- {told}\n{part};"));
     }
-    Ok(Preview::of(sent))
+    let summary = summary(&pieces, &effects);
+    Ok(Preview::of(format!("{head} {summary}{destroying}{others}")))
+}
+
+/// How many statements do what, and where each of those stands that destroy: `2 write, 1 destroys (line 7: DROP TABLE t)`.
+fn summary(pieces: &[Piece<'_>], effects: &[Effect]) -> String {
+    let destroying = pieces.iter().zip(effects);
+    let places = destroying
+        .filter(|(_, effect)| **effect == Effect::Destroy)
+        .map(|(piece, _)| {
+            let text = fit(&one_line(piece.text), LONGEST_PLACE);
+            format!("line {}: {text}", piece.line)
+        });
+    let places = places.collect::<Vec<_>>().join("; ");
+    let of = |wanted: Effect| effects.iter().filter(|effect| **effect == wanted).count();
+    let told = |number: usize, one: &str, more: &str| match number {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        some => Some(format!("{some} {more}")),
+    };
+    [
+        told(of(Effect::Read), "reads", "read"),
+        told(of(Effect::Write), "writes", "write"),
+        told(of(Effect::Destroy), "destroys", "destroy").map(|told| format!("{told} ({places})")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
 }
 
 /// The statements of a text, each with the comments around it. None where they cannot be told one by one, because the
 /// parser of their effects sees other statements in it.
-fn apart(text: &str, dialect: Dialect) -> Option<Vec<&str>> {
+fn apart(text: &str, dialect: Dialect) -> Option<Vec<Piece<'_>>> {
     let pieces = sql::whole_pieces(text, dialect).ok()?;
-    let parts: Vec<&str> = pieces.iter().map(|piece| piece.commented).collect();
-    let is_alone = |part: &&str| sql::effect(part, dialect).statements == 1;
-    let is_known = sql::effect(text, dialect).statements == parts.len();
-    (is_known && parts.iter().all(is_alone)).then_some(parts)
+    let is_alone = |piece: &Piece<'_>| sql::effect(piece.commented, dialect).statements == 1;
+    let is_known = sql::effect(text, dialect).statements == pieces.len();
+    (is_known && pieces.iter().all(is_alone)).then_some(pieces)
 }
 
 /// What counts the rows that a statement would touch, where it can be asked.
@@ -202,8 +240,14 @@ pub(super) fn dialect(database: &Database) -> Dialect {
 
 #[cfg(test)]
 mod tests {
-    use super::apart;
-    use crate::sql::Dialect::{Postgres, Sqlite};
+    use super::{apart, summary};
+    use crate::base::Effect;
+    use crate::sql::Dialect::{self, Postgres, Sqlite};
+
+    fn told(text: &str, dialect: Dialect) -> Option<Vec<&str>> {
+        let pieces = apart(text, dialect)?;
+        Some(pieces.into_iter().map(|piece| piece.commented).collect())
+    }
 
     #[test]
     fn statements_are_told_apart_where_they_end() {
@@ -212,12 +256,12 @@ mod tests {
             "-- first; one\nDELETE FROM t WHERE a = ';'",
             "/* ; */ UPDATE \"u;\" SET b = 1",
         ];
-        assert_eq!(apart(text, Sqlite), Some(parts.to_vec()));
-        assert_eq!(apart("SELECT $$;$$", Postgres), Some(vec!["SELECT $$;$$"]));
-        assert_eq!(apart("", Sqlite), Some(Vec::new()));
+        assert_eq!(told(text, Sqlite), Some(parts.to_vec()));
+        assert_eq!(told("SELECT $$;$$", Postgres), Some(vec!["SELECT $$;$$"]));
+        assert_eq!(told("", Sqlite), Some(Vec::new()));
         let trigger = "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; DELETE FROM v; END";
         let text = format!("{trigger}; SELECT 1");
-        assert_eq!(apart(&text, Sqlite), Some(vec![trigger, "SELECT 1"]));
+        assert_eq!(told(&text, Sqlite), Some(vec![trigger, "SELECT 1"]));
     }
 
     #[test]
@@ -226,7 +270,19 @@ mod tests {
             "SELECT 'open; SELECT 2",
             "SELECT 1; NO SQL AT ALL; SELECT 2",
         ] {
-            assert_eq!(apart(text, Sqlite), None, "{text}");
+            assert_eq!(told(text, Sqlite), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_summary_counts_the_statements_and_says_where_those_stand_that_destroy() {
+        let text =
+            "\n  UPDATE t\n  SET n = 1;\nUPDATE t SET n = 1;\n-- gone\nDROP TABLE users;\nSELECT 1";
+        let pieces = apart(text, Sqlite).unwrap_or_default();
+        let effects = [Effect::Write, Effect::Write, Effect::Destroy, Effect::Read];
+        assert_eq!(
+            summary(&pieces, &effects),
+            "1 reads, 2 write, 1 destroys (line 6: DROP TABLE users)"
+        );
     }
 }
