@@ -250,6 +250,11 @@ impl Run<'_> {
         let last = tokio::time::timeout(action.grace(), future).await;
         Err(match (cut_off, last) {
             (Failure::Stopped(stop, _), Ok(Err(error))) => Failure::Stopped(stop, error.outputs),
+            // It must not be tried again, as what only took too long may be.
+            (timeout @ Failure::Timeout(_), Ok(Err(error))) if error.in_doubt => {
+                let message = format!("{}: {}", judge::why(&timeout), error.message);
+                Failure::Action(ActionError { message, ..error })
+            }
             (cut_off, _) => cut_off,
         })
     }

@@ -377,6 +377,9 @@ fn rows_changed(end: &StepFinished) -> Option<u64> {
     }
     match end.outputs.get("changed").and_then(Value::as_u64) {
         Some(rows) => Some(rows),
-        None => (end.withheld && !end.failed).then_some(u64::MAX),
+        None => {
+            let is_unclear = end.stopped || end.status == Status::InDoubt;
+            (is_unclear || end.withheld && !end.failed).then_some(u64::MAX)
+        }
     }
 }

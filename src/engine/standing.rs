@@ -87,13 +87,17 @@ impl Standing {
     }
 
     /// Uses up what a step changed: what it says, else what was counted. One that failed changed nothing unless it says so;
-    /// of one that was cut off nobody knows.
+    /// of one that was cut off or whose answer was lost nobody knows.
     pub(super) fn charge(&mut self, key: &StepKey, done: &Result<Outputs, Failure>) {
         let Some(grant) = self.grants.get(key) else {
             return;
         };
         let rows = match done {
             Ok(outputs) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Action(error)) if error.in_doubt => {
+                let told = error.outputs.rows_changed.unwrap_or_default();
+                told.max(grant.counted)
+            }
             Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
             Err(Failure::Evaluation(_)) => 0,
             Err(_) => grant.counted,

@@ -5,7 +5,7 @@ use sqlparser::tokenizer::{Token, Word};
 
 use super::Dialect;
 use super::functions::{Harm, harm};
-use super::pragma::keyword;
+use super::pragma::{is_working_table, keyword};
 use super::statement::Reading;
 
 /// Unquoted words that no engine lets be the name of a function, or that are operators before a parenthesis.
@@ -47,6 +47,9 @@ pub(super) fn calls(tokens: &[Token], dialect: Dialect) -> Reading {
         .filter(|token| !matches!(token, Token::Whitespace(_)))
         .collect();
     let mut reading = hidden(&tokens);
+    if dialect == Dialect::Sqlite {
+        reading = reading.worse(pragma_tables(&tokens));
+    }
     for (index, token) in tokens.iter().enumerate() {
         let (Token::Word(word), Some(Token::LParen)) = (token, tokens.get(index + 1)) else {
             continue;
@@ -56,6 +59,34 @@ pub(super) fn calls(tokens: &[Token], dialect: Dialect) -> Reading {
         }
     }
     reading
+}
+
+/// What reading SQLite's pragmas as tables without arguments means. A name counts wherever it stands; a text counts where
+/// SQLite takes it as the name of a table.
+fn pragma_tables(tokens: &[&Token]) -> Reading {
+    for (index, token) in tokens.iter().enumerate() {
+        let name = match token {
+            Token::Word(word) => &word.value,
+            Token::SingleQuotedString(text) if index > 0 && precedes_table(tokens[index - 1]) => {
+                text
+            }
+            _ => continue,
+        };
+        let name = name.to_ascii_lowercase();
+        if is_working_table(&name) {
+            return Reading::write(format!(
+                "reads {}, which carries the pragma out",
+                crate::base::text::fit(&crate::base::text::one_line(&name), 60)
+            ));
+        }
+    }
+    Reading::read("SELECT")
+}
+
+/// Whether the name of a table can follow.
+fn precedes_table(token: &Token) -> bool {
+    matches!(token, Token::Comma | Token::LParen | Token::Period)
+        || matches!(keyword(token).as_str(), "FROM" | "IN" | "JOIN")
 }
 
 fn call(tokens: &[&Token], index: usize, word: &Word, dialect: Dialect) -> Reading {

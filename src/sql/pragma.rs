@@ -81,6 +81,12 @@ pub(super) fn only_looks(name: &str) -> bool {
     LOOKING.contains(&name)
 }
 
+/// Whether the table of this lower-case name is a pragma that may do more than look: reading it carries the pragma out.
+pub(super) fn is_working_table(name: &str) -> bool {
+    name.strip_prefix("pragma_")
+        .is_some_and(|pragma| !only_looks(pragma) && !SETTINGS.contains(&pragma))
+}
+
 /// The upper-case text of an unquoted word; empty for every other token.
 pub(super) fn keyword(token: &Token) -> String {
     match token {

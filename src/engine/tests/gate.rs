@@ -648,7 +648,7 @@ fn the_rows_of_a_step_count_however_often_it_is_run_again() {
 fn the_rows_of_earlier_legs_count() {
     let text = |fail: &str| {
         format!(
-            "title = 'x'\napproved = {{ rows = 100 }}\n{}act.changes = 60\n[[step]]\nname = 'between'\nact.look = {{}}\nact.fail = '{fail}'\n{}",
+            "title = 'x'\napproved = {{ rows = 100 }}\n{}act.changes = 60\n[[step]]\nname = 'between'\nact.look = {{}}\nact.fail = '{fail}'\non_failure = 'continue'\n{}",
             rows("a", 60).replace("act.destroy = {}", "act.destroy = { changed = 60 }"),
             rows("b", 41),
         )
@@ -663,4 +663,24 @@ fn the_rows_of_earlier_legs_count() {
         ended.detail("b"),
         "would delete 41 rows after 60; approved are 100"
     );
+}
+
+#[test]
+fn a_change_of_which_nobody_knows_uses_up_what_was_counted() {
+    let text = |fail: &str, limit: u64| {
+        format!(
+            "title = 'x'\napproved = {{ rows = {limit} }}\n{}act.fail = '{fail}'\non_failure = 'continue'\n{}",
+            rows("a", 50),
+            rows("b", 51)
+        )
+    };
+    let ended = alone(&text("doubt", 100), Vec::new());
+    assert_eq!(
+        ended.detail("b"),
+        "would delete 51 rows after 50; approved are 100"
+    );
+    alone(&text("doubt", 101), Vec::new());
+    assert_eq!(world(), ["destroy a", "destroy b"]);
+    alone(&text("target", 100), Vec::new());
+    assert_eq!(world(), ["destroy a", "destroy b"], "it changed nothing");
 }

@@ -66,7 +66,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "fail",
         kind: Kind::Choice(&[
-            "target", "own", "refused", "config", "hang", "stop", "pull", "",
+            "target", "doubt", "own", "refused", "config", "hang", "cut", "stop", "pull", "",
         ]),
         required: false,
         help: "how to fail",
@@ -166,11 +166,16 @@ impl Action for Act {
             let until = invocation.integer("until").copied().unwrap_or(0);
             match invocation.text("fail") {
                 Some("target") => return Err(ActionError::target("it broke")),
+                Some("doubt") => return Err(ActionError::target("nobody knows").in_doubt()),
                 Some("own") => {
                     return Err(ActionError::own("the tool is missing").help("install it"));
                 }
                 Some("refused") => return Err(ActionError::refused("nobody to ask")),
                 Some("config") => return Err(ActionError::config("it is wrong")),
+                Some("cut") => {
+                    context.cancelled().await;
+                    return Err(ActionError::target("nobody knows").in_doubt());
+                }
                 Some("hang") => std::future::pending::<()>().await,
                 Some(word @ ("stop" | "pull")) => {
                     PULL.with_borrow(|pull| {

@@ -524,3 +524,20 @@ fn what_is_refused_has_changed_nothing_unless_an_attempt_before_did() {
     );
     assert_eq!(Bench::default().run(&after).end.exit, ExitCode::Unknown);
 }
+
+#[test]
+fn a_change_that_its_timeout_left_in_doubt_is_not_tried_again() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        act.fail = "cut"
+        timeout = "10ms"
+        retry = { attempts = 3, delay = "1ms" }
+        "#,
+    );
+    assert_eq!(ended.detail("a"), "timed out after 10ms: nobody knows");
+    assert_eq!(world(), ["change a"]);
+}

@@ -10,19 +10,18 @@ use crate::platform::http::{HttpCause, HttpError, Phase};
 /// A message quotes at most so many characters of the API.
 const QUOTED: usize = 300;
 
-/// What D1 says where nothing is wrong with the statement and the same may work a moment later. From the lists of D1's
-/// documentation and of its users.
+/// What D1 says, in lower case, where nothing is wrong with the statement and the same may work a moment later; wrangler
+/// quotes it. From the lists of D1's documentation and of its users.
 /// See <https://developers.cloudflare.com/d1/observability/debug-d1/>.
-const PASSING: [&str; 9] = [
-    "reset because its code was updated",
-    "starting up D1 DB storage caused object to be reset",
-    "Internal error in D1 DB storage caused object to be reset",
-    "Network connection lost",
-    "Cannot resolve D1 DB due to transient issue on remote node",
-    "Can't read from request stream because client disconnected",
-    "D1 DB is overloaded",
+pub(in crate::platform) const PASSING: [&str; 8] = [
+    "code was updated",
+    "storage caused object to be reset",
+    "network connection lost",
+    "cannot resolve d1 db due to transient issue on remote node",
+    "can't read from request stream because client disconnected",
+    "d1 db is overloaded",
     "storage operation exceeded timeout",
-    "internal error; reference =",
+    "internal error; reference",
 ];
 
 /// What can go wrong with D1. No message holds the token.
@@ -83,7 +82,8 @@ fn after(retry_after: Option<u64>) -> String {
 impl D1Error {
     /// D1's own words, as what they mean.
     pub(super) fn of_d1(said: String) -> Self {
-        if PASSING.iter().any(|passing| said.contains(passing)) {
+        let lower = said.to_ascii_lowercase();
+        if PASSING.iter().any(|passing| lower.contains(passing)) {
             Self::Passing(said)
         } else {
             Self::Refused(said)

@@ -15,6 +15,7 @@ use super::rows::Rows;
 
 pub(super) use answer::{Cell, MOST_CELLS};
 pub use error::D1Error;
+pub(super) use error::PASSING;
 pub use request::Again;
 
 /// Where the API is unless said otherwise.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::text::took;
 
+use super::super::d1::PASSING;
 use super::super::process::ProcessError;
 
 /// What can go wrong with wrangler. No message holds what it was called with.
@@ -72,7 +73,7 @@ pub enum WranglerError {
 type Kind = fn(String) -> WranglerError;
 
 /// What stands in wrangler's words for each kind of failure, from the more to the less certain.
-const KINDS: [(&[&str], Kind); 8] = [
+const KINDS: [(&[&str], Kind); 9] = [
     (
         &["wrangler requires at least node.js"],
         WranglerError::NodeTooOld,
@@ -104,14 +105,11 @@ const KINDS: [(&[&str], Kind); 8] = [
             "terminated",
             "malformed response",
             "waf block page",
-            "network connection lost",
-            "internal error; reference",
-            "d1 db is overloaded",
-            "storage caused object to be reset",
-            "code was updated",
         ],
         WranglerError::Failing,
     ),
+    // D1's passing trouble has the code of a refusal.
+    (&PASSING, WranglerError::Failing),
     (&["sqlite_", "[code: 7500]"], WranglerError::Refused),
     (&["no such d1", "7404"], WranglerError::Missing),
 ];
@@ -168,6 +166,14 @@ mod tests {
             ),
             ("no such table: t: SQLITE_ERROR", "Refused"),
             ("Network connection lost. [code: 7500]", "Failing"),
+            (
+                "D1 DB storage operation exceeded timeout which caused object to be reset. [code: 7500]",
+                "Failing",
+            ),
+            (
+                "Cannot resolve D1 DB due to transient issue on remote node. [code: 7500]",
+                "Failing",
+            ),
             ("fetch failed", "Failing"),
             ("something new", "Failing"),
         ] {

@@ -89,7 +89,8 @@ pub(super) async fn execute(
 /// Runs the statements of a script in one transaction; gives how many rows they changed, triggers and references included.
 pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, ActionError> {
     let statements = statements(script)?;
-    if let Some(imported) = system.way.import(&statements).await {
+    let import = system.way.import(&statements);
+    if let Some(imported) = system.underway.change(import).await {
         return imported.map_err(|failure| failure.of_change(&system.table));
     }
     let mut batch = vec![Statement::of(TOTAL)];

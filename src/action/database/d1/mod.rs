@@ -6,6 +6,7 @@ mod exact;
 mod failure;
 mod insights;
 mod looks;
+mod underway;
 mod upkeep;
 mod way;
 
@@ -22,6 +23,7 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::Dialect;
 
 use failure::Failure;
+use underway::Underway;
 use way::Way;
 
 use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep, must_read, row};
@@ -33,6 +35,7 @@ pub(super) struct D1System {
     name: String,
     /// The name of its table in the configuration.
     table: String,
+    underway: Underway,
 }
 
 impl D1System {
@@ -51,6 +54,7 @@ impl D1System {
             way: Way::new(database, context)?,
             name: name.clone(),
             table: database.name.clone(),
+            underway: Underway::default(),
         })
     }
 
@@ -71,7 +75,8 @@ impl D1System {
         statements: &[Statement],
         limit: usize,
     ) -> Result<Vec<Rows>, ActionError> {
-        let results = self.way.batch(statements, limit, Again::IfTurnedAway).await;
+        let batch = self.way.batch(statements, limit, Again::IfTurnedAway);
+        let results = self.underway.change(batch).await;
         results.map_err(|failure| failure.of_change(&self.table))
     }
 
@@ -218,6 +223,10 @@ impl DatabaseSystem for D1System {
             statements => statements.join("; "),
         };
         format!("{statements} on {} (d1, {})", self.table, self.name)
+    }
+
+    fn abandon(&self) -> Answer<'_, ()> {
+        Box::pin(async { self.underway.doubt() })
     }
 }
 

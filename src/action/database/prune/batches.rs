@@ -48,13 +48,19 @@ pub(super) async fn prune(
     match ended {
         Ok(()) => {}
         Err(None) => {
-            system.abandon().await?;
-            return Err(ActionError::own(format!(
-                "stopped after {} of {} rows were deleted",
+            let so_far = format!(
+                "after {} of {} rows were deleted",
                 thousands(done.deleted),
                 thousands(facts.expired)
-            ))
-            .outputs(outputs(&done)));
+            );
+            let stopped = match system.abandon().await {
+                Ok(()) => ActionError::own(format!("stopped {so_far}")),
+                Err(doubt) => ActionError {
+                    message: format!("{so_far}: {}", doubt.message),
+                    ..doubt
+                },
+            };
+            return Err(stopped.outputs(outputs(&done)));
         }
         Err(Some(error)) => return Err(error.outputs(outputs(&done))),
     }
