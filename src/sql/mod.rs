@@ -6,6 +6,7 @@ mod calls;
 mod change;
 mod condition;
 mod course;
+mod ended;
 mod functions;
 mod lexer;
 mod parameters;
@@ -18,8 +19,11 @@ mod tests;
 mod texts;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
-pub use change::{Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes};
+pub use change::{
+    Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes, copied,
+};
 pub use course::{Course, Way, courses};
+pub use ended::ended;
 pub use lexer::Unended;
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
