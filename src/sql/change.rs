@@ -3,7 +3,8 @@
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, ColumnOption, CreateIndex,
     CreateTable, DataType, Expr, FromTable, Ident, IndexColumn, ObjectName, ObjectType,
-    RenameTableNameKind, Statement, TableConstraint, TableFactor, TableWithJoins,
+    RenameTableNameKind, SetExpr, Statement, TableConstraint, TableFactor, TableObject,
+    TableWithJoins,
 };
 
 use crate::base::Effect;
@@ -143,6 +144,28 @@ pub fn changes(text: &str, dialect: Dialect) -> Option<Vec<Change>> {
 #[derive(Clone, Copy)]
 struct Reader {
     dialect: Dialect,
+}
+
+/// For `INSERT INTO table SELECT … FROM others`: the table, and the others. None for anything else.
+#[must_use]
+pub fn copied(text: &str, dialect: Dialect) -> Option<(String, Vec<String>)> {
+    let reader = Reader { dialect };
+    parsed(text, dialect, |statement| {
+        let Statement::Insert(insert) = statement else {
+            return None;
+        };
+        let (TableObject::TableName(to), SetExpr::Select(select)) =
+            (&insert.table, insert.source.as_ref()?.body.as_ref())
+        else {
+            return None;
+        };
+        let from = select.from.iter().filter_map(|from| match &from.relation {
+            TableFactor::Table { name, .. } => Some(reader.object(name)),
+            _ => None,
+        });
+        Some((reader.object(to), from.collect()))
+    })
+    .flatten()
 }
 
 impl Reader {

@@ -5,6 +5,7 @@ mod analysis;
 mod calls;
 mod change;
 mod condition;
+mod ended;
 mod functions;
 mod lexer;
 mod parameters;
@@ -17,7 +18,10 @@ mod texts;
 mod way;
 
 pub use analysis::{Analysis, Dialect, UNPARSED, effect, effect_in_any};
-pub use change::{Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes};
+pub use change::{
+    Change, Column, Constraint, ConstraintKind, Filled, Index, TableChange, changes, copied,
+};
+pub use ended::ended;
 pub use lexer::Unended;
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,

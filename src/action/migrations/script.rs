@@ -34,6 +34,10 @@ pub(super) fn prepare(text: &str, file: &str, dialect: Dialect) -> Result<Script
         ))
         .help("put it into a file of its own: NAME.down.sql, or the same name in the folder `rollback`"));
     }
+    sql::ended(&text, dialect).map_err(|unended| {
+        ActionError::config(format!("{file}: {unended}"))
+            .help("end it: what is written behind the migration would be a part of it")
+    })?;
     let pieces = sql::pieces(&text, dialect);
     let is_marked = text.lines().any(|line| line.trim() == NO_TRANSACTION);
     if !is_marked && !pieces.iter().any(|piece| piece.way == Way::Alone) {
@@ -104,6 +108,15 @@ mod tests {
                 "a.sql, line 2: a part",
             ),
             ("-- +goose Down\n", "a.sql, line 1: a part"),
+            (
+                "CREATE TABLE a (b);\n/* end",
+                "a.sql: a comment that begins in line 2",
+            ),
+            (
+                "CREATE TABLE a (b);\nSELECT 'c",
+                "a.sql: a text that begins in line 2",
+            ),
+            ("CREATE TABLE a (b);\0", "a.sql: a NUL"),
         ] {
             let error = prepare(text, "a.sql", Sqlite).unwrap_err();
             assert!(error.message.starts_with(told), "{error}");

@@ -22,7 +22,7 @@ use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, VerbSpec};
 use crate::platform::bounds::Bounds;
 use crate::platform::rows::{self, Changed, Rows};
-use crate::sql;
+use crate::sql::{self, Dialect};
 
 use crate::action::database::system::{self, DatabaseSystem};
 
@@ -81,7 +81,14 @@ impl Action for Sql {
             let bounds = bounds(invocation, database, context);
             let counted = bounds.count.is_some();
             let started = Instant::now();
-            let work = work(system.as_ref(), invocation, context, limit, &bounds);
+            let dialect = preview::dialect(database);
+            let work = work(
+                system.as_ref(),
+                invocation,
+                context,
+                limit,
+                (&bounds, dialect),
+            );
             let (
                 Changed {
                     changed,
@@ -138,7 +145,7 @@ async fn work(
     invocation: &Invocation,
     context: &ActionContext<'_>,
     limit: usize,
-    bounds: &Bounds,
+    (bounds, dialect): (&Bounds, Dialect),
 ) -> Result<(Changed, String), ActionError> {
     match &invocation.object {
         Argument::Sql(sql) => {
@@ -153,6 +160,7 @@ async fn work(
         }
         Argument::Path(path) => {
             let sql = text_of(&context.folder.join(path)).await?;
+            refuse_without_effect(&sql, dialect)?;
             let changed = if context.may_change {
                 system.script(&sql).await?
             } else {
@@ -238,6 +246,25 @@ fn read(rows: Rows) -> Changed {
     Changed {
         rows,
         ..Changed::default()
+    }
+}
+
+/// Refuses a file of which the database would not do what it says.
+fn refuse_without_effect(text: &str, dialect: Dialect) -> Result<(), ActionError> {
+    sql::ended(text, dialect).map_err(|unended| {
+        ActionError::config(format!("{unended}; nothing was done")).help("end it")
+    })?;
+    let pieces = match dialect {
+        Dialect::Sqlite => sql::pieces(text, dialect),
+        Dialect::Postgres => Vec::new(),
+    };
+    match pieces.iter().find(|piece| piece.begins(&["PRAGMA", "FOREIGN_KEYS"])) {
+        Some(piece) if piece.text.contains(['=', '(']) => Err(ActionError::config(format!(
+            "line {}: PRAGMA foreign_keys does nothing within a transaction, and a file runs in one",
+            piece.line
+        ))
+        .help("leave it out; a migration (`db migrations apply`) may make a table anew that others refer to")),
+        _ => Ok(()),
     }
 }
 

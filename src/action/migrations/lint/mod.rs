@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 use serde_json::{Value, json};
 
+use crate::base::Effect;
 use crate::base::text::{fit, one_line};
 use crate::config::{Level, Migrations, Rule};
 use crate::sql::{self, Change, Dialect, Piece, Way};
@@ -213,16 +214,18 @@ impl<'a> File<'a> {
 
     /// What concerns single statements. Takes what they do into the tables that there are.
     fn statements(&self, tables: &mut Tables) -> Vec<Said> {
-        let fresh = self.fresh();
+        let mut fresh = Fresh::default();
         let mut said = Vec::new();
         for (piece, changes) in self.pieces.iter().zip(&self.changes) {
             said.extend(self.of_text(piece, changes.is_none()));
+            said.extend(self.hidden(piece, changes.as_deref()));
             for change in changes.iter().flatten() {
                 let subject = rules::Subject {
                     change,
                     dialect: self.standard.dialect,
                     tables,
-                    fresh: &fresh,
+                    fresh: &fresh.tables,
+                    copied: &fresh.copied,
                     rows: self.standard.rows.as_ref(),
                 };
                 said.extend(subject.judged().into_iter().map(|judged| Said {
@@ -230,26 +233,35 @@ impl<'a> File<'a> {
                     ..judged
                 }));
                 tables.take(change);
+                fresh.take(change);
             }
+            fresh.copied.extend(self.copied(piece, &fresh.tables));
         }
         said
     }
 
-    /// The tables that this file makes, by every name that they have in it: what is done to them keeps nobody waiting.
-    fn fresh(&self) -> BTreeSet<String> {
-        let mut fresh = BTreeSet::new();
-        for change in self.changes.iter().flatten().flatten() {
-            match change {
-                Change::CreateTable(table, _, false) => {
-                    fresh.insert(table.clone());
-                }
-                Change::RenameTable(from, to) if fresh.contains(from) => {
-                    fresh.insert(to.clone());
-                }
-                _ => {}
-            }
-        }
-        fresh
+    /// The tables whose rows a statement puts into one that this file makes.
+    fn copied(&self, piece: &Piece<'_>, fresh: &BTreeSet<String>) -> Vec<String> {
+        sql::copied(piece.text, self.standard.dialect)
+            .filter(|(to, _)| fresh.contains(to))
+            .map_or_else(Vec::new, |(_, from)| from)
+    }
+
+    /// What a statement may lose although nothing that it does to a table shows.
+    fn hidden(&self, piece: &Piece<'_>, changes: Option<&[Change]>) -> Option<Said> {
+        let shows_nothing =
+            changes.is_some_and(|changes| changes.iter().all(|change| *change == Change::Other));
+        let detail = if piece.begins(&["DO"]) {
+            "what DO runs is not known, and may lose rows".to_owned()
+        } else if piece.begins(&["WITH"]) && shows_nothing {
+            let analysis = sql::effect(piece.text, self.standard.dialect);
+            (analysis.effect == Effect::Destroy)
+                .then(|| format!("{} loses rows: {}", words(piece), analysis.reason))?
+        } else {
+            return None;
+        };
+        let instead = "write its statements by themselves, or allow it with the reason";
+        Some(Said::new(piece.line, Rule::Unparsed, detail, instead))
     }
 
     fn of_text(&self, piece: &Piece<'_>, is_unparsed: bool) -> Vec<Said> {
@@ -294,9 +306,12 @@ impl<'a> File<'a> {
             .any(|setting| piece.begins(&["PRAGMA", setting]));
         let is_within = standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
         if standard.dialect == Dialect::Sqlite && does_nothing && is_within {
-            let instead = format!(
-                "PRAGMA defer_foreign_keys = ON works within one; {NO_TRANSACTION} runs the file in none"
-            );
+            let instead = match standard.is_d1 {
+                true => "leave it out; PRAGMA defer_foreign_keys = ON puts the look at references off, but ON DELETE CASCADE deletes all the same".to_owned(),
+                false => format!(
+                    "leave it out: references are not acted upon while a migration runs; {NO_TRANSACTION} runs the file in none"
+                ),
+            };
             let detail = format!("{} does nothing within a transaction", words(piece));
             said.push(Said::new(piece.line, Rule::Pragma, detail, instead));
         }
@@ -338,6 +353,32 @@ impl<'a> File<'a> {
         }
         findings.sort_by(|a, b| (a.line, a.rule.name()).cmp(&(b.line, b.rule.name())));
         findings
+    }
+}
+
+/// What the statements of a file have made so far.
+#[derive(Default)]
+struct Fresh {
+    /// The tables, by the names that they have now: what is done to them keeps nobody waiting.
+    tables: BTreeSet<String>,
+    /// The tables whose rows are in one of those by now.
+    copied: BTreeSet<String>,
+}
+
+impl Fresh {
+    fn take(&mut self, change: &Change) {
+        match change {
+            Change::CreateTable(table, _, false) => {
+                self.tables.insert(table.clone());
+            }
+            Change::DropTable(table) => {
+                self.tables.remove(table);
+            }
+            Change::RenameTable(from, to) if self.tables.remove(from) => {
+                self.tables.insert(to.clone());
+            }
+            _ => {}
+        }
     }
 }
 

@@ -16,8 +16,10 @@ pub(super) struct Subject<'a> {
     pub(super) change: &'a Change,
     pub(super) dialect: Dialect,
     pub(super) tables: &'a Tables,
-    /// The tables that the same file makes.
+    /// The tables that the same file has made by now.
     pub(super) fresh: &'a BTreeSet<String>,
+    /// The tables whose rows it has put into one of those.
+    pub(super) copied: &'a BTreeSet<String>,
     /// How many rows tables have, about, where the database was asked.
     pub(super) rows: Option<&'a BTreeMap<String, u64>>,
 }
@@ -46,11 +48,13 @@ impl Subject<'_> {
     pub(super) fn judged(&self) -> Vec<Said> {
         let say = |rule, detail: String, instead: &str| vec![Said::new(0, rule, detail, instead)];
         match self.change {
-            Change::DropTable(table) if !self.is_fresh(table) => say(
-                Rule::DropTable,
-                format!("drops the table {table} with its rows"),
-                "release code that no longer uses it first, keep a copy, and allow it with the reason",
-            ),
+            Change::DropTable(table) if !self.is_fresh(table) && !self.copied.contains(table) => {
+                say(
+                    Rule::DropTable,
+                    format!("drops the table {table} with its rows"),
+                    "release code that no longer uses it first, keep a copy, and allow it with the reason",
+                )
+            }
             Change::DropContainer(what) => say(
                 Rule::DropSchema,
                 format!("drops {what} with everything in it"),

@@ -128,6 +128,27 @@ fn what_loses_data_or_keeps_others_waiting_is_found() {
         ("SELECT 1; COMMIT;", Sqlite, Rule::TransactionControl),
         ("PRAGMA foreign_keys = OFF;", Sqlite, Rule::Pragma),
         ("DROP TABEL t;", Sqlite, Rule::Unparsed),
+        (
+            "DO $$ BEGIN DELETE FROM t; END $$;",
+            Postgres,
+            Rule::Unparsed,
+        ),
+        (
+            "WITH d AS (DELETE FROM t RETURNING a) SELECT count(*) FROM d;",
+            Postgres,
+            Rule::Unparsed,
+        ),
+        ("DROP TABLE t; CREATE TABLE t (a);", Sqlite, Rule::DropTable),
+        (
+            "CREATE TABLE n (a); DROP TABLE t; ALTER TABLE n RENAME TO t;",
+            Sqlite,
+            Rule::DropTable,
+        ),
+        (
+            "CREATE TABLE n (a); INSERT INTO n SELECT a FROM u; DROP TABLE t;",
+            Sqlite,
+            Rule::DropTable,
+        ),
     ] {
         let text = format!("-- what it is for\n{sql}");
         assert_eq!(found(&text, dialect), [(rule, 2)], "{sql}");
@@ -166,7 +187,6 @@ fn what_does_no_harm_is_left_alone() {
             "CREATE TRIGGER x AFTER INSERT ON t BEGIN DELETE FROM u WHERE a = NEW.a; END;",
             Sqlite,
         ),
-        ("DO $$ BEGIN PERFORM 1; END $$;", Postgres),
         (
             "-- opsbook: no-transaction\nPRAGMA foreign_keys = OFF;",
             Sqlite,
