@@ -42,3 +42,19 @@ pub(super) fn children(group: &[String]) -> Vec<(String, bool)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::find;
+    use crate::base::CommandPath;
+
+    #[test]
+    fn a_change_of_a_database_that_fails_is_critical() {
+        for name in ["execute", "file", "copy", "prune"] {
+            let path = CommandPath::parse(&format!("db/{name}")).unwrap();
+            let table: toml::Table = find(&path).unwrap().text.parse().unwrap();
+            assert_eq!(table["severity"].as_str(), Some("P1"), "{name}");
+        }
+    }
+}

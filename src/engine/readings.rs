@@ -15,7 +15,7 @@ pub const READINGS_KEPT_DAYS: i64 = 400;
 /// What numbers are read of. The same of another project or environment is another subject.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
-    /// The project's name; empty where the configuration gives none.
+    /// The project's name; the configuration's folder where it gives none.
     pub project: String,
     /// The environment; empty where there are none.
     pub environment: String,
@@ -28,11 +28,18 @@ impl Subject {
     #[must_use]
     pub fn of(config: &Config, subject: impl Into<String>) -> Self {
         Self {
-            project: config.project.clone().unwrap_or_default(),
+            project: config.project.clone().unwrap_or_else(|| nameless(config)),
             environment: config.environment.clone().unwrap_or_default(),
             subject: subject.into(),
         }
     }
+}
+
+/// What stands for the name of a project that has none: two of them are not one.
+fn nameless(config: &Config) -> String {
+    let folder = std::fs::canonicalize(&config.folder);
+    let folder = folder.unwrap_or_else(|_| config.folder.clone());
+    folder.display().to_string()
 }
 
 /// A number as it was read once.
@@ -72,4 +79,28 @@ pub trait ReadingStore {
 #[must_use]
 pub fn day_of(at: DateTime<Utc>) -> i64 {
     at.timestamp().div_euclid(86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subject;
+    use crate::config::Config;
+
+    #[test]
+    fn projects_without_a_name_are_told_apart_by_their_folder() {
+        let subject = |project: Option<&str>, folder: &str| {
+            let config = Config {
+                project: project.map(str::to_owned),
+                folder: folder.into(),
+                ..Config::default()
+            };
+            Subject::of(&config, "database/main")
+        };
+        assert_ne!(subject(None, "/no/such/a"), subject(None, "/no/such/b"));
+        assert_eq!(subject(None, "/no/such/a").project, "/no/such/a");
+        assert_eq!(
+            subject(Some("shop"), "/no/such/a"),
+            subject(Some("shop"), "/no/such/b")
+        );
+    }
 }

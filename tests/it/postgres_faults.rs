@@ -96,14 +96,16 @@ fn who_holds_the_lock_is_told() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("SQLSTATE 55P03"), "{said}");
     let held = format!("it waited for session {pid} of postgres (idle in transaction for ");
+    assert!(said.contains(", behind which 1 waits: "), "{said}");
     assert!(said.contains(&held), "{said}");
     assert!(said.contains("UPDATE t SET n = n WHERE n = 1"), "{said}");
     assert!(
-        said.contains(&format!("opsbook db terminate {pid}")),
+        said.contains(&format!("`opsbook db terminate {pid} -d main`")),
         "{said}"
     );
+    assert!(said.contains("`opsbook db locks main`"), "{said}");
 
-    // A read has no limit of its own but its step's.
+    // It holds other rows only.
     let lock = Holder::of(
         cluster(),
         &name,
@@ -116,6 +118,41 @@ fn who_holds_the_lock_is_told() {
     );
     assert_eq!(code, 0, "{said}");
     drop(lock);
+}
+
+#[test]
+fn a_read_names_the_root_of_those_who_wait() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
+    let pid_of = |words: &str| {
+        let sql = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+             AND pid <> pg_backend_pid() AND query LIKE '%{words}%'"
+        );
+        cluster().psql(&name, &sql)
+    };
+    let holder = Holder::of(cluster(), &name, "BEGIN; SELECT n AS at_the_root FROM t;");
+    let root = pid_of("at_the_root");
+    let mut between = cluster()
+        .client("psql")
+        .args(["-X", "-d", &name, "-c", "ALTER TABLE t ADD COLUMN m int"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until(|| !pid_of("ALTER TABLE").is_empty());
+    let url = cluster().url(&name);
+    let held = format!("it waited for session {root} of postgres (idle in transaction for ");
+    for (settings, step) in [
+        ("lock_timeout = \"1s\"", "sql.query = \"SELECT n FROM t\""),
+        ("", "sql.query = \"SELECT n FROM t\"\ntimeout = \"2s\""),
+    ] {
+        let (code, said, _) = told(project(&url, settings), step);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(&held), "{said}");
+        assert!(said.contains(", behind which 2 wait: "), "{said}");
+    }
+    drop(holder);
+    between.wait().unwrap();
 }
 
 #[test]

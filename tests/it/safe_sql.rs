@@ -344,7 +344,7 @@ fn where_the_preview_fails_nobody_is_asked() {
     for bed in Bed::all("") {
         let wrong = "UPDATE nobody SET active = 0 WHERE id = 1";
         let (code, seen) = Terminal::start(&bed.project, &["db", "execute", wrong]).end();
-        assert_eq!(code, 1, "{seen}");
+        assert_eq!(code, 2, "{seen}");
         assert!(!seen.contains("[y/N]"), "{seen}");
         assert!(seen.contains("nobody"), "{seen}");
     }

@@ -174,7 +174,7 @@ pub enum PostgresError {
     },
 }
 
-/// A session that holds what another waits for.
+/// A session that holds what another waits for, at the root of all who wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Its number.
@@ -187,6 +187,8 @@ pub struct Holder {
     pub seconds: u64,
     /// Its last statement, as far as one may see it.
     pub query: String,
+    /// How many sessions wait for it, or for others that do.
+    pub waiting: u64,
 }
 
 /// What came of each server.
@@ -211,7 +213,9 @@ impl Holder {
             } = holder;
             let open = Span(Duration::from_secs(holder.seconds));
             format!(
-                "session {pid} of {user} ({state} for {open}): {}",
+                "session {pid} of {user} ({state} for {open}), behind which {} {}: {}",
+                holder.waiting,
+                if holder.waiting == 1 { "waits" } else { "wait" },
                 holder.query
             )
         });

@@ -9,14 +9,29 @@ use super::error::Holder;
 use super::session::{Limits, State};
 use super::{Postgres, query};
 
-/// The sessions that hold what another waits for, the oldest transaction first. A transaction that was prepared holds
-/// without a session.
+/// The sessions at the root of what another waits for: those that hold and wait for nobody themselves, the oldest
+/// transaction first; where all wait for each other, every one. A transaction that was prepared holds without a session,
+/// and who may not see what another does cannot tell whether it waits: then the server is asked.
 const HOLDERS: &str = "\
-SELECT blocking.pid::int8 AS pid, coalesce(usename, '') AS \"user\",
-       coalesce(state, CASE blocking.pid WHEN 0 THEN 'a prepared transaction' END, 'unknown') AS state,
+WITH RECURSIVE edge (waiter, holder) AS (
+    SELECT a.pid, blocking.pid
+    FROM pg_stat_activity AS a, unnest(pg_blocking_pids(a.pid)) AS blocking (pid)
+    WHERE coalesce(a.wait_event_type, 'Lock') = 'Lock' OR a.pid = $1::int),
+chain (pid) AS (
+    SELECT holder FROM edge WHERE waiter = $1::int
+    UNION SELECT edge.holder FROM chain JOIN edge ON edge.waiter = chain.pid),
+root AS (
+    SELECT pid, NOT EXISTS (SELECT FROM edge WHERE waiter = pid) AS is_free FROM chain),
+behind (root, pid) AS (
+    SELECT root.pid, edge.waiter FROM root JOIN edge ON edge.holder = root.pid
+    UNION SELECT behind.root, edge.waiter FROM behind JOIN edge ON edge.holder = behind.pid)
+SELECT root.pid::int8 AS pid, coalesce(usename, '') AS \"user\",
+       coalesce(state, CASE root.pid WHEN 0 THEN 'a prepared transaction' END, 'unknown') AS state,
        coalesce(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)), 0)::int8 AS seconds,
-       coalesce(query, '') AS query
-FROM unnest(pg_blocking_pids($1::int)) AS blocking (pid) LEFT JOIN pg_stat_activity AS a ON a.pid = blocking.pid
+       coalesce(query, '') AS query,
+       (SELECT count(*) FROM behind WHERE behind.root = root.pid AND behind.pid <> root.pid) AS waiting
+FROM root LEFT JOIN pg_stat_activity AS a ON a.pid = root.pid
+WHERE is_free OR NOT EXISTS (SELECT FROM root WHERE is_free)
 ORDER BY seconds DESC";
 
 /// How many of them are told.
@@ -62,5 +77,6 @@ fn holder(row: &Map<String, Value>) -> Holder {
         state: text("state"),
         seconds: row["seconds"].as_u64().unwrap_or_default(),
         query: text("query"),
+        waiting: row["waiting"].as_u64().unwrap_or_default(),
     }
 }

@@ -104,11 +104,8 @@ impl Postgres {
         parameters: &[Value],
         limit: usize,
     ) -> Result<Rows, PostgresError> {
-        let limits = Limits {
-            statement: self.statement_limit(),
-            lock: None,
-        };
-        self.with(limits, async |client, server| {
+        let limits = self.session_limits();
+        self.with(patient(limits), async |client, server| {
             let known = (limits, &self.state);
             query::read(client, server, known, sql, parameters, limit).await
         })
@@ -126,11 +123,8 @@ impl Postgres {
         parameters: &[Value],
         mut rows: RowSender,
     ) -> Result<(), PostgresError> {
-        let limits = Limits {
-            statement: self.statement_limit(),
-            lock: None,
-        };
-        self.with(limits, async |client, server| {
+        let limits = self.session_limits();
+        self.with(patient(limits), async |client, server| {
             let known = (limits, &self.state);
             let taker = Taker::Sent(&mut rows);
             query::take(client, server, known, sql, parameters, taker).await
@@ -270,15 +264,8 @@ impl Postgres {
         &self,
         work: impl AsyncFnOnce(&Session<'_>) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
-        let limits = Limits {
-            statement: self.statement_limit(),
-            lock: self.limits.lock,
-        };
-        let patience = Limits {
-            lock: limits.lock.or(Some(LOCK_TIMEOUT)),
-            ..limits
-        };
-        self.with(patience, async |client, server| {
+        let limits = self.session_limits();
+        self.with(patient(limits), async |client, server| {
             work(&Session::new(client, server, limits, &self.state)).await
         })
         .await
@@ -382,6 +369,14 @@ impl Postgres {
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// What a session is told.
+    fn session_limits(&self) -> Limits {
+        Limits {
+            statement: self.statement_limit(),
+            lock: self.limits.lock,
+        }
+    }
+
     /// How long the server gives a statement: it must have time to say that it ended it.
     fn statement_limit(&self) -> Option<Duration> {
         let left = self.left().map(|left| {
@@ -392,6 +387,14 @@ impl Postgres {
             (Some(left), Some(limit)) => Some(left.min(limit)),
             (left, limit) => left.or(limit),
         }
+    }
+}
+
+/// How long is waited where nobody else says.
+fn patient(limits: Limits) -> Limits {
+    Limits {
+        lock: limits.lock.or(Some(LOCK_TIMEOUT)),
+        ..limits
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn take(
     let session = Session::new(transaction.client(), server, limits, state);
     let trouble = |error: tokio_postgres::Error| session.trouble(&error);
     let ((), statement) =
-        futures_util::try_join!(session.settle(None), transaction.prepare(sql)).map_err(trouble)?;
+        futures_util::try_join!(session.settle(), transaction.prepare(sql)).map_err(trouble)?;
     let places = statement.params().len();
     if places != parameters.len() {
         return Err(PostgresError::Parameters {

@@ -16,7 +16,7 @@ const ENDED: &str = "57014";
 /// How often the server looks, in milliseconds, whether there still is somebody for whom it runs a statement.
 const LOOKS_AFTER_CLIENT: u32 = 2_000;
 
-/// How long a change waits for a lock where neither the configuration nor the role says: what waits keeps everybody
+/// How long a session waits for a lock where neither the configuration nor the role says: what waits keeps everybody
 /// waiting who comes behind it.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -220,8 +220,10 @@ impl<'s> Session<'s> {
     }
 
     /// Tells the session its limits, which end with its transaction.
-    pub(super) async fn settle(&self, lock: Option<Duration>) -> Result<(), tokio_postgres::Error> {
-        let told = self.ask(&self.limits.told(lock, true)).await?;
+    pub(super) async fn settle(&self) -> Result<(), tokio_postgres::Error> {
+        let told = self
+            .ask(&self.limits.told(Some(LOCK_TIMEOUT), true))
+            .await?;
         self.is_known(&told);
         Ok(())
     }

@@ -6,7 +6,9 @@ mod answer;
 mod error;
 mod find;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -153,7 +155,7 @@ impl Wrangler {
 
     async fn run(&self, words: &[&str], limit: Duration) -> Result<answer::Said, WranglerError> {
         let name = find::program(self.program.as_deref(), &self.folder);
-        let log = TempDir::with_prefix("opsbook-wrangler-").map_err(WranglerError::Folder)?;
+        let log = private_folder("opsbook-wrangler-").map_err(WranglerError::Folder)?;
         let program = self.program(&name, words, log.path());
         self.check_version(&name, log.path()).await?;
         let ended = self.to_its_end(&program, limit).await?;
@@ -252,12 +254,21 @@ fn joined(statements: &[String]) -> Result<String, WranglerError> {
     Ok(sql)
 }
 
+/// A folder that goes away and that nobody else may look into, whatever the umask says.
+fn private_folder(prefix: &str) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let private = std::fs::Permissions::from_mode(0o700);
+    builder.prefix(prefix).permissions(private).tempdir()
+}
+
 /// A folder that goes away, and the file in it that holds this.
 fn written(sql: &str) -> Result<(TempDir, PathBuf), WranglerError> {
     let write = || -> io::Result<(TempDir, PathBuf)> {
-        let folder = TempDir::with_prefix("opsbook-sql-")?;
+        let folder = private_folder("opsbook-sql-")?;
         let file = folder.path().join("statements.sql");
-        std::fs::write(&file, sql)?;
+        let mut options = File::options();
+        let options = options.write(true).create_new(true).mode(0o600);
+        options.open(&file)?.write_all(sql.as_bytes())?;
         Ok((folder, file))
     };
     write().map_err(WranglerError::Folder)
@@ -274,4 +285,22 @@ fn plain(captured: &process::Captured) -> String {
         plain.push_str(end.map_or("", |end| &part[end + 1..]));
     }
     plain
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::written;
+
+    #[test]
+    fn statements_in_a_file_are_for_nobody_else() {
+        let (folder, file) = written("SELECT 1").unwrap();
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path()), 0o700);
+        assert_eq!(mode(file.as_path()), 0o600);
+        drop(folder);
+        assert!(!file.exists());
+    }
 }

@@ -76,9 +76,18 @@ impl PostgresSystem {
             message: format!("{}; it waited for {told}", kind.message),
             ..kind
         }
-        .help(format!(
-            "let it end, or end it: opsbook db terminate {first}; who waits for whom: opsbook db locks"
-        ))
+        .help(self.help_with_holder(first))
+    }
+
+    /// What to do about who holds a lock, as commands for this database.
+    fn help_with_holder(&self, pid: i64) -> String {
+        let name = &self.name;
+        let end = match pid {
+            0 => "finish it: COMMIT PREPARED or ROLLBACK PREPARED, as pg_prepared_xacts names it"
+                .to_owned(),
+            pid => format!("let it end, or end it: `opsbook db terminate {pid} -d {name}`"),
+        };
+        format!("{end}; who waits for whom: `opsbook db locks {name}`")
     }
 
     /// What went wrong with a change. One that the server refuses as a whole is no mistake of who wrote it.
@@ -180,7 +189,7 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
         ),
         ("55P03", _) => (
             ActionError::target,
-            "somebody held it for longer than `lock_timeout`: opsbook db locks; `retry` tries again".to_owned(),
+            format!("somebody held it for longer than `lock_timeout`: `opsbook db locks {name}`; `retry` tries again"),
         ),
         ("40001" | "40P01", _) => (
             ActionError::target,
