@@ -1,5 +1,6 @@
 //! Where data goes that is too much to be held: the standard output of the process.
 
+use std::fs::File;
 use std::io;
 
 /// Standard output, for a step whose data goes there row by row.
@@ -9,6 +10,11 @@ pub trait DataOut {
     /// # Errors
     /// Why it cannot be had.
     fn open(&self) -> Result<Box<dyn io::Write + Send>, DataOutError>;
+
+    /// What is open already, for data: what steers a terminal becomes visible where it is one.
+    fn onto(&self, file: File) -> Box<dyn io::Write + Send> {
+        Box::new(file)
+    }
 }
 
 /// Why standard output cannot be had for data.

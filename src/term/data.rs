@@ -1,7 +1,7 @@
 //! Standard output for the data of a step, written from another thread than the one that reports.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,6 +94,17 @@ impl DataOut for StandardData {
             }),
             None => Box::new(out),
         })
+    }
+
+    fn onto(&self, file: File) -> Box<dyn Write + Send> {
+        match file.is_terminal() {
+            true => Box::new(Harmless {
+                out: file,
+                rest: Vec::new(),
+                _still: self.screen.as_ref().map(Screen::still),
+            }),
+            false => Box::new(file),
+        }
     }
 }
 

@@ -478,7 +478,7 @@ fn what_went_wrong_is_told_beside_the_rows() {
 fn an_export_is_a_whole_file_of_its_own_or_none() {
     use std::os::unix::fs::PermissionsExt as _;
     let project = project().file("out/rows.csv", "old");
-    let export = |sql: &str, to: &str| project.run(&["db", "query", sql, "--to", to]);
+    let export = |sql: &str, to: &str| project.run(&["db", "query", sql, "--to", to, "--force"]);
     export("SELECT * FROM nowhere", "out/rows.csv").exits(2);
     // It fails at the last row, when the others were written already.
     export(

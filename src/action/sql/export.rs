@@ -1,12 +1,10 @@
 //! `sql.export`: the rows of a statement as a file or on standard output, as they come. However many there are, a few are held.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
 use crate::action::database::system::DatabaseSystem;
@@ -17,6 +15,7 @@ use crate::expr::SqlText;
 use crate::platform::rows::{self, Portion};
 
 use super::form::{Form, Writer};
+use super::target::{Place, Target, unwritable};
 
 /// What is written at once.
 const BUFFER: usize = 128 * 1024;
@@ -29,14 +28,9 @@ pub(super) async fn export(
     context: &ActionContext<'_>,
 ) -> Result<Outputs, ActionError> {
     let began = Instant::now();
-    let path = target(invocation, context);
-    let form = form(invocation, path.as_deref());
-    let target = match &path {
-        Some(path) => Target::file(path).map_err(|error| unwritable(path, &error))?,
-        None => Target::Output(context.data.open().map_err(|error| {
-            ActionError::refused(error.to_string()).help("give `to` the path of a file")
-        })?),
-    };
+    let place = Place::of(invocation, context)?;
+    let form = form(invocation, place.path());
+    let target = place.open(context).await?;
     let (sender, portions) = rows::channel(usize::MAX);
     let masker = context.masker.clone();
     let writing = tokio::task::spawn_blocking(move || write(portions, target, form, &masker));
@@ -46,19 +40,13 @@ pub(super) async fn export(
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => return Err(ActionError::own("stopped")),
     };
-    let at = path.as_deref().unwrap_or(Path::new("standard output"));
+    let at = place.path().unwrap_or(Path::new("standard output"));
     let written = written.map_err(|error| unwritable(at, &error))?;
     sent?;
-    target.keep(at).map_err(|error| unwritable(at, &error))?;
-    Ok(written.told(path.as_deref(), began))
-}
-
-/// The file that is named; none for standard output.
-fn target(invocation: &Invocation, context: &ActionContext<'_>) -> Option<PathBuf> {
-    let path = invocation
-        .path("to")
-        .filter(|path| *path != Path::new("-"))?;
-    Some(context.folder.join(path))
+    target
+        .keep(&place)
+        .map_err(|error| unwritable(at, &error))?;
+    Ok(written.told(place.path(), began))
 }
 
 /// The form that is asked for, else the one that the name of the file tells.
@@ -66,54 +54,6 @@ fn form(invocation: &Invocation, path: Option<&Path>) -> Form {
     let asked = invocation.text("as").and_then(Form::parse);
     let told = || path?.extension()?.to_str().and_then(Form::parse);
     asked.or_else(told).unwrap_or(Form::Csv)
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> ActionError {
-    ActionError::own(format!("{} cannot be written: {error}", path.display()))
-}
-
-/// Where the rows go.
-enum Target {
-    /// A file beside the one whose place it takes in the end.
-    Beside(NamedTempFile),
-    /// What is there already and is no file: a device, a pipe. Nothing may take its place.
-    Straight(File),
-    /// Standard output.
-    Output(Box<dyn Write + Send>),
-}
-
-impl Target {
-    /// A file that nobody but the user may read, whole or not there.
-    fn file(path: &Path) -> io::Result<Self> {
-        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            return File::options().write(true).open(path).map(Self::Straight);
-        }
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".opsbook-export-")
-            .tempfile_in(folder)
-            // Its own name says nothing to anybody.
-            .map_err(|error| io::Error::from(error.kind()))?;
-        Ok(Self::Beside(file))
-    }
-
-    fn writer(&mut self) -> &mut dyn Write {
-        match self {
-            Self::Beside(file) => file,
-            Self::Straight(file) => file,
-            Self::Output(out) => out,
-        }
-    }
-
-    fn keep(self, path: &Path) -> io::Result<()> {
-        match self {
-            Self::Straight(_) | Self::Output(_) => Ok(()),
-            Self::Beside(file) => {
-                file.as_file().sync_all()?;
-                file.persist(path).map(|_| ()).map_err(|error| error.error)
-            }
-        }
-    }
 }
 
 /// Counts and sums what passes.
@@ -169,6 +109,7 @@ impl Written {
             Size(self.bytes)
         ))
         .with("count", self.rows)
+        .with("counted", None::<u64>)
         .with("columns", self.columns)
         .with("bytes", self.bytes)
         .with("sha256", self.sha256)

@@ -5,6 +5,7 @@ mod form;
 mod plan;
 mod preview;
 mod spec;
+mod target;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

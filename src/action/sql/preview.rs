@@ -15,6 +15,8 @@ use crate::platform::bounds::Count;
 use crate::platform::rows::Rows;
 use crate::sql::{self, Analysis, Dialect, Piece};
 
+use super::target::Place;
+
 /// How many rows are shown of those that would be touched.
 const SAMPLE: usize = 5;
 
@@ -31,12 +33,9 @@ pub(super) async fn preview(
     let database = system::find(context.config, invocation.text("on"))?;
     match &invocation.object {
         Argument::Sql(statement) if invocation.verb.name == "export" => {
+            let place = Place::of(invocation, context)?;
             let preview = of_statement(statement, database, context).await?;
-            let place = match invocation.path("to") {
-                Some(path) => path.display().to_string(),
-                None => "standard output".to_owned(),
-            };
-            let sent = format!("{}\n-- its rows to {place}", preview.sent);
+            let sent = format!("{}\n-- {}", preview.sent, place.in_words());
             Ok(Preview { sent, ..preview })
         }
         Argument::Sql(statement) => of_statement(statement, database, context).await,

@@ -102,7 +102,13 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     name: "to",
                     kind: Kind::Path,
                     required: false,
-                    help: "the file, which only you may read and which takes the place of an older one when it is whole; standard output unless given, or \"-\"",
+                    help: "the file, which only you may read and which is there when it is whole; standard output unless given, or \"-\"",
+                },
+                OptionSpec {
+                    name: "replace",
+                    kind: Kind::Boolean,
+                    required: false,
+                    help: "whether it takes the place of a file that is there and not empty; refused unless given. A database, the configuration, a runbook or a copy is never replaced",
                 },
                 OptionSpec {
                     name: "as",

@@ -292,3 +292,103 @@ proptest! {
         prop_assert_eq!(&outputs.values["counted"], &json!(matching), "{}", text);
     }
 }
+
+/// An export counts as a read: what is there stays.
+#[tokio::test]
+async fn an_export_destroys_nothing() {
+    let mut world = world();
+    let ask = || sql("SELECT n FROM t", &[]);
+    let to = |name: &str| ("to", Argument::Path(name.into()));
+    let replace = || ("replace", Argument::Boolean(true));
+    world.run(&Sql, "query", ask(), &[]).await.unwrap();
+    let config = world.path("opsbook.toml");
+    world.config.source = Some(crate::base::SourceFile::new(config, ""));
+    world.config.databases[0].copies = Some("safe".into());
+    for folder in ["safe", "runbooks"] {
+        fs::create_dir(world.path(folder)).unwrap();
+    }
+    for name in ["opsbook.toml", "runbooks/look.toml", "runbooks/notes"] {
+        fs::write(world.path(name), "old").unwrap();
+    }
+    fs::copy(world.path("main.db"), world.path("other.db")).unwrap();
+    std::os::unix::fs::symlink("main.db", world.path("rows.csv")).unwrap();
+    for name in [
+        "main.db",
+        "main.db-wal",
+        "main.db-shm",
+        "main.db-journal",
+        "rows.csv",
+        "runbooks/../main.db",
+        "setup.sql",
+        "opsbook.toml",
+        "runbooks/look.toml",
+        "runbooks/new.toml",
+        "runbooks/notes",
+        "safe/rows.csv",
+        "other.db",
+        "other.db-wal",
+    ] {
+        let before = fs::read(world.path(name)).ok();
+        let options = [to(name), replace()];
+        let error = world.run(&Sql, "export", ask(), &options).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Refused, "{name}");
+        assert!(
+            error.message.ends_with("no export is written there"),
+            "{name}"
+        );
+        assert!(fs::read(world.path(name)).ok() == before, "{name}");
+    }
+
+    fs::write(world.path("old.csv"), "old").unwrap();
+    fs::write(world.path("empty.csv"), "").unwrap();
+    let error = world.run(&Sql, "export", ask(), &[to("old.csv")]).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused);
+    assert!(error.help.unwrap().contains("--force"));
+    world.may_change = false;
+    let options = [to("old.csv"), replace()];
+    let preview = world.preview(&Sql, "export", ask(), &options).await;
+    assert!(preview.unwrap().sent.contains("-- its rows replace "));
+    let error = world.run(&Sql, "export", ask(), &options).await;
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(fs::read_to_string(world.path("old.csv")).unwrap(), "old");
+    let new = [to("new.csv")];
+    world.run(&Sql, "export", ask(), &new).await.unwrap();
+    world.may_change = true;
+    world.run(&Sql, "export", ask(), &options).await.unwrap();
+    let empty = [to("empty.csv")];
+    world.run(&Sql, "export", ask(), &empty).await.unwrap();
+    for name in ["old.csv", "new.csv", "empty.csv"] {
+        let written = fs::read_to_string(world.path(name)).unwrap();
+        assert_eq!(written, "n\r\n1\r\n2\r\n", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_to_what_is_no_file_goes_through_it() {
+    let world = world();
+    let ask = || sql("SELECT n FROM t", &[]);
+    let to = |name: &str| [("to", Argument::Path(name.into()))];
+    for name in ["-", "/dev/stdout", "/dev/fd/1"] {
+        world.data.0.lock().unwrap().clear();
+        world.run(&Sql, "export", ask(), &to(name)).await.unwrap();
+        assert_eq!(*world.data.0.lock().unwrap(), b"n\r\n1\r\n2\r\n", "{name}");
+    }
+    let pipe = world.path("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let options = to("pipe");
+    // Until it has a reader it waits, and can be given up.
+    {
+        let mut waiting = std::pin::pin!(world.run(&Sql, "export", ask(), &options));
+        let gave_up = std::future::poll_fn(|context| {
+            let first = Future::poll(waiting.as_mut(), context).is_pending();
+            std::task::Poll::Ready(first)
+        });
+        assert!(gave_up.await);
+    }
+    assert!(world.told.borrow()[0].starts_with("waits for a reader of "));
+    let reader = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+    world.run(&Sql, "export", ask(), &options).await.unwrap();
+    assert_eq!(reader.join().unwrap(), "n\r\n1\r\n2\r\n");
+}
