@@ -648,7 +648,7 @@ fn the_rows_of_a_step_count_however_often_it_is_run_again() {
 fn the_rows_of_earlier_legs_count() {
     let text = |fail: &str| {
         format!(
-            "title = 'x'\napproved = {{ rows = 100 }}\n{}act.changes = 60\n[[step]]\nname = 'between'\nact.look = {{}}\nact.fail = '{fail}'\non_failure = 'continue'\n{}",
+            "title = 'x'\napproved = {{ rows = 100 }}\n{}act.changes = 60\n[[step]]\nname = 'between'\nact.look = {{}}\nact.fail = '{fail}'\n{}",
             rows("a", 60).replace("act.destroy = {}", "act.destroy = { changed = 60 }"),
             rows("b", 41),
         )
