@@ -61,6 +61,19 @@ impl Failure {
     }
 }
 
+/// Why an attempt was cut off, with what its action said last.
+fn ended(cut_off: Failure, said: ActionError) -> Failure {
+    match cut_off {
+        Failure::Stopped(stop, _) => Failure::Stopped(stop, said.outputs),
+        // It must not be tried again, as what only took too long may be.
+        timeout @ Failure::Timeout(_) if said.in_doubt => {
+            let message = format!("{}: {}", judge::why(&timeout), said.message);
+            Failure::Action(ActionError { message, ..said })
+        }
+        cut_off => cut_off,
+    }
+}
+
 impl Run<'_> {
     /// Does a call once and holds its outputs against `expect`.
     pub(super) async fn attempt(&self, turn: Turn<'_>) -> Result<Outputs, Failure> {
@@ -248,14 +261,9 @@ impl Run<'_> {
         // The receiver lives in the context, so this cannot fail.
         cancel.send_replace(true);
         let last = tokio::time::timeout(action.grace(), future).await;
-        Err(match (cut_off, last) {
-            (Failure::Stopped(stop, _), Ok(Err(error))) => Failure::Stopped(stop, error.outputs),
-            // It must not be tried again, as what only took too long may be.
-            (timeout @ Failure::Timeout(_), Ok(Err(error))) if error.in_doubt => {
-                let message = format!("{}: {}", judge::why(&timeout), error.message);
-                Failure::Action(ActionError { message, ..error })
-            }
-            (cut_off, _) => cut_off,
+        Err(match last {
+            Ok(Err(said)) => ended(cut_off, said),
+            Ok(Ok(_)) | Err(_) => cut_off,
         })
     }
 

@@ -138,6 +138,15 @@ fn what_loses_data_or_keeps_others_waiting_is_found() {
             Postgres,
             Rule::Unparsed,
         ),
+    ] {
+        let text = format!("-- what it is for\n{sql}");
+        assert_eq!(found(&text, dialect), [(rule, 2)], "{sql}");
+    }
+}
+
+#[test]
+fn a_table_that_is_made_anew_without_its_rows_is_lost() {
+    for (sql, dialect, rule) in [
         ("DROP TABLE t; CREATE TABLE t (a);", Sqlite, Rule::DropTable),
         (
             "CREATE TABLE n (a); DROP TABLE t; ALTER TABLE n RENAME TO t;",
