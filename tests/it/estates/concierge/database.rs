@@ -114,7 +114,7 @@ const CHANGE_CASES: &[Case] = &[
     high("concierge.db.add-indexes", Runbook(ADD_INDEXES), |estate| {
         estate.d1_sql("DROP TABLE patient_briefs");
     }),
-    high("concierge.db.cleanup-audit-logs", Runbook(PRUNE), is_gone),
+    down("concierge.db.cleanup-audit-logs", Runbook(PRUNE), is_gone),
     refused("concierge.db.cleanup-audit-logs", PRUNE, |estate| {
         estate.d1_sql(EIGHT_YEARS_OLD);
     }),

@@ -71,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
     // Without a WHERE it is all rows, or none.
     refused("manuscripts.db.safe-write", ALL, |_| {}),
     refused("manuscripts.db.safe-write", EVERY, |_| {}),
-    high("manuscripts.db.safe-write", Runbook(VERIFY), |estate| {
+    down("manuscripts.db.safe-write", Runbook(VERIFY), |estate| {
         estate.d1_sql("DROP TABLE users");
     }),
     refused("manuscripts.db.cleanup-test-users", CLEANUP, |_| {}),
