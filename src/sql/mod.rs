@@ -8,6 +8,7 @@ mod condition;
 mod ended;
 mod functions;
 mod lexer;
+mod names;
 mod parameters;
 mod pragma;
 mod script;
@@ -23,6 +24,7 @@ pub use change::{
 };
 pub use ended::ended;
 pub use lexer::Unended;
+pub use names::{quoted, quoted_parts};
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
 };

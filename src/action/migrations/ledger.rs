@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
-use crate::sql::{Dialect, with_literals};
+use crate::sql::{Dialect, quoted, quoted_parts, with_literals};
 
 use crate::action::database::system::DatabaseSystem;
 
@@ -350,8 +350,7 @@ pub(super) async fn count_up_to(
     table: &str,
     most: u64,
 ) -> Result<u64, ActionError> {
-    let name: Vec<String> = table.split('.').map(quoted).collect();
-    let name = name.join(".");
+    let name = quoted_parts(table);
     let sql =
         format!("SELECT count(*) AS n FROM (SELECT 1 AS one FROM {name} LIMIT {most}) AS few");
     let rows = query(system, &sql, &[]).await?;
@@ -374,10 +373,6 @@ async fn query(
         return Err(ActionError::own(message));
     }
     Ok(rows.rows)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Who applies migrations here: `alice@host`.

@@ -253,7 +253,7 @@ async fn check(
         None => 0,
     };
     let mut standard = Standard {
-        dialect: site::dialect(database),
+        dialect: database.kind.dialect(),
         is_d1: matches!(database.kind, DatabaseKind::D1 { .. }),
         migrations,
         adds_transaction: site::commands(migrations).is_none(),

@@ -82,7 +82,7 @@ impl Action for Sql {
             let bounds = bounds(invocation, database, context);
             let counted = bounds.count.is_some();
             let started = Instant::now();
-            let dialect = preview::dialect(database);
+            let dialect = database.kind.dialect();
             let work = work(
                 system.as_ref(),
                 invocation,
@@ -125,7 +125,7 @@ fn bounds(invocation: &Invocation, database: &Database, context: &ActionContext<
     let (most, agreed) = (context.most_rows, context.agreed_rows);
     let count = match &invocation.object {
         Argument::Sql(statement) if invocation.verb.name == "execute" && context.may_change => {
-            let dialect = preview::dialect(database);
+            let dialect = database.kind.dialect();
             let analysis = sql::effect(&statement.text, dialect);
             let count = preview::counting(statement, &analysis, dialect);
             count.filter(|_| analysis.exact)
