@@ -28,6 +28,7 @@ pub use names::{quoted, quoted_parts};
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
 };
+pub use pragma::setting;
 pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
 pub use texts::without_texts;
 pub use way::Way;

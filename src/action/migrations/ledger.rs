@@ -185,7 +185,7 @@ impl Ledger {
 
     /// A migration with its account, as one script. The lines of the migration keep their numbers.
     pub(super) fn applying(&self, record: Record<'_>, body: &str) -> String {
-        let body = closed(body, self.dialect);
+        let body = self.closed(body);
         match (self.keeper, self.dialect) {
             // First of all, so that a second one waits here, and fails before it does anything.
             (_, Dialect::Postgres) => {
@@ -216,7 +216,7 @@ impl Ledger {
             "INSERT INTO {table} (name, {column}) SELECT {name}, NULL \
              WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE name = {name});"
         );
-        let body = closed(body, self.dialect);
+        let body = self.closed(body);
         let delete = format!("DELETE FROM {table} WHERE name = {name};");
         match self.dialect {
             Dialect::Postgres => format!("{}{still} {body}\n{delete}", self.lock()),
@@ -242,6 +242,12 @@ impl Ledger {
             self.table,
             self.literal(self.name_of(migration))
         )
+    }
+
+    /// Writes that it was not begun after all.
+    pub(super) fn forgetting(&self, migration: &Migration) -> String {
+        let name = self.literal(self.name_of(migration));
+        format!("DELETE FROM {} WHERE name = {name};", self.table)
     }
 
     /// Writes that migrations are applied, without running them.
@@ -294,17 +300,17 @@ impl Ledger {
         }
     }
 
+    /// A script whose last statement has its semicolon, also where a comment stands behind it.
+    pub(super) fn closed(&self, body: &str) -> String {
+        let pieces = crate::sql::pieces(body, self.dialect);
+        let is_closed = (pieces.last()).is_none_or(|last| body[last.range.clone()].ends_with(';'));
+        let end = if is_closed { "" } else { "\n;" };
+        format!("{}{end}", body.trim_end())
+    }
+
     fn literal(&self, text: &str) -> String {
         with_literals("?1", &[Value::from(text)], self.dialect)
     }
-}
-
-/// A script whose last statement has its semicolon, also where a comment stands behind it.
-fn closed(body: &str, dialect: Dialect) -> String {
-    let pieces = crate::sql::pieces(body, dialect);
-    let is_closed = (pieces.last()).is_none_or(|last| body[last.range.clone()].ends_with(';'));
-    let end = if is_closed { "" } else { "\n;" };
-    format!("{}{end}", body.trim_end())
 }
 
 async fn in_sqlite(system: &dyn DatabaseSystem, name: &str) -> Result<bool, ActionError> {

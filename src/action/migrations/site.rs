@@ -161,6 +161,11 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// What applies what is pending.
+    pub(super) fn apply_again(&self) -> String {
+        format!("opsbook db migrations apply {}", self.database.name)
+    }
+
     /// What to do about a migration that no file takes back.
     pub(super) fn without_down(&self) -> String {
         let write = "write what takes it back: NAME.down.sql beside it, or the same name in the folder `rollback`";

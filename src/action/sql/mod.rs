@@ -259,13 +259,15 @@ fn refuse_without_effect(text: &str, dialect: Dialect) -> Result<(), ActionError
         Dialect::Sqlite => sql::pieces(text, dialect),
         Dialect::Postgres => Vec::new(),
     };
-    match pieces.iter().find(|piece| piece.begins(&["PRAGMA", "FOREIGN_KEYS"])) {
-        Some(piece) if piece.text.contains(['=', '(']) => Err(ActionError::config(format!(
+    let sets =
+        |piece: &&sql::Piece<'_>| sql::setting(piece.text).as_deref() == Some("foreign_keys");
+    match pieces.iter().find(sets) {
+        Some(piece) => Err(ActionError::config(format!(
             "line {}: PRAGMA foreign_keys does nothing within a transaction, and a file runs in one",
             piece.line
         ))
         .help("leave it out; a migration (`db migrations apply`) may make a table anew that others refer to")),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::action::database::system::{Report, Upkeep};
 use crate::base::Size;
 use crate::base::text::count;
 use crate::engine::ActionError;
+use crate::platform::halted::Halted;
 use crate::sql;
 
 use super::PostgresSystem;
@@ -169,8 +170,9 @@ impl PostgresSystem {
         database: &str,
     ) -> Result<(), ActionError> {
         let table = table.map(|table| table.quoted.as_str());
-        let done = self.postgres.alone(&statement(work, table, database)).await;
-        done.map_err(|error| {
+        let statement = statement(work, table, database);
+        let done = self.postgres.alone(&[&statement]).await;
+        done.map_err(|Halted { error, .. }| {
             let trouble = self.trouble_of_change(&error);
             match error.code() {
                 Some("42501") => ActionError::own(trouble.message)
