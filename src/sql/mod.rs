@@ -27,5 +27,6 @@ pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
 };
 pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
+pub use statement::{Deletion, TableName};
 pub use texts::without_texts;
 pub use way::Way;
