@@ -11,6 +11,7 @@ use crate::base::text::count;
 use crate::base::{Effect, Size, nearest};
 use crate::config::{Config, Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError};
+use crate::event::StepTable;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken};
 use crate::platform::halted::Halted;
@@ -344,6 +345,26 @@ pub(super) fn of_tables(tables: impl ExactSizeIterator<Item = TableFacts>) -> Re
         bytes: sum,
         ..Report::default()
     }
+}
+
+/// Some rows as they are shown to a person. Who may count rows may still not read all of their columns: then there are
+/// none to show.
+pub(in crate::action) async fn sample(
+    system: &dyn DatabaseSystem,
+    asked: &SqlText,
+    limit: usize,
+) -> Option<StepTable> {
+    let Rows { columns, rows, .. } = system.query(asked, limit).await.ok()?;
+    let cells = |row: &Map<String, Value>| {
+        let cell = |column: &String| row.get(column).cloned().unwrap_or_default();
+        columns.iter().map(cell).collect()
+    };
+    Some(StepTable {
+        rows: rows.iter().map(cells).collect(),
+        columns: columns.clone(),
+        exact: true,
+        ..StepTable::default()
+    })
 }
 
 /// A row of these cells.
