@@ -22,7 +22,7 @@ use super::recorder::bounded;
 use super::rehearse::Unknown;
 use super::run::Run;
 use super::shown::table_of;
-use super::{Durability, ErrorKind, Outputs, artifact};
+use super::{Durability, ErrorKind, Outputs, Stop, artifact};
 
 /// The shortest word of a sensitive output that is masked from then on, in bytes.
 const SHORTEST_WORD: usize = 8;
@@ -347,7 +347,13 @@ impl Run<'_> {
     /// Finishes a step that failed before it began: nothing was started that could have changed anything.
     pub(super) fn never_began(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
         let severity = turn.frame.severity(turn.step);
-        let ending = judge::of_failure(failure, severity, Effect::Read);
+        let ending = match failure {
+            Failure::Stopped(stop @ (Stop::Interrupted | Stop::Terminated), _) => Ending {
+                failed: true,
+                ..Ending::passed_over(Status::NotRun, stop.as_str())
+            },
+            failure => judge::of_failure(failure, severity, Effect::Read),
+        };
         self.note_failure(turn, failure);
         let given = Given {
             ends_run: failure.ends_run(),
