@@ -100,7 +100,8 @@ impl Standing {
             }
             Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
             Err(Failure::Evaluation(_)) => 0,
-            Err(_) => grant.counted,
+            Err(Failure::Stopped(_, outputs)) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Timeout(_) | Failure::Expectation { .. }) => grant.counted,
         };
         let limits = grant.limits.clone();
         self.use_up(&limits, rows);

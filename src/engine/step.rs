@@ -186,6 +186,9 @@ impl Run<'_> {
         self.remember_undo(turn, &observed.result);
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
+            Err(failure) if effect.changes() && never_acted(&failure, observed.attempts) => {
+                self.never_began(turn, &failure)
+            }
             Err(failure) => self.fail(turn, began, &failure, observed.attempts, effect),
         }
     }
@@ -215,7 +218,8 @@ impl Run<'_> {
                 let done = error.outputs.rows_changed.unwrap_or_default();
                 error.kind == ErrorKind::Refused && observed.attempts <= 1 && done == 0
             }
-            Ok(_) | Err(_) => false,
+            Err(failure) => never_acted(failure, observed.attempts),
+            Ok(_) => false,
         };
         itself && effect.changes() && !self.options.dry && !aside && !refused
     }
@@ -497,6 +501,11 @@ impl StepEnd {
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)
     }
+}
+
+/// Whether a step was stopped before it changed anything: its first attempt had changed nothing yet.
+fn never_acted(failure: &Failure, attempts: u32) -> bool {
+    attempts <= 1 && failure.has_changed_nothing()
 }
 
 /// The texts of sensitive values that are secrets by themselves: of what a person typed unseen every one, else words of

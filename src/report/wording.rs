@@ -104,7 +104,8 @@ pub(super) fn rest(summary: &Summary) -> String {
         parts.push("the run did not come to its end".to_owned());
         return parts.join("; ");
     };
-    if !dry && was_stopped(summary) && !summary.steps.iter().any(begun) {
+    let may_have_changed = |line: &StepLine| begun(line) && line.status() != Status::NotRun;
+    if !dry && was_stopped(summary) && !summary.steps.iter().any(may_have_changed) {
         parts.push("nothing was changed".to_owned());
     }
     for (noun, is_check) in [("check", true), ("step", false)] {

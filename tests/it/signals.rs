@@ -196,6 +196,43 @@ fn an_interrupted_run_says_so_in_the_list_of_runs() {
     project.run(&["runs", "list"]).exits(0).prints("t x");
 }
 
+/// A change of an SQLite file that another holds is not made while it waits.
+#[test]
+fn a_change_that_waits_for_a_lock_and_is_interrupted_was_not_made() {
+    let project = Project::bare()
+        .config("[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n")
+        .runbook(
+            "t/x",
+            "[[step]]\nname = \"add\"\nsql.execute = \"UPDATE t SET n = n + 1\"\n",
+        );
+    let file = project.path("main.db");
+    let holder = rusqlite::Connection::open(&file).unwrap();
+    holder
+        .execute_batch("CREATE TABLE t(n); INSERT INTO t VALUES (1); BEGIN IMMEDIATE;")
+        .unwrap();
+    let mut terminal = Terminal::start(&project, &["t", "x", "--yes"]);
+    terminal.wait_for("add");
+    let files = format!("/proc/{}/fd", terminal.pid());
+    zoo::until("the database is opened", || {
+        let mut open = std::fs::read_dir(&files).unwrap().flatten();
+        open.any(|open| std::fs::read_link(open.path()).is_ok_and(|open| open == file))
+    });
+    terminal.signal(Signal::SIGINT);
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 130, "{shown}");
+    assert!(
+        shown.contains("nothing was changed; 1 step: 1 not run"),
+        "{shown}"
+    );
+    drop(holder);
+    project.run(&["resume", "1", "--yes"]).exits(0);
+    let n: i64 = rusqlite::Connection::open(&file)
+        .unwrap()
+        .query_row("SELECT n FROM t", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(n, 2);
+}
+
 const ASKS: &str = "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\nconfirm = \"Really make it?\"\n";
 
 fn asking() -> Project {
