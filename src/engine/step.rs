@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use crate::base::{Effect, Secret, Severity, Span, Status};
-use crate::event::{Event, Preview, StepFinished};
+use crate::event::{Event, Preview, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
@@ -170,12 +170,19 @@ impl Run<'_> {
             (None, Err(failure)) => return self.fail(turn, began, &failure, 0, Effect::Read),
             (None, Ok(_)) => {}
         }
+        if doubt.is_some() {
+            self.give_back(key);
+        }
         let leave = match self.confirmed(turn).await {
             Ok(leave) => leave,
             Err(failure) => return self.never_began(turn, &failure),
         };
         let durability = Durability::before(effect);
-        if !self.record(Event::StepStarted(turn.started()), durability) {
+        let started = StepStarted {
+            rows: self.ledger.borrow().standing.counted_rows(key),
+            ..turn.started()
+        };
+        if !self.record(Event::StepStarted(started), durability) {
             return self.not_journaled(turn);
         }
         self.forget(key);
@@ -406,10 +413,11 @@ impl Run<'_> {
             _ => "what it gave is sensitive and not told".to_owned(),
         };
         let table = table_of(frame, step, &outputs);
-        let help = ending.help.or_else(|| match ending.status {
-            Status::InDoubt => Some(self.how_to_settle(key)),
-            _ => None,
-        });
+        let help = match (ending.status, ending.help) {
+            (Status::InDoubt, None) => Some(self.how_to_settle(key)),
+            (Status::InDoubt, Some(help)) => Some(format!("{help}; {}", self.how_to_settle(key))),
+            (_, help) => help,
+        };
         let mut finished = StepFinished {
             step: key.clone(),
             action: step.call.name(),

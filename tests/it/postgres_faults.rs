@@ -380,7 +380,7 @@ fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
             project(&format!("{url}?sslmode=disable"), ""),
             "sql.execute = \"INSERT INTO t VALUES (1)\"\nretry = { attempts = 3, delay = \"1ms\" }",
         );
-        assert_eq!(code, 2, "{said}");
+        assert_eq!(code, 4, "{said}");
         assert!(
             said.contains("whether the change is kept is not known"),
             "{said}"
