@@ -98,7 +98,7 @@ impl Action for Sql {
                     rows,
                 },
                 detail,
-            ) = system::until_stopped(system.as_ref(), context, work).await?;
+            ) = system::transaction_until_stopped(system.as_ref(), context, work).await?;
             let mut outputs = Outputs {
                 rows_changed: Some(in_all),
                 ..Outputs::new(warned(detail, &system.warnings(), context.masker))
