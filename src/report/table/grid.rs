@@ -8,7 +8,7 @@ use crate::base::Tone;
 use crate::base::text::{fit, width};
 use crate::report::Style;
 
-use super::wrap::wrap;
+use super::wrap::{wrap, wrap_indented};
 
 /// What every column takes beside its text: a space on either side.
 const PADDING: usize = 2;
@@ -35,6 +35,14 @@ impl Cell {
         Self {
             text: text.into(),
             tone: Some(tone),
+        }
+    }
+
+    /// A line of its text in its tone.
+    fn toned_as(&self, line: String, style: Style) -> String {
+        match self.tone {
+            Some(tone) => tone.paint(&line, style.colour),
+            None => line,
         }
     }
 }
@@ -99,6 +107,12 @@ impl Grid {
     pub(super) fn fitted(&self, style: Style) -> Fitted {
         let natural = self.natural_widths();
         match bounded(&natural, &self.columns, style.width) {
+            // Nothing stands beside a text that is alone: all of it is written.
+            Some(widths) if widths.len() == 1 && widths < natural => Fitted {
+                text: self.lines(style),
+                cut: false,
+                widths: None,
+            },
             Some(widths) => Fitted {
                 text: self.side_by_side(&widths, style),
                 cut: natural
@@ -164,6 +178,23 @@ impl Grid {
         lines_without_trailing_space(&table.to_string())
     }
 
+    /// The only column with each text in as many lines as it takes.
+    fn lines(&self, style: Style) -> String {
+        let mut text = String::new();
+        let room = style.width.saturating_sub(1).max(4);
+        for column in &self.columns {
+            let name = Tone::Faint.paint(&fit(&column.name, room), style.colour);
+            push_line(&mut text, &format!(" {name}"));
+        }
+        for cell in self.rows.iter().flatten() {
+            for line in wrap_indented(&cell.text, room) {
+                let line = cell.toned_as(line, style);
+                push_line(&mut text, &format!(" {line}"));
+            }
+        }
+        text
+    }
+
     /// Each row as lines of heading and text, with an empty line between rows.
     fn records(&self, style: Style) -> String {
         let heading = self
@@ -185,10 +216,7 @@ impl Grid {
                 let room = style.width.saturating_sub(heading + 3).max(1);
                 let mut lines = wrap(&cell.text, room)
                     .into_iter()
-                    .map(|line| match cell.tone {
-                        Some(tone) => tone.paint(&line, style.colour),
-                        None => line,
-                    });
+                    .map(|line| cell.toned_as(line, style));
                 let first = lines.next().unwrap_or_default();
                 push_line(&mut text, &format!(" {name}{gap}  {first}"));
                 for line in lines {
