@@ -353,6 +353,18 @@ fn indexes_are_told_the_same_on_both_engines() {
         CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id REFERENCES users (id));";
     let api = D1Api::with(setup);
     for project in [sqlite(setup), d1(&api)] {
+        let (_, json) = run(&project, &["db", "indexes"]);
+        let findings = json["findings"].as_array().unwrap().iter();
+        let remedies: Vec<&str> = findings
+            .map(|found| found["remedy"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            remedies,
+            [
+                r#"db execute 'CREATE INDEX "orders_user_id" ON "orders" ("user_id")' -d main"#,
+                r#"db execute 'DROP INDEX "by_mail"' -d main"#,
+            ]
+        );
         let (code, json) = look(project, "indexes");
         assert_eq!(code, 0, "it only tells: {json:#}");
         assert_eq!(outputs(&json, "look")["problems"], 3);

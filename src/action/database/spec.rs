@@ -193,7 +193,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             options: &[TABLE, LIMIT],
             ..verb(
                 "indexes",
-                "What is wrong with its indexes, as rows {problem, table, index, columns, bytes, detail}; problem is missing, unused, duplicate or invalid",
+                "What is wrong with its indexes, as rows {problem, table, index, columns, bytes, detail, statement}; problem is missing, unused, duplicate or invalid, statement what mends it",
                 Effect::Read,
             )
         },
