@@ -303,6 +303,31 @@ fn a_file_is_looked_over() {
 }
 
 #[test]
+fn migrations_that_are_pending_or_changed_are_told() {
+    let project = sqlite(LIGHT)
+        .config(
+            "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n\
+             [database.main.migrations]\nfolder = \"migrations\"\n",
+        )
+        .file(
+            "migrations/0001_notes.sql",
+            "CREATE TABLE notes (id INTEGER PRIMARY KEY);",
+        );
+    let told = "P3 migrations that are pending: 1 → db migrations status main";
+    finds(&project, &["doctor"], 1, &[told]);
+    project
+        .run(&["db", "migrations", "apply", "--yes"])
+        .exits(0);
+    finds(&project, &["doctor"], 0, &[]);
+    let project = project.file(
+        "migrations/0001_notes.sql",
+        "CREATE TABLE other (id INTEGER);",
+    );
+    let told = "P1 a migration was changed… → db migrations status main";
+    finds(&project, &["doctor"], 2, &[told]);
+}
+
+#[test]
 fn a_d1_is_looked_over() {
     let api = D1Api::with(LIGHT);
     let project = d1(&api);
