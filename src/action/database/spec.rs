@@ -66,7 +66,19 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
     name: "database",
     summary: "Look at a database as a whole, and keep it in shape",
     verbs: &[
-        verb("ping", "Open it and have it answer", Effect::Read),
+        VerbSpec {
+            outputs: &[
+                OutputSpec {
+                    name: "stage",
+                    help: "where the way to a server of postgres ended: dns, tcp, tls, login or query; null where it answered",
+                },
+                OutputSpec {
+                    name: "stages",
+                    help: "how long each part of that way took, as {stage, ms}; null of other kinds",
+                },
+            ],
+            ..verb("ping", "Open it and have it answer", Effect::Read)
+        },
         VerbSpec {
             outputs: &[OutputSpec {
                 name: "info",
