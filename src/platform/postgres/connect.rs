@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
 
 use super::address::{Address, Place, Target, Way};
 use super::session::{State, serve};
+use super::stage::Stage;
 use super::stream::{self, Bounded};
 use super::{Postgres, PostgresError};
 
@@ -96,7 +97,9 @@ impl Postgres {
         let mut refused = None;
         for (way, kind) in ways.iter().enumerate() {
             let opened = async {
-                let stream = stream::open(&server.place, &self.address.tls, kind).await?;
+                let stream = stream::open(&server.place, &self.address.tls, kind, &self.state);
+                let stream = stream.await?;
+                self.state.stages(|stages| stages.begins(Stage::Login));
                 let config = config(&self.address, number);
                 let opened = config.connect_raw(stream, NoTls).await;
                 opened.map_err(|error| self.refusal(&error, number))

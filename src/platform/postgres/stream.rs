@@ -10,6 +10,8 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::PostgresError;
 use super::address::{Place, Tls, Way};
+use super::session::State;
+use super::stage::Stage;
 use crate::platform::tls::{self, Peer, Trust};
 use crate::platform::{dns, tcp};
 
@@ -33,7 +35,16 @@ pub(super) struct TooLong {
 }
 
 /// Connects, and encrypts as asked.
-pub(super) async fn open(place: &Place, tls: &Tls, way: &Way) -> Result<Bounded, PostgresError> {
+pub(super) async fn open(
+    place: &Place,
+    tls: &Tls,
+    way: &Way,
+    state: &State,
+) -> Result<Bounded, PostgresError> {
+    state.stages(|stages| {
+        stages.anew();
+        Stage::first(place).map(|first| stages.begins(first))
+    });
     let stream: Box<dyn Duplex> =
         match place {
             // Nobody listens in on a socket of this machine, and the server does not offer TLS on it.
@@ -55,9 +66,13 @@ pub(super) async fn open(place: &Place, tls: &Tls, way: &Way) -> Result<Bounded,
                     .into_iter()
                     .map(|found| SocketAddr::new(found, *port))
                     .collect();
+                state.stages(|stages| stages.begins(Stage::Tcp));
                 let stream = tcp::connect(&addresses)
                     .await
                     .map_err(PostgresError::Connect)?;
+                if *way != Way::Plain {
+                    state.stages(|stages| stages.begins(Stage::Tls));
+                }
                 encrypted(stream, name, place, (tls, way)).await?
             }
         };
