@@ -669,3 +669,31 @@ fn more_rows_of_d1_than_can_be_held_are_refused_with_what_to_do() {
         .prints("ORDER BY a key");
     assert!(!project.path("all.csv").exists());
 }
+
+/// A look has one step, and its rows are what was asked for; where there are none, nothing else takes their place.
+#[test]
+fn the_rows_of_a_look_are_what_csv_holds() {
+    let project = project();
+    project.run(&["db", "query", "SELECT 1"]).exits(0);
+    let look = |command: &str| project.run(&["db", command, "--format", "csv"]);
+    let header = |command: &str| {
+        look(command)
+            .exits(0)
+            .stdout
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(header("tables").starts_with("table,columns,rows,bytes"));
+    assert!(header("size").starts_with("part,bytes"));
+    assert!(header("indexes").starts_with("problem,table,index"));
+    assert_eq!(look("activity").stdout, "", "a file has no sessions");
+    // What shows no rows, and what has several steps, tells its steps.
+    for command in ["ping", "diagnose"] {
+        assert!(
+            header(command).starts_with("step,action,status"),
+            "{command}"
+        );
+    }
+}
