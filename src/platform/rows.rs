@@ -21,6 +21,12 @@ const PORTION_ROWS: usize = 1024;
 /// A portion is sent when it takes so much, in bytes.
 const PORTION_BYTES: usize = 256 * 1024;
 
+/// How many rows are asked for at first, when nothing is known of their length.
+const FIRST_ASKED: usize = 64;
+
+/// About how much is asked for at a time then, in bytes: while a server waits to be asked it computes nothing.
+const ASKED_BYTES: usize = 4 * 1024 * 1024;
+
 /// What all portions that were sent and are not done with may take together, in bytes. One that takes more goes alone.
 const SENT_BYTES: u32 = 1024 * 1024;
 
@@ -66,6 +72,8 @@ pub struct RowSender {
     /// The most rows that are wanted.
     limit: usize,
     sent: usize,
+    /// What all rows took until now, in bytes.
+    sent_bytes: usize,
     rows: Vec<Vec<Value>>,
     bytes: usize,
 }
@@ -113,6 +121,7 @@ pub fn channel(limit: usize) -> (RowSender, RowReceiver) {
         room: Arc::new(Semaphore::new(SENT_BYTES as usize)),
         limit,
         sent: 0,
+        sent_bytes: 0,
         rows: Vec::new(),
         bytes: 0,
     };
@@ -120,18 +129,21 @@ pub fn channel(limit: usize) -> (RowSender, RowReceiver) {
 }
 
 impl RowSender {
-    /// How many more rows are worth asking for, at most as many as fit one portion.
+    /// How many more rows are worth asking for at once, by the length of those that came.
     pub(super) fn asked(&self) -> usize {
         let wanted = self.limit.saturating_add(1).saturating_sub(self.sent);
-        wanted.min(PORTION_ROWS)
+        let at_once = match self.sent_bytes.checked_div(self.sent) {
+            Some(mean) => (ASKED_BYTES / mean.max(1)).max(1),
+            None => FIRST_ASKED,
+        };
+        wanted.min(at_once)
     }
 
     /// Takes a row in. Says whether the portion is full and must be sent.
     pub(super) fn push(&mut self, values: Vec<Value>) -> bool {
-        self.bytes += values
-            .iter()
-            .map(|value| VALUE + size(value))
-            .sum::<usize>();
+        let bytes: usize = values.iter().map(|value| VALUE + size(value)).sum();
+        self.bytes += bytes;
+        self.sent_bytes = self.sent_bytes.saturating_add(bytes);
         self.rows.push(values);
         self.sent += 1;
         self.rows.len() >= PORTION_ROWS || self.bytes >= PORTION_BYTES || self.is_done()
@@ -300,7 +312,9 @@ mod tests {
     use futures_util::FutureExt as _;
     use serde_json::{Value, json};
 
-    use super::{Collector, MOST_BYTES, Portion, SENT_BYTES, channel, distinct};
+    use super::{
+        ASKED_BYTES, Collector, FIRST_ASKED, MOST_BYTES, Portion, SENT_BYTES, channel, distinct,
+    };
 
     #[test]
     fn of_long_rows_one_waits_to_be_taken() {
@@ -324,6 +338,19 @@ mod tests {
         assert_eq!((&mut sent).now_or_never(), None);
         drop(receiver);
         assert_eq!(sent.now_or_never(), Some(false));
+    }
+
+    #[test]
+    fn as_many_are_asked_for_as_are_worth_it() {
+        let (mut sender, _receiver) = channel(2000);
+        assert_eq!(sender.asked(), FIRST_ASKED);
+        sender.push(vec![Value::String("x".repeat(ASKED_BYTES / 10))]);
+        assert_eq!(sender.asked(), 9);
+        sender.push(vec![Value::String("x".repeat(ASKED_BYTES * 4))]);
+        assert_eq!(sender.asked(), 1);
+        let (mut few, _receiver) = channel(2000);
+        few.push(vec![json!(1)]);
+        assert_eq!(few.asked(), 2000, "one more than is wanted tells of more");
     }
 
     #[test]
