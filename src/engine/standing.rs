@@ -84,6 +84,11 @@ impl Standing {
         self.left(&self.grants.get(key)?.limits)
     }
 
+    /// How many rows a step should change by what was counted, where a limit stands.
+    pub(super) fn counted_rows(&self, key: &StepKey) -> Option<u64> {
+        self.grants.get(key).map(|grant| grant.counted)
+    }
+
     /// How many rows a person agreed to that a step changes, where they saw how many there are.
     pub(super) fn agreed_rows(&self, key: &StepKey) -> Option<u64> {
         self.agreed.get(key).copied()
@@ -103,7 +108,8 @@ impl Standing {
             }
             Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
             Err(Failure::Evaluation(_)) => 0,
-            Err(_) => grant.counted,
+            Err(Failure::Stopped(_, outputs)) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Timeout(_) | Failure::Expectation { .. }) => grant.counted,
         };
         let limits = grant.limits.clone();
         self.use_up(&limits, rows);
@@ -209,6 +215,19 @@ impl Run<'_> {
             of_person: false,
             _turn: Some(held),
         }))
+    }
+
+    /// Gives back what a step of an earlier leg may have used up, now that it is known not to have been done.
+    pub(super) fn give_back(&self, key: &StepKey) {
+        let known = self.history.and_then(|history| history.step(key));
+        let Some(rows) = known.and_then(|known| known.rows) else {
+            return;
+        };
+        let standing = &mut self.ledger.borrow_mut().standing;
+        for (path, _) in limits_of(covering(self.plan, key)) {
+            let used = standing.used.entry(path).or_default();
+            *used = used.saturating_sub(rows);
+        }
     }
 
     /// The leave that a person gives for as many rows as they saw.

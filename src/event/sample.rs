@@ -96,6 +96,7 @@ pub(crate) fn step_started(step: &str) -> Event {
         effect: Effect::Read,
         undo: false,
         items: None,
+        rows: None,
         check: None,
     })
 }
@@ -457,15 +458,16 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         }),
         (
             (any_key(), any_text(), any_effect()),
-            (any::<bool>(), of(any_text()))
+            (any::<bool>(), of(any_text()), of(any::<u64>()))
         )
-            .prop_map(|((step, action, effect), (undo, items))| {
+            .prop_map(|((step, action, effect), (undo, items, rows))| {
                 Event::StepStarted(StepStarted {
                     step,
                     action,
                     effect,
                     undo,
                     items,
+                    rows,
                     check: None,
                 })
             }),

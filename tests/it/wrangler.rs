@@ -217,10 +217,10 @@ fn what_the_api_says_to_wrangler_is_told_apart() {
         (
             response("502 Bad Gateway", "", "<html>"),
             change,
-            2,
+            4,
             not_known,
         ),
-        (Answer::Bytes(Vec::new()), change, 2, not_known),
+        (Answer::Bytes(Vec::new()), change, 4, not_known),
     ] {
         at(answer);
         let (found, detail) = failed(remote(&api), step);
@@ -231,7 +231,7 @@ fn what_the_api_says_to_wrangler_is_told_apart() {
     assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[2]]));
     at(Answer::Never);
     let (code, detail) = failed(remote(&api), &format!("{change}\ntimeout = \"4s\""));
-    assert_eq!(code, 2, "{detail}");
+    assert_eq!(code, 4, "{detail}");
     assert!(detail.contains("did not end within"), "{detail}");
     assert!(detail.contains(not_known), "{detail}");
 }
