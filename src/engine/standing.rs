@@ -44,6 +44,8 @@ struct Grant {
 /// The leave to run a step; ends with the value.
 pub(super) struct Leave<'a> {
     limited: Option<(&'a RefCell<Ledger>, StepKey)>,
+    /// Whether a person gave it.
+    pub(super) of_person: bool,
     /// Held by a step that runs under a standing approval.
     _turn: Option<OwnedMutexGuard<()>>,
 }
@@ -52,6 +54,7 @@ impl Leave<'_> {
     /// Without limits.
     pub(super) const FREE: Self = Self {
         limited: None,
+        of_person: false,
         _turn: None,
     };
 }
@@ -209,6 +212,7 @@ impl Run<'_> {
         ledger.standing.grants.insert(turn.key.clone(), grant);
         Ok(Some(Leave {
             limited: Some((&self.ledger, turn.key.clone())),
+            of_person: false,
             _turn: Some(held),
         }))
     }
@@ -228,13 +232,13 @@ impl Run<'_> {
 
     /// The leave that a person gives for as many rows as they saw.
     pub(super) fn personal_leave(&self, turn: Turn<'_>, rows: Option<u64>) -> Leave<'_> {
-        let Some(rows) = rows else {
-            return Leave::FREE;
-        };
-        let mut ledger = self.ledger.borrow_mut();
-        ledger.standing.agreed.insert(turn.key.clone(), rows);
+        if let Some(rows) = rows {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.standing.agreed.insert(turn.key.clone(), rows);
+        }
         Leave {
-            limited: Some((&self.ledger, turn.key.clone())),
+            limited: rows.map(|_| (&self.ledger, turn.key.clone())),
+            of_person: true,
             _turn: None,
         }
     }

@@ -105,7 +105,7 @@ impl Run<'_> {
     }
 
     /// Why the step is not run, if its `when` says so or cannot be told.
-    fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
+    pub(super) fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
         let when = step.when.as_ref()?;
         if scope.unknown_in_expression(when).is_some() {
             // Nobody can tell: it is shown.
@@ -173,7 +173,7 @@ impl Run<'_> {
         if doubt.is_some() {
             self.give_back(key);
         }
-        let leave = match self.confirmed(turn).await {
+        let leave = match self.granted(turn).await {
             Ok(leave) => leave,
             Err(failure) => return self.never_began(turn, &failure),
         };
@@ -215,11 +215,7 @@ impl Run<'_> {
         let Turn { step, effect, .. } = turn;
         // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
         let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
-        let aside = self
-            .engine
-            .actions
-            .get(step.call.action.name)
-            .is_some_and(|action| action.keeps_aside(step.call.verb));
+        let aside = self.keeps_aside(step);
         let refused = match &observed.result {
             Err(Failure::Action(error)) => {
                 let done = error.outputs.rows_changed.unwrap_or_default();

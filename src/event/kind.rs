@@ -214,6 +214,9 @@ pub struct PlannedStep {
     pub action: String,
     /// What it may do.
     pub effect: Effect,
+    /// Whether it says which columns of its rows to print.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shows: bool,
     /// Where it stands; none in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<StepPlace>,

@@ -61,6 +61,7 @@ pub(crate) fn run_started(steps: &[&str]) -> RunStarted {
                 step: StepKey::new(step),
                 action: "sql.query".to_owned(),
                 effect: Effect::Read,
+                shows: false,
                 place: None,
             })
             .collect(),
@@ -258,12 +259,14 @@ fn any_run_started() -> impl Strategy<Value = Event> {
         any_key(),
         any_text(),
         any_effect(),
+        any::<bool>(),
         of((any_text(), any::<u32>())),
     )
-        .prop_map(|(step, action, effect, place)| PlannedStep {
+        .prop_map(|(step, action, effect, shows, place)| PlannedStep {
             step,
             action,
             effect,
+            shows,
             place: place.map(|(file, line)| StepPlace {
                 file,
                 line: line as usize,

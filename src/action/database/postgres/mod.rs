@@ -31,6 +31,8 @@ pub(super) struct PostgresSystem {
     name: String,
     postgres: Postgres,
     masker: Masker,
+    /// What the programs that it starts carry: by that they are known as those of the run.
+    variables: Vec<(String, String)>,
     /// Whether anything may be changed at all.
     may_change: bool,
 }
@@ -76,6 +78,7 @@ impl PostgresSystem {
                 .until(context.deadline)
                 .within(limits),
             masker: context.masker.clone(),
+            variables: context.variables.to_vec(),
             may_change: context.may_change,
         })
     }
