@@ -275,7 +275,8 @@ case $1 in --version) echo 4.164.0; exit ;; esac
 read -r line && echo "it was told: $line" >>called
 env | grep -E '^(WRANGLER_|CLOUDFLARE_)' >>called
 printf '\033[33m Update available!\033[0m\n\n[wrangler:info] hello\n[\n'
-sql=$(printf '%s' "$7$6$5" | tr -cd ';' | wc -c)
+case $7 in --file=*) cp "${7#--file=}" file; sql=$(cat file) ;; *) sql=$7 ;; esac
+sql=$(printf '%s' "$sql" | tr -cd ';' | wc -c)
 comma=
 for _ in $(seq 0 "$sql"); do
     printf '%s{"results": [{"total": 1, "n": "one\\u001b[31m"}], "success": true, "meta": {"duration": 0}}\n' "$comma"
@@ -329,7 +330,35 @@ fn every_call_says_which_database_is_meant_and_asks_nobody() {
         }
         // The version is asked for once.
         assert_eq!(times("--version"), 1, "{called}");
-        assert!(called.contains("--command="), "{called}");
+        let by_file = called.matches("--file=").count();
+        assert_eq!(by_file, if via == "local" { 3 } else { 0 }, "{called}");
+    }
+}
+
+/// What stands on a command line everybody on the machine can read.
+#[test]
+fn no_secret_stands_on_the_command_line() {
+    let secret = "correct horse's";
+    let of = |via: &str| {
+        let keys = format!("{STAND_IN}\n[secret.key]\nenv = \"KEY\"");
+        with_stand_in(project(via, &keys), RECORDS).variable("KEY", secret)
+    };
+    let change = "sql.execute = \"INSERT INTO t VALUES ({{ secret.key }}, 'b')\"";
+    let read = "sql.query = \"SELECT n FROM t WHERE n = {{ secret.key }}\"";
+    for step in [change, read] {
+        let project = of("local").runbook("t/x", &format!("[[step]]\nname = \"look\"\n{step}\n"));
+        project.run(&["t", "x", "--yes"]).exits(0);
+        let called = project.read("called");
+        assert!(!called.contains("horse"), "{called}");
+        assert!(project.read("file").contains("'correct horse''s'"));
+
+        let project =
+            of("wrangler").runbook("t/x", &format!("[[step]]\nname = \"look\"\n{step}\n"));
+        let refused = project.run(&["t", "x", "--yes"]).exits(78);
+        refused
+            .prints("nothing was sent")
+            .prints("say via = \"api\"");
+        assert!(!project.path("called").exists(), "wrangler was run");
     }
 }
 

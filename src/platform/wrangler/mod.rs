@@ -98,15 +98,13 @@ impl Wrangler {
         limit: usize,
     ) -> Result<Vec<Rows>, WranglerError> {
         let sql = joined(statements)?;
-        if sql.len() > LONGEST_ARGUMENT && self.place == Place::Remote {
-            // A file is imported, and an import gives no rows.
-            return Err(WranglerError::TooLong { bytes: sql.len() });
-        }
-        let (_folder, argument) = if sql.len() > LONGEST_ARGUMENT {
+        let (_folder, argument) = if !self.shows_statements() {
             let (folder, file) = written(&sql)?;
             (Some(folder), format!("--file={}", file.display()))
-        } else {
+        } else if sql.len() <= LONGEST_ARGUMENT {
             (None, format!("--command={sql}"))
+        } else {
+            return Err(WranglerError::TooLong { bytes: sql.len() });
         };
         let said = self.d1(&argument, LONGEST).await?;
         answer::tables(&said, statements.len(), limit)
@@ -123,11 +121,18 @@ impl Wrangler {
         answer::changes(&said)
     }
 
+    /// Whether statements that are to give rows stand on the command line, where everybody on this machine can read them:
+    /// at Cloudflare a file is imported, and an import gives none.
+    #[must_use]
+    pub fn shows_statements(&self) -> bool {
+        self.place == Place::Remote
+    }
+
     /// Whether statements fit one call that gives rows.
     #[must_use]
     pub fn takes(&self, statements: &[String]) -> bool {
         let bytes: usize = statements.iter().map(|sql| sql.len() + 3).sum();
-        self.place == Place::Local || bytes <= LONGEST_ARGUMENT
+        !self.shows_statements() || bytes <= LONGEST_ARGUMENT
     }
 
     /// Where the database at Cloudflare is in its own past.

@@ -14,6 +14,8 @@ pub(super) enum Failure {
     Api(D1Error),
     /// wrangler.
     Wrangler(WranglerError),
+    /// A secret would stand on wrangler's command line.
+    Shown,
 }
 
 impl Failure {
@@ -22,6 +24,11 @@ impl Failure {
         match self {
             Self::Api(error) => of_api(error, table),
             Self::Wrangler(error) => of_wrangler(error, table),
+            Self::Shown => ActionError::config(
+                "the statement holds a secret, and would stand on wrangler's command line, where everybody on this \
+                 machine can read it; nothing was sent",
+            )
+            .help(format!("say via = \"api\" in [database.{table}]")),
         }
     }
 
@@ -31,6 +38,7 @@ impl Failure {
         let may_be_done = match self {
             Self::Api(error) => error.may_be_done(),
             Self::Wrangler(error) => error.may_be_done(),
+            Self::Shown => false,
         };
         if !may_be_done {
             return trouble;
