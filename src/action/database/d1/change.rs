@@ -4,16 +4,12 @@
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken, Count};
-use crate::platform::d1::Statement;
+use crate::platform::d1::{LONGEST_STATEMENT, Statement};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::{D1System, exact};
 use crate::action::database::system::beyond;
-
-/// The longest statement that D1 takes, in bytes.
-/// See <https://developers.cloudflare.com/d1/platform/limits/>.
-const LONGEST_STATEMENT: usize = 100_000;
 
 /// How often a change is begun anew because others changed the database between the look and the change.
 const TRIES: u32 = 5;
