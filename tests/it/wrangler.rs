@@ -400,3 +400,19 @@ fn a_long_script_is_handed_over_as_a_file() {
     );
     assert_eq!(changed["changed"], 3);
 }
+
+#[test]
+fn a_script_that_the_copy_of_this_machine_refuses_names_its_line() {
+    let script = "CREATE TABLE t (n UNIQUE);\n\nINSERT INTO t VALUES (1);\nINSERT INTO t\nVALUES (1);\nSELECT 1;\n";
+    let project = local().file("change.sql", script);
+    let file = project.path("change.sql").display().to_string();
+    let (code, detail) = failed(
+        project,
+        &format!("sql.file = \"{file}\"\neffect = \"write\""),
+    );
+    assert_eq!(code, 2, "{detail}");
+    assert!(
+        detail.contains("line 4: UNIQUE constraint failed"),
+        "{detail}"
+    );
+}

@@ -4,10 +4,11 @@
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken, Count};
-use crate::platform::d1::{LONGEST_STATEMENT, Statement};
+use crate::platform::d1::{Again, LONGEST_STATEMENT, Statement};
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
+use super::refused::in_its_line;
 use super::{D1System, exact};
 use crate::action::database::system::beyond;
 
@@ -90,10 +91,16 @@ pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, Actio
         return imported.map_err(|failure| failure.of_change(&system.table));
     }
     let mut batch = vec![Statement::of(TOTAL)];
-    batch.extend(statements);
+    batch.extend_from_slice(&statements);
     batch.push(Statement::of(TOTAL));
-    let results = system.write(&batch, 1).await?;
-    Ok(changed(results, 0, 0).in_all)
+    let sent = system.way.batch(&batch, 1, Again::IfTurnedAway);
+    match system.underway.change(sent).await {
+        Ok(results) => Ok(changed(results, 0, 0).in_all),
+        Err(failure) => {
+            let trouble = failure.of_change(&system.table);
+            Err(in_its_line(system, (script, &statements), (&failure, trouble)).await)
+        }
+    }
 }
 
 /// Runs the statements of a script, of which none may write.
@@ -102,12 +109,20 @@ pub(super) async fn read_script(system: &D1System, script: &str) -> Result<(), A
     for statement in &statements {
         super::must_read(&statement.sql, Dialect::Sqlite)?;
     }
-    system.read(&statements, 0).await.map(|_| ())
+    match system.way.batch(&statements, 0, Again::Harmless).await {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            let trouble = failure.trouble(&system.table);
+            Err(in_its_line(system, (script, &statements), (&failure, trouble)).await)
+        }
+    }
 }
 
 /// The statements of a script that can be sent.
 fn statements(script: &str) -> Result<Vec<Statement>, ActionError> {
-    let pieces = sql::pieces(script, Dialect::Sqlite);
+    let pieces = sql::whole_pieces(script, Dialect::Sqlite).map_err(|unended| {
+        ActionError::config(format!("{unended}; nothing was sent")).help("write its end")
+    })?;
     for piece in &pieces {
         fits(piece.text, || {
             format!("the statement of line {}", piece.line)

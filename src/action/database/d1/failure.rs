@@ -19,6 +19,16 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// D1's words where it refuses a statement: then nothing was done.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Api(D1Error::Refused(words)) | Self::Wrangler(WranglerError::Refused(words)) => {
+                Some(words)
+            }
+            _ => None,
+        }
+    }
+
     /// The trouble of what changes nothing.
     pub(super) fn trouble(&self, table: &str) -> ActionError {
         match self {

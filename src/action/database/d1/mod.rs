@@ -6,6 +6,7 @@ mod exact;
 mod failure;
 mod insights;
 mod looks;
+mod refused;
 mod underway;
 mod upkeep;
 mod way;

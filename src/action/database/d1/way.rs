@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::base::{Masker, Secret};
 use crate::config::{D1Via, Database, DatabaseKind, WranglerTool};
@@ -119,6 +120,14 @@ impl Way {
         match self {
             Self::Api { d1, .. } => d1.bookmark().await.map_err(Failure::Api),
             Self::Wrangler { wrangler, .. } => wrangler.bookmark().await.map_err(Failure::Wrangler),
+        }
+    }
+
+    /// When whatever is asked must be over.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Api { d1, .. } => d1.deadline,
+            Self::Wrangler { wrangler, .. } => wrangler.deadline,
         }
     }
 
