@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, refusal, response};
+use super::d1_api::{
+    ACCOUNT, D1Api, ID, LONG_ROWS, NAME, TOKEN, WHAT_ARRIVED, arrived, long_script, refusal,
+    response,
+};
 use super::harness::{Output, Project};
 use super::http_server::Answer;
 
@@ -181,6 +184,12 @@ fn faults() -> Vec<(usize, Answer, i32, &'static str)> {
             response("429 Too Many Requests", "retry-after: 30\r\n", "{}"),
             2,
             "no more requests of this account before 30 s are over",
+        ),
+        (
+            1,
+            response("413 Payload Too Large", "", "<html>"),
+            2,
+            "; nothing was done",
         ),
         (
             1,
@@ -402,6 +411,19 @@ fn a_script_is_one_transaction_of_the_statements_of_its_file() {
         "{detail}"
     );
     assert_eq!(api.server().count(), before);
+}
+
+#[test]
+fn a_long_script_arrives_whole() {
+    let api = D1Api::with("");
+    let id = format!("id = \"{ID}\"\n");
+    let project = project(&api, &id).file("long.sql", long_script());
+    let file = project.path("long.sql").display().to_string();
+    let step = format!("sql.file = \"{file}\"\neffect = \"write\"");
+    let done = run(project, &step).exits(0).json();
+    assert_eq!(done["steps"][0]["outputs"]["changed"], LONG_ROWS);
+    let found = outputs(&api, &format!("sql.query = \"{WHAT_ARRIVED}\""));
+    assert_eq!(found["rows"][0], arrived());
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::d1_api::{ACCOUNT, BOOKMARK, D1Api, ID, NAME, TOKEN, refusal, response};
+use super::d1_api::{
+    ACCOUNT, BOOKMARK, D1Api, ID, LONG_ROWS, NAME, TOKEN, WHAT_ARRIVED, arrived, long_script,
+    refusal, response,
+};
 use super::harness::{Output, Project};
 use super::http_server::Answer;
 use super::workerd::{node, npm};
@@ -385,20 +388,40 @@ fn a_wrangler_that_hangs_is_ended_with_all_that_it_started() {
     }
 }
 
-/// More than one call takes is a file: on this machine it is told what it changed all the same.
+/// Of any length: what arrives is held against what was sent, row by row.
 #[test]
-fn a_long_script_is_handed_over_as_a_file() {
-    let insert = format!("INSERT INTO t VALUES ('{}');\n", "x".repeat(60_000));
-    let project = local().file(
-        "long.sql",
-        format!("CREATE TABLE t (s);\n{}", insert.repeat(3)),
-    );
+fn a_long_script_arrives_whole() {
+    let project = local().file("long.sql", long_script());
     let file = project.path("long.sql").display().to_string();
-    let changed = outputs(
-        project,
-        &format!("sql.file = \"{file}\"\neffect = \"write\""),
+    let project = project.runbook(
+        "t/x",
+        &format!(
+            "[[step]]\nname = \"write\"\nsql.file = \"{file}\"\neffect = \"write\"\n\
+             [[step]]\nname = \"read\"\nsql.query = \"{WHAT_ARRIVED}\"\n"
+        ),
     );
-    assert_eq!(changed["changed"], 3);
+    let run = project.run(&["t", "x", "--yes", "--format", "json"]);
+    let run = run.exits(0).json();
+    assert_eq!(run["steps"][0]["outputs"]["changed"], LONG_ROWS);
+    let found = &run["steps"][1]["outputs"]["rows"][0];
+    assert_eq!(found, &arrived());
+}
+
+/// wrangler binds no values: with them a statement can be longer than D1 takes.
+#[test]
+fn a_value_that_makes_a_statement_too_long_is_refused_before_it_is_sent() {
+    for via in ["local", "wrangler"] {
+        let project = with_stand_in(project(via, STAND_IN), "touch called");
+        let path = project.path("called");
+        let step = "sql.execute = \"INSERT INTO t VALUES ({{ 'x' * 100000 }})\"";
+        let (code, detail) = failed(project, step);
+        assert_eq!(code, 78, "{detail}");
+        assert!(
+            detail.contains("nothing was sent") && detail.contains("via ="),
+            "{detail}"
+        );
+        assert!(!path.exists(), "wrangler was run");
+    }
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl Wrangler {
         } else {
             return Err(WranglerError::TooLong { bytes: sql.len() });
         };
-        let said = self.d1(&argument, LONGEST).await?;
+        let said = self.d1(&argument, longest(&sql)).await?;
         answer::tables(&said, statements.len(), limit)
     }
 
@@ -249,6 +249,15 @@ fn known(name: &str) -> Option<String> {
     found.map(|(_, version)| version.clone())
 }
 
+/// How long a call with this SQL may take unless said otherwise: the copy of this machine needs milliseconds a statement.
+const fn longest(sql: &str) -> Duration {
+    if sql.len() <= LONGEST_ARGUMENT {
+        LONGEST
+    } else {
+        LONGEST_IMPORT
+    }
+}
+
 /// Statements as one text.
 fn joined(statements: &[String]) -> Result<String, WranglerError> {
     // The line break ends a comment at the end of a statement.
@@ -297,7 +306,13 @@ fn plain(captured: &process::Captured) -> String {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::written;
+    use super::{LONGEST, longest, written};
+
+    #[test]
+    fn a_long_script_has_more_time() {
+        assert_eq!(longest("SELECT 1"), LONGEST);
+        assert!(longest(&"SELECT 1;".repeat(20_000)) > LONGEST);
+    }
 
     #[test]
     fn statements_in_a_file_are_for_nobody_else() {

@@ -9,7 +9,7 @@ use crate::base::{Masker, Secret};
 use crate::config::{D1Via, Database, DatabaseKind, WranglerTool};
 use crate::engine::{ActionContext, ActionError};
 use crate::model::Template;
-use crate::platform::d1::{API, Again, D1, Statement};
+use crate::platform::d1::{API, Again, D1, LONGEST_STATEMENT, Statement};
 use crate::platform::http::Proxies;
 use crate::platform::rows::Rows;
 use crate::platform::wrangler::{Place, Wrangler};
@@ -94,6 +94,9 @@ impl Way {
                 let texts = written(statements);
                 if wrangler.shows_statements() && hold_secret(statements, &texts, masker) {
                     return Err(Failure::Shown);
+                }
+                if let Some(long) = texts.iter().find(|text| text.len() > LONGEST_STATEMENT) {
+                    return Err(Failure::TooLong(long.len()));
                 }
                 let results = wrangler.execute(&texts, limit).await;
                 results.map_err(Failure::Wrangler)
