@@ -439,3 +439,78 @@ fn a_script_that_the_copy_of_this_machine_refuses_names_its_line() {
         "{detail}"
     );
 }
+
+/// There is no stand-in that knows the schema of Cloudflare's analytics: what wrangler asks of it is what is known.
+#[test]
+fn the_analytics_are_asked_for_what_wrangler_asks_them_for() {
+    let api = D1Api::with("");
+    let asked = |run: &dyn Fn()| -> Value {
+        run();
+        loop {
+            let request = api.server().next_request();
+            if request.path.ends_with("/graphql") {
+                return serde_json::from_str(&request.body).unwrap();
+            }
+        }
+    };
+    let ours = asked(&|| {
+        let keys = format!(
+            "id = \"{ID}\"\naccount = \"{ACCOUNT}\"\ntoken = \"{{{{ secret.cloudflare }}}}\""
+        );
+        let project = project("api", &keys).variable("TOKEN", TOKEN);
+        let project = project.variable("CLOUDFLARE_API_BASE_URL", api.url());
+        outputs(project, "database.slow = \"main\"");
+    });
+    let wranglers = asked(&|| {
+        let options = ["--sort-type=sum", "--sort-by=time", "--json"];
+        let done = std::process::Command::new(node())
+            .arg(npm("node_modules/wrangler/bin/wrangler.js"))
+            .args(["d1", "insights", NAME])
+            .args(options)
+            .current_dir(Project::new().path(""))
+            .env("CLOUDFLARE_API_BASE_URL", api.url())
+            .env("CLOUDFLARE_API_TOKEN", TOKEN)
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+            .env("WRANGLER_SEND_METRICS", "false")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    });
+    let text = |body: &Value| body["query"].as_str().unwrap().to_owned();
+    for (pattern, wanted) in [
+        (r"(d1QueriesAdaptiveGroups)\(", 1),
+        (r"orderBy: \[([^\]]*)\]", 1),
+        (r"sum \{([^}]*)\}", 3),
+        (r"avg \{([^}]*)\}", 1),
+        (r"dimensions \{([^}]*)\}", 1),
+    ] {
+        let words = |query: &str| -> Vec<String> {
+            let found = regex::Regex::new(pattern).unwrap().captures(query).unwrap();
+            found[1].split_whitespace().map(str::to_owned).collect()
+        };
+        let (own, known) = (words(&text(&ours)), words(&text(&wranglers)));
+        assert_eq!(own.len(), wanted, "{own:?}");
+        assert!(
+            own.iter().all(|word| known.contains(word)),
+            "{own:?} {known:?}"
+        );
+    }
+    let filter = &wranglers["variables"]["filter"]["AND"][0];
+    for (key, variable) in [
+        ("datetimeHour_geq", "from"),
+        ("datetimeHour_leq", "to"),
+        ("databaseId", "database"),
+    ] {
+        assert!(
+            text(&ours).contains(&format!("{key}: ${variable}")),
+            "{key}"
+        );
+        let (own, known) = (&ours["variables"][variable], &filter[key]);
+        let is_time = |value: &Value| chrono::DateTime::parse_from_rfc3339(value.as_str().unwrap());
+        assert_eq!(
+            is_time(own).is_ok(),
+            is_time(known).is_ok(),
+            "{own} {known}"
+        );
+    }
+}
