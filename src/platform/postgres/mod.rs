@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use super::bounds::Bounds;
 use super::halted::Halted;
@@ -269,7 +269,7 @@ impl Postgres {
             let opened = stream::open(place, &self.address.tls, &ways[way], &unwatched).await;
             if let Ok(stream) = opened {
                 // It is asked, never told whether it was heard.
-                let _ = token.cancel_query_raw(stream, NoTls).await;
+                let _ = token.cancel_query_raw(stream, stream::Already).await;
             }
         };
         let _ = tokio::time::timeout(GOODBYE, asked).await;
