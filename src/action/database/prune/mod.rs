@@ -219,6 +219,7 @@ async fn previewed(
         sent,
         rows: Some(facts.expired),
         sample: target.sample(system, wish, &facts).await,
+        ..Preview::default()
     })
 }
 
