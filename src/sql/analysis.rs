@@ -57,16 +57,6 @@ pub enum Dialect {
 impl Dialect {
     /// Every dialect.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
-
-    /// The dialect of a database by the word in its `kind`: `sqlite`, `d1` or `postgres`.
-    #[must_use]
-    pub fn of_kind(kind: &str) -> Option<Self> {
-        match kind {
-            "sqlite" | "d1" => Some(Self::Sqlite),
-            "postgres" => Some(Self::Postgres),
-            _ => None,
-        }
-    }
 }
 
 /// What a piece of SQL may do.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::base::text::{count, thousands};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
-use crate::sql::{Deletion, Dialect, TableName};
+use crate::sql::{Deletion, Dialect, TableName, quoted};
 
 use super::catalog;
 use super::system::DatabaseSystem;
@@ -302,7 +302,7 @@ fn rows_of(table: &str, references: &[&Reference], known: &Known<'_>, dialect: D
     });
     let conditions: Vec<String> = conditions.collect::<Option<_>>()?;
     let table = match dialect {
-        Dialect::Sqlite => catalog::quoted(table),
+        Dialect::Sqlite => quoted(table),
         Dialect::Postgres => table.to_owned(),
     };
     Some(format!(" FROM {table} WHERE {}", conditions.join(" OR ")))
@@ -364,7 +364,7 @@ async fn of_postgres(system: &dyn DatabaseSystem) -> Result<Vec<Reference>, Acti
 
 async fn of_sqlite(system: &dyn DatabaseSystem) -> Result<Vec<Reference>, ActionError> {
     let found = catalog::references(system, None).await?;
-    let quoted = |names: &[String]| names.iter().map(|name| catalog::quoted(name)).collect();
+    let all_quoted = |names: &[String]| names.iter().map(|name| quoted(name)).collect();
     let reference = |reference: &catalog::Reference| {
         let (why, deletes) = why(&reference.on_delete);
         // The key of a table that has none is not known.
@@ -373,9 +373,9 @@ async fn of_sqlite(system: &dyn DatabaseSystem) -> Result<Vec<Reference>, Action
             // SQLite knows no case.
             table: reference.table.to_ascii_lowercase(),
             parent: reference.parent.to_ascii_lowercase(),
-            columns: quoted(&reference.columns),
+            columns: all_quoted(&reference.columns),
             keys: match has_keys {
-                true => quoted(&reference.keys),
+                true => all_quoted(&reference.keys),
                 false => Vec::new(),
             },
             why,

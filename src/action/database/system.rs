@@ -14,8 +14,9 @@ use crate::engine::{ActionContext, ActionError};
 use crate::event::StepTable;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken};
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, RowSender, Rows};
-use crate::sql::{self, Dialect};
+use crate::sql::{self, Dialect, Piece};
 
 use super::copy::CopySystem;
 use super::d1::D1System;
@@ -23,8 +24,8 @@ use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
 
 /// An answer, some time later. Dropping it ends the work.
-pub(in crate::action) type Answer<'a, T> =
-    Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
+pub(in crate::action) type Answer<'a, T, E = ActionError> =
+    Pin<Box<dyn Future<Output = Result<T, E>> + 'a>>;
 
 /// A system that serves one database.
 pub(in crate::action) trait DatabaseSystem: CopySystem {
@@ -76,6 +77,9 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
     fn migrate<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         self.script(sql)
     }
+
+    /// Runs several statements in one session, one after the other and each kept by itself.
+    fn alone<'a>(&'a self, sql: &'a str) -> Answer<'a, (), Halted<ActionError>>;
 
     /// Runs several statements that must not write.
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()>;
@@ -259,6 +263,14 @@ pub(super) fn beyond(broken: BoundsBroken) -> ActionError {
         BoundsBroken::NotCounted { .. } => error.help(
             "a trigger, a rule or somebody else changes the same rows: find out which before you go on",
         ),
+    }
+}
+
+/// What failed in a script, with its line and the statement that stands there.
+pub(super) fn in_script(error: ActionError, piece: &Piece<'_>, line: usize) -> ActionError {
+    ActionError {
+        message: format!("line {line}, {}: {}", piece.opening(), error.message),
+        ..error
     }
 }
 

@@ -83,7 +83,7 @@ impl Action for Sql {
             let bounds = bounds(invocation, database, context);
             let counted = bounds.count.is_some();
             let started = Instant::now();
-            let dialect = preview::dialect(database);
+            let dialect = database.kind.dialect();
             let work = work(
                 system.as_ref(),
                 invocation,
@@ -126,7 +126,7 @@ fn bounds(invocation: &Invocation, database: &Database, context: &ActionContext<
     let (most, agreed) = (context.most_rows, context.agreed_rows);
     let count = match &invocation.object {
         Argument::Sql(statement) if invocation.verb.name == "execute" && context.may_change => {
-            let dialect = preview::dialect(database);
+            let dialect = database.kind.dialect();
             let analysis = sql::effect(&statement.text, dialect);
             let count = preview::counting(statement, &analysis, dialect);
             count.filter(|_| analysis.exact)
@@ -278,13 +278,15 @@ fn refuse_without_effect(text: &str, dialect: Dialect) -> Result<(), ActionError
         Dialect::Sqlite => sql::pieces(text, dialect),
         Dialect::Postgres => Vec::new(),
     };
-    match pieces.iter().find(|piece| piece.begins(&["PRAGMA", "FOREIGN_KEYS"])) {
-        Some(piece) if piece.text.contains(['=', '(']) => Err(ActionError::config(format!(
+    let sets =
+        |piece: &&sql::Piece<'_>| sql::setting(piece.text).as_deref() == Some("foreign_keys");
+    match pieces.iter().find(sets) {
+        Some(piece) => Err(ActionError::config(format!(
             "line {}: PRAGMA foreign_keys does nothing within a transaction, and a file runs in one",
             piece.line
         ))
         .help("leave it out; a migration (`db migrations apply`) may make a table anew that others refer to")),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

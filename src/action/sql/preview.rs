@@ -52,7 +52,7 @@ async fn of_statement(
     database: &Database,
     context: &ActionContext<'_>,
 ) -> Result<Preview, ActionError> {
-    let dialect = dialect(database);
+    let dialect = database.kind.dialect();
     // A kind that cannot be talked to is told now.
     let system = system::open(database, context)?;
     // Before they become literals: a quote that is doubled hides a secret from its mask.
@@ -103,7 +103,7 @@ async fn of_file(
     database: &Database,
     context: &ActionContext<'_>,
 ) -> Result<Preview, ActionError> {
-    let dialect = dialect(database);
+    let dialect = database.kind.dialect();
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
     let Some(pieces) = apart(text, dialect) else {
@@ -282,11 +282,6 @@ async fn sample(
     let (text, parameters) = sql::part_of(&query, &statement.parameters, dialect);
     let asked = SqlText { text, parameters };
     system::sample(system, &asked, SAMPLE).await
-}
-
-pub(super) fn dialect(database: &Database) -> Dialect {
-    // Every kind of database has one; an unknown kind is refused where it is opened.
-    Dialect::of_kind(database.kind.as_str()).unwrap_or(Dialect::Sqlite)
 }
 
 #[cfg(test)]

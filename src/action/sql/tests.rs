@@ -121,13 +121,26 @@ async fn a_file_runs_in_one_transaction() {
         .unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str()),
-        (ErrorKind::Target, "no such table: nowhere at line 1")
+        (
+            ErrorKind::Target,
+            "line 1, DELETE FROM nowhere: no such table: nowhere; nothing was changed"
+        )
     );
     let error = world
         .run(&Sql, "file", file("own.sql"), &[])
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Config);
+    fs::write(world.path("off.sql"), "PRAGMA main.foreign_keys = OFF;").unwrap();
+    let error = world
+        .run(&Sql, "file", file("off.sql"), &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.kind,
+        ErrorKind::Config,
+        "it would do nothing: {error}"
+    );
     let error = world
         .run(&Sql, "file", file("missing.sql"), &[])
         .await

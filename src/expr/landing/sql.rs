@@ -9,6 +9,7 @@ use crate::expr::pieces::Piece;
 use crate::expr::syntax::statements;
 use crate::expr::value::{Identifier, is_compound, is_secret, items_of, json_of, text_of};
 use crate::model::{Statement, Template};
+use crate::sql::quoted;
 
 use super::bounded;
 use super::sql_context::SqlContext;
@@ -108,10 +109,6 @@ fn bind(sql: &mut SqlText, value: &Value) -> Result<(), Fault> {
 fn is_blob(value: &Value) -> bool {
     let is_text = |value: Value| value.as_str().is_some();
     value.len() == Some(1) && value.get_attr("base64").is_ok_and(is_text)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The SQL of a template with something parseable in place of each value, so that its effect is known before the run:

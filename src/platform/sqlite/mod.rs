@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use super::blocking::{self, Abandoned};
 use super::bounds::Bounds;
+use super::halted::Halted;
 use super::rows::{Changed, RowSender, Rows};
 pub use error::SqliteError;
 pub use inspect::{Problem, SizePart, Slack, TableSize};
@@ -161,6 +162,19 @@ impl Sqlite {
             migration::migrate(connection, &sql)
         })
         .await
+    }
+
+    /// Runs the statements of a file on one connection, each kept by itself: what SQLite runs in no transaction, with
+    /// settings that hold for what comes behind them.
+    ///
+    /// # Errors
+    /// When SQLite refuses one of them; those before it stay done.
+    pub async fn alone(&self, sql: &str) -> Result<(), Halted<SqliteError>> {
+        let sql = sql.to_owned();
+        let ended = self.with(Access::Write, move |connection, _| {
+            Ok(statement::alone(connection, &sql))
+        });
+        ended.await.map_err(Halted::at_once)?
     }
 
     /// Runs the statements of a file, each of which must read; their rows are not kept.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::ActionError;
 use crate::expr::SqlText;
+use crate::sql::quoted;
 
 use super::system::{DatabaseSystem, TableFacts};
 
@@ -43,11 +44,6 @@ fn text<'a>(row: &'a Row, name: &str) -> &'a str {
 /// A cell as a whole number; 0 for anything else.
 fn number(row: &Row, name: &str) -> i64 {
     row.get(name).and_then(Value::as_i64).unwrap_or_default()
-}
-
-/// A name as SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The tables with their columns and rows, the one with most rows first. Every row is counted.

@@ -6,7 +6,9 @@ use crate::base::text::count;
 use crate::engine::{ActionError, ErrorKind};
 
 use super::super::system::{DatabaseSystem, Report, row};
-use super::{OWN_TABLES, Row, ask, number, quoted, text};
+use crate::sql::quoted;
+
+use super::{OWN_TABLES, Row, ask, number, text};
 
 /// One reference from the columns of a table to another table.
 pub(in super::super) struct Reference {

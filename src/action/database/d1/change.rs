@@ -5,11 +5,13 @@ use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken, Count};
 use crate::platform::d1::Statement;
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
-use super::{D1System, exact};
-use crate::action::database::system::beyond;
+use super::failure::Failure;
+use super::{D1System, culprit, exact};
+use crate::action::database::system::{beyond, in_script};
 
 /// The longest statement that D1 takes, in bytes.
 /// See <https://developers.cloudflare.com/d1/platform/limits/>.
@@ -26,6 +28,9 @@ const CHANGED: &str = "SELECT changes() AS changed, total_changes() AS total";
 
 /// What a guard says when it errs begins so; SQLite quotes it in its error.
 const FOUND: &str = "opsbook found";
+
+/// What a guard finds that stands behind the begin of a batch.
+const END: &str = "its end";
 
 /// What was there a moment before the change.
 #[derive(Default)]
@@ -94,10 +99,62 @@ pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, Actio
         return imported.map_err(|failure| failure.of_change(&system.table));
     }
     let mut batch = vec![Statement::of(TOTAL)];
-    batch.extend(statements);
+    batch.extend(statements.iter().cloned());
     batch.push(Statement::of(TOTAL));
-    let results = system.write(&batch, 1).await?;
-    Ok(changed(results, 0, 0).in_all)
+    match system.change(&batch, 1).await {
+        Ok(results) => Ok(changed(results, 0, 0).in_all),
+        Err(failure) => Err(refused(system, &failure, script, &statements).await),
+    }
+}
+
+/// Why nothing of a script was done, and which of its statements is to blame.
+async fn refused(
+    system: &D1System,
+    failure: &Failure,
+    script: &str,
+    statements: &[Statement],
+) -> ActionError {
+    let error = failure.of_change(&system.table);
+    if failure.refusal().is_none() {
+        return error;
+    }
+    let culprit = culprit::find(&system.way, statements).await;
+    let pieces = sql::pieces(script, Dialect::Sqlite);
+    let error = match culprit.and_then(|number| pieces.get(number)) {
+        Some(piece) => in_script(error, piece, piece.line),
+        None => error,
+    };
+    ActionError {
+        message: format!("{}; nothing was changed", error.message),
+        ..error
+    }
+}
+
+/// Runs the statements of a script one after the other, each in a request of its own, which D1 keeps by itself.
+pub(super) async fn alone(system: &D1System, script: &str) -> Result<(), Halted<ActionError>> {
+    let pieces = sql::pieces(script, Dialect::Sqlite);
+    let statements = statements(script).map_err(Halted::at_once)?;
+    if let Some(piece) = pieces
+        .iter()
+        .find(|piece| sql::setting(piece.text).is_some())
+    {
+        let error = ActionError::config(format!(
+            "line {}, {}: D1 forgets what a PRAGMA sets with the request",
+            piece.line,
+            piece.opening()
+        ));
+        return Err(Halted::at_once(error.help(
+            "leave it out, or let the file run in one transaction: without -- opsbook: no-transaction",
+        )));
+    }
+    for (done, (statement, piece)) in statements.iter().zip(&pieces).enumerate() {
+        let sent = system.write(std::slice::from_ref(statement), 0).await;
+        sent.map_err(|error| Halted {
+            done,
+            error: in_script(error, piece, piece.line),
+        })?;
+    }
+    Ok(())
 }
 
 /// Runs the statements of a script, of which none may write.
@@ -205,6 +262,16 @@ fn guard(what: &str, asked: &str, holds: &str) -> Statement {
     Statement::of(format!(
         "SELECT CASE WHEN {holds} THEN n ELSE json_extract('{{}}', '{FOUND} {what} ' || n) END AS held FROM (SELECT ({asked}) AS n)"
     ))
+}
+
+/// A statement that errs whatever there is, so that a batch which comes to it is taken back.
+pub(super) fn always_errs() -> Statement {
+    guard(END, "0", "n = 1")
+}
+
+/// Whether an error is that of [`always_errs`].
+pub(super) fn has_erred(error: &str) -> bool {
+    error.contains(&format!("{FOUND} {END} "))
 }
 
 /// What a guard found, by the error that it made.

@@ -17,6 +17,16 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// What D1 says of a statement that it refuses: nothing of the batch was done.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Api(D1Error::Refused(said)) | Self::Wrangler(WranglerError::Refused(said)) => {
+                Some(said)
+            }
+            Self::Api(_) | Self::Wrangler(_) => None,
+        }
+    }
+
     /// The trouble of what changes nothing.
     pub(super) fn trouble(&self, table: &str) -> ActionError {
         match self {

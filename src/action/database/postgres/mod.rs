@@ -16,6 +16,7 @@ use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::model::Template;
 use crate::platform::bounds::Bounds;
+use crate::platform::halted::Halted;
 use crate::platform::postgres::{Address, Limits, Postgres, PostgresError, Surroundings, Wanted};
 use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
@@ -198,6 +199,10 @@ impl DatabaseSystem for PostgresSystem {
 
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(self.change_by_script(sql))
+    }
+
+    fn alone<'a>(&'a self, sql: &'a str) -> Answer<'a, (), Halted<ActionError>> {
+        Box::pin(self.change_alone(sql))
     }
 
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()> {

@@ -7,7 +7,7 @@ use crate::config::Database;
 use crate::engine::ActionError;
 use crate::event::StepTable;
 use crate::expr::SqlText;
-use crate::sql::{self, Deletion, Dialect, TableName};
+use crate::sql::{self, Deletion, Dialect, TableName, quoted};
 
 use super::Wish;
 use super::age::{self, Form};
@@ -58,7 +58,7 @@ impl Target {
         database: &Database,
         wish: &Wish<'_>,
     ) -> Result<Self, ActionError> {
-        let dialect = Dialect::of_kind(database.kind.as_str()).unwrap_or(Dialect::Sqlite);
+        let dialect = database.kind.dialect();
         let parts: Vec<&str> = wish.table.split('.').collect();
         let table: Vec<String> = parts.iter().copied().map(quoted).collect();
         let last = table.last().cloned().unwrap_or_default();
@@ -232,11 +232,6 @@ impl Target {
         };
         system::sample(system, &asked, SAMPLE).await
     }
-}
-
-/// A name as both engines take it whatever stands in it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 async fn rows(
