@@ -16,6 +16,7 @@ use crate::platform::bounds::Count;
 use crate::sql::{self, Analysis, Deletion, Dialect, Piece};
 
 use super::target::Place;
+use super::told::rows_in_words;
 
 /// How many rows are shown of those that would be touched.
 const SAMPLE: usize = 5;
@@ -161,7 +162,7 @@ async fn rows_of_one(
     if untouched {
         match counted(statement, &analysis, dialect, system).await {
             Ok(Some(0)) => return ", touches 0 rows".to_owned(),
-            Ok(Some(rows)) => told = format!(", touches {}", super::rows_in_words(rows)),
+            Ok(Some(rows)) => told = format!(", touches {}", rows_in_words(rows)),
             Ok(None) => {}
             Err(error) => told = format!(", rows not counted: {}", one_line(&error.message)),
         }
