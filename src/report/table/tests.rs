@@ -458,10 +458,12 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     let mut shown = end("delete", Status::NotRun, None, "");
     shown.effect = Effect::Destroy;
     shown.preview = Some(Preview {
-        sent: "DELETE FROM \"logs\"\nWHERE age > 90".to_owned(),
+        sent: "DELETE FROM \"logs\" -- the old ones\nWHERE age > 90".to_owned(),
         rows: Some(18204),
         ..Preview::default()
     });
+    shown.detail =
+        "DELETE FROM \"logs\" -- the old ones\nWHERE age > 90\ntouches 18,204 rows".to_owned();
     let mut begun = sample::step_started("delete");
     if let Event::StepStarted(begun) = &mut begun {
         begun.effect = Effect::Destroy;
@@ -474,10 +476,12 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     ];
     insta::assert_snapshot!(barred(80, events), @r#"
     | step    effect   status     took  detail
-    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204 ro…
+    | delete  destroy  would run     –  DELETE FROM "logs" -- the old ones …; touche…
     |
     | delete
-    |   DELETE FROM "logs" WHERE age > 90; 18,204 rows
+    |   DELETE FROM "logs" -- the old ones
+    |   WHERE age > 90
+    |   touches 18,204 rows
     |
     | DRY RUN  nothing was changed; 1 step: 1 would run              2.00 s   run 412
     "#);
