@@ -24,13 +24,13 @@ pub(super) async fn told(
     failure: &Failure,
     trouble: ActionError,
 ) -> ActionError {
-    if failure.refusal().is_none() {
+    let Some(words) = failure.refusal() else {
         return trouble;
-    }
+    };
     let left = system.way.deadline().map_or(LONGEST_LOOK, |deadline| {
         deadline.saturating_duration_since(Instant::now()) / 2
     });
-    let look = find(&system.way, statements);
+    let look = find(&system.way, statements, words);
     let place = timeout(LONGEST_LOOK.min(left), look).await.ok().flatten();
     let pieces = sql::pieces(script, Dialect::Sqlite);
     let error = match place.and_then(|place| pieces.get(place)) {
@@ -43,9 +43,9 @@ pub(super) async fn told(
     }
 }
 
-/// The number of the statement that is refused, from 0; as many as there are where all of them run and what was put off to
+/// The number of the statement that is refused with these words, from 0; as many as there are where all of them run and what was put off to
 /// their end is refused. None where it cannot be found out.
-async fn find(way: &Way, statements: &[Statement]) -> Option<usize> {
+async fn find(way: &Way, statements: &[Statement], words: &str) -> Option<usize> {
     let (mut running, mut refused) = (0, statements.len() + 1);
     while refused - running > 1 {
         let middle = running.midpoint(refused);
@@ -54,7 +54,9 @@ async fn find(way: &Way, statements: &[Statement]) -> Option<usize> {
         let failure = way.batch(&batch, 0, Again::Harmless).await.err()?;
         match failure.refusal()? {
             said if has_erred(said) => running = middle,
-            _ => refused = middle,
+            said if said == words => refused = middle,
+            // Others have changed what is there.
+            _ => return None,
         }
     }
     Some(running)
