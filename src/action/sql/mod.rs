@@ -303,7 +303,7 @@ fn warned(detail: String, warnings: &[String], masker: &Masker) -> String {
         return detail;
     }
     let warnings = one_line(&masker.text(&warnings.join("; ")));
-    format!("{detail}; the database warns: {}", fit(&warnings, 160))
+    format!("{detail}; the database warns: {warnings}")
 }
 
 /// The values of a single row, else how many rows there are.
