@@ -355,6 +355,40 @@ fn what_the_server_warns_of_is_told() {
     assert!(!detail.contains("round"), "{detail}");
 }
 
+#[test]
+fn a_hint_of_the_server_is_told_as_its_own_and_whole() {
+    let name = cluster().database("");
+    let long = "look ".repeat(60);
+    let statement = format!("DO $$ BEGIN RAISE 'no' USING HINT = '{long}there'; END $$");
+    let (_, said) = told(&name, &format!("sql.execute = \"{statement}\""));
+    assert!(
+        said.contains(&format!("the server's hint: {long}there")),
+        "{said}"
+    );
+    let (_, said) = told(&name, "sql.execute = \"SELECT nothing_of_this(1)\"");
+    assert!(
+        said.contains("the server's hint: No function matches"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_warning_of_the_server_is_told_whole() {
+    let name = cluster().database("");
+    let long = "look ".repeat(60);
+    let statement = format!("DO $$ BEGIN RAISE WARNING '{long}there'; END $$");
+    let project = project(&cluster().socket_url(&name)).runbook(
+        "change/it",
+        &format!("[[step]]\nname = \"change\"\nsql.execute = \"{statement}\"\n"),
+    );
+    let whole = format!("the database warns: {long}there");
+    project
+        .run(&["change", "it", "--yes"])
+        .exits(0)
+        .prints(&whole);
+    project.run(&["runs", "show", "1"]).exits(0).prints(&whole);
+}
+
 /// Values of every type on their way in, whatever they hold.
 #[test]
 fn values_are_bound_as_what_the_statement_makes_of_them() {

@@ -159,6 +159,8 @@ fn in_doubt(message: String, transaction: Option<&str>) -> ActionError {
 /// What a refusal of the server means, by the classes of
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> ActionError {
+    // What stands behind the arrow is else our own word.
+    let hint = hint.map(|hint| format!("the server's hint: {}", one_line(hint)));
     let class = code.get(..2).unwrap_or_default();
     let (error, help): (fn(String) -> ActionError, String) = match (code, class) {
         ("28P01", _) => (
@@ -215,7 +217,7 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
         ),
         ("42P18" | "42725" | "42883" | "42804", _) => (
             ActionError::config,
-            hint.unwrap_or("say which type a value has: {{ value }}::bigint").to_owned(),
+            hint.unwrap_or_else(|| "say which type a value has: {{ value }}::bigint".to_owned()),
         ),
         ("42601", _) => {
             let error = ActionError::config(message);
@@ -227,7 +229,7 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
         _ => {
             let error = ActionError::target(message);
             return match hint {
-                Some(hint) => error.help(fit(&one_line(hint), 200)),
+                Some(hint) => error.help(hint),
                 None => error,
             };
         }
