@@ -126,6 +126,39 @@ fn a_chain_of_waiting_sessions_is_told_by_its_root() {
     finds(&project, &["diagnose"], 0, &[]);
 }
 
+/// A look that waits behind it gives up soon, and names who it is; those that wait for nothing are told.
+#[test]
+fn a_look_does_not_wait_for_who_holds_a_table() {
+    let (own, name) = server();
+    // Longer than anybody waits.
+    let project = postgres(&own.url(&name)).config(
+        "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+         [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\nlock_timeout = \"1h\"\n",
+    );
+    let mut holder = Session::open(&own, &name);
+    holder.say("BEGIN; LOCK TABLE orders;");
+    let who = format!(
+        "it waited for session {} of postgres (idle in transaction",
+        holder.pid
+    );
+    for words in [["size"], ["tables"], ["indexes"], ["bloat"]] {
+        let output = look(&project, &words);
+        let step = output.json()["steps"][0].clone();
+        assert!(step["detail"].as_str().unwrap().contains(&who), "{step:#}");
+        assert!(
+            step["help"]
+                .as_str()
+                .unwrap()
+                .contains("`opsbook db locks main`"),
+            "{step:#}"
+        );
+    }
+    for words in [["doctor"], ["diagnose"]] {
+        let told = "P1 somebody holds a table that looks wait for: …→ db activity main";
+        finds(&project, &words, 2, &[told]);
+    }
+}
+
 #[test]
 fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
     let (own, name) = server();
