@@ -483,6 +483,28 @@ fn what_an_engine_cannot_is_refused_with_what_to_use_instead() {
     }
 }
 
+/// What is found of a threshold is as bad as the threshold: a warning P3, critical P1.
+#[test]
+fn a_threshold_and_what_is_found_of_it_are_as_bad() {
+    let project = sqlite(SHOP);
+    let (_, json) = run(&project, &["db", "size"]);
+    let all = format!("{}B", outputs(&json, "size")["bytes"]);
+    for (most, severity) in [("1B", "P1"), (&all, "P3")] {
+        let (_, json) = run(&project, &["db", "size", "--max", most]);
+        assert_eq!(step(&json, "size")["severity"], severity, "{json:#}");
+        assert_eq!(json["findings"][0]["severity"], severity, "{json:#}");
+    }
+    for name in ["size", "locks", "connections", "doctor", "diagnose"] {
+        let text = std::fs::read_to_string(format!("runbooks/db/{name}.toml")).unwrap();
+        for finding in text.split("[[finding]]").skip(1) {
+            for (status, severity) in [("== 'critical'", "P1"), ("== 'warning'", "P3")] {
+                let told = finding.contains(&format!("severity = \"{severity}\""));
+                assert!(!finding.contains(status) || told, "{name}: {finding}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_vacuum_gives_space_back_and_is_skipped_where_the_platform_refuses_it() {
     let project = sqlite(SHOP);
