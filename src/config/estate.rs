@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::base::{Place, SourceFile, Span};
 use crate::book::EstateNames;
 use crate::model::{Heartbeat, Step, Template};
+use crate::sql::Dialect;
 
 use super::migrations::Migrations;
 use super::window::Window;
@@ -356,6 +357,15 @@ impl DatabaseKind {
             Self::Sqlite { .. } => "sqlite",
             Self::Postgres { .. } => "postgres",
             Self::D1 { .. } => "d1",
+        }
+    }
+
+    /// Whose SQL it takes.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres { .. } => Dialect::Postgres,
+            Self::Sqlite { .. } | Self::D1 { .. } => Dialect::Sqlite,
         }
     }
 

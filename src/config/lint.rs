@@ -4,7 +4,6 @@ use crate::base::Diagnostic;
 use crate::book::{EstateNames, Lint, LintEstate, lint_check, lint_source, lint_value};
 use crate::expr::names_in_template;
 use crate::model::Template;
-use crate::sql::Dialect;
 
 use super::estate::{Auth, Config, Service};
 
@@ -27,10 +26,7 @@ pub fn lint_estate(config: &Config) -> LintEstate {
         dialects: config
             .databases
             .iter()
-            .filter_map(|database| {
-                let dialect = Dialect::of_kind(database.kind.as_str())?;
-                Some((database.name.clone(), dialect))
-            })
+            .map(|database| (database.name.clone(), database.kind.dialect()))
             .collect(),
     }
 }

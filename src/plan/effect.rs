@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::{CommandPath, Effect};
 use crate::book::Children;
-use crate::config::{Config, DatabaseKind};
+use crate::config::Config;
 use crate::expr::sql_skeleton;
 use crate::model::{Call, EffectRule, Node, Runbook, Statement, Step};
 use crate::sql::{self, Dialect};
@@ -114,19 +114,12 @@ pub(super) fn dialects_of(call: &Call, config: &Config) -> Vec<Dialect> {
     };
     let is_among = |dialect: &Dialect| {
         let mut candidates = candidates.iter();
-        candidates.any(|database| dialect_of(&database.kind) == *dialect)
+        candidates.any(|database| database.kind.dialect() == *dialect)
     };
     let among: Vec<Dialect> = Dialect::ALL.into_iter().filter(is_among).collect();
     match among.is_empty() {
         true => vec![Dialect::Sqlite],
         false => among,
-    }
-}
-
-const fn dialect_of(kind: &DatabaseKind) -> Dialect {
-    match kind {
-        DatabaseKind::Postgres { .. } => Dialect::Postgres,
-        DatabaseKind::Sqlite { .. } | DatabaseKind::D1 { .. } => Dialect::Sqlite,
     }
 }
 

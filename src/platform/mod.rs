@@ -8,6 +8,7 @@ pub mod disk;
 pub mod dns;
 pub mod draft;
 pub mod files;
+pub mod halted;
 pub mod http;
 pub mod memory;
 pub mod postgres;

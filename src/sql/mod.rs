@@ -8,6 +8,7 @@ mod condition;
 mod ended;
 mod functions;
 mod lexer;
+mod names;
 mod parameters;
 mod pragma;
 mod script;
@@ -23,9 +24,12 @@ pub use change::{
 };
 pub use ended::ended;
 pub use lexer::Unended;
+pub use names::{quoted, quoted_parts};
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
 };
+pub use pragma::setting;
 pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
+pub use statement::{Deletion, TableName};
 pub use texts::without_texts;
 pub use way::Way;

@@ -1,6 +1,7 @@
 //! Statements that are read by their words because the parser does not know them: SQLite's pragmas and the upkeep of tables.
 
-use sqlparser::tokenizer::Token;
+use sqlparser::dialect::SQLiteDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::statement::Reading;
 
@@ -75,6 +76,30 @@ const WORKING: [&str; 5] = [
     "wal_autocheckpoint",
     "wal_checkpoint",
 ];
+
+/// The name of what a PRAGMA gives a value, in small letters; none for any other text.
+#[must_use]
+pub fn setting(text: &str) -> Option<String> {
+    let tokens = Tokenizer::new(&SQLiteDialect {}, text).tokenize().ok()?;
+    let tokens: Vec<&Token> = tokens
+        .iter()
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .collect();
+    let [first, rest @ ..] = tokens.as_slice() else {
+        return None;
+    };
+    let name = |token: &Token| match token {
+        Token::Word(word) => Some(word.value.to_ascii_lowercase()),
+        Token::SingleQuotedString(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    };
+    match rest {
+        _ if keyword(first) != "PRAGMA" => None,
+        [_, Token::Period, named, Token::Eq | Token::LParen, ..]
+        | [named, Token::Eq | Token::LParen, ..] => name(named),
+        _ => None,
+    }
+}
 
 /// Whether a pragma of this lower-case name only looks, whatever it is given.
 pub(super) fn only_looks(name: &str) -> bool {
@@ -167,4 +192,30 @@ fn pragma(tokens: &[&Token]) -> Reading {
         return Reading::write(format!("PRAGMA {known} changes the database"));
     }
     Reading::destroy(format!("PRAGMA {known} is not known to be harmless"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::setting;
+
+    #[test]
+    fn what_a_pragma_sets_is_known_however_it_is_written() {
+        for text in [
+            "PRAGMA foreign_keys = OFF",
+            "pragma Foreign_Keys(0)",
+            "PRAGMA main.foreign_keys=0;",
+            "PRAGMA \"main\" . \"foreign_keys\" = /* not */ 0",
+            "PRAGMA 'foreign_keys' = 0",
+        ] {
+            assert_eq!(setting(text).as_deref(), Some("foreign_keys"), "{text}");
+        }
+        for text in [
+            "PRAGMA foreign_keys",
+            "PRAGMA main.foreign_keys;",
+            "SELECT 1",
+            "",
+        ] {
+            assert_eq!(setting(text), None, "{text}");
+        }
+    }
 }

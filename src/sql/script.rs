@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::base::text::fit;
+
 use super::Dialect;
 use super::lexer::{Lexeme, Lexer, Unended};
 use super::way::{Signs, Way};
@@ -29,6 +31,13 @@ impl Piece<'_> {
     #[must_use]
     pub fn kind(&self) -> String {
         capitals(&self.words[..self.words.len().min(2)])
+    }
+
+    /// The words that it begins with as they are written, for a message: `INSERT INTO orders`.
+    #[must_use]
+    pub fn opening(&self) -> String {
+        let words: Vec<&str> = self.text.split_whitespace().take(3).collect();
+        fit(&words.join(" "), 60)
     }
 
     /// Whether the statement begins with these words.

@@ -67,11 +67,24 @@ fn run(project: &Project, arguments: &[&str]) -> Output {
 /// The outputs of a step of `opsbook db migrations …`.
 #[track_caller]
 fn outputs(project: &Project, arguments: &[&str], code: i32, step: &str) -> Value {
+    step_of(project, arguments, code, step)["outputs"].clone()
+}
+
+/// What the failing step of `opsbook db migrations apply --yes` tells, and what it says to do next.
+#[track_caller]
+fn failing(project: &Project) -> [String; 2] {
+    let step = step_of(project, &["apply", "--yes"], 2, "apply");
+    ["detail", "help"].map(|field| step[field].as_str().unwrap_or_default().to_owned())
+}
+
+/// A step of `opsbook db migrations …`.
+#[track_caller]
+fn step_of(project: &Project, arguments: &[&str], code: i32, step: &str) -> Value {
     let output = run(project, &[arguments, &["--format", "json"]].concat()).exits(code);
     let document = output.json();
     let steps = document["steps"].as_array().unwrap();
     let found = steps.iter().find(|found| found["step"] == step);
-    found.unwrap_or_else(|| panic!("{document}"))["outputs"].clone()
+    found.unwrap_or_else(|| panic!("{document}")).clone()
 }
 
 /// The names with their states, as status tells them.
@@ -111,8 +124,8 @@ fn d1(api: &D1Api, migrations: &str, files: &[(&str, &str)]) -> Project {
         .variable("CLOUDFLARE_API_BASE_URL", api.url())
 }
 
-/// The way of every engine: pending, applied, failing, mended, taken back. Where it can, the engine names a line.
-fn the_way_of_migrations(project: Project, line: &str) -> Project {
+/// The way of every engine: pending, applied, failing, mended, taken back.
+fn the_way_of_migrations(project: Project) -> Project {
     let told = outputs(&project, &["status"], 1, "status");
     assert_eq!(told["pending"], 2);
     run(&project, &["status"])
@@ -133,11 +146,16 @@ fn the_way_of_migrations(project: Project, line: &str) -> Project {
             "migrations/0005_never.sql",
             "CREATE TABLE never (id INTEGER);",
         );
-    run(&project, &["apply"])
-        .exits(2)
-        .prints("0004_broken.sql")
-        .prints(line)
-        .prints("migration before it");
+    let [detail, help] = failing(&project);
+    assert!(
+        detail.starts_with("0004_broken.sql: line 3, INSERT INTO nowhere: ")
+            && detail.ends_with("; nothing was changed; the migration before it is kept"),
+        "{detail}"
+    );
+    assert_eq!(
+        help,
+        "mend 0004_broken.sql, then: opsbook db migrations apply main"
+    );
     assert_eq!(
         states(&project, 1)[2..],
         pairs(&[
@@ -185,7 +203,7 @@ fn the_way_of_migrations(project: Project, line: &str) -> Project {
 
 #[test]
 fn migrations_go_their_way_on_sqlite() {
-    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]), "line 3");
+    let project = the_way_of_migrations(sqlite(&[USERS, NO_USERS, ORDERS, NO_ORDERS]));
     // The ledger alone is left.
     assert_eq!(in_sqlite(&project, TABLES), 1);
 }
@@ -193,7 +211,7 @@ fn migrations_go_their_way_on_sqlite() {
 #[test]
 fn migrations_go_their_way_on_postgres() {
     let (project, name) = postgres(&[USERS, NO_USERS, ORDERS, NO_ORDERS]);
-    the_way_of_migrations(project, "line 3");
+    the_way_of_migrations(project);
     let left = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
     assert_eq!(cluster().psql(&name, left).trim(), "opsbook_migrations");
 }
@@ -202,7 +220,7 @@ fn migrations_go_their_way_on_postgres() {
 fn migrations_go_their_way_on_d1() {
     let api = D1Api::with("");
     let files = [USERS, NO_USERS, ORDERS, NO_ORDERS];
-    the_way_of_migrations(d1(&api, "", &files), "nowhere");
+    the_way_of_migrations(d1(&api, "", &files));
     let left = api.sql("SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'");
     assert_eq!(left, json!([["opsbook_migrations"]]));
 }
@@ -486,6 +504,69 @@ fn what_runs_in_no_transaction_is_told_as_started_until_somebody_says_how_it_end
     assert_eq!(states(&project, 0)[1].1, "applied");
     let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_name'::regclass";
     assert_eq!(cluster().psql(&name, valid).trim(), "t");
+}
+
+/// What one statement sets holds for those behind it: they have one session.
+#[test]
+fn statements_in_no_transaction_have_one_session() {
+    let text = "CREATE SCHEMA other;\nSET search_path = other;\nSET lock_timeout = '50ms';\n\
+                CREATE TABLE t AS SELECT current_setting('lock_timeout') AS told;\nCREATE INDEX CONCURRENTLY i ON t (told);";
+    let (project, name) = postgres(&[("0001_t.sql", text)]);
+    run(&project, &["apply", "--yes"]).exits(0);
+    let told = "SELECT told FROM other.t, pg_indexes WHERE schemaname = 'other'";
+    assert_eq!(cluster().psql(&name, told).trim(), "50ms");
+
+    let anew = "-- opsbook: no-transaction\nPRAGMA foreign_keys = OFF;\nDROP TABLE p;\nCREATE TABLE p (id INTEGER PRIMARY KEY, a TEXT);";
+    let project = sqlite(&[
+        (
+            "0001_a.sql",
+            "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (p INTEGER REFERENCES p (id) ON DELETE CASCADE);\n\
+             INSERT INTO p VALUES (1);\nINSERT INTO c VALUES (1);",
+        ),
+        ("0002_b.sql", anew),
+    ]);
+    run(&project, &["apply", "--yes"]).exits(0);
+    assert_eq!(in_sqlite(&project, "SELECT count(*) FROM c"), 1);
+}
+
+#[test]
+fn a_failure_between_statements_in_no_transaction_tells_which_are_done() {
+    let text = "-- opsbook: no-transaction\nCREATE TABLE a (id INTEGER);\n\nCREATE TABLE b (id INTEGER);\nINSERT INTO nowhere\n  VALUES (1);\nVACUUM;";
+    let (on_postgres, _) = postgres(&[("0001_a.sql", text)]);
+    for project in [sqlite(&[("0001_a.sql", text)]), on_postgres] {
+        let [detail, help] = failing(&project);
+        assert!(
+            detail.starts_with("0001_a.sql: line 5, INSERT INTO nowhere: ")
+                && detail.ends_with(
+                    "; the 2 statements of lines 2 to 4 are done and stay; it counts as started"
+                ),
+            "{detail}"
+        );
+        let again =
+            "mend 0001_a.sql; then all of it once more: opsbook db migrations apply main --again; ";
+        assert!(help.starts_with(again), "{help}");
+        assert_eq!(states(&project, 2)[0].1, "started");
+        let left = text
+            .replace("TABLE", "TABLE IF NOT EXISTS")
+            .replace("nowhere", "a");
+        let project = project.file("migrations/0001_a.sql", &left);
+        run(&project, &["apply", "--again", "--yes"]).exits(0);
+        assert_eq!(states(&project, 0)[0].1, "applied");
+        // Nothing is done: there is nothing to doubt.
+        let first = "-- opsbook: no-transaction\nINSERT INTO nowhere VALUES (1);\nVACUUM;";
+        let project = project.file("migrations/0002_b.sql", first);
+        let [detail, help] = failing(&project);
+        assert!(
+            detail.starts_with("0002_b.sql: line 2, INSERT INTO nowhere: ")
+                && detail.ends_with("; nothing was changed"),
+            "{detail}"
+        );
+        assert_eq!(
+            help,
+            "mend 0002_b.sql, then: opsbook db migrations apply main"
+        );
+        assert_eq!(states(&project, 1)[1].1, "pending");
+    }
 }
 
 #[test]

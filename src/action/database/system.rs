@@ -10,11 +10,13 @@ use serde_json::{Map, Value, json};
 use crate::base::text::count;
 use crate::base::{Effect, Size, nearest};
 use crate::config::{Config, Database, DatabaseKind};
-use crate::engine::{ActionContext, ActionError};
+use crate::engine::{ActionContext, ActionError, Outputs};
+use crate::event::StepTable;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken};
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, RowSender, Rows};
-use crate::sql::{self, Dialect};
+use crate::sql::{self, Dialect, Piece};
 
 use super::copy::CopySystem;
 use super::d1::D1System;
@@ -22,8 +24,8 @@ use super::postgres::PostgresSystem;
 use super::sqlite::SqliteSystem;
 
 /// An answer, some time later. Dropping it ends the work.
-pub(in crate::action) type Answer<'a, T> =
-    Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
+pub(in crate::action) type Answer<'a, T, E = ActionError> =
+    Pin<Box<dyn Future<Output = Result<T, E>> + 'a>>;
 
 /// A system that serves one database.
 pub(in crate::action) trait DatabaseSystem: CopySystem {
@@ -76,6 +78,9 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
         self.script(sql)
     }
 
+    /// Runs several statements in one session, one after the other and each kept by itself.
+    fn alone<'a>(&'a self, sql: &'a str) -> Answer<'a, (), Halted<ActionError>>;
+
     /// Runs several statements that must not write.
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()>;
 
@@ -93,7 +98,8 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
         Vec::new()
     }
 
-    /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
+    /// Ends what still runs in the database after its answer was dropped, where dropping it does not. Errs where nobody
+    /// knows whether a change is kept.
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -108,13 +114,35 @@ pub(in crate::action) async fn until_stopped<T>(
     context: &ActionContext<'_>,
     work: impl Future<Output = Result<T, ActionError>>,
 ) -> Result<T, ActionError> {
+    let outcome = unless_stopped(system, context, work).await?;
+    outcome.ok_or_else(|| ActionError::own("stopped"))
+}
+
+/// The same for what is one transaction: stopped before that was to be kept, it has changed nothing.
+pub(in crate::action) async fn transaction_until_stopped<T>(
+    system: &dyn DatabaseSystem,
+    context: &ActionContext<'_>,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<T, ActionError> {
+    let outcome = unless_stopped(system, context, work).await?;
+    outcome.ok_or_else(|| {
+        ActionError::own("stopped").outputs(Outputs {
+            rows_changed: Some(0),
+            ..Outputs::default()
+        })
+    })
+}
+
+/// None where the step must end before there is an answer.
+async fn unless_stopped<T>(
+    system: &dyn DatabaseSystem,
+    context: &ActionContext<'_>,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<Option<T>, ActionError> {
     tokio::select! {
         biased;
-        outcome = work => outcome,
-        () = context.cancelled() => {
-            system.abandon().await?;
-            Err(ActionError::own("stopped"))
-        }
+        outcome = work => outcome.map(Some),
+        () = context.cancelled() => system.abandon().await.map(|()| None),
     }
 }
 
@@ -261,6 +289,14 @@ pub(super) fn beyond(broken: BoundsBroken) -> ActionError {
     }
 }
 
+/// What failed in a script, with its line and the statement that stands there.
+pub(super) fn in_script(error: ActionError, piece: &Piece<'_>, line: usize) -> ActionError {
+    ActionError {
+        message: format!("line {line}, {}: {}", piece.opening(), error.message),
+        ..error
+    }
+}
+
 /// Refuses a look or work that a kind of database has no way for.
 pub(super) fn has_none(name: &str, kind: &str, what: &str, instead: &str) -> ActionError {
     ActionError::config(format!(
@@ -332,6 +368,26 @@ pub(super) fn of_tables(tables: impl ExactSizeIterator<Item = TableFacts>) -> Re
         bytes: sum,
         ..Report::default()
     }
+}
+
+/// Some rows as they are shown to a person. Who may count rows may still not read all of their columns: then there are
+/// none to show.
+pub(in crate::action) async fn sample(
+    system: &dyn DatabaseSystem,
+    asked: &SqlText,
+    limit: usize,
+) -> Option<StepTable> {
+    let Rows { columns, rows, .. } = system.query(asked, limit).await.ok()?;
+    let cells = |row: &Map<String, Value>| {
+        let cell = |column: &String| row.get(column).cloned().unwrap_or_default();
+        columns.iter().map(cell).collect()
+    };
+    Some(StepTable {
+        rows: rows.iter().map(cells).collect(),
+        columns: columns.clone(),
+        exact: true,
+        ..StepTable::default()
+    })
 }
 
 /// A row of these cells.

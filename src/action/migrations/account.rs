@@ -169,6 +169,12 @@ pub(super) fn hold(lines: &[Line<'_>], again: bool) -> Result<(), ActionError> {
     }
 }
 
+/// `1 migration was`, `2 migrations were`.
+pub(super) fn was(number: usize) -> String {
+    let verb = if number == 1 { "was" } else { "were" };
+    format!("{} {verb}", count(number, "migration"))
+}
+
 /// The migration that a person names.
 pub(super) fn named<'a>(
     migrations: &'a [Migration],

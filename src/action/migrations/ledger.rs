@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
-use crate::sql::{Dialect, with_literals};
+use crate::sql::{Dialect, quoted, quoted_parts, with_literals};
 
 use crate::action::database::system::DatabaseSystem;
 
@@ -185,7 +185,7 @@ impl Ledger {
 
     /// A migration with its account, as one script. The lines of the migration keep their numbers.
     pub(super) fn applying(&self, record: Record<'_>, body: &str) -> String {
-        let body = closed(body, self.dialect);
+        let body = self.closed(body);
         match (self.keeper, self.dialect) {
             // First of all, so that a second one waits here, and fails before it does anything.
             (_, Dialect::Postgres) => {
@@ -216,7 +216,7 @@ impl Ledger {
             "INSERT INTO {table} (name, {column}) SELECT {name}, NULL \
              WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE name = {name});"
         );
-        let body = closed(body, self.dialect);
+        let body = self.closed(body);
         let delete = format!("DELETE FROM {table} WHERE name = {name};");
         match self.dialect {
             Dialect::Postgres => format!("{}{still} {body}\n{delete}", self.lock()),
@@ -242,6 +242,12 @@ impl Ledger {
             self.table,
             self.literal(self.name_of(migration))
         )
+    }
+
+    /// Writes that it was not begun after all.
+    pub(super) fn forgetting(&self, migration: &Migration) -> String {
+        let name = self.literal(self.name_of(migration));
+        format!("DELETE FROM {} WHERE name = {name};", self.table)
     }
 
     /// Writes that migrations are applied, without running them.
@@ -294,17 +300,17 @@ impl Ledger {
         }
     }
 
+    /// A script whose last statement has its semicolon, also where a comment stands behind it.
+    pub(super) fn closed(&self, body: &str) -> String {
+        let pieces = crate::sql::pieces(body, self.dialect);
+        let is_closed = (pieces.last()).is_none_or(|last| body[last.range.clone()].ends_with(';'));
+        let end = if is_closed { "" } else { "\n;" };
+        format!("{}{end}", body.trim_end())
+    }
+
     fn literal(&self, text: &str) -> String {
         with_literals("?1", &[Value::from(text)], self.dialect)
     }
-}
-
-/// A script whose last statement has its semicolon, also where a comment stands behind it.
-fn closed(body: &str, dialect: Dialect) -> String {
-    let pieces = crate::sql::pieces(body, dialect);
-    let is_closed = (pieces.last()).is_none_or(|last| body[last.range.clone()].ends_with(';'));
-    let end = if is_closed { "" } else { "\n;" };
-    format!("{}{end}", body.trim_end())
 }
 
 async fn in_sqlite(system: &dyn DatabaseSystem, name: &str) -> Result<bool, ActionError> {
@@ -350,8 +356,7 @@ pub(super) async fn count_up_to(
     table: &str,
     most: u64,
 ) -> Result<u64, ActionError> {
-    let name: Vec<String> = table.split('.').map(quoted).collect();
-    let name = name.join(".");
+    let name = quoted_parts(table);
     let sql =
         format!("SELECT count(*) AS n FROM (SELECT 1 AS one FROM {name} LIMIT {most}) AS few");
     let rows = query(system, &sql, &[]).await?;
@@ -374,10 +379,6 @@ async fn query(
         return Err(ActionError::own(message));
     }
     Ok(rows.rows)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Who applies migrations here: `alice@host`.

@@ -2,11 +2,13 @@
 
 mod account;
 mod apply;
+mod baseline;
 mod command;
 mod create;
 mod folder;
 mod ledger;
 mod lint;
+mod revert;
 mod script;
 mod site;
 mod spec;
@@ -26,8 +28,8 @@ use crate::engine::{
 use crate::event::Preview;
 use crate::model::ActionSpec;
 
-use apply::Back;
 use lint::{Source, Standard, Tables};
+use revert::Back;
 use site::Site;
 use spec::SPEC;
 
@@ -110,10 +112,10 @@ async fn in_words(
             let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
             Ok(apply::plan(&site, &files, &ledger, to, again)?.in_words())
         }
-        "revert" => Ok(apply::plan_back(&site, &files, &ledger, &back(invocation)?)?.in_words()),
+        "revert" => Ok(revert::plan(&site, &files, &ledger, &back(invocation)?)?.in_words()),
         "baseline" => {
             let to = invocation.text("to").unwrap_or_default();
-            let (script, _) = apply::baseline(&site, &files, &ledger, to, true).await?;
+            let (script, _) = baseline::mark(&site, &files, &ledger, to, true).await?;
             Ok(script)
         }
         _ => Ok(invocation.in_words()),
@@ -136,7 +138,7 @@ async fn by_opsbook(
         match invocation.verb.name {
             "status" => Ok(account::told(&account::compare(&files, &ledger)?)),
             "plan" if invocation.flag("back") => {
-                let plan = apply::plan_back(&site, &files, &ledger, &back(invocation)?)?;
+                let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
                 Ok(planned(plan.scripts()))
             }
             "plan" => {
@@ -150,12 +152,12 @@ async fn by_opsbook(
                 plan.run(&site).await
             }
             "revert" => {
-                let plan = apply::plan_back(&site, &files, &ledger, &back(invocation)?)?;
+                let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
                 plan.run(&site).await
             }
             "baseline" => {
                 let to = invocation.text("to").unwrap_or_default();
-                let (_, outputs) = apply::baseline(&site, &files, &ledger, to, false).await?;
+                let (_, outputs) = baseline::mark(&site, &files, &ledger, to, false).await?;
                 Ok(outputs)
             }
             verb => Err(ActionError::config(format!(
@@ -253,7 +255,7 @@ async fn check(
         None => 0,
     };
     let mut standard = Standard {
-        dialect: site::dialect(database),
+        dialect: database.kind.dialect(),
         is_d1: matches!(database.kind, DatabaseKind::D1 { .. }),
         migrations,
         adds_transaction: site::commands(migrations).is_none(),

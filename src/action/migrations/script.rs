@@ -19,8 +19,8 @@ const DOWN_MARKS: [&str; 4] = [
 pub(super) enum Script {
     /// In one transaction, with its account.
     Whole(String),
-    /// Statement by statement, each in no transaction.
-    Alone(Vec<String>),
+    /// Statement by statement in one session, each in no transaction.
+    Alone(String),
 }
 
 /// Reads the text of the file of this name.
@@ -46,9 +46,7 @@ pub(super) fn prepare(text: &str, file: &str, dialect: Dialect) -> Result<Script
     }
     match pieces.iter().find(|piece| piece.controls_transaction()) {
         Some(control) => Err(own_transaction(file, control.line)),
-        None => Ok(Script::Alone(
-            pieces.iter().map(|piece| piece.text.to_owned()).collect(),
-        )),
+        None => Ok(Script::Alone(text)),
     }
 }
 
@@ -79,16 +77,14 @@ mod tests {
             Script::Whole("      \nSELECT 1;\n       ".to_owned())
         );
         let text = "SELECT 1;\nCREATE INDEX CONCURRENTLY i ON t (a);";
-        let alone = ["SELECT 1", "CREATE INDEX CONCURRENTLY i ON t (a)"].map(str::to_owned);
         assert_eq!(
             prepare(text, "a.sql", Postgres).unwrap(),
-            Script::Alone(alone.to_vec())
+            Script::Alone(text.to_owned())
         );
         let marked = "-- opsbook: no-transaction\nPRAGMA journal_mode = WAL;";
-        let alone = vec!["PRAGMA journal_mode = WAL".to_owned()];
         assert_eq!(
             prepare(marked, "a.sql", Sqlite).unwrap(),
-            Script::Alone(alone)
+            Script::Alone(marked.to_owned())
         );
     }
 

@@ -56,12 +56,6 @@ pub(super) fn commands(migrations: &Migrations) -> Option<&Commands> {
     }
 }
 
-/// The dialect of a database.
-pub(super) fn dialect(database: &Database) -> Dialect {
-    // Every kind of database has one.
-    Dialect::of_kind(database.kind.as_str()).unwrap_or(Dialect::Sqlite)
-}
-
 /// Where the files lie, and the table, as far as the configuration or wrangler's says.
 pub(super) fn places(
     database: &Database,
@@ -125,7 +119,7 @@ impl<'a> Site<'a> {
             context,
             database,
             system: system::open(database, context)?,
-            dialect: dialect(database),
+            dialect: database.kind.dialect(),
             keeper,
             table: table.unwrap_or_else(|| keeper.usual_table().to_owned()),
             folder,
@@ -165,6 +159,11 @@ impl<'a> Site<'a> {
             DatabaseKind::Sqlite { .. } => Some(chrono::Utc::now()),
             DatabaseKind::Postgres { .. } | DatabaseKind::D1 { .. } => None,
         }
+    }
+
+    /// What applies what is pending.
+    pub(super) fn apply_again(&self) -> String {
+        format!("opsbook db migrations apply {}", self.database.name)
     }
 
     /// What to do about a migration that no file takes back.

@@ -25,6 +25,7 @@ use crate::platform::bounds::Bounds;
 use crate::platform::rows::{self, Changed, Rows};
 use crate::sql::{self, Dialect};
 
+use crate::action::database::cascade;
 use crate::action::database::system::{self, DatabaseSystem};
 
 use spec::SPEC;
@@ -82,7 +83,7 @@ impl Action for Sql {
             let bounds = bounds(invocation, database, context);
             let counted = bounds.count.is_some();
             let started = Instant::now();
-            let dialect = preview::dialect(database);
+            let dialect = database.kind.dialect();
             let work = work(
                 system.as_ref(),
                 invocation,
@@ -97,7 +98,7 @@ impl Action for Sql {
                     rows,
                 },
                 detail,
-            ) = system::until_stopped(system.as_ref(), context, work).await?;
+            ) = system::transaction_until_stopped(system.as_ref(), context, work).await?;
             let scans = (invocation.verb.name == "explain").then(|| plan::scans(&rows, dialect));
             let detail = scans.as_deref().map_or(detail, plan::told);
             let outputs = Outputs {
@@ -128,7 +129,7 @@ fn bounds(invocation: &Invocation, database: &Database, context: &ActionContext<
     let (most, agreed) = (context.most_rows, context.agreed_rows);
     let count = match &invocation.object {
         Argument::Sql(statement) if invocation.verb.name == "execute" && context.may_change => {
-            let dialect = preview::dialect(database);
+            let dialect = database.kind.dialect();
             let analysis = sql::effect(&statement.text, dialect);
             let count = preview::counting(statement, &analysis, dialect);
             count.filter(|_| analysis.exact)
@@ -160,7 +161,8 @@ async fn work(
                 "query" if invocation.flag("exact") => QUERY_EXACTLY,
                 verb => verb,
             };
-            statement(system, verb, sql, limit, (context.masker, bounds)).await
+            let within = (bounds, dialect);
+            statement(system, verb, sql, limit, context.masker, within).await
         }
         Argument::Path(path) => {
             let sql = text_of(&context.folder.join(path)).await?;
@@ -195,20 +197,17 @@ async fn statement(
     verb: &str,
     sql: &SqlText,
     limit: usize,
-    (masker, bounds): (&Masker, &Bounds),
+    masker: &Masker,
+    (bounds, dialect): (&Bounds, Dialect),
 ) -> Result<(Changed, String), ActionError> {
     match verb {
         "execute" => {
             let done = system.execute(sql, limit, bounds).await?;
-            let detail = if done.rows.columns.is_empty() {
-                told_changed(done.changed)
-            } else {
-                format!(
-                    "{}, {}",
-                    told_changed(done.changed),
-                    told(&done.rows, masker)
-                )
-            };
+            let more = more_changed(system, sql, &done, dialect).await;
+            let mut detail = format!("{}{more}", told_changed(done.changed));
+            if !done.rows.columns.is_empty() {
+                detail.push_str(&format!(", {}", told(&done.rows, masker)));
+            }
             Ok((done, detail))
         }
         "explain" | "explain, run" => {
@@ -227,6 +226,26 @@ async fn statement(
             Ok((read(rows), detail))
         }
     }
+}
+
+/// What changed besides the rows of the statement itself, for a person.
+async fn more_changed(
+    system: &dyn DatabaseSystem,
+    sql: &SqlText,
+    done: &Changed,
+    dialect: Dialect,
+) -> String {
+    if done.in_all <= done.changed {
+        return String::new();
+    }
+    let tables = match sql::effect(&sql.text, dialect).deletion {
+        // It is done: a look that fails takes nothing away from that.
+        Some(deletion) => cascade::tables(system, dialect, &deletion).await,
+        None => Ok(Vec::new()),
+    };
+    let tables = tables.unwrap_or_default();
+    let more = cascade::more_in_words(done.changed, done.in_all, &tables);
+    format!(", {more}")
 }
 
 /// The rows with every digit of their numbers.
@@ -257,13 +276,15 @@ fn refuse_without_effect(text: &str, dialect: Dialect) -> Result<(), ActionError
         Dialect::Sqlite => sql::pieces(text, dialect),
         Dialect::Postgres => Vec::new(),
     };
-    match pieces.iter().find(|piece| piece.begins(&["PRAGMA", "FOREIGN_KEYS"])) {
-        Some(piece) if piece.text.contains(['=', '(']) => Err(ActionError::config(format!(
+    let sets =
+        |piece: &&sql::Piece<'_>| sql::setting(piece.text).as_deref() == Some("foreign_keys");
+    match pieces.iter().find(sets) {
+        Some(piece) => Err(ActionError::config(format!(
             "line {}: PRAGMA foreign_keys does nothing within a transaction, and a file runs in one",
             piece.line
         ))
         .help("leave it out; a migration (`db migrations apply`) may make a table anew that others refer to")),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::expr::pieces::Piece;
 use crate::expr::syntax::statements;
 use crate::expr::value::{Identifier, is_compound, is_secret, items_of, json_of, text_of};
 use crate::model::{Statement, Template};
+use crate::sql::quoted;
 
 use super::bounded;
 use super::sql_context::SqlContext;
@@ -108,10 +109,6 @@ fn bind(sql: &mut SqlText, value: &Value) -> Result<(), Fault> {
 fn is_blob(value: &Value) -> bool {
     let is_text = |value: Value| value.as_str().is_some();
     value.len() == Some(1) && value.get_attr("base64").is_ok_and(is_text)
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The SQL of a template with something parseable in place of each value, so that its effect is known before the run:
@@ -274,7 +271,18 @@ mod tests {
         for text in ["SELECT ?", "SELECT ?1", "SELECT $1, {{ x }}"] {
             assert!(land(text, Kind::Sql, &scope).is_err(), "{text}");
         }
-        assert!(land("SELECT E'a\\'{{ x }}'", Kind::Sql, &scope).is_err());
+        for text in [
+            "SELECT E'a\\'{{ x }}'",
+            "SELECT E'a''b\\'{{ x }}'",
+            "SELECT E'a'\n'b\\' {{ x }}'",
+            "SELECT E'a' -- it's\n -- so\n'b\\' {{ x }}'",
+        ] {
+            assert!(land(text, Kind::Sql, &scope).is_err(), "{text}");
+        }
+        for text in ["E'a' - 'b\\'", "E'a', 'b\\'", "E'a' -'b\\'", "E'a'\n'b\\''"] {
+            let text = format!("SELECT {text}, {{{{ x }}}}");
+            assert!(land(&text, Kind::Sql, &scope).is_ok(), "{text}");
+        }
         assert!(land("SELECT 'it''s {{ x }}'", Kind::Sql, &scope).is_err());
     }
 

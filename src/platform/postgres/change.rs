@@ -46,10 +46,8 @@ SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8, current_settin
        transaction_timestamp(), txid_current_if_assigned()
 FROM pg_stat_xact_user_tables";
 
-/// The settings that were told to a session, as they were before.
-const FORGET: &str = "\
-SELECT set_config(name, reset_val, false) FROM pg_settings
-WHERE name IN ('statement_timeout', 'lock_timeout', 'client_connection_check_interval')";
+/// Everything that was told to a session or set in it, as it was before.
+const FORGET: &str = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL";
 
 /// An answer to [`TALLY`].
 #[derive(Debug, Default)]
@@ -145,15 +143,26 @@ pub(super) async fn read_script(session: &Session<'_>, sql: &str) -> Result<(), 
     end.map(|_| ()).map_err(|error| session.trouble(&error))
 }
 
-/// Runs one statement in no transaction.
-pub(super) async fn alone(session: &Session<'_>, sql: &str) -> Result<(), PostgresError> {
+/// Runs statements one after the other, each in no transaction; counts those that are done.
+pub(super) async fn alone(
+    session: &Session<'_>,
+    statements: &[&str],
+    done: &mut usize,
+) -> Result<(), PostgresError> {
     let limits = session.limits.told(Some(LOCK_TIMEOUT), false);
     let told = session.ask(&limits).await;
     session.is_known(&told.map_err(|error| session.trouble(&error))?);
-    let done = keep(session, sql, None).await;
+    let mut outcome = Ok(());
+    for statement in statements {
+        outcome = keep(session, statement, None).await;
+        if outcome.is_err() {
+            break;
+        }
+        *done += 1;
+    }
     // The session may be another's next. Where it is gone, so are its settings.
     let _ = session.ask(FORGET).await;
-    done
+    outcome
 }
 
 /// Begins a transaction with its limits; gives what the session had changed before.

@@ -22,9 +22,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use super::bounds::Bounds;
+use super::halted::Halted;
 use super::rows::{Changed, RowSender, Rows};
 pub use address::{Address, AddressError, Surroundings, Wanted};
 pub use change::{Change, Script};
@@ -183,20 +184,25 @@ impl Postgres {
         match done {
             // The server tells before it does anything.
             Err(error) if error.code() == Some(WITHIN_TRANSACTION) && bounds.count.is_none() => {
-                self.alone(change.sql).await?;
+                let alone = self.alone(&[change.sql]).await;
+                alone.map_err(|halted| halted.error)?;
                 Ok(Changed::default())
             }
             done => done,
         }
     }
 
-    /// Runs one statement in no transaction: what the server runs in no other way.
+    /// Runs statements one after the other in one session, each in no transaction: what the server runs in no other way.
+    /// What they set holds for those behind them, and for nobody afterwards.
     ///
     /// # Errors
-    /// As [`Postgres::execute`]. What such a statement did until it failed may stay.
-    pub async fn alone(&self, sql: &str) -> Result<(), PostgresError> {
-        self.change(async |session| change::alone(session, sql).await)
-            .await
+    /// As [`Postgres::execute`]. Those before it stay done, and what the one that failed did until then may stay.
+    pub async fn alone(&self, statements: &[&str]) -> Result<(), Halted<PostgresError>> {
+        let mut done = 0;
+        let ended = self
+            .change(async |session| change::alone(session, statements, &mut done).await)
+            .await;
+        ended.map_err(|error| Halted { done, error })
     }
 
     /// Runs the statements of a script in one transaction; gives how many rows they changed themselves. None of them may
@@ -295,7 +301,7 @@ impl Postgres {
             let opened = stream::open(place, &self.address.tls, &ways[way], &unwatched).await;
             if let Ok(stream) = opened {
                 // It is asked, never told whether it was heard.
-                let _ = token.cancel_query_raw(stream, NoTls).await;
+                let _ = token.cancel_query_raw(stream, stream::Already).await;
             }
         };
         let _ = tokio::time::timeout(GOODBYE, asked).await;

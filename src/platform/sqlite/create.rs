@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
-use super::SqliteError;
+use super::{SqliteError, statement};
 
 /// A file in the making, with what SQLite puts beside it. Removed when dropped.
 struct Draft(PathBuf);
@@ -38,7 +38,12 @@ pub(super) fn create(path: &Path, setup: &Path) -> Result<(), SqliteError> {
     }
     let draft = Draft(draft_of(path));
     let connection = Connection::open(&draft.0)?;
-    connection.execute_batch(&sql)?;
+    // As sqlite3 would: references are acted upon unless the file itself switches that off outside of a transaction.
+    let made = statement::alone(&connection, &sql);
+    made.map_err(|halted| SqliteError::Making {
+        setup: setup.to_owned(),
+        error: Box::new(halted.error),
+    })?;
     connection.close().map_err(|(_, error)| error)?;
     // A rename would replace the database of a process that was faster, and all that it wrote since.
     match fs::hard_link(&draft.0, path) {

@@ -36,6 +36,14 @@ pub enum SqliteError {
         /// What the system said.
         source: io::Error,
     },
+    /// The SQL file that makes the database has a mistake; there is no database still.
+    #[error("the file {} that makes the database: {error}", setup.display())]
+    Making {
+        /// The SQL file.
+        setup: PathBuf,
+        /// What SQLite says.
+        error: Box<Self>,
+    },
     /// The database cannot be made beside its place or put there.
     #[error("the database {} cannot be made: {source}", path.display())]
     Create {
@@ -98,6 +106,18 @@ pub enum SqliteError {
         /// The table that is referred to.
         parent: String,
     },
+    /// A statement of a script failed.
+    #[error("{error} at line {line}{}", column.map_or_else(String::new, |column| format!(", column {column}")))]
+    Script {
+        /// How many statements of it had gone well.
+        completed: usize,
+        /// The line of the script, from 1.
+        line: usize,
+        /// The column, in characters from 1, where SQLite names the place.
+        column: Option<usize>,
+        /// What SQLite says.
+        error: Box<Self>,
+    },
     /// A script that begins or ends a transaction itself.
     #[error("a statement begins or ends a transaction")]
     OwnTransaction,
@@ -154,15 +174,19 @@ fn is_syntax(message: &str) -> bool {
         || message == "incomplete input"
 }
 
-/// ` at line 2, column 8`, counted in characters; nothing where SQLite names no place.
+/// ` at line 2, column 8`; nothing where SQLite names no place.
 fn position(sql: &str, offset: i32) -> String {
-    let Some(before) = usize::try_from(offset)
-        .ok()
-        .and_then(|offset| sql.get(..offset))
-    else {
-        return String::new();
-    };
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!(" at line {line}, column {column}")
+    let offset = usize::try_from(offset).ok();
+    let before = offset.and_then(|offset| sql.get(..offset));
+    before.map_or_else(String::new, |before| {
+        let (line, column) = behind(before);
+        format!(" at line {line}, column {column}")
+    })
+}
+
+/// The line and the column of what stands behind a text, counted in characters from 1.
+pub(super) fn behind(text: &str) -> (usize, usize) {
+    let line = text.matches('\n').count() + 1;
+    let column = text.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    (line, column)
 }

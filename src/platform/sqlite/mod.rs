@@ -15,6 +15,8 @@ mod value;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -22,17 +24,20 @@ use serde_json::Value;
 
 use super::blocking::{self, Abandoned};
 use super::bounds::Bounds;
+use super::halted::Halted;
 use super::rows::{Changed, RowSender, Rows};
 pub use error::SqliteError;
 pub use inspect::{Problem, SizePart, Slack, TableSize};
 pub use maintain::{Maintained, Maintenance};
 
 /// A database in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
     create: Option<PathBuf>,
     busy: Duration,
+    /// Whether a change is being kept: from then on until its answer nobody knows whether it is.
+    keeping: Arc<AtomicBool>,
 }
 
 /// What a connection may do.
@@ -54,6 +59,7 @@ impl Sqlite {
             path: path.to_owned(),
             create: create.map(Path::to_owned),
             busy: Duration::from_secs(5),
+            keeping: Arc::default(),
         }
     }
 
@@ -161,6 +167,19 @@ impl Sqlite {
             migration::migrate(connection, &sql)
         })
         .await
+    }
+
+    /// Runs the statements of a file on one connection, each kept by itself: what SQLite runs in no transaction, with
+    /// settings that hold for what comes behind them.
+    ///
+    /// # Errors
+    /// When SQLite refuses one of them; those before it stay done.
+    pub async fn alone(&self, sql: &str) -> Result<(), Halted<SqliteError>> {
+        let sql = sql.to_owned();
+        let ended = self.with(Access::Write, move |connection, _| {
+            Ok(statement::alone(connection, &sql))
+        });
+        ended.await.map_err(Halted::at_once)?
     }
 
     /// Runs the statements of a file, each of which must read; their rows are not kept.
@@ -283,12 +302,24 @@ impl Sqlite {
         work: impl FnOnce(&Connection, &Path) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, SqliteError> {
         let database = self.clone();
-        blocking::run(move |abandoned: &Abandoned| {
+        let outcome = blocking::run(move |abandoned: &Abandoned| {
             let path = database.ready()?;
             let connection = connection::open(&path, access, database.busy, abandoned)?;
+            if access == Access::Write {
+                connection::keep_unless_abandoned(&connection, &database.keeping, abandoned)?;
+            }
             work(&connection, &path)
         })
-        .await?
+        .await;
+        self.keeping.store(false, Ordering::SeqCst);
+        outcome?
+    }
+
+    /// Whether nobody knows if a change is kept whose answer nobody waits for any more. What was dropped before it was to be
+    /// kept is taken back.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.keeping.load(Ordering::SeqCst)
     }
 
     /// The path as SQLite takes it (a relative one could read as a URI), with a file behind it.

@@ -7,8 +7,10 @@ use rusqlite::{Batch, Connection, Row, Statement, params_from_iter};
 use serde_json::Value;
 
 use super::SqliteError;
+use super::error::behind;
 use super::value::{from_sqlite, to_sqlite};
 use crate::platform::bounds::Bounds;
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, Collector, RowSender, Rows};
 
 /// Runs one statement that reads.
@@ -202,37 +204,49 @@ pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), Sqli
     Ok(())
 }
 
-fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
-    let mut changed = 0;
-    let mut passed = 0;
-    let mut batch = Batch::new(connection, sql);
-    while let Some(mut statement) = batch
-        .next()
-        .map_err(|error| in_script(error, sql, passed))?
-    {
-        let before = connection.total_changes();
-        let begins = passed;
-        passed += statement.expanded_sql().map_or(0, |text| text.len());
-        let mut rows = statement.raw_query();
-        loop {
-            match rows.next() {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => return Err(in_statement(error.into(), sql, begins)),
-            }
-        }
-        drop(rows);
-        changed += changed_since(connection, before);
-    }
-    Ok(changed)
+/// Runs the statements of a file one after the other, each kept by itself.
+pub(super) fn alone(connection: &Connection, sql: &str) -> Result<(), Halted<SqliteError>> {
+    run_each(connection, sql).map(|_| ())
 }
 
-/// Counts the place of a mistake from the beginning of the script, not of the statement: each statement's text is the
-/// rest of the script from it on.
-///
-/// `begins` is where the statement begins, for what SQLite names no place of.
-fn in_script(error: rusqlite::Error, script: &str, begins: usize) -> SqliteError {
-    match error {
+fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
+    run_each(connection, sql).map_err(|halted| halted.error)
+}
+
+/// Runs one statement after the other; gives how many rows they changed.
+fn run_each(connection: &Connection, sql: &str) -> Result<u64, Halted<SqliteError>> {
+    let mut changed = 0;
+    let mut passed = 0;
+    let mut done = 0;
+    let mut batch = Batch::new(connection, sql);
+    loop {
+        let begins = passed;
+        let halted = |error| Halted {
+            done,
+            error: in_script(error, sql, (done, begins)),
+        };
+        let Some(mut statement) = batch.next().map_err(halted)? else {
+            return Ok(changed);
+        };
+        let before = connection.total_changes();
+        passed += statement.expanded_sql().map_or(0, |text| text.len());
+        let mut rows = statement.raw_query();
+        while rows.next().map_err(halted)?.is_some() {}
+        drop(rows);
+        changed += changed_since(connection, before);
+        done += 1;
+    }
+}
+
+/// Adds the place in the script to what SQLite refuses. Each statement's text is the rest of the script from it on;
+/// `begins` is where the statement begins behind so many others, for what SQLite names no place of.
+fn in_script(
+    error: rusqlite::Error,
+    script: &str,
+    (completed, begins): (usize, usize),
+) -> SqliteError {
+    let mut place = None;
+    let error = match error {
         rusqlite::Error::SqlInputError {
             error,
             msg,
@@ -240,32 +254,39 @@ fn in_script(error: rusqlite::Error, script: &str, begins: usize) -> SqliteError
             offset,
         } => {
             let skipped = script.len().saturating_sub(sql.len());
-            let offset = i32::try_from(skipped)
-                .ok()
-                .filter(|_| offset >= 0)
-                .map_or(-1, |skipped| skipped.saturating_add(offset));
+            let offset = usize::try_from(offset).ok();
+            place = offset.and_then(|offset| script.get(..skipped + offset));
             SqliteError::from(rusqlite::Error::SqlInputError {
                 error,
                 msg,
-                sql: script.to_owned(),
-                offset,
+                sql,
+                offset: -1,
             })
         }
         error => match SqliteError::from(error) {
             SqliteError::NotRead(_) => SqliteError::OwnTransaction,
-            other => in_statement(other, script, begins),
+            other => other,
         },
+    };
+    if !matches!(
+        error,
+        SqliteError::Refused(_) | SqliteError::Syntax(_) | SqliteError::OwnTransaction
+    ) {
+        return error;
     }
-}
-
-/// Adds the line of the statement that begins at this byte to what SQLite refuses without naming a place.
-fn in_statement(error: SqliteError, script: &str, begins: usize) -> SqliteError {
-    let rest = script.get(begins..).unwrap_or_default();
-    let words = begins + rest.len() - without_comments(rest).len();
-    let line = script[..words].matches('\n').count() + 1;
-    match error {
-        SqliteError::Refused(text) => SqliteError::Refused(format!("{text} at line {line}")),
-        other => other,
+    let (line, column) = match place.map(behind) {
+        Some((line, column)) => (line, Some(column)),
+        None => {
+            let rest = script.get(begins..).unwrap_or_default();
+            let words = begins + rest.len() - without_comments(rest).len();
+            (behind(&script[..words]).0, None)
+        }
+    };
+    SqliteError::Script {
+        completed,
+        line,
+        column,
+        error: Box::new(error),
     }
 }
 

@@ -265,7 +265,7 @@ async fn a_script_is_done_in_full_or_not_at_all() {
     ] {
         let error = sqlite.script(sql).await.unwrap_err();
         assert!(
-            matches!(error, SqliteError::OwnTransaction),
+            matches!(&error, SqliteError::Script { error, .. } if matches!(**error, SqliteError::OwnTransaction)),
             "{sql}: {error:?}"
         );
     }

@@ -28,7 +28,7 @@ fn tone(line: &StepLine, dry: bool) -> Tone {
 
 /// The table of steps, and how much room it has for details; none where all of them are whole.
 pub(super) fn table(steps: &[Shown<'_>], dry: bool, style: Style) -> (String, Option<usize>) {
-    let fitted = grid(steps, dry).fitted(style);
+    let fitted = grid(steps, dry).fitted(style, 1);
     let room = fitted.room();
     (fitted.text, room)
 }

@@ -7,11 +7,20 @@ use crate::base::text::width;
 /// Breaks a text into lines of at most `cells` cells: between words where it can, inside them where it must.
 #[must_use]
 pub fn wrap(text: &str, cells: usize) -> Vec<String> {
+    wrap_words(text.split_whitespace(), cells)
+}
+
+/// The same for a text whose spaces are part of it: only those where a line ends are left away.
+pub(super) fn wrap_exact(text: &str, cells: usize) -> Vec<String> {
+    wrap_words(text.split(' '), cells)
+}
+
+fn wrap_words<'a>(words: impl Iterator<Item = &'a str>, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
     // An empty line is not the same as one of no width: there are characters that take no cell.
-    for word in text.split_whitespace() {
+    for word in words {
         let needed = width(word);
         if !line.is_empty() && used + 1 + needed <= cells {
             line.push(' ');
@@ -76,7 +85,7 @@ fn pieces(word: &str, cells: usize) -> Vec<String> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{width, wrap, wrap_indented};
+    use super::{width, wrap, wrap_exact, wrap_indented};
     use crate::event::sample;
 
     #[test]
@@ -85,6 +94,12 @@ mod tests {
         assert_eq!(wrap("a abcdefgh b", 3), ["a", "abc", "def", "gh", "b"]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
         assert_eq!(wrap("", 4), [""]);
+    }
+
+    #[test]
+    fn spaces_that_are_part_of_a_text_stay() {
+        assert_eq!(wrap_exact("a  b   c", 8), ["a  b   c"]);
+        assert_eq!(wrap_exact("one  two   three", 8), ["one  two", "three"]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::engine::ActionError;
 
 use super::super::system::{DatabaseSystem, Question, Report, row};
 use super::references::{Reference, index_for, known, references};
-use super::{OWN_TABLES, Row, ask, number, quoted, text};
+use crate::sql::quoted;
+
+use super::{OWN_TABLES, Row, ask, number, text};
 
 /// An index as far as it is compared.
 struct Index {

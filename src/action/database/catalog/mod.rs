@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::engine::ActionError;
 use crate::expr::SqlText;
+use crate::sql::quoted;
 
 use super::system::{DatabaseSystem, TableFacts};
 
 pub(super) use indexes::indexes;
-pub(super) use references::{foreign_keys, known};
+pub(super) use references::{Reference, foreign_keys, known, references};
 
 /// The tables that belong to people, not to SQLite or D1. Used behind `sqlite_schema AS s`.
 const OWN_TABLES: &str = "s.type = 'table' AND s.name NOT LIKE 'sqlite~_%' ESCAPE '~' AND s.name NOT LIKE '~_cf~_%' ESCAPE '~'";
@@ -43,11 +44,6 @@ fn text<'a>(row: &'a Row, name: &str) -> &'a str {
 /// A cell as a whole number; 0 for anything else.
 fn number(row: &Row, name: &str) -> i64 {
     row.get(name).and_then(Value::as_i64).unwrap_or_default()
-}
-
-/// A name as SQL.
-pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The tables with their columns and rows, the one with most rows first. Every row is counted.

@@ -4,16 +4,13 @@
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken, Count};
-use crate::platform::d1::Statement;
+use crate::platform::d1::{Again, LONGEST_STATEMENT, Statement};
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
-use super::{D1System, exact};
-use crate::action::database::system::beyond;
-
-/// The longest statement that D1 takes, in bytes.
-/// See <https://developers.cloudflare.com/d1/platform/limits/>.
-const LONGEST_STATEMENT: usize = 100_000;
+use super::{D1System, culprit, exact};
+use crate::action::database::system::{beyond, in_script};
 
 /// How often a change is begun anew because others changed the database between the look and the change.
 const TRIES: u32 = 5;
@@ -26,6 +23,9 @@ const CHANGED: &str = "SELECT changes() AS changed, total_changes() AS total";
 
 /// What a guard says when it errs begins so; SQLite quotes it in its error.
 const FOUND: &str = "opsbook found";
+
+/// What a guard finds that stands behind the begin of a batch.
+const END: &str = "its end";
 
 /// What was there a moment before the change.
 #[derive(Default)]
@@ -94,10 +94,42 @@ pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, Actio
         return imported.map_err(|failure| failure.of_change(&system.table));
     }
     let mut batch = vec![Statement::of(TOTAL)];
-    batch.extend(statements);
+    batch.extend_from_slice(&statements);
     batch.push(Statement::of(TOTAL));
-    let results = system.write(&batch, 1).await?;
-    Ok(changed(results, 0, 0).in_all)
+    match system.change(&batch, 1).await {
+        Ok(results) => Ok(changed(results, 0, 0).in_all),
+        Err(failure) => {
+            let trouble = failure.of_change(&system.table);
+            Err(culprit::told(system, (script, &statements), &failure, trouble).await)
+        }
+    }
+}
+
+/// Runs the statements of a script one after the other, each in a request of its own, which D1 keeps by itself.
+pub(super) async fn alone(system: &D1System, script: &str) -> Result<(), Halted<ActionError>> {
+    let pieces = sql::pieces(script, Dialect::Sqlite);
+    let statements = statements(script).map_err(Halted::at_once)?;
+    if let Some(piece) = pieces
+        .iter()
+        .find(|piece| sql::setting(piece.text).is_some())
+    {
+        let error = ActionError::config(format!(
+            "line {}, {}: D1 forgets what a PRAGMA sets with the request",
+            piece.line,
+            piece.opening()
+        ));
+        return Err(Halted::at_once(error.help(
+            "leave it out, or let the file run in one transaction: without -- opsbook: no-transaction",
+        )));
+    }
+    for (done, (statement, piece)) in statements.iter().zip(&pieces).enumerate() {
+        let sent = system.write(std::slice::from_ref(statement), 0).await;
+        sent.map_err(|error| Halted {
+            done,
+            error: in_script(error, piece, piece.line),
+        })?;
+    }
+    Ok(())
 }
 
 /// Runs the statements of a script, of which none may write.
@@ -106,12 +138,20 @@ pub(super) async fn read_script(system: &D1System, script: &str) -> Result<(), A
     for statement in &statements {
         super::must_read(&statement.sql, Dialect::Sqlite)?;
     }
-    system.read(&statements, 0).await.map(|_| ())
+    match system.way.batch(&statements, 0, Again::Harmless).await {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            let trouble = failure.trouble(&system.table);
+            Err(culprit::told(system, (script, &statements), &failure, trouble).await)
+        }
+    }
 }
 
 /// The statements of a script that can be sent.
 fn statements(script: &str) -> Result<Vec<Statement>, ActionError> {
-    let pieces = sql::pieces(script, Dialect::Sqlite);
+    let pieces = sql::whole_pieces(script, Dialect::Sqlite).map_err(|unended| {
+        ActionError::config(format!("{unended}; nothing was sent")).help("write its end")
+    })?;
     for piece in &pieces {
         fits(piece.text, || {
             format!("the statement of line {}", piece.line)
@@ -205,6 +245,16 @@ fn guard(what: &str, asked: &str, holds: &str) -> Statement {
     Statement::of(format!(
         "SELECT CASE WHEN {holds} THEN n ELSE json_extract('{{}}', '{FOUND} {what} ' || n) END AS held FROM (SELECT ({asked}) AS n)"
     ))
+}
+
+/// A statement that errs whatever there is, so that a batch which comes to it is taken back.
+pub(super) fn always_errs() -> Statement {
+    guard(END, "0", "n = 1")
+}
+
+/// Whether an error is that of [`always_errs`].
+pub(super) fn has_erred(error: &str) -> bool {
+    error.contains(&format!("{FOUND} {END} "))
 }
 
 /// What a guard found, by the error that it made.

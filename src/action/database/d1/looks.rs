@@ -10,6 +10,7 @@ use crate::base::Size;
 use crate::base::text::{count, one_line};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
+use crate::sql::quoted;
 
 use super::D1System;
 use super::way::Way;
@@ -89,7 +90,7 @@ async fn integrity(system: &D1System, table: Option<&str>) -> Result<Report, Act
     if let Some(table) = table {
         catalog::known(system, table).await?;
     }
-    let what = table.map_or_else(|| MOST_PROBLEMS.to_string(), catalog::quoted);
+    let what = table.map_or_else(|| MOST_PROBLEMS.to_string(), quoted);
     let sql = SqlText {
         text: format!("PRAGMA quick_check({what})"),
         parameters: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod change;
 mod copy;
+mod culprit;
 mod exact;
 mod failure;
 mod insights;
@@ -19,6 +20,7 @@ use crate::engine::{ActionContext, ActionError};
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
 use crate::platform::d1::{Again, Statement};
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::Dialect;
 
@@ -75,9 +77,13 @@ impl D1System {
         statements: &[Statement],
         limit: usize,
     ) -> Result<Vec<Rows>, ActionError> {
-        let batch = self.way.batch(statements, limit, Again::IfTurnedAway);
-        let results = self.underway.change(batch).await;
+        let results = self.change(statements, limit).await;
         results.map_err(|failure| failure.of_change(&self.table))
+    }
+
+    async fn change(&self, statements: &[Statement], limit: usize) -> Result<Vec<Rows>, Failure> {
+        let batch = self.way.batch(statements, limit, Again::IfTurnedAway);
+        self.underway.change(batch).await
     }
 
     /// Runs one statement that reads. Where a value may be another than the one that is stored, it is asked for once more,
@@ -135,7 +141,7 @@ impl D1System {
                 let facts = d1.info().await.map_err(Failure::Api);
                 facts.map_err(|failure| failure.trouble(&self.table))?
             }
-            Way::Wrangler(wrangler) => {
+            Way::Wrangler { wrangler, .. } => {
                 let count = "SELECT count(*) AS tables FROM sqlite_schema WHERE type = 'table' \
                              AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_cf~_%' ESCAPE '~'";
                 let counted = self.read(&[Statement::of(count)], 1).await?;
@@ -203,6 +209,10 @@ impl DatabaseSystem for D1System {
 
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(change::script(self, sql))
+    }
+
+    fn alone<'a>(&'a self, sql: &'a str) -> Answer<'a, (), Halted<ActionError>> {
+        Box::pin(change::alone(self, sql))
     }
 
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()> {

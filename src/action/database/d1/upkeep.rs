@@ -1,10 +1,10 @@
 //! Keeps a D1 database in shape, as far as D1 lets anybody.
 
-use crate::action::database::catalog::quoted;
 use crate::action::database::system::{DatabaseSystem as _, Report, Upkeep, has_none};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
+use crate::sql::quoted;
 
 use super::D1System;
 

@@ -5,11 +5,12 @@ use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, Count};
+use crate::platform::halted::Halted;
 use crate::platform::postgres::{Change, PostgresError, Script};
 use crate::platform::rows::Changed;
 use crate::sql::{self, Dialect, Piece, Way};
 
-use super::super::system::must_read;
+use super::super::system::{in_script, must_read};
 use super::{PostgresSystem, sent};
 
 /// The indexes that are no use to anybody and are kept up with every change, as they are written in SQL.
@@ -36,7 +37,16 @@ impl PostgresSystem {
         };
         refuse_unsendable(piece)?;
         if piece.way == Way::Alone {
-            return self.alone(sql, piece).await;
+            if !sql.parameters.is_empty() {
+                return Err(
+                    ActionError::config(format!("{} takes no values", piece.kind()))
+                        .help("a name is written `{{ name | identifier }}`, and a value as it is"),
+                );
+            }
+            let ended = self.alone(&pieces).await;
+            return ended
+                .map(|()| Changed::default())
+                .map_err(|halted| halted.error);
         }
         let text = sent(&sql.text);
         let change = Change {
@@ -56,30 +66,45 @@ impl PostgresSystem {
         done.map_err(|error| self.trouble_of_change(&error))
     }
 
-    /// Runs one statement in no transaction; tells what is left of it where it fails.
-    async fn alone(&self, sql: &SqlText, piece: &Piece<'_>) -> Result<Changed, ActionError> {
-        if !sql.parameters.is_empty() {
-            return Err(
-                ActionError::config(format!("{} takes no values", piece.kind()))
-                    .help("a name is written `{{ name | identifier }}`, and a value as it is"),
-            );
+    /// Runs the statements of a script in one session, each in no transaction.
+    pub(super) async fn change_alone(&self, text: &str) -> Result<(), Halted<ActionError>> {
+        self.may_change().map_err(Halted::at_once)?;
+        let pieces = pieces(text).map_err(Halted::at_once)?;
+        for piece in &pieces {
+            refuse_unsendable(piece).map_err(Halted::at_once)?;
         }
-        let makes_indexes = matches!(
-            piece.kind().as_str(),
-            "CREATE INDEX" | "CREATE UNIQUE" | "REINDEX" | "REINDEX TABLE" | "REINDEX INDEX"
-        );
-        let before = match makes_indexes {
-            true => self.told(self.invalid_indexes().await)?,
-            false => Vec::new(),
+        let ended = self.alone(&pieces).await;
+        ended.map_err(|Halted { done, error }| Halted {
+            done,
+            error: match pieces.get(done) {
+                Some(piece) => in_script(error, piece, piece.line),
+                None => error,
+            },
+        })
+    }
+
+    /// Runs statements each in no transaction; tells what is left of the one that fails.
+    async fn alone(&self, pieces: &[Piece<'_>]) -> Result<(), Halted<ActionError>> {
+        let before = match pieces.iter().any(makes_indexes) {
+            true => self.told(self.invalid_indexes().await),
+            false => Ok(Vec::new()),
         };
-        let Err(error) = self.postgres.alone(&sql.text).await else {
-            return Ok(Changed::default());
+        let before = before.map_err(Halted::at_once)?;
+        let statements: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
+        let Err(Halted { done, error }) = self.postgres.alone(&statements).await else {
+            return Ok(());
         };
         let error = self.trouble_of_change(&error);
-        if !makes_indexes {
-            return Err(error);
-        }
-        Err(match self.invalid_indexes().await {
+        let error = match pieces.get(done).is_some_and(makes_indexes) {
+            true => self.with_what_is_left(error, &before).await,
+            false => error,
+        };
+        Err(Halted { done, error })
+    }
+
+    /// An index that could not be built stays, and is of no use.
+    async fn with_what_is_left(&self, error: ActionError, before: &[String]) -> ActionError {
+        match self.invalid_indexes().await {
             Ok(after) => match after.iter().find(|index| !before.contains(index)) {
                 Some(left) => ActionError {
                     message: format!("{}; the invalid index {left} is left", error.message),
@@ -95,7 +120,7 @@ impl PostgresSystem {
                 ..error
             }
             .help("see with `opsbook db indexes`, and DROP INDEX CONCURRENTLY what is invalid"),
-        })
+        }
     }
 
     async fn invalid_indexes(&self) -> Result<Vec<String>, PostgresError> {
@@ -171,6 +196,13 @@ fn must_read_all(text: &str) -> Result<(), ActionError> {
             )))
         }
     }
+}
+
+fn makes_indexes(piece: &Piece<'_>) -> bool {
+    matches!(
+        piece.kind().as_str(),
+        "CREATE INDEX" | "CREATE UNIQUE" | "REINDEX" | "REINDEX TABLE" | "REINDEX INDEX"
+    )
 }
 
 fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ActionError> {

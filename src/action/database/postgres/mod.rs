@@ -16,6 +16,7 @@ use crate::engine::{ActionContext, ActionError, Outputs};
 use crate::expr::SqlText;
 use crate::model::Template;
 use crate::platform::bounds::Bounds;
+use crate::platform::halted::Halted;
 use crate::platform::postgres::{Address, Limits, Postgres, PostgresError, Surroundings, Wanted};
 use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::sql::{self, Dialect};
@@ -30,6 +31,8 @@ pub(super) struct PostgresSystem {
     name: String,
     postgres: Postgres,
     masker: Masker,
+    /// What the programs that it starts carry: by that they are known as those of the run.
+    variables: Vec<(String, String)>,
     /// Whether anything may be changed at all.
     may_change: bool,
 }
@@ -75,6 +78,7 @@ impl PostgresSystem {
                 .until(context.deadline)
                 .within(limits),
             masker: context.masker.clone(),
+            variables: context.variables.to_vec(),
             may_change: context.may_change,
         })
     }
@@ -223,6 +227,10 @@ impl DatabaseSystem for PostgresSystem {
 
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(self.change_by_script(sql))
+    }
+
+    fn alone<'a>(&'a self, sql: &'a str) -> Answer<'a, (), Halted<ActionError>> {
+        Box::pin(self.change_alone(sql))
     }
 
     fn read_script<'a>(&'a self, sql: &'a str) -> Answer<'a, ()> {

@@ -5,7 +5,7 @@ use crate::engine::ActionError;
 use crate::platform::postgres::{AddressError, Holder, PostgresError};
 use crate::sql::Piece;
 
-use super::super::system::beyond;
+use super::super::system::{beyond, in_script};
 use super::PostgresSystem;
 
 impl PostgresSystem {
@@ -34,7 +34,7 @@ impl PostgresSystem {
                 "set `password` in [database.{name}] from `{{{{ secret.NAME }}}}`, or the variable PGPASSWORD, or a line in ~/.pgpass"
             )),
             PostgresError::Authentication { .. } => ActionError::own(message)
-                .help("let the server ask this role for a password: scram-sha-256 in pg_hba.conf"),
+                .help("let the server ask this role for a password: scram-sha-256 in pg_hba.conf, over TLS for channel_binding=require"),
             PostgresError::Stopped => ActionError::own(message),
             PostgresError::Nowhere { wanted, .. } => ActionError::target(message).help(match *wanted {
                 "any" => "see whether one of them runs and lets you in",
@@ -117,18 +117,28 @@ impl PostgresSystem {
         pieces: &[Piece<'_>],
     ) -> ActionError {
         let trouble = self.trouble_of_change(error);
-        let PostgresError::Script {
-            completed, line, ..
-        } = error
-        else {
+        let Some((completed, line)) = place(error) else {
             return trouble;
         };
-        let line = line.or(pieces.get(*completed).map(|piece| piece.line));
-        let Some(line) = line else { return trouble };
+        let Some(piece) = pieces.get(completed) else {
+            return trouble;
+        };
+        let placed = in_script(trouble, piece, line.unwrap_or(piece.line));
         ActionError {
-            message: format!("line {line}: {}; nothing was changed", trouble.message),
-            ..trouble
+            message: format!("{}; nothing was changed", placed.message),
+            ..placed
         }
+    }
+}
+
+/// Behind how many statements of a script it failed, and the line that the server names.
+fn place(error: &PostgresError) -> Option<(usize, Option<usize>)> {
+    match error {
+        PostgresError::Script {
+            completed, line, ..
+        } => Some((*completed, *line)),
+        PostgresError::Waited { error, .. } => place(error),
+        _ => None,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::event::Preview;
 use crate::expr::Argument;
 use crate::model::{Kind, OptionSpec, OutputSpec, VerbSpec};
 
+use super::cascade;
 use super::spec::verb;
 use super::system::{self, DatabaseSystem, row};
 use target::{Facts, Target};
@@ -200,9 +201,15 @@ async fn previewed(
     let facts = target.facts(system, wish).await?;
     refuse(database, wish, &facts, invocation)?;
     let batch = batch(invocation, wish)?;
+    let along = match facts.expired {
+        0 => Vec::new(),
+        _ => target.along(system, wish).await?,
+    };
+    let along = cascade::in_words(&along);
+    let along = along.map_or_else(String::new, |along| format!("-- takes along {along}\n"));
     let sent = match target.form {
         Some(_) => format!(
-            "{}\n-- in batches of {} rows, the oldest first, each in a transaction of its own",
+            "{along}{}\n-- in batches of {} rows, the oldest first, each in a transaction of its own",
             target.statement_in_words(wish, batch),
             thousands(batch)
         ),

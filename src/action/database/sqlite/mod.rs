@@ -10,10 +10,12 @@ use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::Bounds;
+use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::platform::sqlite::{Sqlite, SqliteError};
+use crate::sql::{self, Dialect};
 
-use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep};
+use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep, in_script};
 
 /// A database in a SQLite file.
 pub(super) struct SqliteSystem {
@@ -66,9 +68,44 @@ impl SqliteSystem {
                 .help("leave BEGIN, COMMIT and ROLLBACK out: the file runs in one transaction"),
             SqliteError::Dangling { .. } => ActionError::target(format!("{message}; nothing was changed"))
                 .help("references are not acted upon while a migration runs: have it change the rows that refer too"),
+            SqliteError::Making { error, .. } => ActionError {
+                message,
+                ..self.trouble(error)
+            }
+            .help("mend it: there is no database still"),
+            SqliteError::Script { error, .. } => self.trouble(error),
             SqliteError::Bounds(broken) => super::system::beyond(*broken),
             SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
+        }
+    }
+
+    /// What went wrong with a script, and where.
+    fn trouble_of_script(&self, error: &SqliteError, script: &str) -> ActionError {
+        let trouble = self.trouble(error);
+        let SqliteError::Script {
+            completed, line, ..
+        } = error
+        else {
+            return trouble;
+        };
+        let pieces = sql::pieces(script, Dialect::Sqlite);
+        match pieces.get(*completed) {
+            Some(piece) => in_script(trouble, piece, *line),
+            None => trouble,
+        }
+    }
+
+    /// What went wrong with a script that is one transaction.
+    fn trouble_of_all(&self, error: &SqliteError, script: &str) -> ActionError {
+        let trouble = self.trouble_of_script(error, script);
+        match error {
+            // What is put off to the end is refused there, in no line.
+            SqliteError::Script { .. } | SqliteError::Refused(_) => ActionError {
+                message: format!("{}; nothing was changed", trouble.message),
+                ..trouble
+            },
+            _ => trouble,
         }
     }
 }
@@ -113,14 +150,24 @@ impl DatabaseSystem for SqliteSystem {
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(async move {
             let changed = self.sqlite.script(sql).await;
-            changed.map_err(|error| self.trouble(&error))
+            changed.map_err(|error| self.trouble_of_all(&error, sql))
         })
     }
 
     fn migrate<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(async move {
             let changed = self.sqlite.migrate(sql).await;
-            changed.map_err(|error| self.trouble(&error))
+            changed.map_err(|error| self.trouble_of_all(&error, sql))
+        })
+    }
+
+    fn alone<'a>(&'a self, sql: &'a str) -> Answer<'a, (), Halted<ActionError>> {
+        Box::pin(async move {
+            let ended = self.sqlite.alone(sql).await;
+            ended.map_err(|Halted { done, error }| Halted {
+                done,
+                error: self.trouble_of_script(&error, sql),
+            })
         })
     }
 
@@ -145,5 +192,18 @@ impl DatabaseSystem for SqliteSystem {
 
     fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
         Box::pin(upkeep::tend(self, work))
+    }
+
+    fn abandon(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            match self.sqlite.is_in_doubt() {
+                false => Ok(()),
+                true => Err(ActionError::target(
+                    "stopped at its end; it is not known whether the change is kept",
+                )
+                .in_doubt()
+                .help("look what is there before you do it again")),
+            }
+        })
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::base::Effect;
 use crate::base::text::{fit, one_line};
 use crate::config::{Level, Migrations, Rule};
+use crate::platform::d1::LONGEST_STATEMENT;
 use crate::sql::{self, Change, Dialect, Piece, Way};
 
 use super::folder::Migration;
@@ -21,9 +22,6 @@ use super::script::NO_TRANSACTION;
 use allow::Allowance;
 pub(super) use rules::FEW_ROWS;
 pub(super) use tables::Tables;
-
-/// The longest statement that D1 takes, in bytes: <https://developers.cloudflare.com/d1/platform/limits/>.
-const LONGEST_STATEMENT: usize = 100_000;
 
 /// A migration with its text.
 pub(super) struct Source<'a> {
@@ -196,15 +194,16 @@ impl<'a> File<'a> {
                 }
             }
         }
+        let mut leaving = self.pieces.iter().filter(|piece| !only_sets(piece));
         if let Some(alone) = alone
-            && self.pieces.len() > 1
+            && leaving.nth(1).is_some()
         {
             said.push(Said::new(
                 alone.line,
                 Rule::Alone,
                 format!(
                     "{} runs in no transaction, and other statements stand beside it",
-                    words(alone)
+                    alone.opening()
                 ),
                 "give it a migration of its own",
             ));
@@ -256,7 +255,7 @@ impl<'a> File<'a> {
         } else if piece.begins(&["WITH"]) && shows_nothing {
             let analysis = sql::effect(piece.text, self.standard.dialect);
             (analysis.effect == Effect::Destroy)
-                .then(|| format!("{} loses rows: {}", words(piece), analysis.reason))?
+                .then(|| format!("{} loses rows: {}", piece.opening(), analysis.reason))?
         } else {
             return None;
         };
@@ -270,7 +269,7 @@ impl<'a> File<'a> {
         if is_unparsed && !rules::is_beyond_the_parser(piece) {
             let detail = format!(
                 "{} is not understood, so nothing is known of it",
-                words(piece)
+                piece.opening()
             );
             said.push(Said::new(
                 piece.line,
@@ -293,7 +292,7 @@ impl<'a> File<'a> {
         }
         let makes = ["CREATE", "DROP"].iter().any(|word| piece.begins(&[word]));
         if makes && !piece.has("EXISTS") && !piece.begins(&["CREATE", "OR", "REPLACE"]) {
-            let detail = format!("{} fails when it is run again", words(piece));
+            let detail = format!("{} fails when it is run again", piece.opening());
             said.push(Said::new(
                 piece.line,
                 Rule::Idempotent,
@@ -301,9 +300,8 @@ impl<'a> File<'a> {
                 "write IF NOT EXISTS or IF EXISTS",
             ));
         }
-        let does_nothing = ["FOREIGN_KEYS", "JOURNAL_MODE"]
-            .iter()
-            .any(|setting| piece.begins(&["PRAGMA", setting]));
+        let does_nothing = sql::setting(piece.text)
+            .is_some_and(|name| ["foreign_keys", "journal_mode"].contains(&name.as_str()));
         let is_within = standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
         if standard.dialect == Dialect::Sqlite && does_nothing && is_within {
             let instead = match standard.is_d1 {
@@ -312,7 +310,7 @@ impl<'a> File<'a> {
                     "leave it out: references are not acted upon while a migration runs; {NO_TRANSACTION} runs the file in none"
                 ),
             };
-            let detail = format!("{} does nothing within a transaction", words(piece));
+            let detail = format!("{} does nothing within a transaction", piece.opening());
             said.push(Said::new(piece.line, Rule::Pragma, detail, instead));
         }
         said
@@ -382,10 +380,9 @@ impl Fresh {
     }
 }
 
-/// The words that a statement begins with, for a message.
-fn words(piece: &Piece<'_>) -> String {
-    let words: Vec<&str> = piece.text.split_whitespace().take(3).collect();
-    fit(&words.join(" "), 60)
+/// Whether a statement only tells the session something: one that runs in no transaction may need that before it.
+fn only_sets(piece: &Piece<'_>) -> bool {
+    piece.begins(&["SET"]) || piece.begins(&["RESET"]) || sql::setting(piece.text).is_some()
 }
 
 #[cfg(test)]

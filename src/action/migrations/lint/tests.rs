@@ -127,6 +127,8 @@ fn what_loses_data_or_keeps_others_waiting_is_found() {
         ),
         ("SELECT 1; COMMIT;", Sqlite, Rule::TransactionControl),
         ("PRAGMA foreign_keys = OFF;", Sqlite, Rule::Pragma),
+        ("PRAGMA main.foreign_keys = OFF;", Sqlite, Rule::Pragma),
+        ("PRAGMA \"foreign_keys\"(0);", Sqlite, Rule::Pragma),
         ("DROP TABEL t;", Sqlite, Rule::Unparsed),
         (
             "DO $$ BEGIN DELETE FROM t; END $$;",
@@ -176,6 +178,11 @@ fn what_does_no_harm_is_left_alone() {
             Sqlite,
         ),
         ("CREATE INDEX CONCURRENTLY i ON t (a);", Postgres),
+        (
+            "SET lock_timeout = '2s'; CREATE INDEX CONCURRENTLY i ON t (a); RESET lock_timeout;",
+            Postgres,
+        ),
+        ("PRAGMA foreign_keys;", Sqlite),
         ("CREATE INDEX i ON t (a);", Sqlite),
         ("ALTER TABLE t ADD a int NOT NULL DEFAULT 0;", Postgres),
         ("ALTER TABLE t ADD a int REFERENCES u (b);", Postgres),

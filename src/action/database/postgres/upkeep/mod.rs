@@ -9,6 +9,8 @@ use crate::action::database::system::{Report, Upkeep};
 use crate::base::Size;
 use crate::base::text::count;
 use crate::engine::ActionError;
+use crate::platform::halted::Halted;
+use crate::sql;
 
 use super::PostgresSystem;
 use super::looks::Table;
@@ -17,8 +19,8 @@ use super::looks::Table;
 pub(super) fn in_words(work: &Upkeep, database: &str) -> String {
     match work {
         Upkeep::Analyze { table } | Upkeep::Vacuum { table, .. } | Upkeep::Reindex { table } => {
-            let table = table.as_deref().map(quoted);
-            statement(work, table.as_deref(), &quoted(database))
+            let table = table.as_deref().map(written);
+            statement(work, table.as_deref(), &written(database))
         }
         Upkeep::Cancel { pid } => format!("SELECT pg_cancel_backend({pid})"),
         Upkeep::Terminate { pid } => format!("SELECT pg_terminate_backend({pid})"),
@@ -44,8 +46,8 @@ fn statement(work: &Upkeep, table: Option<&str>, database: &str) -> String {
     }
 }
 
-/// A name as the server would quote it, each part of it where it has parts.
-fn quoted(name: &str) -> String {
+/// A name as the server would write it, each part of it where it has parts.
+fn written(name: &str) -> String {
     let is_plain = |part: &str| {
         let mut letters = part.bytes();
         letters
@@ -57,7 +59,7 @@ fn quoted(name: &str) -> String {
     };
     let parts = name.split('.').map(|part| match is_plain(part) {
         true => part.to_owned(),
-        false => format!("\"{}\"", part.replace('"', "\"\"")),
+        false => sql::quoted(part),
     });
     parts.collect::<Vec<_>>().join(".")
 }
@@ -170,8 +172,9 @@ impl PostgresSystem {
         database: &str,
     ) -> Result<(), ActionError> {
         let table = table.map(|table| table.quoted.as_str());
-        let done = self.postgres.alone(&statement(work, table, database)).await;
-        done.map_err(|error| {
+        let statement = statement(work, table, database);
+        let done = self.postgres.alone(&[&statement]).await;
+        done.map_err(|Halted { error, .. }| {
             let trouble = self.trouble_of_change(&error);
             match error.code() {
                 Some("42501") => ActionError::own(trouble.message)

@@ -1,0 +1,147 @@
+//! Takes migrations back, the last one first: each with the removal of its account in one transaction.
+
+use serde_json::{Value, json};
+
+use crate::engine::{ActionError, Outputs};
+
+use super::account::{self, Line, compare, was};
+use super::folder::{self, Migration};
+use super::ledger::Ledger;
+use super::script::{Script, prepare};
+use super::site::Site;
+
+/// How far back a revert goes.
+pub(super) enum Back<'a> {
+    /// So many migrations.
+    Steps(usize),
+    /// All that come behind this one.
+    To(&'a str),
+}
+
+/// What is to be taken back, the last one first.
+pub(super) struct Revert<'a> {
+    ledger: &'a Ledger,
+    steps: Vec<(&'a Migration, String)>,
+}
+
+/// Plans to take migrations back; refuses where one of them cannot be.
+pub(super) fn plan<'a>(
+    site: &Site<'_>,
+    migrations: &'a [Migration],
+    ledger: &'a Ledger,
+    back: &Back<'_>,
+) -> Result<Revert<'a>, ActionError> {
+    let lines = compare(migrations, ledger)?;
+    let mut applied: Vec<&Line<'_>> = lines.iter().filter(|line| line.entry.is_some()).collect();
+    applied.reverse();
+    let number = match back {
+        Back::Steps(steps) => *steps,
+        Back::To(name) => {
+            account::named(migrations, name)?;
+            let stays = applied
+                .iter()
+                .position(|line| line.migration.is_some_and(|known| known.is(name)));
+            stays.ok_or_else(|| {
+                ActionError::config(format!(
+                    "{name} is not applied, so nothing can go back to it"
+                ))
+                .help("`db migrations status` lists what is")
+            })?
+        }
+    };
+    if number > applied.len() {
+        return Err(ActionError::config(format!(
+            "only {} applied",
+            was(applied.len())
+        )));
+    }
+    let steps = applied[..number].iter().map(|line| {
+        let (Some(migration), Some(down)) = (
+            line.migration,
+            line.migration.and_then(|migration| migration.down.as_ref()),
+        ) else {
+            return Err(ActionError::config(format!(
+                "nothing takes {} back; nothing was done",
+                line.name
+            ))
+            .help(site.without_down()));
+        };
+        let file = down.file_name().unwrap_or_default().to_string_lossy();
+        match prepare(&folder::text(down)?.sql, &file, site.dialect)? {
+            Script::Whole(body) => Ok((migration, body)),
+            Script::Alone(_) => Err(ActionError::config(format!(
+                "{file} has a statement that runs in no transaction; nothing was done"
+            ))
+            .help("run it by `sql.execute`, and what is left by `db migrations revert`")),
+        }
+    });
+    Ok(Revert {
+        ledger,
+        steps: steps.collect::<Result<_, _>>()?,
+    })
+}
+
+impl Revert<'_> {
+    /// The statements, as they would be sent.
+    pub(super) fn in_words(&self) -> String {
+        if self.steps.is_empty() {
+            return "nothing is to be taken back".to_owned();
+        }
+        let steps = self.scripts().into_iter();
+        let steps = steps.map(|(name, sql)| format!("-- back from {name}\n{sql}"));
+        steps.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names of the migrations with what takes each back.
+    pub(super) fn scripts(&self) -> Vec<(String, String)> {
+        let steps = self.steps.iter().map(|(migration, body)| {
+            (
+                migration.name.clone(),
+                self.ledger.reverting(migration, body),
+            )
+        });
+        steps.collect()
+    }
+
+    /// Takes one after the other back.
+    pub(super) async fn run(&self, site: &Site<'_>) -> Result<Outputs, ActionError> {
+        let mut rows: Vec<Value> = Vec::new();
+        for (migration, body) in &self.steps {
+            (site.context.progress)(format!("back from {}", migration.name));
+            let script = self.ledger.reverting(migration, body);
+            if let Err(error) = site.system.migrate(&script).await {
+                let is_back = site
+                    .ledger()
+                    .await
+                    .map(|ledger| ledger.entry(migration).is_none());
+                let told = match is_back {
+                    Ok(true) => ", and it is taken back meanwhile",
+                    Ok(false) => "",
+                    Err(_) => "; whether it was taken back is not known",
+                };
+                let before = match rows.len() {
+                    0 => String::new(),
+                    some => format!("; {} taken back before it", was(some)),
+                };
+                let message = format!(
+                    "back from {}: {}{told}{before}",
+                    migration.name, error.message
+                );
+                return Err(ActionError { message, ..error }.outputs(reverted(rows)));
+            }
+            rows.push(json!({ "name": migration.name, "state": "reverted" }));
+        }
+        Ok(reverted(rows))
+    }
+}
+
+fn reverted(rows: Vec<Value>) -> Outputs {
+    let detail = match rows.len() {
+        0 => "nothing was to be taken back".to_owned(),
+        some => format!("{} taken back", was(some)),
+    };
+    Outputs::new(detail)
+        .with("count", rows.len())
+        .with("reverted", rows.len())
+        .with("rows", rows)
+}
