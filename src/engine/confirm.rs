@@ -92,11 +92,13 @@ impl Run<'_> {
             true => self.previewed(turn).await?,
             false => Preview::default(),
         };
-        let title = format!(
-            "{key}: {}{on}{place}, may {}",
-            step.call.name(),
-            turn.effect
-        );
+        // What a step states of itself makes what is sent no milder.
+        let effect = match (preview.effect, step.effect) {
+            (Some(told), Some(stated)) => told.max(stated),
+            (Some(told), None) => told,
+            (None, _) => turn.effect,
+        };
+        let title = format!("{key}: {}{on}{place}, may {effect}", step.call.name());
         Ok(Intent {
             title: self.engine.masker.text(&title),
             preview,
@@ -116,7 +118,7 @@ impl Run<'_> {
         };
         match answer {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
+            Ok(false) => Err(said_no()),
             Err(error) => Err(unanswered(&asked, &error, "--yes")),
         }
     }
@@ -183,9 +185,17 @@ fn destroys_itself(turn: Turn<'_>) -> bool {
     turn.effect == Effect::Destroy && !runs_another
 }
 
-/// The flag comes first: it is what a line that is cut off must still tell.
+fn said_no() -> Failure {
+    Failure::Action(ActionError::refused("a person said no"))
+}
+
+/// The flag comes first: it is what a line that is cut off must still tell. Who was there to answer needs none.
 fn unanswered(question: &str, error: &PromptError, flag: &str) -> Failure {
-    Failure::Action(ActionError::refused(format!(
-        "needs {flag}: {error}: {question}"
-    )))
+    match error {
+        PromptError::NoAnswer => said_no(),
+        PromptError::Interrupted => Failure::Action(ActionError::refused(error.to_string())),
+        PromptError::NoTerminal | PromptError::Broken(_) => Failure::Action(ActionError::refused(
+            format!("needs {flag}: {error}: {question}"),
+        )),
+    }
 }

@@ -202,7 +202,7 @@ impl Run<'_> {
             let help = format!("give --confirm {runbook:?} to agree in advance");
             return match typed {
                 Ok(typed) if typed.trim() == runbook => Ok(()),
-                Ok(_) => Err(said_no()),
+                Ok(_) | Err(PromptError::NoAnswer) => Err(said_no()),
                 Err(error) => Err(refused(&error, help)),
             };
         }
@@ -258,8 +258,8 @@ impl Run<'_> {
                 .await
                 .map(|preview| Preview {
                     sent: self.engine.masker.text(&preview.sent),
-                    rows: preview.rows,
                     sample: None,
+                    ..preview
                 })
                 .map_err(|failure| self.engine.masker.text(&why(&failure))),
         };

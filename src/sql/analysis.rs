@@ -9,7 +9,7 @@ use crate::base::Effect;
 use super::calls::calls;
 use super::parameters::grammar;
 use super::pragma;
-use super::statement::{self, Reading};
+use super::statement::{self, Deletion, Reading};
 
 /// The longest text that is parsed, in bytes. A longer one takes the worst reading.
 const LONGEST_TEXT: usize = 1024 * 1024;
@@ -76,6 +76,8 @@ pub struct Analysis {
     /// Whether that count, asked just before, must be the number of rows that change. What chance decides, or a conflict
     /// that is ignored (`UPDATE OR IGNORE`), is decided anew.
     pub exact: bool,
+    /// For a single statement that deletes rows: of which tables.
+    pub deletion: Option<Deletion>,
 }
 
 impl Analysis {
@@ -87,6 +89,7 @@ impl Analysis {
             unparsed_at: None,
             count: None,
             exact: false,
+            deletion: None,
         }
     }
 
@@ -100,8 +103,13 @@ impl Analysis {
     /// The query that gives some of the rows that would be touched, as they are, where they can be counted.
     #[must_use]
     pub fn sample(&self, rows: usize) -> Option<String> {
-        let rest = self.count.as_deref()?.strip_prefix(statement::COUNT)?;
-        Some(format!("SELECT *{rest} LIMIT {rows}"))
+        Some(format!("SELECT *{} LIMIT {rows}", self.touched()?))
+    }
+
+    /// The rows that would be touched as the end of a query, from its FROM on, where they can be counted.
+    #[must_use]
+    pub fn touched(&self) -> Option<&str> {
+        self.count.as_deref()?.strip_prefix(statement::COUNT)
     }
 }
 
@@ -220,6 +228,7 @@ fn analyse_as_read(text: &str, dialect: Dialect) -> Analysis {
     let count = worst.count;
     let count = count.filter(|query| analyse(query, dialect).effect == Effect::Read);
     Analysis {
+        deletion: worst.deletion,
         effect: worst.effect,
         statements,
         reason: worst.reason,

@@ -30,5 +30,6 @@ pub use parameters::{
 };
 pub use pragma::setting;
 pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
+pub use statement::{Deletion, TableName};
 pub use texts::without_texts;
 pub use way::Way;

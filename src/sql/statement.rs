@@ -1,10 +1,10 @@
 //! The effect of one parsed statement. Every kind that is not named here takes the worst reading.
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, CopySource, CopyTarget, Delete, Expr,
-    FromTable, Insert, Merge, MergeAction, MergeClauseKind, ObjectName, Query, SelectInto, Set,
-    SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
-    With,
+    AlterColumnOperation, AlterTable, AlterTableOperation, CascadeOption, CopySource, CopyTarget,
+    Delete, Expr, FromTable, Insert, Merge, MergeAction, MergeClauseKind, ObjectName, ObjectType,
+    Query, SelectInto, Set, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update,
+    UpdateTableFromKind, With,
 };
 
 use super::condition::Target;
@@ -40,6 +40,37 @@ pub(super) struct Reading {
     pub(super) count: Option<String>,
     /// Whether it may leave rows as they are that it was told to change.
     pub(super) lenient: bool,
+    /// The rows that it deletes, where it is one statement that does that to whole tables or by a condition.
+    pub(super) deletion: Option<Deletion>,
+}
+
+/// A table as a statement names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableName {
+    /// As SQL: `"sales"."orders"`.
+    pub sql: String,
+    /// Its own name, without quotes and without its schema.
+    pub name: String,
+}
+
+impl TableName {
+    fn of(name: &ObjectName) -> Option<Self> {
+        Some(Self {
+            sql: name.to_string(),
+            name: name.0.last()?.as_ident()?.value.clone(),
+        })
+    }
+}
+
+/// How a statement deletes rows. What refers to them may go with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// DELETE of some rows of a table or of all.
+    Rows(TableName),
+    /// DROP TABLE.
+    Tables(Vec<TableName>),
+    /// TRUNCATE, and whether every table is emptied too that refers to one of these (CASCADE).
+    Truncation(Vec<TableName>, bool),
 }
 
 impl Reading {
@@ -61,6 +92,7 @@ impl Reading {
             reason: reason.into(),
             count: None,
             lenient: false,
+            deletion: None,
         }
     }
 
@@ -70,6 +102,7 @@ impl Reading {
             Self {
                 count: self.count,
                 lenient: self.lenient,
+                deletion: self.deletion,
                 ..other
             }
         } else {
@@ -79,6 +112,7 @@ impl Reading {
 
     pub(super) fn without_count(mut self) -> Self {
         self.count = None;
+        self.deletion = None;
         self
     }
 }
@@ -170,9 +204,34 @@ fn other_reading(statement: &Statement) -> Reading {
         Statement::Commit { .. } => "COMMIT",
         Statement::Rollback { .. } => "ROLLBACK",
         Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. } => "SAVEPOINT",
-        other => return Reading::destroy(kind(other)),
+        other => {
+            return Reading {
+                deletion: whole_tables(other),
+                ..Reading::destroy(kind(other))
+            };
+        }
     };
     Reading::write(write)
+}
+
+/// The tables of which a statement deletes every row.
+fn whole_tables(statement: &Statement) -> Option<Deletion> {
+    match statement {
+        Statement::Drop {
+            object_type: ObjectType::Table,
+            names,
+            ..
+        } => Some(Deletion::Tables(
+            names.iter().filter_map(TableName::of).collect(),
+        )),
+        Statement::Truncate(truncate) => {
+            let names = truncate.table_names.iter();
+            let tables = names.filter_map(|target| TableName::of(&target.name));
+            let cascades = matches!(truncate.cascade, Some(CascadeOption::Cascade));
+            Some(Deletion::Truncation(tables.collect(), cascades))
+        }
+        _ => None,
+    }
 }
 
 /// `DROP TABLE`: the words that a statement begins with.
@@ -232,7 +291,7 @@ fn update_reading(update: &Update) -> Reading {
             tables
         }
     };
-    let change = Change {
+    let change = RowChange {
         word: "UPDATE",
         table: &update.table,
         beside,
@@ -251,18 +310,25 @@ fn delete_reading(delete: &Delete) -> Reading {
     let [table] = tables.as_slice() else {
         return Reading::destroy("DELETE from several tables");
     };
-    let change = Change {
+    let change = RowChange {
         word: "DELETE",
         table,
         beside: delete.using.as_deref().unwrap_or_default(),
         condition: delete.selection.as_ref(),
         limited: delete.limit.is_some(),
     };
-    change.reading()
+    let deletion = match &table.relation {
+        TableFactor::Table { name, .. } => TableName::of(name).map(Deletion::Rows),
+        _ => None,
+    };
+    Reading {
+        deletion,
+        ..change.reading()
+    }
 }
 
 /// A change of the rows of a table that meet a condition.
-struct Change<'a> {
+struct RowChange<'a> {
     word: &'a str,
     table: &'a TableWithJoins,
     /// The other tables that take part: `FROM`, `USING`.
@@ -271,7 +337,7 @@ struct Change<'a> {
     limited: bool,
 }
 
-impl Change<'_> {
+impl RowChange<'_> {
     /// What it may do.
     fn reading(&self) -> Reading {
         let Self { word, table, .. } = self;

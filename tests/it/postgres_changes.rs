@@ -2,7 +2,7 @@
 //! it.
 
 use opsbook::platform::bounds::{Bounds, BoundsBroken, Count};
-use opsbook::platform::postgres::{Address, Change, Postgres, PostgresError};
+use opsbook::platform::postgres::{Address, ChangeStatement, Postgres, PostgresError};
 use opsbook::platform::rows::Changed;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn told(database: &str, step: &str) -> (i32, String) {
 fn within(database: &str, sql: &str, bounds: &Bounds) -> Result<Changed, PostgresError> {
     let url = cluster().socket_url(database);
     let address = Address::parse(&url, std::path::Path::new("/")).unwrap();
-    let change = Change {
+    let change = ChangeStatement {
         sql,
         parameters: &[],
         limit: 10,

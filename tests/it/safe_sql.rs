@@ -201,6 +201,134 @@ fn a_table_that_refers_to_itself_loses_the_rows_that_were_counted() {
     }
 }
 
+/// Customers whose orders go with them, and their lines with these; a note stays and loses its customer. Another order has a
+/// line of its own; nothing of `visits` refers to customers that are touched.
+const SHOP: &str = "CREATE TABLE \"Customers\" (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE \"order\" (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES \"Customers\" ON DELETE CASCADE);
+    CREATE TABLE lines (id INTEGER PRIMARY KEY, of_order INTEGER REFERENCES \"order\" (id) ON DELETE CASCADE);
+    CREATE TABLE notes (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES \"Customers\" (id) ON DELETE SET NULL);
+    CREATE TABLE visits (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES \"Customers\" (id) ON DELETE CASCADE);
+    INSERT INTO \"Customers\" VALUES (1, 'one'), (2, 'two'), (3, 'three');
+    INSERT INTO \"order\" VALUES (1, 1), (2, 1), (3, 2);
+    INSERT INTO lines VALUES (1, 1), (2, 1), (3, 2), (4, 3);
+    INSERT INTO notes VALUES (1, 1), (2, 3);
+    INSERT INTO visits VALUES (1, 3);";
+
+#[test]
+fn rows_that_references_take_along_are_told_before_and_after() {
+    for bed in Bed::all("") {
+        bed.sql(SHOP);
+        let name = bed.name();
+        let order = match bed.engine {
+            Engine::Postgres(_) => "\"order\"",
+            Engine::Sqlite | Engine::D1(_) => "order",
+        };
+        let along = format!(
+            "2 rows of {order} (ON DELETE CASCADE), 3 rows of lines (ON DELETE CASCADE), 1 row of notes (ON DELETE SET NULL)"
+        );
+        let mut parts: Vec<&str> = along.split(", ").collect();
+        parts.sort_unstable();
+        let delete = "DELETE FROM \"Customers\" AS c WHERE c.id = 1";
+        let dry = bed
+            .run(&["db", "execute", delete, "--dry-run", "--format", "json"])
+            .exits(0);
+        let json = dry.json();
+        let sent = json["steps"][1]["preview"]["sent"].as_str().unwrap();
+        let (note, statement) = sent.split_once('\n').unwrap();
+        let told = note.strip_prefix("-- takes along ").unwrap();
+        let mut told: Vec<&str> = told.split(", ").collect();
+        told.sort_unstable();
+        assert_eq!((told, statement), (parts, delete), "{name}");
+        assert_eq!(bed.sql("SELECT count(*) FROM lines"), "4");
+
+        let mut terminal = Terminal::start(&bed.project, &["db", "execute", delete]);
+        terminal.wait_for("[y/N]");
+        terminal.press("y\r");
+        let (code, seen) = terminal.end();
+        assert_eq!(code, 0, "{seen}");
+        let together = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "takes along",
+            "3 rows of lines (ON DELETE CASCADE)",
+            "It touches 1 row",
+        ] {
+            assert!(together.contains(part), "{name}: {part}:\n{seen}");
+        }
+        assert_eq!(bed.sql("SELECT count(*) FROM lines"), "1");
+
+        // What is done says so too, also where nobody was asked; what takes nothing along says nothing of it.
+        let output = bed
+            .run(&[
+                "db",
+                "execute",
+                "DELETE FROM \"Customers\" WHERE id = 2",
+                "--yes",
+                "--format",
+                "json",
+            ])
+            .exits(0);
+        let json = output.json();
+        let detail = json["steps"][1]["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("1 row changed, and with that 2 more rows ("),
+            "{name}: {detail}"
+        );
+        assert!(
+            detail.contains("lines: ON DELETE CASCADE"),
+            "{name}: {detail}"
+        );
+        bed.run(&[
+            "db",
+            "execute",
+            "DELETE FROM notes WHERE id = 1",
+            "--dry-run",
+        ])
+        .exits(0)
+        .never_shows("takes along");
+    }
+}
+
+#[test]
+fn what_no_query_counts_of_the_rows_that_go_along_is_named() {
+    for bed in Bed::both("") {
+        bed.sql("CREATE TABLE tree (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES tree (id) ON DELETE CASCADE)");
+        bed.sql("CREATE TABLE leaves (id INTEGER PRIMARY KEY, tree INTEGER REFERENCES tree (id) ON DELETE CASCADE)");
+        bed.sql("INSERT INTO tree VALUES (1, NULL), (2, 1)");
+        bed.sql("INSERT INTO leaves VALUES (1, 2)");
+        let root = "DELETE FROM tree WHERE parent IS NULL";
+        let dry = bed.run(&["db", "execute", root, "--dry-run", "--format", "json"]);
+        let json = dry.exits(0).json();
+        let sent = json["steps"][1]["preview"]["sent"].as_str().unwrap();
+        for table in ["tree", "leaves"] {
+            let told = format!("rows of {table}, not counted (ON DELETE CASCADE)");
+            assert!(sent.contains(&told), "{}: {sent}", bed.name());
+        }
+    }
+}
+
+#[test]
+fn a_table_that_is_emptied_or_dropped_tells_its_rows() {
+    for bed in Bed::all("") {
+        bed.sql(SHOP);
+        let drop = "DROP TABLE \"order\"";
+        let dry = bed.run(&["db", "execute", drop, "--dry-run"]).exits(0);
+        let dry = dry.prints("takes 3 rows of \"order\"");
+        if let Engine::Postgres(_) = bed.engine {
+            dry.never_shows("lines");
+            let truncate = "TRUNCATE \"order\" CASCADE";
+            bed.run(&["db", "execute", truncate, "--dry-run"])
+                .exits(0)
+                .prints("takes 3 rows of \"order\", 4 rows of lines (TRUNCATE … CASCADE)");
+        } else {
+            // SQLite deletes the rows before it drops the table.
+            dry.prints("4 rows of lines (ON DELETE CASCADE)");
+        }
+        // The number of all rows is no number that a standing approval may be measured by.
+        let json = bed.run(&["db", "execute", drop, "--dry-run", "--format", "json"]);
+        assert_eq!(json.json()["steps"][1]["preview"]["rows"], Value::Null);
+    }
+}
+
 #[test]
 fn a_dry_run_shows_the_rows_that_it_would_touch_and_changes_nothing() {
     for bed in Bed::all("") {
@@ -387,6 +515,76 @@ fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
     }
 }
 
+/// What is joined to one line may mean another thing: a comment ends where its line does.
+#[test]
+fn a_statement_keeps_its_lines_wherever_it_is_shown() {
+    let bed = Bed::sqlite("");
+    let statement = "UPDATE users SET active = 0 -- those of id 1\nWHERE id <= 11";
+    let dry = ["db", "execute", statement, "--dry-run"];
+    let told =
+        "   UPDATE users SET active = 0 -- those of id 1\n   WHERE id <= 11\n   touches 11 rows\n";
+    bed.run(&dry).exits(0).prints(told);
+    bed.run(&[&dry[..], &["--format", "markdown"]].concat())
+        .exits(0)
+        .prints(
+            "UPDATE users SET active = 0 -- those of id 1<br>WHERE id &lt;= 11<br>touches 11 rows",
+        );
+    let json = bed.run(&[&dry[..], &["--format", "json"]].concat()).json();
+    let step = &json["steps"][1];
+    assert_eq!(step["preview"]["sent"], statement);
+    assert_eq!(step["detail"], format!("{statement}\ntouches 11 rows"));
+    let mut terminal = Terminal::start(&bed.project, &["db", "execute", statement]);
+    terminal.wait_for("[y/N]");
+    terminal.press("n\r");
+    let (_, seen) = terminal.end();
+    let lines: Vec<&str> = seen.lines().map(str::trim).collect();
+    assert!(lines.contains(&"WHERE id <= 11"), "{seen}");
+}
+
+#[test]
+fn the_question_of_a_file_begins_with_the_worst_and_says_how_much_of_it_is_not_shown() {
+    for bed in Bed::all("") {
+        let update = "UPDATE users SET active = 0 WHERE id = 1;\n";
+        let file = format!("{}DROP TABLE users;\n", update.repeat(300));
+        std::fs::write(bed.project.path("end.sql"), &file).unwrap();
+        std::fs::write(bed.project.path("mild.sql"), update).unwrap();
+        // What the step states makes it no milder.
+        let project = bed.project.runbook(
+            "end/it",
+            "[[step]]\nname = \"end\"\nsql.file = \"end.sql\"\neffect = \"write\"\nconfirm = \"Go?\"\n",
+        );
+        for (arguments, effect, shown) in [
+            (&["db", "file", "mild.sql"][..], "write", "touches 1 row"),
+            (&["end", "it"], "destroy", "takes 20 rows of users"),
+        ] {
+            let mut terminal = Terminal::start(&project, arguments);
+            terminal.wait_for("[y/N]");
+            terminal.press("n\r");
+            let (_, seen) = terminal.end();
+            assert!(seen.contains(&format!("may {effect}")), "{seen}");
+            assert!(seen.contains(shown), "{seen}");
+            let has_all = effect == "write";
+            assert_eq!(
+                seen.contains(" more lines; --dry-run shows all"),
+                !has_all,
+                "{seen}"
+            );
+        }
+        // Each statement has a line about it, and there is one line about all of them.
+        let json = project
+            .run(&["end", "it", "--dry-run", "--format", "json"])
+            .exits(0)
+            .json();
+        let sent = json["steps"][0]["preview"]["sent"].as_str().unwrap();
+        assert_eq!(sent.lines().count(), 1 + 2 * 301);
+        assert_eq!(json["steps"][0]["preview"]["effect"], "destroy");
+        project
+            .run(&["end", "it", "--dry-run"])
+            .exits(0)
+            .prints("   -- 300: write\n   UPDATE users SET active = 0 WHERE id = 1;\n");
+    }
+}
+
 const RETENTION: &str =
     "[[database.main.retention]]\ntable = \"users\"\ncolumn = \"seen\"\nkeep = \"1d\"\nbatch = 4\n";
 
@@ -481,6 +679,50 @@ fn guards_stop_a_prune_before_anything_is_deleted() {
                 bed.name()
             );
         }
+    }
+}
+
+#[test]
+fn a_prune_tells_what_references_take_along() {
+    for bed in Bed::all("") {
+        bed.sql("CREATE TABLE mails (id INTEGER PRIMARY KEY, reader INTEGER REFERENCES users (id) ON DELETE CASCADE)");
+        bed.sql("INSERT INTO users VALUES (50, 'young@example.com', 1, '2999-01-01 00:00:00')");
+        bed.sql("INSERT INTO mails VALUES (1, 2), (2, 3), (3, 50)");
+        let old = [
+            "db",
+            "prune",
+            "users",
+            "--column",
+            "seen",
+            "--older-than",
+            "1d",
+            "--no-copy",
+        ];
+        let output = bed
+            .run(&[&old[..], &["--dry-run", "--format", "json"]].concat())
+            .exits(0);
+        let json = output.json();
+        let steps = json["steps"].as_array().unwrap();
+        let shown = steps
+            .iter()
+            .find(|step| step["step"] == "prune[0]")
+            .unwrap();
+        let sent = shown["preview"]["sent"].as_str().unwrap();
+        assert!(
+            sent.starts_with("-- takes along 2 rows of mails (ON DELETE CASCADE)\n"),
+            "{sent}"
+        );
+        let told = bed.run(&[&old[..], &["--yes", "--format", "json"]].concat());
+        let json = told.exits(0).json();
+        let steps = json["steps"].as_array().unwrap();
+        let pruned = steps
+            .iter()
+            .find(|step| step["step"] == "prune[0]")
+            .unwrap();
+        let detail = pruned["detail"].as_str().unwrap();
+        let more = ", and with that 2 more rows (mails: ON DELETE CASCADE)";
+        assert!(detail.ends_with(more), "{}: {detail}", bed.name());
+        assert_eq!(bed.sql("SELECT count(*) FROM mails"), "1");
     }
 }
 

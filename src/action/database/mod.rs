@@ -1,5 +1,6 @@
 //! `database`: looks at a database as a whole, and keeps it in shape.
 
+pub(super) mod cascade;
 mod catalog;
 mod copy;
 mod d1;

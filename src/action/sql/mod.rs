@@ -6,6 +6,7 @@ mod plan;
 mod preview;
 mod spec;
 mod target;
+mod told;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::base::Masker;
-use crate::base::text::{count, fit, one_line, thousands};
+use crate::base::text::{fit, one_line};
 use crate::base::{Size, Span};
 use crate::config::Database;
 use crate::engine::{
@@ -28,6 +29,7 @@ use crate::sql::{self, Dialect};
 use crate::action::database::system::{self, DatabaseSystem};
 
 use spec::SPEC;
+use told::{more_changed, told, told_changed, warned};
 
 /// How many rows are kept unless the step says otherwise.
 const LIMIT: usize = 10_000;
@@ -97,14 +99,17 @@ impl Action for Sql {
                     rows,
                 },
                 detail,
-            ) = system::until_stopped(system.as_ref(), context, work).await?;
-            let mut outputs = Outputs {
+            ) = system::transaction_until_stopped(system.as_ref(), context, work).await?;
+            let scans = (invocation.verb.name == "explain").then(|| plan::scans(&rows, dialect));
+            let detail = scans.as_deref().map_or(detail, plan::told);
+            let outputs = Outputs {
                 rows_changed: Some(in_all),
                 ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
-            outputs = match invocation.verb.name {
-                "explain" => outputs.with("scans", plan::scans(&rows, database)),
-                "query" => outputs.with("exact", invocation.flag("exact")),
+            let outputs = match (invocation.verb.name, scans) {
+                // Its indentation is the tree.
+                (_, Some(scans)) => outputs.with("scans", scans).with("exact", true),
+                ("query", _) => outputs.with("exact", invocation.flag("exact")),
                 _ => outputs,
             };
             Ok(outputs
@@ -157,7 +162,8 @@ async fn work(
                 "query" if invocation.flag("exact") => QUERY_EXACTLY,
                 verb => verb,
             };
-            statement(system, verb, sql, limit, (context.masker, bounds)).await
+            let within = (bounds, dialect);
+            statement(system, verb, sql, limit, context.masker, within).await
         }
         Argument::Path(path) => {
             let sql = text_of(&context.folder.join(path)).await?;
@@ -192,20 +198,17 @@ async fn statement(
     verb: &str,
     sql: &SqlText,
     limit: usize,
-    (masker, bounds): (&Masker, &Bounds),
+    masker: &Masker,
+    (bounds, dialect): (&Bounds, Dialect),
 ) -> Result<(Changed, String), ActionError> {
     match verb {
         "execute" => {
             let done = system.execute(sql, limit, bounds).await?;
-            let detail = if done.rows.columns.is_empty() {
-                told_changed(done.changed)
-            } else {
-                format!(
-                    "{}, {}",
-                    told_changed(done.changed),
-                    told(&done.rows, masker)
-                )
-            };
+            let more = more_changed(system, sql, &done, dialect).await;
+            let mut detail = format!("{}{more}", told_changed(done.changed));
+            if !done.rows.columns.is_empty() {
+                detail.push_str(&format!(", {}", told(&done.rows, masker)));
+            }
             Ok((done, detail))
         }
         "explain" | "explain, run" => {
@@ -213,12 +216,7 @@ async fn statement(
                 "explain" => system.explain(sql).await?,
                 _ => system.explain_run(sql).await?,
             };
-            let steps = rows
-                .rows
-                .iter()
-                .filter_map(|row| row.get("detail")?.as_str());
-            let plan = steps.collect::<Vec<_>>().join("; ");
-            Ok((read(rows), fit(&one_line(&masker.text(&plan)), 160)))
+            Ok((read(rows), String::new()))
         }
         _ => {
             let rows = match verb {
@@ -289,46 +287,6 @@ async fn text_of(path: &Path) -> Result<String, ActionError> {
         ))
         .help("a relative path begins at the folder of the runbooks; the text is UTF-8")
     })
-}
-
-fn told_changed(changed: u64) -> String {
-    format!("{} changed", rows_in_words(changed))
-}
-
-fn rows_in_words(rows: u64) -> String {
-    count(usize::try_from(rows).unwrap_or(usize::MAX), "row")
-}
-
-/// The line for a person with what the database warned of behind it.
-fn warned(detail: String, warnings: &[String], masker: &Masker) -> String {
-    if warnings.is_empty() {
-        return detail;
-    }
-    let warnings = one_line(&masker.text(&warnings.join("; ")));
-    format!("{detail}; the database warns: {}", fit(&warnings, 160))
-}
-
-/// The values of a single row, else how many rows there are.
-fn told(rows: &Rows, masker: &Masker) -> String {
-    if rows.truncated {
-        return format!(
-            "the first {} rows; there are more",
-            thousands(rows.rows.len() as u64)
-        );
-    }
-    match rows.rows.as_slice() {
-        [only] if only.len() <= 4 => {
-            let cells: Vec<String> = only
-                .iter()
-                .map(|(name, value)| match value {
-                    Value::String(text) => format!("{name} = {text}"),
-                    other => format!("{name} = {other}"),
-                })
-                .collect();
-            fit(&one_line(&masker.text(&cells.join(", "))), 160)
-        }
-        rows => count(rows.len(), "row"),
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::action::database::cascade;
 use crate::action::database::system::{self, DatabaseSystem};
 use crate::base::Effect;
 use crate::base::text::{count, fit, one_line};
@@ -12,15 +13,15 @@ use crate::engine::{ActionContext, ActionError, Invocation};
 use crate::event::{Preview, StepTable};
 use crate::expr::{Argument, SqlText, holds_unknown};
 use crate::platform::bounds::Count;
-use crate::platform::rows::Rows;
-use crate::sql::{self, Analysis, Dialect, Piece};
+use crate::sql::{self, Analysis, Deletion, Dialect, Piece};
 
 use super::target::Place;
+use super::told::rows_in_words;
 
 /// How many rows are shown of those that would be touched.
 const SAMPLE: usize = 5;
 
-/// So many statements of a file are counted at most.
+/// So many statements of a file are counted at most, and as many that take whole tables.
 const MOST_COUNTED: usize = 20;
 
 /// So many cells are told of a statement where only its place matters.
@@ -77,14 +78,20 @@ async fn of_statement(
         Some(some) if some > 0 => sample(statement, &analysis, dialect, system.as_ref()).await,
         Some(_) | None => None,
     };
+    let along = match rows {
+        Some(0) => None,
+        Some(_) | None => along(statement, &analysis, dialect, system.as_ref()).await,
+    };
+    let along = along.map_or_else(String::new, |along| format!("-- {along}\n"));
     let several = match analysis.statements {
         0 | 1 => String::new(),
         some => format!("{}: ", count(some, "statement")),
     };
     Ok(Preview {
-        sent: format!("{several}{sent}{why}"),
+        sent: format!("{along}{several}{sent}{why}"),
         rows,
         sample,
+        ..Preview::default()
     })
 }
 
@@ -101,11 +108,16 @@ async fn of_file(
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
     let Some(pieces) = apart(text, dialect) else {
-        return Ok(Preview::of(format!("{head}\n{}", text.trim_end())));
+        return Ok(Preview {
+            effect: Some(sql::effect(text, dialect).effect),
+            ..Preview::of(format!("{head}\n{}", text.trim_end()))
+        });
     };
     let system = system::open(database, context)?;
     let (mut effects, mut destroying, mut others) = (Vec::new(), String::new(), String::new());
     let mut untouched = true;
+    // However much stands before them, those tell their rows that take all of a table.
+    let (mut whole_tables, mut conditions) = (MOST_COUNTED, MOST_COUNTED);
     for (index, piece) in pieces.iter().enumerate() {
         let part = piece.commented;
         let analysis = sql::effect(part, dialect);
@@ -114,17 +126,14 @@ async fn of_file(
             parameters: Vec::new(),
         };
         let mut told = format!("{}: {}", index + 1, analysis.effect);
-        if untouched && index < MOST_COUNTED {
-            match counted(&statement, &analysis, dialect, system.as_ref()).await {
-                Ok(Some(rows)) => {
-                    told.push_str(&format!(", touches {}", super::rows_in_words(rows)))
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    let why = one_line(&error.message);
-                    told.push_str(&format!(", rows not counted: {why}"));
-                }
-            }
+        let left = match analysis.deletion {
+            Some(Deletion::Tables(_) | Deletion::Truncation(..)) => &mut whole_tables,
+            Some(Deletion::Rows(_)) | None => &mut conditions,
+        };
+        if analysis.effect != Effect::Read && *left > 0 {
+            *left -= 1;
+            let of = (&statement, &analysis, dialect);
+            told.push_str(&rows_of_one(of, untouched, system.as_ref()).await);
         }
         untouched &= analysis.effect == Effect::Read;
         effects.push(analysis.effect);
@@ -135,7 +144,35 @@ async fn of_file(
         list.push_str(&format!("\n-- {told}\n{part};"));
     }
     let summary = summary(&pieces, &effects);
-    Ok(Preview::of(format!("{head} {summary}{destroying}{others}")))
+    Ok(Preview {
+        effect: effects.into_iter().max(),
+        ..Preview::of(format!("{head} {summary}{destroying}{others}"))
+    })
+}
+
+/// The rows of one statement of a file. Where one before it may change what it would touch, those are not counted that
+/// meet a condition; all rows of a table are.
+async fn rows_of_one(
+    (statement, analysis, dialect): (&SqlText, &Analysis, Dialect),
+    untouched: bool,
+    system: &dyn DatabaseSystem,
+) -> String {
+    let mut told = String::new();
+    let mut analysis = analysis.clone();
+    if untouched {
+        match counted(statement, &analysis, dialect, system).await {
+            Ok(Some(0)) => return ", touches 0 rows".to_owned(),
+            Ok(Some(rows)) => told = format!(", touches {}", rows_in_words(rows)),
+            Ok(None) => {}
+            Err(error) => told = format!(", rows not counted: {}", one_line(&error.message)),
+        }
+    } else {
+        analysis.count = None;
+    }
+    if let Some(along) = along(statement, &analysis, dialect, system).await {
+        told.push_str(&format!(", {along}"));
+    }
+    told
 }
 
 /// How many statements do what, and where each of those stands that destroy: `2 write, 1 destroys (line 7: DROP TABLE t)`.
@@ -208,8 +245,34 @@ async fn counted(
         .and_then(Value::as_u64))
 }
 
-/// Some of the rows that the statement would touch, as they are. Who may count rows may still not read all of their
-/// columns: then there are none to show.
+/// The rows that a statement deletes besides those that are counted as touched: of whole tables, and those that references
+/// take along.
+async fn along(
+    statement: &SqlText,
+    analysis: &Analysis,
+    dialect: Dialect,
+    system: &dyn DatabaseSystem,
+) -> Option<String> {
+    let deletion = analysis.deletion.as_ref()?;
+    let touched = counting(statement, analysis, dialect).and(analysis.touched());
+    let touched = touched.map(|touched| {
+        let (text, parameters) = sql::part_of(touched, &statement.parameters, dialect);
+        SqlText { text, parameters }
+    });
+    let takes = match deletion {
+        Deletion::Rows(_) => "takes along",
+        Deletion::Tables(_) | Deletion::Truncation(..) => "takes",
+    };
+    match cascade::along(system, dialect, deletion, touched).await {
+        Ok(all) => Some(format!("{takes} {}", cascade::in_words(&all)?)),
+        Err(error) => {
+            let why = one_line(&error.message);
+            Some(format!("what references take along is not known: {why}"))
+        }
+    }
+}
+
+/// Some of the rows that the statement would touch, as they are.
 async fn sample(
     statement: &SqlText,
     analysis: &Analysis,
@@ -219,17 +282,7 @@ async fn sample(
     let query = analysis.sample(SAMPLE)?;
     let (text, parameters) = sql::part_of(&query, &statement.parameters, dialect);
     let asked = SqlText { text, parameters };
-    let Rows { columns, rows, .. } = system.query(&asked, SAMPLE).await.ok()?;
-    let cells = |row: &serde_json::Map<String, Value>| {
-        let cell = |column: &String| row.get(column).cloned().unwrap_or_default();
-        columns.iter().map(cell).collect()
-    };
-    Some(StepTable {
-        rows: rows.iter().map(cells).collect(),
-        columns: columns.clone(),
-        exact: true,
-        ..StepTable::default()
-    })
+    system::sample(system, &asked, SAMPLE).await
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::platform::rows::{Changed, Collector, Rows};
 
 /// A statement that changes something.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'c> {
+pub struct ChangeStatement<'c> {
     /// The statement, its parameters written `$1`.
     pub sql: &'c str,
     /// Its values.
@@ -76,7 +76,7 @@ impl Tally {
 /// Runs one statement and takes it back where it breaks its bounds.
 pub(super) async fn execute(
     session: &Session<'_>,
-    change: Change<'_>,
+    change: ChangeStatement<'_>,
     bounds: &Bounds,
 ) -> Result<Changed, PostgresError> {
     let before = begin(session, "BEGIN").await?;
@@ -176,7 +176,7 @@ async fn begin(session: &Session<'_>, begin: &str) -> Result<Tally, PostgresErro
 
 /// How many rows a statement should touch.
 async fn counted(session: &Session<'_>, count: &Count) -> Result<u64, PostgresError> {
-    let asked = Change {
+    let asked = ChangeStatement {
         sql: &count.sql,
         parameters: &count.parameters,
         limit: 1,
@@ -193,7 +193,10 @@ async fn counted(session: &Session<'_>, count: &Count) -> Result<u64, PostgresEr
 }
 
 /// Runs one statement to its end; gives the rows that are kept of it, and how many the server told.
-async fn run(session: &Session<'_>, change: Change<'_>) -> Result<(Rows, u64), PostgresError> {
+async fn run(
+    session: &Session<'_>,
+    change: ChangeStatement<'_>,
+) -> Result<(Rows, u64), PostgresError> {
     let trouble = |error: tokio_postgres::Error| session.trouble(&error);
     let statement = session.client.prepare(change.sql).await.map_err(trouble)?;
     let places = statement.params().len();
@@ -231,7 +234,7 @@ async fn run(session: &Session<'_>, change: Change<'_>) -> Result<(Rows, u64), P
 async fn readable(
     session: &Session<'_>,
     statement: &Statement,
-    change: Change<'_>,
+    change: ChangeStatement<'_>,
 ) -> Result<Statement, tokio_postgres::Error> {
     let Some((cast, names)) = casts(statement.columns()) else {
         return Ok(statement.clone());

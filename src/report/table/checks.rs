@@ -16,7 +16,7 @@ pub(super) fn table(checks: &[Shown<'_>], dry: bool, style: Style) -> (String, O
     if checks.is_empty() {
         return (String::new(), None);
     }
-    let natural = wide(checks, dry, usize::MAX).fitted(style);
+    let natural = wide(checks, dry, usize::MAX).fitted(style, 1);
     let short = style.width / 5;
     let name_is_cut = |check: &Shown<'_>| {
         let of = check.line.check.as_ref();
@@ -26,7 +26,7 @@ pub(super) fn table(checks: &[Shown<'_>], dry: bool, style: Style) -> (String, O
     for (table, cut) in [
         (natural, false),
         (
-            wide(checks, dry, short).fitted(style),
+            wide(checks, dry, short).fitted(style, 1),
             checks.iter().any(name_is_cut),
         ),
     ] {
@@ -35,7 +35,7 @@ pub(super) fn table(checks: &[Shown<'_>], dry: bool, style: Style) -> (String, O
             return (table.text, if cut { Some(0) } else { room });
         }
     }
-    (narrow(checks, dry).fitted(style).text, Some(0))
+    (narrow(checks, dry).fitted(style, 1).text, Some(0))
 }
 
 /// All columns; where names may take only so many cells, the severity gives way too: the status says it roughly.

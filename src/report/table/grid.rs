@@ -8,13 +8,16 @@ use crate::base::Tone;
 use crate::base::text::{fit, width};
 use crate::report::Style;
 
-use super::wrap::wrap;
+use super::wrap::{wrap_exact, wrap_indented};
 
 /// What every column takes beside its text: a space on either side.
 const PADDING: usize = 2;
 
 /// No column of words is made narrower than this: the rows are written as records instead.
 const NARROWEST: usize = 8;
+
+/// So many rows are read one by one; of more, one looks for those that stand out.
+const MOST_RECORDS: usize = 10;
 
 /// One cell: a line of harmless text.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +38,14 @@ impl Cell {
         Self {
             text: text.into(),
             tone: Some(tone),
+        }
+    }
+
+    /// A line of its text in its tone.
+    fn toned_as(&self, line: String, style: Style) -> String {
+        match self.tone {
+            Some(tone) => tone.paint(&line, style.colour),
+            None => line,
         }
     }
 }
@@ -84,9 +95,21 @@ pub(super) struct Fitted {
     pub(super) widths: Option<Vec<usize>>,
     /// Whether any cell was cut.
     pub(super) cut: bool,
+    /// Whether any word of a cell goes on in another line.
+    torn: bool,
 }
 
 impl Fitted {
+    /// A text that has no columns any more.
+    fn whole(text: String) -> Self {
+        Self {
+            text,
+            widths: None,
+            cut: false,
+            torn: false,
+        }
+    }
+
     /// How much room the last column had, where anything was cut.
     pub(super) fn room(&self) -> Option<usize> {
         let widths = self.widths.as_ref().filter(|_| self.cut)?;
@@ -95,23 +118,23 @@ impl Fitted {
 }
 
 impl Grid {
-    /// The table in as many cells as the style has.
-    pub(super) fn fitted(&self, style: Style) -> Fitted {
+    /// The table in as many cells as the style has, each cell in at most `most_lines` lines. The few rows of a table
+    /// that cannot hold its words even so are written as records, which hold everything.
+    pub(super) fn fitted(&self, style: Style, most_lines: usize) -> Fitted {
         let natural = self.natural_widths();
-        match bounded(&natural, &self.columns, style.width) {
-            Some(widths) => Fitted {
-                text: self.side_by_side(&widths, style),
-                cut: natural
-                    .iter()
-                    .zip(&widths)
-                    .any(|(natural, width)| natural > width),
-                widths: Some(widths),
-            },
-            None => Fitted {
-                text: self.records(style),
-                cut: false,
-                widths: None,
-            },
+        let all = most_lines > 1;
+        let table = match bounded(&natural, &self.columns, style.width) {
+            // Nothing stands beside a text that is alone: all of it is written.
+            Some(widths) if all && widths.len() == 1 && widths < natural => {
+                return Fitted::whole(self.lines(style));
+            }
+            Some(widths) => self.side_by_side(widths, style, most_lines),
+            None => return Fitted::whole(self.records(style)),
+        };
+        let few = all && self.rows.len() <= MOST_RECORDS;
+        match few && (table.cut || table.torn) {
+            true => Fitted::whole(self.records(style)),
+            false => table,
         }
     }
 
@@ -129,20 +152,21 @@ impl Grid {
         widths
     }
 
-    fn side_by_side(&self, widths: &[usize], style: Style) -> String {
+    fn side_by_side(&self, widths: Vec<usize>, style: Style, most_lines: usize) -> Fitted {
+        let (mut cut, mut torn) = (false, false);
         let mut builder = Builder::with_capacity(self.rows.len() + 1, self.columns.len());
-        builder.push_record(
-            self.columns
-                .iter()
-                .zip(widths)
-                .map(|(column, width)| fit(&column.name, *width)),
-        );
+        let mut record = |cells: &mut dyn Iterator<Item = &str>| {
+            let folded = cells.zip(&widths).map(|(text, cells)| {
+                let (folded, whole) = folded(text, *cells, most_lines);
+                cut |= !whole;
+                torn |= text.split(' ').any(|word| width(word) > *cells);
+                folded
+            });
+            builder.push_record(folded);
+        };
+        record(&mut self.columns.iter().map(|column| column.name.as_str()));
         for row in &self.rows {
-            builder.push_record(
-                row.iter()
-                    .zip(widths)
-                    .map(|(cell, width)| fit(&cell.text, *width)),
-            );
+            record(&mut row.iter().map(|cell| cell.text.as_str()));
         }
         let mut table = builder.build();
         table.with(Borders::empty()).with(Padding::new(1, 1, 0, 0));
@@ -161,7 +185,29 @@ impl Grid {
                 }
             }
         }
-        lines_without_trailing_space(&table.to_string())
+        Fitted {
+            text: lines_without_trailing_space(&table.to_string()),
+            widths: Some(widths),
+            cut,
+            torn,
+        }
+    }
+
+    /// The only column with each text in as many lines as it takes.
+    fn lines(&self, style: Style) -> String {
+        let mut text = String::new();
+        let room = style.width.saturating_sub(1).max(4);
+        for column in &self.columns {
+            let name = Tone::Faint.paint(&fit(&column.name, room), style.colour);
+            push_line(&mut text, &format!(" {name}"));
+        }
+        for cell in self.rows.iter().flatten() {
+            for line in wrap_indented(&cell.text, room) {
+                let line = cell.toned_as(line, style);
+                push_line(&mut text, &format!(" {line}"));
+            }
+        }
+        text
     }
 
     /// Each row as lines of heading and text, with an empty line between rows.
@@ -183,12 +229,9 @@ impl Grid {
                 let gap = " ".repeat(heading - width(&name));
                 let name = Tone::Faint.paint(&name, style.colour);
                 let room = style.width.saturating_sub(heading + 3).max(1);
-                let mut lines = wrap(&cell.text, room)
+                let mut lines = wrap_exact(&cell.text, room)
                     .into_iter()
-                    .map(|line| match cell.tone {
-                        Some(tone) => tone.paint(&line, style.colour),
-                        None => line,
-                    });
+                    .map(|line| cell.toned_as(line, style));
                 let first = lines.next().unwrap_or_default();
                 push_line(&mut text, &format!(" {name}{gap}  {first}"));
                 for line in lines {
@@ -198,6 +241,23 @@ impl Grid {
         }
         text
     }
+}
+
+/// A text in lines of `cells` cells, the last of which is cut where they are more than `most`; and whether it is whole.
+fn folded(text: &str, cells: usize, most: usize) -> (String, bool) {
+    if width(text) <= cells {
+        return (text.to_owned(), true);
+    }
+    if most == 1 {
+        return (fit(text, cells), false);
+    }
+    let mut lines = wrap_exact(text, cells);
+    let whole = lines.len() <= most;
+    if !whole {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(fit(&rest, cells));
+    }
+    (lines.join("\n"), whole)
 }
 
 fn colour(tone: Tone) -> Color {

@@ -43,6 +43,9 @@ pub(super) const FORMAT: Format = Format {
     },
 };
 
+/// How many lines a value of a row may take: enough to read it whole, not enough to fill the screen with one.
+const MOST_LINES: usize = 4;
+
 struct Table {
     style: Style,
     summary: Summary,
@@ -167,10 +170,10 @@ fn shown_block(line: &StepLine, style: Style) -> Option<String> {
     Some(block)
 }
 
-/// Rows for people, as a run shows those of a step: fitted to the style's width, numbers aligned, cells in one line each.
+/// Rows for people, as a run shows those of a step: fitted to the style's width, numbers aligned, cells in a few lines each.
 #[must_use]
 pub fn rows_of(table: &StepTable, style: Style) -> String {
-    let (mut text, cut) = fitted_rows(table, style);
+    let (mut text, cut) = fitted_rows(table, style, MOST_LINES);
     if cut {
         let words = "… stands for text that did not fit; --format json has all of it";
         text.push_str(&remark(words, style));
@@ -178,15 +181,15 @@ pub fn rows_of(table: &StepTable, style: Style) -> String {
     text
 }
 
-/// The same rows for a glance: nothing else has more of them.
+/// The same rows for a glance, cells in one line each: nothing else has more of them.
 #[must_use]
 pub fn glance_at(table: &StepTable, style: Style) -> String {
-    fitted_rows(table, style).0
+    fitted_rows(table, style, 1).0
 }
 
 /// Rows in as many cells as the style has, and whether any of them was cut.
-fn fitted_rows(table: &StepTable, style: Style) -> (String, bool) {
-    let fitted = rows::grid(table).fitted(style);
+fn fitted_rows(table: &StepTable, style: Style, most_lines: usize) -> (String, bool) {
+    let fitted = rows::grid(table).fitted(style, most_lines);
     let mut text = fitted.text;
     if table.rows.is_empty() {
         text.push_str(&remark("no rows", style));

@@ -28,7 +28,7 @@ fn tone(line: &StepLine, dry: bool) -> Tone {
 
 /// The table of steps, and how much room it has for details; none where all of them are whole.
 pub(super) fn table(steps: &[Shown<'_>], dry: bool, style: Style) -> (String, Option<usize>) {
-    let fitted = grid(steps, dry).fitted(style);
+    let fitted = grid(steps, dry).fitted(style, 1);
     let room = fitted.room();
     (fitted.text, room)
 }
@@ -124,7 +124,8 @@ pub(super) fn remarks(
             continue;
         }
         let detail = step.detail();
-        let cut = room.is_some_and(|room| width(&detail) > room);
+        let whole = step.whole_detail();
+        let cut = whole.len() > 1 || room.is_some_and(|room| width(&detail) > room);
         // What a step with items says is said by its items.
         let by_items = steps[index + 1..]
             .iter()
@@ -145,7 +146,7 @@ pub(super) fn remarks(
             text.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
         }
         if again {
-            for part in wrap(&detail, room) {
+            for part in whole.iter().flat_map(|line| wrap(line, room)) {
                 text.push_str(&format!("   {part}\n"));
             }
         }

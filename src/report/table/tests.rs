@@ -10,7 +10,7 @@ use crate::event::{
     Envelope, Event, FindingRaised, LockTakenOver, Preview, Resumption, RunResumed, StepFinished,
     StepStarted, sample,
 };
-use crate::report::Style;
+use crate::report::{Style, rows_of};
 
 fn screen(colour: bool, width: usize, events: Vec<Event>) -> String {
     let mut report = (super::FORMAT.make)(Style {
@@ -187,6 +187,7 @@ fn prune() -> Vec<Event> {
             effect,
             undo: false,
             items: None,
+            rows: None,
             check: None,
         })
     };
@@ -321,9 +322,9 @@ fn a_step_shows_its_rows_under_its_name() {
     | locks  ok        0.4 ms  no locks
     |
     | slow
-    | query                                                                     calls
-    | SELECT * FROM audit_logs WHERE created_at < now() AND message LIKE '%ti…      7
-    | … stands for text that did not fit; --format json has all of it
+    | query                                                               calls
+    | SELECT * FROM audit_logs WHERE created_at < now() AND message LIKE      7
+    | '%timeout%' ORDER BY id
     |
     | locks
     | pid
@@ -334,6 +335,48 @@ fn a_step_shows_its_rows_under_its_name() {
     |
     | ok  2 steps: 2 ok                                              2.00 s   run 412
     ");
+}
+
+#[test]
+fn a_few_rows_that_do_not_fit_are_written_one_by_one() {
+    let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let table = sample::table(
+        &["id", "order"],
+        vec![vec![id.into(), id.into()], vec![1.into(), "short".into()]],
+    );
+    insta::assert_snapshot!(rows_of(&table, Style { width: 60, ..Style::default() }), @r"
+    id     0f8fad5b-d9cb-469f-a165-70867728950e
+    order  0f8fad5b-d9cb-469f-a165-70867728950e
+
+    id     1
+    order  short
+    ");
+}
+
+#[test]
+fn many_rows_take_four_lines_each_at_most() {
+    let long = "word ".repeat(40);
+    let rows = (0..11).map(|row| vec![row.into(), long.as_str().into()]);
+    let table = sample::table(&["id", "text"], rows.collect());
+    let shown = rows_of(
+        &table,
+        Style {
+            width: 40,
+            ..Style::default()
+        },
+    );
+    insta::assert_snapshot!(shown.lines().take(6).collect::<Vec<_>>().join("\n"), @r"
+    id  text
+     0  word word word word word word word
+        word word word word word word word
+        word word word word word word word
+        word word word word word word word…
+     1  word word word word word word word
+    ");
+    assert!(
+        shown.ends_with("--format json has all of\n it\n"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -415,10 +458,12 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     let mut shown = end("delete", Status::NotRun, None, "");
     shown.effect = Effect::Destroy;
     shown.preview = Some(Preview {
-        sent: "DELETE FROM \"logs\"\nWHERE age > 90".to_owned(),
+        sent: "DELETE FROM \"logs\" -- the old ones\nWHERE age > 90".to_owned(),
         rows: Some(18204),
         ..Preview::default()
     });
+    shown.detail =
+        "DELETE FROM \"logs\" -- the old ones\nWHERE age > 90\ntouches 18,204 rows".to_owned();
     let mut begun = sample::step_started("delete");
     if let Event::StepStarted(begun) = &mut begun {
         begun.effect = Effect::Destroy;
@@ -431,10 +476,12 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     ];
     insta::assert_snapshot!(barred(80, events), @r#"
     | step    effect   status     took  detail
-    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204 ro…
+    | delete  destroy  would run     –  DELETE FROM "logs" -- the old ones …; touche…
     |
     | delete
-    |   DELETE FROM "logs" WHERE age > 90; 18,204 rows
+    |   DELETE FROM "logs" -- the old ones
+    |   WHERE age > 90
+    |   touches 18,204 rows
     |
     | DRY RUN  nothing was changed; 1 step: 1 would run              2.00 s   run 412
     "#);

@@ -13,7 +13,7 @@ use crate::sql::quoted;
 use super::system::{DatabaseSystem, TableFacts};
 
 pub(super) use indexes::indexes;
-pub(super) use references::{foreign_keys, known};
+pub(super) use references::{Reference, foreign_keys, known, references};
 
 /// The tables that belong to people, not to SQLite or D1. Used behind `sqlite_schema AS s`.
 const OWN_TABLES: &str = "s.type = 'table' AND s.name NOT LIKE 'sqlite~_%' ESCAPE '~' AND s.name NOT LIKE '~_cf~_%' ESCAPE '~'";

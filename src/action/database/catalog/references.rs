@@ -11,24 +11,29 @@ use crate::sql::quoted;
 use super::{OWN_TABLES, Row, ask, number, text};
 
 /// One reference from the columns of a table to another table.
-pub(super) struct Reference {
+pub(in super::super) struct Reference {
     /// The table that refers.
-    pub(super) table: String,
+    pub(in super::super) table: String,
     /// Its number in the table.
     id: i64,
     /// The columns that refer, in order.
-    pub(super) columns: Vec<String>,
+    pub(in super::super) columns: Vec<String>,
     /// The table that is referred to.
-    pub(super) parent: String,
+    pub(in super::super) parent: String,
+    /// The columns that they refer to, in the same order.
+    pub(in super::super) keys: Vec<String>,
+    /// What becomes of a row when the one goes that it refers to: `CASCADE`, `SET NULL`, `NO ACTION`.
+    pub(in super::super) on_delete: String,
 }
 
 /// The references of a table, or of all.
-pub(super) async fn references(
+pub(in super::super) async fn references(
     system: &dyn DatabaseSystem,
     table: Option<&str>,
 ) -> Result<Vec<Reference>, ActionError> {
     let sql = format!(
-        "SELECT s.name AS name, f.id AS id, f.\"from\" AS child, f.\"table\" AS parent \
+        "SELECT s.name AS name, f.id AS id, f.\"from\" AS child, f.\"table\" AS parent, f.on_delete AS on_delete, \
+         coalesce(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\") AS p WHERE p.pk = f.seq + 1)) AS target \
          FROM sqlite_schema AS s, pragma_foreign_key_list(s.name) AS f \
          WHERE {OWN_TABLES} ORDER BY s.name, f.id, f.seq"
     );
@@ -36,13 +41,19 @@ pub(super) async fn references(
     for row in ask(system, sql, Vec::new()).await? {
         let (name, id) = (text(&row, "name"), number(&row, "id"));
         let column = text(&row, "child").to_owned();
+        let key = text(&row, "target").to_owned();
         match found.last_mut() {
-            Some(last) if last.table == name && last.id == id => last.columns.push(column),
+            Some(last) if last.table == name && last.id == id => {
+                last.columns.push(column);
+                last.keys.push(key);
+            }
             _ => found.push(Reference {
                 table: name.to_owned(),
                 id,
                 columns: vec![column],
                 parent: text(&row, "parent").to_owned(),
+                keys: vec![key],
+                on_delete: text(&row, "on_delete").to_owned(),
             }),
         }
     }

@@ -6,7 +6,7 @@ use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, Count};
 use crate::platform::halted::Halted;
-use crate::platform::postgres::{Change, PostgresError, Script};
+use crate::platform::postgres::{ChangeStatement, PostgresError, Script};
 use crate::platform::rows::Changed;
 use crate::sql::{self, Dialect, Piece, Way};
 
@@ -49,7 +49,7 @@ impl PostgresSystem {
                 .map_err(|halted| halted.error);
         }
         let text = sent(&sql.text);
-        let change = Change {
+        let change = ChangeStatement {
             sql: &text,
             parameters: &sql.parameters,
             limit,

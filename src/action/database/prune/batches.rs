@@ -11,6 +11,7 @@ use crate::platform::bounds::{Bounds, BoundsBroken};
 
 use super::target::{Facts, Target};
 use super::{Wish, batch, refuse, written};
+use crate::action::database::cascade::{self, Along};
 use crate::action::database::system::{DatabaseSystem, beyond};
 
 /// What was deleted so far.
@@ -19,6 +20,8 @@ struct Done {
     deleted: u64,
     /// Those that triggers and references deleted too.
     in_all: u64,
+    /// The tables that those are of.
+    along: Vec<Along>,
     batches: u64,
     remaining: Option<u64>,
 }
@@ -66,6 +69,9 @@ pub(super) async fn prune(
     }
     let remaining = target.facts(system, wish).await?.expired;
     done.remaining = Some(remaining);
+    if done.in_all > done.deleted {
+        done.along = target.tables_along(system, wish).await;
+    }
     let given = outputs(&done);
     if remaining > 0 && !context.judged {
         let rows = thousands(remaining);
@@ -149,9 +155,16 @@ fn outputs(wish: &Wish<'_>, done: &Done, started: Instant) -> Outputs {
             }
         ),
     };
+    let more = match done.in_all > done.deleted {
+        true => {
+            let more = cascade::more_in_words(done.deleted, done.in_all, &done.along);
+            format!(", {more}")
+        }
+        false => String::new(),
+    };
     Outputs {
         rows_changed: Some(done.in_all),
-        ..Outputs::new(detail)
+        ..Outputs::new(format!("{detail}{more}"))
     }
     .with("deleted", done.deleted)
     .with("remaining", done.remaining)

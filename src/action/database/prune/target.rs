@@ -7,11 +7,12 @@ use crate::config::Database;
 use crate::engine::ActionError;
 use crate::event::StepTable;
 use crate::expr::SqlText;
-use crate::sql::{self, Dialect, quoted};
+use crate::sql::{self, Deletion, Dialect, TableName, quoted};
 
 use super::Wish;
 use super::age::{self, Form};
-use crate::action::database::system::DatabaseSystem;
+use crate::action::database::cascade::{self, Along};
+use crate::action::database::system::{self, DatabaseSystem};
 
 /// So many of the oldest rows are shown.
 const SAMPLE: usize = 5;
@@ -174,6 +175,39 @@ impl Target {
         })
     }
 
+    /// What is deleted.
+    fn deletion(&self, wish: &Wish<'_>) -> Deletion {
+        let name = wish.table.rsplit('.').next().unwrap_or(wish.table);
+        Deletion::Rows(TableName {
+            sql: self.table.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The rows of other tables that go or change with those that are too old.
+    pub(super) async fn along(
+        &self,
+        system: &dyn DatabaseSystem,
+        wish: &Wish<'_>,
+    ) -> Result<Vec<Along>, ActionError> {
+        let touched = self.form.map(|form| SqlText {
+            text: format!(" FROM {} WHERE {}", self.table, self.condition(form)),
+            parameters: vec![form.value(wish.before)],
+        });
+        cascade::along(system, self.dialect, &self.deletion(wish), touched).await
+    }
+
+    /// The other tables that rows may have gone from.
+    pub(super) async fn tables_along(
+        &self,
+        system: &dyn DatabaseSystem,
+        wish: &Wish<'_>,
+    ) -> Vec<Along> {
+        let tables = cascade::tables(system, self.dialect, &self.deletion(wish)).await;
+        // It is done: a look that fails takes nothing away from that.
+        tables.unwrap_or_default()
+    }
+
     /// The same for a person.
     pub(super) fn statement_in_words(&self, wish: &Wish<'_>, most: u64) -> String {
         let statement = self.statement(wish, most);
@@ -196,17 +230,7 @@ impl Target {
             text: format!("SELECT * FROM {table} WHERE {old} ORDER BY {column} LIMIT {SAMPLE}"),
             parameters: vec![form.value(wish.before)],
         };
-        let found = system.query(&asked, SAMPLE).await.ok()?;
-        let cells = |row: &Map<String, Value>| {
-            let cell = |column: &String| row.get(column).cloned().unwrap_or_default();
-            found.columns.iter().map(cell).collect()
-        };
-        Some(StepTable {
-            rows: found.rows.iter().map(cells).collect(),
-            columns: found.columns.clone(),
-            exact: true,
-            ..StepTable::default()
-        })
+        system::sample(system, &asked, SAMPLE).await
     }
 }
 
