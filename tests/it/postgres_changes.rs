@@ -225,12 +225,17 @@ fn a_script_is_done_as_a_whole_or_not_at_all() {
     for (script, words, code) in [
         (
             "INSERT INTO t VALUES (7);\n\nINSERT INTO t\nVALUES (1);",
-            "line 3: duplicate key",
+            "line 3, INSERT INTO t: duplicate key",
             2,
         ),
         (
             "INSERT INTO t VALUES (7);\nSELEC 1;",
-            "line 2: syntax error",
+            "line 2, SELEC 1: syntax error",
+            78,
+        ),
+        (
+            "INSERT INTO t VALUES (7); SELEC 1;",
+            "line 1, SELEC 1: syntax error",
             78,
         ),
         (
@@ -240,7 +245,7 @@ fn a_script_is_done_as_a_whole_or_not_at_all() {
         ),
         (
             "INSERT INTO t VALUES (7);\nDO $$ BEGIN COMMIT; END $$;",
-            "line 2: invalid transaction termination",
+            "line 2, DO $$ BEGIN: invalid transaction termination",
             78,
         ),
         (

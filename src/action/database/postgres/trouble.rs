@@ -114,16 +114,24 @@ impl PostgresSystem {
     pub(super) fn trouble_of_script(
         &self,
         error: &PostgresError,
+        script: &str,
         pieces: &[Piece<'_>],
     ) -> ActionError {
         let trouble = self.trouble_of_change(error);
-        let Some((completed, line)) = place(error) else {
+        let Some((completed, offset)) = place(error) else {
             return trouble;
         };
-        let Some(piece) = pieces.get(completed) else {
+        // What is no SQL is found before anything runs, wherever it stands.
+        let named = offset.and_then(|offset| {
+            let begun = |piece: &&Piece<'_>| piece.range.start <= offset;
+            pieces.iter().rfind(begun)
+        });
+        let Some(piece) = named.or(pieces.get(completed)) else {
             return trouble;
         };
-        let placed = in_script(trouble, piece, line.unwrap_or(piece.line));
+        let before = offset.and_then(|offset| script.get(..offset));
+        let line = before.map_or(piece.line, |before| 1 + before.matches('\n').count());
+        let placed = in_script(trouble, piece, line);
         ActionError {
             message: format!("{}; nothing was changed", placed.message),
             ..placed
@@ -131,12 +139,12 @@ impl PostgresSystem {
     }
 }
 
-/// Behind how many statements of a script it failed, and the line that the server names.
+/// Behind how many statements of a script it failed, and the place that the server names.
 fn place(error: &PostgresError) -> Option<(usize, Option<usize>)> {
     match error {
         PostgresError::Script {
-            completed, line, ..
-        } => Some((*completed, *line)),
+            completed, offset, ..
+        } => Some((*completed, *offset)),
         PostgresError::Waited { error, .. } => place(error),
         _ => None,
     }
