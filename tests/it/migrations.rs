@@ -124,6 +124,24 @@ fn d1(api: &D1Api, migrations: &str, files: &[(&str, &str)]) -> Project {
         .variable("CLOUDFLARE_API_BASE_URL", api.url())
 }
 
+/// Has what takes the last migration back fail, and mends it.
+fn a_way_back_that_fails(project: Project) -> Project {
+    // What does not take it back changes nothing.
+    let project = project.file("migrations/0004_broken.down.sql", BROKEN.1);
+    let told = step_of(&project, &["revert", "--yes"], 2, "revert");
+    let detail = told["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("back from 0004_broken: line 1, CREATE TABLE half: ")
+            && detail.ends_with("; nothing was changed"),
+        "{detail}"
+    );
+    assert_eq!(
+        told["help"],
+        "mend what takes it back, then: opsbook db migrations revert main"
+    );
+    project.file("migrations/0004_broken.down.sql", "DROP TABLE half;")
+}
+
 /// The way of every engine: pending, applied, failing, mended, taken back.
 fn the_way_of_migrations(project: Project) -> Project {
     let told = outputs(&project, &["status"], 1, "status");
@@ -181,6 +199,7 @@ fn the_way_of_migrations(project: Project) -> Project {
         .exits(75)
         .prints("--yes");
     assert_eq!(states(&project, 1)[3].1, "applied");
+    let project = a_way_back_that_fails(project);
     let told = outputs(
         &project,
         &["revert", "--to", "0001_users", "--yes"],

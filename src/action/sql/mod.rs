@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::base::Masker;
-use crate::base::text::{fit, one_line};
 use crate::base::{Size, Span};
 use crate::config::Database;
 use crate::engine::{
