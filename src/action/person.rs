@@ -37,11 +37,11 @@ pub(super) fn account() -> String {
     }
 }
 
-/// Nobody to ask and an interruption are refusals: nothing was done.
+/// Nobody to ask, an interruption and no answer are refusals: nothing was done.
 pub(super) fn unanswered(error: &PromptError, help: &str) -> ActionError {
     match error {
         PromptError::NoTerminal => ActionError::refused(error.to_string()).help(help),
-        PromptError::Interrupted => ActionError::refused(error.to_string()),
+        PromptError::Interrupted | PromptError::NoAnswer => ActionError::refused(error.to_string()),
         PromptError::Broken(_) => ActionError::own(error.to_string()),
     }
 }

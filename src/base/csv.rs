@@ -68,7 +68,9 @@ fn write_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
     let is_plain = !text.is_empty()
         && !text.starts_with([' ', '\t'])
         && !text.ends_with([' ', '\t'])
-        && !text.contains([',', '"', '\r', '\n']);
+        && !text
+            .bytes()
+            .any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'));
     if is_plain {
         return out.write_all(text.as_bytes());
     }

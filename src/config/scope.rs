@@ -13,11 +13,11 @@ use super::load::variable;
 /// | --- | --- |
 /// | `project`, `environment` | text or none |
 /// | `service.NAME` | `{name, url}` |
-/// | `database.NAME` | `{name, kind, retention: [{table, column, keep}]}`; `database_name` and `id` of D1, `path` of SQLite |
+/// | `database.NAME` | `{name, kind, retention: [{table, column, keep}], migrations}`; `database_name` and `id` of D1, `path` of SQLite |
 /// | `queue.NAME` | `{name, kind, queue_name, dead_letter}` |
 ///
 /// A name with a dash stands there twice: as written, for `service[input.service]`, and with underscores, for
-/// `service.my_api`. `keep` is a duration like `90d`.
+/// `service.my_api`. `keep` is a duration like `90d`; `migrations` is whether it has any.
 #[must_use]
 pub fn scope_values(config: &Config) -> Map<String, Value> {
     let services = config
@@ -87,6 +87,7 @@ fn database_value(database: &Database) -> Value {
         "name": database.name,
         "kind": database.kind.as_str(),
         "retention": retention,
+        "migrations": database.migrations.is_some(),
     });
     match &database.kind {
         DatabaseKind::D1 { name, id, .. } => {

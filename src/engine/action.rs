@@ -333,7 +333,8 @@ pub struct Outputs {
     pub end: Option<End>,
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
     pub sensitive: bool,
-    /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`].
+    /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`]. Of an
+    /// action that was stopped, 0 says that it has changed nothing at all.
     pub rows_changed: Option<u64>,
 }
 

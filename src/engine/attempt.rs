@@ -51,6 +51,11 @@ impl Failure {
         }
     }
 
+    /// Whether it was stopped before it had changed anything, as its action says.
+    pub(super) fn has_changed_nothing(&self) -> bool {
+        matches!(self, Self::Stopped(_, outputs) if outputs.rows_changed == Some(0))
+    }
+
     /// Whether the run cannot go on whatever `on_failure` says.
     pub(super) fn ends_run(&self) -> bool {
         match self {
@@ -64,7 +69,13 @@ impl Failure {
 /// Why an attempt was cut off, with what its action said last.
 fn ended(cut_off: Failure, said: ActionError) -> Failure {
     match cut_off {
-        Failure::Stopped(stop, _) => Failure::Stopped(stop, said.outputs),
+        Failure::Stopped(stop, _) => {
+            let mut outputs = said.outputs;
+            if said.in_doubt {
+                outputs.rows_changed = None;
+            }
+            Failure::Stopped(stop, outputs)
+        }
         // It must not be tried again, as what only took too long may be.
         timeout @ Failure::Timeout(_) if said.in_doubt => {
             let message = format!("{}: {}", judge::why(&timeout), said.message);

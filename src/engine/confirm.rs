@@ -118,7 +118,7 @@ impl Run<'_> {
         };
         match answer {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Action(ActionError::refused("a person said no"))),
+            Ok(false) => Err(said_no()),
             Err(error) => Err(unanswered(&asked, &error, "--yes")),
         }
     }
@@ -185,9 +185,17 @@ fn destroys_itself(turn: Turn<'_>) -> bool {
     turn.effect == Effect::Destroy && !runs_another
 }
 
-/// The flag comes first: it is what a line that is cut off must still tell.
+fn said_no() -> Failure {
+    Failure::Action(ActionError::refused("a person said no"))
+}
+
+/// The flag comes first: it is what a line that is cut off must still tell. Who was there to answer needs none.
 fn unanswered(question: &str, error: &PromptError, flag: &str) -> Failure {
-    Failure::Action(ActionError::refused(format!(
-        "needs {flag}: {error}: {question}"
-    )))
+    match error {
+        PromptError::NoAnswer => said_no(),
+        PromptError::Interrupted => Failure::Action(ActionError::refused(error.to_string())),
+        PromptError::NoTerminal | PromptError::Broken(_) => Failure::Action(ActionError::refused(
+            format!("needs {flag}: {error}: {question}"),
+        )),
+    }
 }

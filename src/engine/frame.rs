@@ -34,6 +34,7 @@ impl Turn<'_> {
             effect: self.effect,
             undo: false,
             items: None,
+            rows: None,
             check: self.frame.check.map(|check| check.of.clone()),
         }
     }

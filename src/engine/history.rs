@@ -30,7 +30,8 @@ pub struct History {
     /// The files that it rests on, as its last leg found or accepted them.
     sources: Vec<Source>,
     steps: BTreeMap<StepKey, Known>,
-    /// The rows that each step has changed, however often it was run. Where that is not told, it may be all there are.
+    /// The rows that each step is known to have changed, however often it was run. Where that is not told, it may be all
+    /// there are.
     rows: BTreeMap<StepKey, u64>,
     /// The findings that no step has claimed yet.
     loose: Vec<FindingRaised>,
@@ -76,6 +77,8 @@ pub(super) struct Known {
     pub(super) open: Option<u32>,
     /// For the whole of a `for_each`, the SHA-256 of its list.
     pub(super) items: Option<String>,
+    /// The rows of a standing approval that it may have changed, where nobody knows yet how many it did.
+    pub(super) rows: Option<u64>,
     /// How it ended, and the number of that event.
     pub(super) end: Option<(u64, StepFinished)>,
     /// What became of its undo, and the number of the last event of that.
@@ -227,6 +230,8 @@ impl History {
         let afresh = start.items.is_some() && known.items != start.items;
         known.open = Some(leg);
         known.undo = None;
+        // Of what an earlier leg left in doubt somebody has said that it was not done.
+        known.rows = start.rows;
         known.findings.clear();
         if start.items.is_some() {
             known.items.clone_from(&start.items);
@@ -238,10 +243,6 @@ impl History {
 
     fn step_finished(&mut self, at: u64, end: &StepFinished) {
         let leg = self.leg.number;
-        if let Some(rows) = rows_changed(end) {
-            let all = self.rows.entry(end.step.clone()).or_default();
-            *all = all.saturating_add(rows);
-        }
         // A finding of a sub-runbook is told right before the step that ran it ends.
         let findings = std::mem::take(&mut self.loose);
         let known = self.known(&end.step, end.effect);
@@ -256,6 +257,16 @@ impl History {
         known.open = None;
         known.end = Some((at, end.clone()));
         known.findings = findings;
+        let is_unclear = end.stopped || end.status == Status::InDoubt;
+        let counted = match is_unclear {
+            true => known.rows,
+            false => known.rows.take(),
+        };
+        if let Some(rows) = rows_changed(end, counted, is_unclear) {
+            known.rows = None;
+            let all = self.rows.entry(end.step.clone()).or_default();
+            *all = all.saturating_add(rows);
+        }
     }
 
     fn undo_finished(&mut self, at: u64, end: &StepFinished) {
@@ -352,9 +363,11 @@ impl History {
         self.steps.iter()
     }
 
-    /// The rows that each step has changed in all legs; `u64::MAX` where that is not told.
+    /// The rows that each step has changed in all legs, or may have; `u64::MAX` where that is not told.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&StepKey, u64)> {
-        self.rows.iter().map(|(key, rows)| (key, *rows))
+        let may_have = |(key, known): (_, &Known)| Some((key, known.rows?));
+        let told = self.rows.iter().map(|(key, rows)| (key, *rows));
+        told.chain(self.steps.iter().filter_map(may_have))
     }
 
     /// What is known of the items of a step and of the steps of the runbook that it runs, however deep.
@@ -370,16 +383,17 @@ impl History {
     }
 }
 
-/// The rows that a step changed this time, as far as it could; none where it changed nothing.
-fn rows_changed(end: &StepFinished) -> Option<u64> {
+/// The rows that a step changed this time, which were counted before; none where it changed nothing, or nobody knows yet.
+fn rows_changed(end: &StepFinished, counted: Option<u64>, is_unclear: bool) -> Option<u64> {
     if end.effect != Effect::Destroy {
         return None;
     }
-    match end.outputs.get("changed").and_then(Value::as_u64) {
-        Some(rows) => Some(rows),
-        None => {
-            let is_unclear = end.stopped || end.status == Status::InDoubt;
-            (is_unclear || end.withheld && !end.failed).then_some(u64::MAX)
-        }
-    }
+    let told = end.outputs.get("changed").and_then(Value::as_u64);
+    told.or_else(|| match (is_unclear, counted) {
+        (true, Some(_)) => None,
+        (true, None) => Some(u64::MAX),
+        (false, _) if end.failed => None,
+        (false, Some(counted)) => Some(counted),
+        (false, None) => end.withheld.then_some(u64::MAX),
+    })
 }

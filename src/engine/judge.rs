@@ -127,6 +127,11 @@ fn crossed(
 pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) -> Ending {
     let detail = why(failure);
     match failure {
+        Failure::Action(error) if error.in_doubt => Ending {
+            failed: true,
+            help: error.help.clone(),
+            ..Ending::passed_over(Status::InDoubt, detail)
+        },
         Failure::Action(error) => match error.kind {
             ErrorKind::Target | ErrorKind::Late => {
                 Ending::failed(severity, detail, error.help.clone())

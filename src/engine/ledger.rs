@@ -1,6 +1,6 @@
 //! What a run has to remember beside its events: what can be taken back, and what decides its exit code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::exit::ExitCode;
 use crate::base::{Status, StepKey};
@@ -27,6 +27,8 @@ pub(super) struct Ledger {
     pub(super) changed: bool,
     /// What was done under standing approvals.
     pub(super) standing: Standing,
+    /// The steps that a person was asked for ahead and agreed to, with how many rows they saw.
+    pub(super) answered: BTreeMap<StepKey, Option<u64>>,
     /// The steps that ran checks.
     pub(super) runners: BTreeSet<StepKey>,
 }

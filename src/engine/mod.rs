@@ -2,6 +2,7 @@
 //! it owns the traits that it needs and is handed their implementations.
 
 mod action;
+mod ahead;
 mod artifact;
 mod attempt;
 mod begin;

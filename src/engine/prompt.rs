@@ -63,9 +63,12 @@ pub enum PromptError {
     /// Standard input or standard error is no terminal, or `CI` is set.
     #[error("there is no terminal to ask at")]
     NoTerminal,
-    /// The person pressed Ctrl-C.
+    /// The run must stop, and nobody is asked any more.
     #[error("interrupted")]
     Interrupted,
+    /// The input ended (Ctrl-D). To a question of yes or no that is no.
+    #[error("no answer was given")]
+    NoAnswer,
     /// The terminal is gone.
     #[error("the terminal cannot be read: {0}")]
     Broken(String),

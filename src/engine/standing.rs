@@ -44,6 +44,8 @@ struct Grant {
 /// The leave to run a step; ends with the value.
 pub(super) struct Leave<'a> {
     limited: Option<(&'a RefCell<Ledger>, StepKey)>,
+    /// Whether a person gave it.
+    pub(super) of_person: bool,
     /// Held by a step that runs under a standing approval.
     _turn: Option<OwnedMutexGuard<()>>,
 }
@@ -52,6 +54,7 @@ impl Leave<'_> {
     /// Without limits.
     pub(super) const FREE: Self = Self {
         limited: None,
+        of_person: false,
         _turn: None,
     };
 }
@@ -81,6 +84,11 @@ impl Standing {
         self.left(&self.grants.get(key)?.limits)
     }
 
+    /// How many rows a step should change by what was counted, where a limit stands.
+    pub(super) fn counted_rows(&self, key: &StepKey) -> Option<u64> {
+        self.grants.get(key).map(|grant| grant.counted)
+    }
+
     /// How many rows a person agreed to that a step changes, where they saw how many there are.
     pub(super) fn agreed_rows(&self, key: &StepKey) -> Option<u64> {
         self.agreed.get(key).copied()
@@ -100,7 +108,8 @@ impl Standing {
             }
             Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
             Err(Failure::Evaluation(_)) => 0,
-            Err(_) => grant.counted,
+            Err(Failure::Stopped(_, outputs)) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Timeout(_) | Failure::Expectation { .. }) => grant.counted,
         };
         let limits = grant.limits.clone();
         self.use_up(&limits, rows);
@@ -203,19 +212,33 @@ impl Run<'_> {
         ledger.standing.grants.insert(turn.key.clone(), grant);
         Ok(Some(Leave {
             limited: Some((&self.ledger, turn.key.clone())),
+            of_person: false,
             _turn: Some(held),
         }))
     }
 
+    /// Gives back what a step of an earlier leg may have used up, now that it is known not to have been done.
+    pub(super) fn give_back(&self, key: &StepKey) {
+        let known = self.history.and_then(|history| history.step(key));
+        let Some(rows) = known.and_then(|known| known.rows) else {
+            return;
+        };
+        let standing = &mut self.ledger.borrow_mut().standing;
+        for (path, _) in limits_of(covering(self.plan, key)) {
+            let used = standing.used.entry(path).or_default();
+            *used = used.saturating_sub(rows);
+        }
+    }
+
     /// The leave that a person gives for as many rows as they saw.
     pub(super) fn personal_leave(&self, turn: Turn<'_>, rows: Option<u64>) -> Leave<'_> {
-        let Some(rows) = rows else {
-            return Leave::FREE;
-        };
-        let mut ledger = self.ledger.borrow_mut();
-        ledger.standing.agreed.insert(turn.key.clone(), rows);
+        if let Some(rows) = rows {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.standing.agreed.insert(turn.key.clone(), rows);
+        }
         Leave {
-            limited: Some((&self.ledger, turn.key.clone())),
+            limited: rows.map(|_| (&self.ledger, turn.key.clone())),
+            of_person: true,
             _turn: None,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use crate::base::{Effect, Secret, Severity, Span, Status};
-use crate::event::{Event, Preview, StepFinished};
+use crate::event::{Event, Preview, StepFinished, StepStarted};
 use crate::expr::{Scope, names_in_expression};
 use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
@@ -22,7 +22,7 @@ use super::recorder::bounded;
 use super::rehearse::Unknown;
 use super::run::Run;
 use super::shown::table_of;
-use super::{Durability, ErrorKind, Outputs, artifact};
+use super::{Durability, ErrorKind, Outputs, Stop, artifact};
 
 /// The shortest word of a sensitive output that is masked from then on, in bytes.
 const SHORTEST_WORD: usize = 8;
@@ -105,7 +105,7 @@ impl Run<'_> {
     }
 
     /// Why the step is not run, if its `when` says so or cannot be told.
-    fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
+    pub(super) fn unless_wanted(&self, step: &Step, scope: &Scope) -> Option<Ending> {
         let when = step.when.as_ref()?;
         if scope.unknown_in_expression(when).is_some() {
             // Nobody can tell: it is shown.
@@ -170,12 +170,19 @@ impl Run<'_> {
             (None, Err(failure)) => return self.fail(turn, began, &failure, 0, Effect::Read),
             (None, Ok(_)) => {}
         }
-        let leave = match self.confirmed(turn).await {
+        if doubt.is_some() {
+            self.give_back(key);
+        }
+        let leave = match self.granted(turn).await {
             Ok(leave) => leave,
             Err(failure) => return self.never_began(turn, &failure),
         };
         let durability = Durability::before(effect);
-        if !self.record(Event::StepStarted(turn.started()), durability) {
+        let started = StepStarted {
+            rows: self.ledger.borrow().standing.counted_rows(key),
+            ..turn.started()
+        };
+        if !self.record(Event::StepStarted(started), durability) {
             return self.not_journaled(turn);
         }
         self.forget(key);
@@ -186,6 +193,9 @@ impl Run<'_> {
         self.remember_undo(turn, &observed.result);
         match observed.result {
             Ok(outputs) => self.succeed(turn, began, outputs, observed.attempts),
+            Err(failure) if effect.changes() && never_acted(&failure, observed.attempts) => {
+                self.never_began(turn, &failure)
+            }
             Err(failure) => self.fail(turn, began, &failure, observed.attempts, effect),
         }
     }
@@ -205,17 +215,14 @@ impl Run<'_> {
         let Turn { step, effect, .. } = turn;
         // A runbook that is run says so itself, once a step of its own changes something: its lock may keep it from that.
         let itself = !matches!(step.call.verb.effect, EffectRule::OfRunbook);
-        let aside = self
-            .engine
-            .actions
-            .get(step.call.action.name)
-            .is_some_and(|action| action.keeps_aside(step.call.verb));
+        let aside = self.keeps_aside(step);
         let refused = match &observed.result {
             Err(Failure::Action(error)) => {
                 let done = error.outputs.rows_changed.unwrap_or_default();
                 error.kind == ErrorKind::Refused && observed.attempts <= 1 && done == 0
             }
-            Ok(_) | Err(_) => false,
+            Err(failure) => never_acted(failure, observed.attempts),
+            Ok(_) => false,
         };
         itself && effect.changes() && !self.options.dry && !aside && !refused
     }
@@ -347,7 +354,13 @@ impl Run<'_> {
     /// Finishes a step that failed before it began: nothing was started that could have changed anything.
     pub(super) fn never_began(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
         let severity = turn.frame.severity(turn.step);
-        let ending = judge::of_failure(failure, severity, Effect::Read);
+        let ending = match failure {
+            Failure::Stopped(stop @ (Stop::Interrupted | Stop::Terminated), _) => Ending {
+                failed: true,
+                ..Ending::passed_over(Status::NotRun, stop.as_str())
+            },
+            failure => judge::of_failure(failure, severity, Effect::Read),
+        };
         self.note_failure(turn, failure);
         let given = Given {
             ends_run: failure.ends_run(),
@@ -396,10 +409,11 @@ impl Run<'_> {
             _ => "what it gave is sensitive and not told".to_owned(),
         };
         let table = table_of(frame, step, &outputs);
-        let help = ending.help.or_else(|| match ending.status {
-            Status::InDoubt => Some(self.how_to_settle(key)),
-            _ => None,
-        });
+        let help = match (ending.status, ending.help) {
+            (Status::InDoubt, None) => Some(self.how_to_settle(key)),
+            (Status::InDoubt, Some(help)) => Some(format!("{help}; {}", self.how_to_settle(key))),
+            (_, help) => help,
+        };
         let mut finished = StepFinished {
             step: key.clone(),
             action: step.call.name(),
@@ -491,6 +505,11 @@ impl StepEnd {
     pub(super) fn halts(&self, on_failure: OnFailure) -> bool {
         self.ends_run || (self.failed && on_failure != OnFailure::Continue)
     }
+}
+
+/// Whether a step was stopped before it changed anything: its first attempt had changed nothing yet.
+fn never_acted(failure: &Failure, attempts: u32) -> bool {
+    attempts <= 1 && failure.has_changed_nothing()
 }
 
 /// The texts of sensitive values that are secrets by themselves: of what a person typed unseen every one, else words of

@@ -202,7 +202,7 @@ impl Run<'_> {
             let help = format!("give --confirm {runbook:?} to agree in advance");
             return match typed {
                 Ok(typed) if typed.trim() == runbook => Ok(()),
-                Ok(_) => Err(said_no()),
+                Ok(_) | Err(PromptError::NoAnswer) => Err(said_no()),
                 Err(error) => Err(refused(&error, help)),
             };
         }

@@ -214,6 +214,9 @@ pub struct PlannedStep {
     pub action: String,
     /// What it may do.
     pub effect: Effect,
+    /// Whether it says which columns of its rows to print.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shows: bool,
     /// Where it stands; none in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<StepPlace>,
@@ -274,6 +277,10 @@ pub struct StepStarted {
     /// For the whole of a `for_each`, the SHA-256 of its list, in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<String>,
+    /// How many rows were counted that it should change, where a standing approval limits them: as many it may have
+    /// changed as long as nobody knows better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// The check that it is, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckOf>,

@@ -61,6 +61,7 @@ pub(crate) fn run_started(steps: &[&str]) -> RunStarted {
                 step: StepKey::new(step),
                 action: "sql.query".to_owned(),
                 effect: Effect::Read,
+                shows: false,
                 place: None,
             })
             .collect(),
@@ -95,6 +96,7 @@ pub(crate) fn step_started(step: &str) -> Event {
         effect: Effect::Read,
         undo: false,
         items: None,
+        rows: None,
         check: None,
     })
 }
@@ -257,12 +259,14 @@ fn any_run_started() -> impl Strategy<Value = Event> {
         any_key(),
         any_text(),
         any_effect(),
+        any::<bool>(),
         of((any_text(), any::<u32>())),
     )
-        .prop_map(|(step, action, effect, place)| PlannedStep {
+        .prop_map(|(step, action, effect, shows, place)| PlannedStep {
             step,
             action,
             effect,
+            shows,
             place: place.map(|(file, line)| StepPlace {
                 file,
                 line: line as usize,
@@ -459,15 +463,16 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
         }),
         (
             (any_key(), any_text(), any_effect()),
-            (any::<bool>(), of(any_text()))
+            (any::<bool>(), of(any_text()), of(any::<u64>()))
         )
-            .prop_map(|((step, action, effect), (undo, items))| {
+            .prop_map(|((step, action, effect), (undo, items, rows))| {
                 Event::StepStarted(StepStarted {
                     step,
                     action,
                     effect,
                     undo,
                     items,
+                    rows,
                     check: None,
                 })
             }),

@@ -237,7 +237,13 @@ impl Summary {
     #[must_use]
     pub fn output_table(&self) -> Option<&StepTable> {
         let output = self.start.as_ref()?.output.as_ref()?;
-        let place = *self.places.get(&StepKey::new(output))?;
+        self.table_of(&StepKey::new(output))
+    }
+
+    /// The rows that a step gave to print.
+    #[must_use]
+    pub fn table_of(&self, step: &StepKey) -> Option<&StepTable> {
+        let place = *self.places.get(step)?;
         self.steps[place].end.as_ref()?.table.as_ref()
     }
 

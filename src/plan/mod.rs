@@ -62,6 +62,8 @@ impl Plan {
                 step: StepKey::new(&step.name),
                 action: step.call.name(),
                 effect: effect_of_step(step, config, &children),
+                // The rows of a list's items are several tables.
+                shows: !step.show.is_empty() && step.for_each.is_none(),
                 place: Some(lines.place(&step.place)),
             })
             .collect();

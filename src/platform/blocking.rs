@@ -10,7 +10,7 @@ pub(super) struct Abandoned(Arc<AtomicBool>);
 impl Abandoned {
     /// Whether nobody waits for the work any more: it should end at the next good moment.
     pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::SeqCst)
     }
 }
 
@@ -19,7 +19,7 @@ struct Waiting(Abandoned);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
+        self.0.0.store(true, Ordering::SeqCst);
     }
 }
 

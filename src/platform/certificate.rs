@@ -3,8 +3,16 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{
+    OID_HASH_SHA1, OID_NIST_HASH_SHA256, OID_NIST_HASH_SHA384, OID_NIST_HASH_SHA512,
+    OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA, OID_PKCS1_SHA256WITHRSA,
+    OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA256,
+    OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, Oid,
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::signature_algorithm::SignatureAlgorithm;
 use x509_parser::time::ASN1Time;
 
 use crate::base::text::one_line;
@@ -64,6 +72,53 @@ impl CertificateFacts {
     }
 }
 
+/// What a session over TLS is bound to the server by that showed this certificate in DER: `tls-server-end-point`, its digest
+/// by the algorithm of its signature, and no weaker one than SHA-256 (RFC 5929, section 4.1). None where the signature has
+/// no such algorithm, as Ed25519.
+#[must_use]
+pub fn end_point(der: &[u8]) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let signature = &certificate.signature_algorithm;
+    let algorithm = match SignatureAlgorithm::try_from(signature).ok()? {
+        SignatureAlgorithm::RSASSA_PSS(parameters) => {
+            parameters.hash_algorithm_oid().to_id_string()
+        }
+        _ => signature.algorithm.to_id_string(),
+    };
+    let is = |names: &[Oid<'_>]| names.iter().any(|name| name.to_id_string() == algorithm);
+    if is(&SHA_256) {
+        Some(Sha256::digest(der).to_vec())
+    } else if is(&SHA_384) {
+        Some(Sha384::digest(der).to_vec())
+    } else if is(&SHA_512) {
+        Some(Sha512::digest(der).to_vec())
+    } else {
+        None
+    }
+}
+
+/// The algorithms of signatures that are digested by SHA-256, and those that are too weak for it.
+const SHA_256: [Oid<'static>; 6] = [
+    OID_NIST_HASH_SHA256,
+    OID_PKCS1_SHA256WITHRSA,
+    OID_SIG_ECDSA_WITH_SHA256,
+    OID_HASH_SHA1,
+    OID_PKCS1_SHA1WITHRSA,
+    OID_PKCS1_MD5WITHRSAENC,
+];
+
+const SHA_384: [Oid<'static>; 3] = [
+    OID_NIST_HASH_SHA384,
+    OID_PKCS1_SHA384WITHRSA,
+    OID_SIG_ECDSA_WITH_SHA384,
+];
+
+const SHA_512: [Oid<'static>; 3] = [
+    OID_NIST_HASH_SHA512,
+    OID_PKCS1_SHA512WITHRSA,
+    OID_SIG_ECDSA_WITH_SHA512,
+];
+
 /// The addresses in the extension "CRL distribution points" (RFC 5280, section 4.2.1.13). LDAP and the like are left out.
 fn revocation_lists(certificate: &X509Certificate<'_>) -> Vec<String> {
     let points = certificate
@@ -110,7 +165,23 @@ fn name(general: &GeneralName<'_>) -> Option<String> {
 mod tests {
     use chrono::{TimeZone as _, Utc};
 
-    use super::CertificateFacts;
+    use super::{CertificateFacts, end_point};
+
+    #[test]
+    fn a_session_is_bound_by_the_digest_of_the_signature() {
+        for (algorithm, bytes) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Some(32)),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Some(48)),
+            (&rcgen::PKCS_ED25519, None),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            let certificate = parameters.self_signed(&key).unwrap();
+            let found = end_point(certificate.der());
+            assert_eq!(found.map(|digest| digest.len()), bytes, "{algorithm:?}");
+        }
+        assert_eq!(end_point(b"no certificate"), None);
+    }
 
     #[test]
     fn tells_names_and_dates() {

@@ -1,8 +1,10 @@
-//! A file that is there whole or not at all, and never in the place of another. Nobody but the user may read it.
+//! A file that is there whole or not at all, and never in the place of another. Nobody but the user may read it, and no
+//! repository takes it in.
 
-use std::fs::{self, DirBuilder, File};
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -15,7 +17,17 @@ use crate::base::text::hexadecimal;
 /// How much is read at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// A file that is still being written. It is gone when this is dropped.
+/// The folder within one that a repository of git would take in.
+const HIDDEN: &str = "opsbook-copies";
+
+/// How the names of drafts begin.
+const PREFIX: &str = ".opsbook-draft-";
+
+/// What SQLite keeps beside a file that it writes, behind its name.
+const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+/// A file that is still being written. It is gone when this is dropped; what a process that was killed leaves of one is
+/// cleared away by the next.
 #[derive(Debug)]
 pub struct Draft {
     file: NamedTempFile,
@@ -49,6 +61,9 @@ pub enum DraftError {
         /// What it takes, in bytes.
         wanted: u64,
     },
+    /// Others may put something else into the place of what is kept there.
+    #[error("others may write to {}", .0.display())]
+    Open(PathBuf),
     /// The folder or the file cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     Unwritable {
@@ -60,11 +75,11 @@ pub enum DraftError {
 }
 
 impl Draft {
-    /// Begins a file of this path that takes about so many bytes. A folder that is not there is made, for the user alone
-    /// and out of the sight of git.
+    /// Begins a file of this path, in a folder that [`home`] gave, that takes about so many bytes. A folder that is not there
+    /// is made, for the user alone and out of the sight of git.
     ///
     /// # Errors
-    /// When there is such a file already, no room, or the folder cannot be written.
+    /// When there is such a file already, no room, or the folder cannot be written, or others may write to it.
     pub fn begin(path: &Path, about: u64) -> Result<Self, DraftError> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let unwritable = |source| DraftError::Unwritable {
@@ -72,6 +87,10 @@ impl Draft {
             source,
         };
         make_folder(folder).map_err(unwritable)?;
+        if let Some(open) = open_to_others(folder).map_err(unwritable)? {
+            return Err(DraftError::Open(open));
+        }
+        clear(folder);
         if fs::symlink_metadata(path).is_ok() {
             return Err(DraftError::There(path.to_owned()));
         }
@@ -83,9 +102,8 @@ impl Draft {
                 wanted: about,
             });
         }
-        let file = NamedTempFile::new_in(folder).map_err(unwritable)?;
         Ok(Self {
-            file,
+            file: held(folder).map_err(unwritable)?,
             path: path.to_owned(),
         })
     }
@@ -147,6 +165,82 @@ impl Draft {
     }
 }
 
+/// The folder where a file is kept that was to be kept in this one: the same, or one of our own within it where the folder
+/// was made by somebody else and a repository of git would take in what is put there.
+#[must_use]
+pub fn home(folder: &Path) -> PathBuf {
+    let Ok(whole) = folder.canonicalize() else {
+        // It will be made.
+        return folder.to_owned();
+    };
+    let in_repository = whole.ancestors().any(|above| above.join(".git").exists());
+    match in_repository && !ignores_all(folder) {
+        true => folder.join(HIDDEN),
+        false => folder.to_owned(),
+    }
+}
+
+/// Whether git ignores whatever is in a folder, as in those that are made here.
+fn ignores_all(folder: &Path) -> bool {
+    let ignored = fs::read_to_string(folder.join(".gitignore")).unwrap_or_default();
+    let mut lines = ignored.lines().map(str::trim_end);
+    lines.clone().any(|line| line == "*") && !lines.any(|line| line.starts_with('!'))
+}
+
+/// The folder, or the one around our own within it, that others than the user may write to.
+fn open_to_others(folder: &Path) -> io::Result<Option<PathBuf>> {
+    const OTHERS: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    let own = folder.file_name() == Some(OsStr::new(HIDDEN));
+    let around = folder.parent().filter(|_| own);
+    for folder in [folder].into_iter().chain(around) {
+        let mode = fs::metadata(folder)?.mode();
+        if mode & OTHERS != 0 && mode & STICKY == 0 {
+            return Ok(Some(folder.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// An empty file that is locked as long as this process has it open. Others are told by that, that it is in use.
+fn held(folder: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempfile_in(folder)?;
+        let locked = file.as_file().try_lock();
+        // Another that began at this moment takes it for left behind, or has done so. Where the system knows no locks none is.
+        let taken = matches!(locked, Err(TryLockError::WouldBlock)) || !file.path().exists();
+        if !taken {
+            return Ok(file);
+        }
+    }
+}
+
+/// Clears away what processes left behind that are no more. What cannot be told or removed stays.
+fn clear(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+            continue;
+        };
+        if !name.starts_with(PREFIX) {
+            continue;
+        }
+        let draft = BESIDE.iter().find_map(|end| name.strip_suffix(end));
+        let draft = folder.join(draft.unwrap_or(name));
+        // Held until it is gone: who begins one of this name meanwhile takes another.
+        let _held = match File::open(&draft) {
+            Ok(file) if file.try_lock().is_ok() => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Ok(_) | Err(_) => continue,
+        };
+        let _ = fs::remove_file(&path);
+    }
+}
+
 /// Makes a folder for the user alone. What is kept there is no part of a repository.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
@@ -184,7 +278,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{Draft, DraftError};
+    use super::{Draft, DraftError, HIDDEN, PREFIX, home};
 
     #[tokio::test]
     async fn a_file_is_whole_private_and_in_no_others_place() {
@@ -219,6 +313,74 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"another");
         drop(Draft::begin(&folder.path().join("other"), 0).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_the_dead_left_is_cleared_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["x", "x-journal", "y-wal"] {
+            fs::write(path(&format!("{PREFIX}{name}")), "left").unwrap();
+        }
+        fs::write(path(".tmpABCDEF"), "another's").unwrap();
+        let living = Draft::begin(&path("living"), 0).unwrap();
+        let beside = format!("{}-journal", living.path().display());
+        fs::write(&beside, "in use").unwrap();
+        let other = Draft::begin(&path("other"), 0).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        left.sort();
+        let mut wanted = [
+            path(".tmpABCDEF"),
+            living.path().to_owned(),
+            beside.into(),
+            other.path().to_owned(),
+        ];
+        wanted.sort();
+        assert_eq!(left, wanted);
+    }
+
+    #[test]
+    fn a_repository_takes_nothing_in_whoever_made_the_folder() {
+        let repository = tempfile::tempdir().unwrap();
+        fs::create_dir(repository.path().join(".git")).unwrap();
+        let folder = repository.path().join("copies");
+        // One that is not there yet is made with what hides it.
+        assert_eq!(home(&folder), folder);
+        drop(Draft::begin(&folder.join("copy"), 0).unwrap());
+        assert_eq!(home(&folder), folder);
+        for shown in ["", "*.log\n", "*\n!*.sqlite\n"] {
+            fs::write(folder.join(".gitignore"), shown).unwrap();
+            assert_eq!(home(&folder), folder.join(HIDDEN), "{shown:?}");
+        }
+        fs::remove_file(folder.join(".gitignore")).unwrap();
+        let within = home(&folder);
+        drop(Draft::begin(&within.join("copy"), 0).unwrap());
+        assert_eq!(fs::read(within.join(".gitignore")).unwrap(), b"*\n");
+        assert!(!folder.join(".gitignore").exists(), "it is not ours");
+        let outside = tempfile::tempdir().unwrap();
+        assert_eq!(home(outside.path()), outside.path());
+    }
+
+    #[test]
+    fn nothing_is_kept_where_others_may_write() {
+        let repository = tempfile::tempdir().unwrap();
+        fs::create_dir(repository.path().join(".git")).unwrap();
+        let folder = repository.path().join("copies");
+        fs::create_dir(&folder).unwrap();
+        for (mode, is_open) in [
+            (0o777, true),
+            (0o770, true),
+            (0o755, false),
+            (0o1777, false),
+        ] {
+            fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+            let begun = Draft::begin(&home(&folder).join("copy"), 0);
+            let refused = matches!(begun, Err(DraftError::Open(open)) if open == folder);
+            assert_eq!(refused, is_open, "{mode:o}");
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! The answer of a database: columns and rows, bounded in memory, the same for every system.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// The most that one answer may take, in bytes of its values and names.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -17,6 +20,15 @@ const PORTION_ROWS: usize = 1024;
 
 /// A portion is sent when it takes so much, in bytes.
 const PORTION_BYTES: usize = 256 * 1024;
+
+/// How many rows are asked for at first, when nothing is known of their length.
+const FIRST_ASKED: usize = 64;
+
+/// About how much is asked for at a time then, in bytes: while a server waits to be asked it computes nothing.
+const ASKED_BYTES: usize = 4 * 1024 * 1024;
+
+/// What all portions that were sent and are not done with may take together, in bytes. One that takes more goes alone.
+const SENT_BYTES: u32 = 1024 * 1024;
 
 /// What a query gave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,25 +64,64 @@ pub enum Portion {
 }
 
 /// Where rows go as they come, some at a time. Whoever is slow to take them holds the database up, so that no more than a few
-/// portions are ever held.
+/// portions are ever held, and of very long rows one.
 #[derive(Debug)]
 pub struct RowSender {
-    sender: mpsc::Sender<Portion>,
+    sender: mpsc::Sender<(Portion, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
     /// The most rows that are wanted.
     limit: usize,
     sent: usize,
+    /// What all rows took until now, in bytes.
+    sent_bytes: usize,
     rows: Vec<Vec<Value>>,
     bytes: usize,
 }
 
+/// Where rows come from, a portion at a time.
+#[derive(Debug)]
+pub struct RowReceiver {
+    receiver: mpsc::Receiver<(Portion, OwnedSemaphorePermit)>,
+    /// The room that the last portion takes up until the next is asked for.
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl RowReceiver {
+    /// The next portion; none where nothing comes any more. The one before is done with.
+    pub async fn next(&mut self) -> Option<Portion> {
+        self.taken = None;
+        let came = self.receiver.recv().await;
+        self.take(came)
+    }
+
+    /// The same on a thread of its own.
+    pub fn next_on_thread(&mut self) -> Option<Portion> {
+        self.taken = None;
+        let came = self.receiver.blocking_recv();
+        self.take(came)
+    }
+
+    fn take(&mut self, came: Option<(Portion, OwnedSemaphorePermit)>) -> Option<Portion> {
+        let (portion, taken) = came?;
+        self.taken = Some(taken);
+        Some(portion)
+    }
+}
+
 /// A way for rows, of which at most `limit` are wanted; one more may come, to tell that there are more.
 #[must_use]
-pub fn channel(limit: usize) -> (RowSender, mpsc::Receiver<Portion>) {
+pub fn channel(limit: usize) -> (RowSender, RowReceiver) {
     let (sender, receiver) = mpsc::channel(PORTIONS);
+    let receiver = RowReceiver {
+        receiver,
+        taken: None,
+    };
     let sender = RowSender {
         sender,
+        room: Arc::new(Semaphore::new(SENT_BYTES as usize)),
         limit,
         sent: 0,
+        sent_bytes: 0,
         rows: Vec::new(),
         bytes: 0,
     };
@@ -78,18 +129,21 @@ pub fn channel(limit: usize) -> (RowSender, mpsc::Receiver<Portion>) {
 }
 
 impl RowSender {
-    /// How many more rows are worth asking for, at most as many as fit one portion.
+    /// How many more rows are worth asking for at once, by the length of those that came.
     pub(super) fn asked(&self) -> usize {
         let wanted = self.limit.saturating_add(1).saturating_sub(self.sent);
-        wanted.min(PORTION_ROWS)
+        let at_once = match self.sent_bytes.checked_div(self.sent) {
+            Some(mean) => (ASKED_BYTES / mean.max(1)).max(1),
+            None => FIRST_ASKED,
+        };
+        wanted.min(at_once)
     }
 
     /// Takes a row in. Says whether the portion is full and must be sent.
     pub(super) fn push(&mut self, values: Vec<Value>) -> bool {
-        self.bytes += values
-            .iter()
-            .map(|value| VALUE + size(value))
-            .sum::<usize>();
+        let bytes: usize = values.iter().map(|value| VALUE + size(value)).sum();
+        self.bytes += bytes;
+        self.sent_bytes = self.sent_bytes.saturating_add(bytes);
         self.rows.push(values);
         self.sent += 1;
         self.rows.len() >= PORTION_ROWS || self.bytes >= PORTION_BYTES || self.is_done()
@@ -100,49 +154,49 @@ impl RowSender {
         self.sent > self.limit
     }
 
-    fn take(&mut self) -> Portion {
-        self.bytes = 0;
-        Portion::Rows(std::mem::take(&mut self.rows))
+    /// Hands a portion on once there is room for its bytes. Says whether somebody still waits for rows.
+    async fn hand_on(&self, portion: Portion, bytes: usize) -> bool {
+        let room = u32::try_from(bytes).map_or(SENT_BYTES, |bytes| bytes.min(SENT_BYTES));
+        let Ok(permit) = Arc::clone(&self.room).acquire_many_owned(room).await else {
+            return false;
+        };
+        self.sender.send((portion, permit)).await.is_ok()
     }
 
     /// Sends the names of the columns. Says whether somebody still waits for rows.
     pub(super) async fn columns<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
-        self.sender
-            .send(Portion::Columns(distinct(names)))
-            .await
-            .is_ok()
+        self.hand_on(Portion::Columns(distinct(names)), 0).await
     }
 
     /// Sends what was taken in. Says whether somebody still waits for rows.
     pub(super) async fn send(&mut self) -> bool {
-        let portion = self.take();
-        self.sender.send(portion).await.is_ok()
+        let (rows, bytes) = (
+            std::mem::take(&mut self.rows),
+            std::mem::take(&mut self.bytes),
+        );
+        self.hand_on(Portion::Rows(rows), bytes).await
     }
 
     /// Sends what is left, and that it is the end.
     pub(super) async fn end(&mut self) {
         if self.send().await {
-            let _ = self.sender.send(Portion::End).await;
+            self.hand_on(Portion::End, 0).await;
         }
     }
 
     /// The same as [`RowSender::columns`] from a thread of its own.
     pub(super) fn columns_from_thread<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
-        let columns = Portion::Columns(distinct(names));
-        self.sender.blocking_send(columns).is_ok()
+        Handle::current().block_on(self.columns(names))
     }
 
     /// The same as [`RowSender::send`] from a thread of its own.
     pub(super) fn send_from_thread(&mut self) -> bool {
-        let portion = self.take();
-        self.sender.blocking_send(portion).is_ok()
+        Handle::current().block_on(self.send())
     }
 
     /// The same as [`RowSender::end`] from a thread of its own.
     pub(super) fn end_from_thread(&mut self) {
-        if self.send_from_thread() {
-            let _ = self.sender.blocking_send(Portion::End);
-        }
+        Handle::current().block_on(self.end());
     }
 
     /// Sends what a database gave at once.
@@ -167,9 +221,9 @@ impl RowSender {
 /// Keeps what comes, within a limit and 16 MiB.
 ///
 /// Takes no more once there is no room: whoever sends is told by that.
-pub async fn collected(mut portions: mpsc::Receiver<Portion>, limit: usize) -> Rows {
+pub async fn collected(mut portions: RowReceiver, limit: usize) -> Rows {
     let mut collector = Collector::new([], limit);
-    while let Some(portion) = portions.recv().await {
+    while let Some(portion) = portions.next().await {
         match portion {
             Portion::Columns(names) => {
                 collector = Collector::new(names.iter().map(String::as_str), limit);
@@ -255,9 +309,61 @@ fn size(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use serde_json::{Value, json};
 
-    use super::{Collector, MOST_BYTES, distinct};
+    use super::{
+        ASKED_BYTES, Collector, FIRST_ASKED, MOST_BYTES, Portion, SENT_BYTES, channel, distinct,
+    };
+
+    #[test]
+    fn of_long_rows_one_waits_to_be_taken() {
+        let (mut sender, mut receiver) = channel(usize::MAX);
+        let long = || vec![Value::String("x".repeat(SENT_BYTES as usize))];
+        assert!(sender.push(long()));
+        assert_eq!(sender.send().now_or_never(), Some(true));
+        for _ in 0..3 {
+            let came = receiver.next().now_or_never();
+            assert!(matches!(came, Some(Some(Portion::Rows(rows))) if rows.len() == 1));
+            // Until it is done with, the next is held back.
+            assert!(sender.push(long()));
+            let mut sent = Box::pin(sender.send());
+            assert_eq!((&mut sent).now_or_never(), None);
+            assert!(receiver.next().now_or_never().is_none());
+            assert_eq!(sent.now_or_never(), Some(true));
+        }
+        // Whoever waits for room is not kept waiting by one who left.
+        assert!(sender.push(long()));
+        let mut sent = Box::pin(sender.send());
+        assert_eq!((&mut sent).now_or_never(), None);
+        drop(receiver);
+        assert_eq!(sent.now_or_never(), Some(false));
+    }
+
+    #[test]
+    fn as_many_are_asked_for_as_are_worth_it() {
+        let (mut sender, _receiver) = channel(2000);
+        assert_eq!(sender.asked(), FIRST_ASKED);
+        sender.push(vec![Value::String("x".repeat(ASKED_BYTES / 10))]);
+        assert_eq!(sender.asked(), 9);
+        sender.push(vec![Value::String("x".repeat(ASKED_BYTES * 4))]);
+        assert_eq!(sender.asked(), 1);
+        let (mut few, _receiver) = channel(2000);
+        few.push(vec![json!(1)]);
+        assert_eq!(few.asked(), 2000, "one more than is wanted tells of more");
+    }
+
+    #[test]
+    fn short_rows_go_on_ahead() {
+        let (mut sender, receiver) = channel(usize::MAX);
+        for _ in 0..super::PORTIONS {
+            sender.push(vec![json!(1)]);
+            assert_eq!(sender.send().now_or_never(), Some(true));
+        }
+        sender.push(vec![json!(1)]);
+        assert_eq!(sender.send().now_or_never(), None);
+        drop(receiver);
+    }
 
     #[test]
     fn names_become_distinct() {

@@ -1,11 +1,11 @@
-//! The format `csv`: the rows that a runbook gives as its output, else a row for each step. Nothing else stands between
-//! them; how the run ended is the exit code.
+//! The format `csv`: the rows that a runbook gives as its output, or that its only step shows, else a row for each step.
+//! Nothing else stands between them; how the run ended is the exit code.
 
 use std::io;
 
 use serde_json::{Value, json};
 
-use crate::base::csv;
+use crate::base::{StepKey, csv};
 use crate::event::{Envelope, Event, Summary};
 
 use super::{Format, Report};
@@ -38,16 +38,16 @@ impl Report for Csv {
     }
 
     fn finish(&mut self, out: &mut dyn io::Write) -> io::Result<()> {
-        let start = self.summary.start.as_ref();
-        match self.summary.output_table() {
-            Some(table) => {
-                csv::write_names(out, &table.columns)?;
-                for row in &table.rows {
-                    csv::write_values(out, row)?;
+        match self.asked() {
+            Some(step) => {
+                // Without them nothing: rows of another kind would be taken for those that were asked for.
+                if let Some(table) = self.summary.table_of(&step) {
+                    csv::write_names(out, &table.columns)?;
+                    for row in &table.rows {
+                        csv::write_values(out, row)?;
+                    }
                 }
             }
-            // Rows of another kind would be taken for those that were asked for.
-            None if start.is_some_and(|start| start.output.is_some()) => {}
             None => self.write_steps(out)?,
         }
         out.flush()
@@ -55,6 +55,16 @@ impl Report for Csv {
 }
 
 impl Csv {
+    /// The step whose rows are asked for: that of the runbook's `output`, else the only one, where it shows its rows.
+    fn asked(&self) -> Option<StepKey> {
+        let start = self.summary.start.as_ref()?;
+        match (&start.output, start.steps.as_slice()) {
+            (Some(output), _) => Some(StepKey::new(output)),
+            (None, [only]) if only.shows => Some(only.step.clone()),
+            (None, _) => None,
+        }
+    }
+
     fn write_steps(&self, out: &mut dyn io::Write) -> io::Result<()> {
         csv::write_names(out, OF_STEPS)?;
         for line in &self.summary.steps {

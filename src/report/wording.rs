@@ -54,6 +54,13 @@ pub(super) fn label(summary: &Summary) -> (&'static str, Tone) {
     (Status::from(verdict).label(), verdict.into())
 }
 
+/// Whether a signal ended the run.
+pub(super) fn was_stopped(summary: &Summary) -> bool {
+    [ExitCode::Interrupted, ExitCode::Terminated]
+        .into_iter()
+        .any(|exit| summary.exit == Some(exit.code()))
+}
+
 /// Whether writes were only shown.
 pub(super) fn is_dry(summary: &Summary) -> bool {
     summary.start.as_ref().is_some_and(|start| start.dry)
@@ -97,6 +104,10 @@ pub(super) fn rest(summary: &Summary) -> String {
         parts.push("the run did not come to its end".to_owned());
         return parts.join("; ");
     };
+    let may_have_changed = |line: &StepLine| begun(line) && line.status() != Status::NotRun;
+    if !dry && was_stopped(summary) && !summary.steps.iter().any(may_have_changed) {
+        parts.push("nothing was changed".to_owned());
+    }
     for (noun, is_check) in [("check", true), ("step", false)] {
         let lines = summary.counted();
         let lines: Vec<&StepLine> = lines

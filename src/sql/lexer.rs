@@ -100,7 +100,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// What stands between quotes; a doubled one stands for itself.
+    /// What stands between quotes; a doubled one stands for itself. A text that goes on in another line keeps its escapes.
     fn quoted(&mut self, what: &'static str, quote: u8, escapes: bool) {
         let start = self.at;
         self.at += 1;
@@ -111,12 +111,35 @@ impl<'t> Lexer<'t> {
                 [first, ..] => {
                     self.at += 1;
                     if *first == quote {
-                        return;
+                        match self.next_line_of_text().filter(|_| quote == b'\'') {
+                            Some(next) => self.at = next,
+                            None => return,
+                        }
                     }
                 }
                 [] => return self.misses_end(what, start),
             }
         }
+    }
+
+    /// Where the text that was closed here goes on: behind a line break and a quote, with nothing but white space and line
+    /// comments between, in PostgreSQL.
+    fn next_line_of_text(&self) -> Option<usize> {
+        let (mut at, mut breaks) = (self.at, false);
+        while self.is_postgres() {
+            match &self.text.as_bytes()[at..] {
+                [b'\'', ..] if breaks => return Some(at + 1),
+                [b'-', b'-', rest @ ..] => {
+                    at += 2 + rest.iter().position(|byte| self.ends_line(*byte))?;
+                }
+                [space @ (b'\t'..=b'\r' | b' '), ..] => {
+                    breaks |= self.ends_line(*space);
+                    at += 1;
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// Goes to behind the next `end`, which stands at `from` or later.
@@ -236,7 +259,7 @@ const fn is_tag(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, prop_assert, proptest};
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
     use super::super::Dialect::{self, Postgres, Sqlite};
     use super::{Lexeme, Lexer, Unended};
@@ -266,6 +289,12 @@ mod tests {
             ("select 'a\\';", "select ' ;1"),
             ("do $$ begin; end $$;", "do ' ;1"),
             ("do $a$ $$ ; $b$ $a$;", "do ' ;1"),
+            ("select e'a'\n'b\\';' ;", "select ' ;2"),
+            ("select 'a' -- c'\r\n\t'b\\';", "select ' ;2"),
+            ("select e'a' 'b\\';", "select ' ' ;1"),
+            ("select e'a' /*\n*/ 'b\\';", "select ' ' ;2"),
+            ("select \"a\"\n'b';", "select · ' ;2"),
+            ("select 'a'\ne'b\\';'", "select ' '"),
             ("select $1;$2", "select · · ;1 · ·"),
             ("select a$b$;", "select a$b$ ;1"),
             ("-- ;\n/* ; /* ; */ ; */ x;", "x ;2"),
@@ -280,6 +309,7 @@ mod tests {
         for (text, told) in [
             ("select [a;b], `c;``d`;", "select · · · ;1"),
             ("select e'a\\'; b", "select e ' ;1 b"),
+            ("select 'a'\n'b';", "select ' ' ;2"),
             ("$a$;$a$", "· a$ ;1 · a$"),
             ("/* /* */ ; -- a\r; b", ";1"),
         ] {
@@ -308,6 +338,16 @@ mod tests {
             for dialect in Dialect::ALL {
                 prop_assert!(Lexer::new(&text, dialect).all(|(_, range)| text.get(range).is_some()));
             }
+        }
+
+        #[test]
+        fn a_text_in_several_lines_is_one(
+            lines in prop::collection::vec(r"([a;é]|''|\\'|\\\\)*", 1..5),
+            between in "[ \t]*(-- ;'\\\\)?\n[ \r\n]*",
+        ) {
+            let text = format!("E'{}' ;", lines.join(&format!("'{between}'")));
+            let lexemes = Lexer::new(&text, Postgres).map(|found| found.0);
+            prop_assert_eq!(lexemes.collect::<Vec<_>>(), [Lexeme::Text, Lexeme::Semicolon]);
         }
 
         #[test]

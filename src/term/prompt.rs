@@ -1,12 +1,12 @@
 //! Asks a person at the terminal. Never hangs where nobody can answer, and leaves the terminal as it was.
 
 use std::fmt;
-use std::io;
+use std::io::{self, BufRead as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dialoguer::Select;
 use dialoguer::console::Term;
 use dialoguer::theme::Theme;
-use dialoguer::{Input, Select};
 use nix::sys::termios::{FlushArg, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr};
 use tokio::sync::{Mutex, oneshot};
 
@@ -36,55 +36,6 @@ impl Theme for Plain {
     fn format_prompt(&self, f: &mut dyn fmt::Write, prompt: &str) -> fmt::Result {
         f.write_str(&Self::lead(prompt))
     }
-
-    fn format_input_prompt(
-        &self,
-        f: &mut dyn fmt::Write,
-        prompt: &str,
-        default: Option<&str>,
-    ) -> fmt::Result {
-        match default {
-            Some(default) => write!(f, "{} [{default}] ", Self::lead(prompt)),
-            None => write!(f, "{} ", Self::lead(prompt)),
-        }
-    }
-
-    fn format_input_prompt_selection(
-        &self,
-        f: &mut dyn fmt::Write,
-        prompt: &str,
-        selected: &str,
-    ) -> fmt::Result {
-        write!(f, "{} {selected}", Self::lead(prompt))
-    }
-}
-
-/// A question that is answered with yes or no, and what stands for the answer that Enter alone gives.
-struct YesOrNo;
-
-impl Theme for YesOrNo {
-    fn format_input_prompt(
-        &self,
-        f: &mut dyn fmt::Write,
-        prompt: &str,
-        _default: Option<&str>,
-    ) -> fmt::Result {
-        write!(f, "{} [y/N] ", Plain::lead(prompt))
-    }
-
-    fn format_input_prompt_selection(
-        &self,
-        f: &mut dyn fmt::Write,
-        prompt: &str,
-        selected: &str,
-    ) -> fmt::Result {
-        let answer = match yes_or_no(selected) {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => selected,
-        };
-        write!(f, "{} {answer}", Plain::lead(prompt))
-    }
 }
 
 /// What a whole line says; none where it says neither. A `y` in "not today" is no yes.
@@ -113,17 +64,37 @@ fn lines(question: &str, cells: usize) -> (Vec<String>, String) {
     (lines, last)
 }
 
+/// Reads a line as the terminal itself edits it: its keys mean here what they mean at every other question. What a key
+/// that is no text left behind is asked for again.
+///
+/// # Errors
+/// Of kind [`io::ErrorKind::UnexpectedEof`] when the input ends (Ctrl-D): that is no answer.
+fn read_line(term: &Term, shown: &str) -> io::Result<String> {
+    loop {
+        term.write_str(shown)?;
+        let mut line = Vec::new();
+        io::stdin().lock().read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match String::from_utf8(line) {
+            Ok(answer) if !answer.contains(|c: char| c.is_control() && c != '\t') => {
+                return Ok(answer);
+            }
+            Ok(_) | Err(_) => term.write_line("That holds keys that are no text.")?,
+        }
+    }
+}
+
 /// Reads a line that nobody sees. The echo is off before the question is there: what is typed or pasted at once must be
 /// neither shown nor lost. Who asks puts the modes of the terminal back.
-fn read_hidden(term: &Term, question: &str) -> io::Result<String> {
+fn read_hidden(term: &Term, shown: &str) -> io::Result<String> {
     let mut modes = tcgetattr(io::stdin())?;
     modes.local_flags.remove(LocalFlags::ECHO);
     tcsetattr(io::stdin(), SetArg::TCSANOW, &modes)?;
-    term.write_str(&format!("{} ", Plain::lead(question)))?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    let answer = read_line(term, shown)?;
     term.write_line("[hidden]")?;
-    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(answer)
 }
 
 /// Asks a person at the terminal, one question at a time.
@@ -132,8 +103,8 @@ pub struct TerminalPrompt {
     screen: Screen,
     somebody: bool,
     turn: Mutex<()>,
-    /// The person pressed Ctrl-C, or a question was dropped while its thread still read the terminal. Nobody is asked
-    /// again: the run is on its way out, and a second reader would share the keys with the first.
+    /// A question was dropped while its thread still read the terminal. Nobody is asked again: the run is on its way out,
+    /// and a second reader would share the keys with the first.
     given_up: AtomicBool,
 }
 
@@ -179,11 +150,24 @@ impl TerminalPrompt {
                 answer.send(asked).is_ok()
             })
             .map_err(|error| PromptError::Broken(error.to_string()))?;
-        let answer = answered.await;
+        let answer = match answered.await {
+            // Who pressed Ctrl-C while options were shown sent the signal too, and that ends the question.
+            Ok(Err(dialoguer::Error::IO(error))) if error.kind() == io::ErrorKind::Interrupted => {
+                return std::future::pending().await;
+            }
+            answer => answer,
+        };
         asking.over = true;
         match answer {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(dialoguer::Error::IO(error))) => Err(asking.failed(&error)),
+            Ok(Err(dialoguer::Error::IO(error))) => {
+                leave_line();
+                Err(match error.kind() {
+                    io::ErrorKind::UnexpectedEof => PromptError::NoAnswer,
+                    io::ErrorKind::NotConnected => PromptError::NoTerminal,
+                    _ => PromptError::Broken(error.to_string()),
+                })
+            }
             Err(_) => Err(PromptError::Broken("the question broke off".to_owned())),
         }
     }
@@ -206,18 +190,6 @@ impl<'a> Asking<'a> {
             modes: tcgetattr(io::stdin()).ok(),
             over: false,
             _still: prompt.screen.still(),
-        }
-    }
-
-    fn failed(&self, error: &io::Error) -> PromptError {
-        leave_line();
-        match error.kind() {
-            io::ErrorKind::Interrupted => {
-                self.prompt.given_up.store(true, Ordering::Relaxed);
-                PromptError::Interrupted
-            }
-            io::ErrorKind::NotConnected => PromptError::NoTerminal,
-            _ => PromptError::Broken(error.to_string()),
         }
     }
 }
@@ -247,19 +219,19 @@ impl TerminalPrompt {
         intent: Option<&Intent>,
         question: &str,
     ) -> Result<bool, PromptError> {
-        self.ask(intent, question, move |term, question| {
+        let asked = self.ask(intent, question, move |term, question| {
+            let shown = format!("{} [y/N] ", Plain::lead(&question));
             loop {
-                let typed: String = Input::with_theme(&YesOrNo)
-                    .with_prompt(&question)
-                    .allow_empty(true)
-                    .interact_text_on(term)?;
-                if let Some(answer) = yes_or_no(&typed) {
+                if let Some(answer) = yes_or_no(&read_line(term, &shown)?) {
                     return Ok(answer);
                 }
                 term.write_line("That is neither yes nor no.")?;
             }
-        })
-        .await
+        });
+        match asked.await {
+            Err(PromptError::NoAnswer) => Ok(false),
+            answer => answer,
+        }
     }
 
     async fn line(
@@ -270,20 +242,16 @@ impl TerminalPrompt {
         hidden: bool,
     ) -> Result<String, PromptError> {
         self.ask(intent, question, move |term, question| {
-            if hidden {
-                let answer = read_hidden(term, &question)?;
-                return Ok(match default {
-                    Some(default) if answer.is_empty() => default,
-                    Some(_) | None => answer,
-                });
-            }
-            let input = Input::with_theme(&Plain)
-                .with_prompt(question)
-                .allow_empty(true);
-            match default {
-                Some(default) => input.default(default).interact_text_on(term),
-                None => input.interact_text_on(term),
-            }
+            let lead = Plain::lead(&question);
+            let answer = match (hidden, &default) {
+                (true, _) => read_hidden(term, &format!("{lead} "))?,
+                (false, Some(default)) => read_line(term, &format!("{lead} [{default}] "))?,
+                (false, None) => read_line(term, &format!("{lead} "))?,
+            };
+            Ok(match default {
+                Some(default) if answer.is_empty() => default,
+                Some(_) | None => answer,
+            })
         })
         .await
     }
@@ -363,9 +331,8 @@ mod tests {
     fn a_question_mark_needs_no_colon() {
         let mut shown = String::new();
         let _ = Plain.format_select_prompt(&mut shown, "Which region?");
-        let _ = Plain.format_input_prompt(&mut shown, " What?", Some("none"));
-        let _ = Plain.format_input_prompt_selection(&mut shown, "Name", "Ada");
-        assert_eq!(shown, "Which region? What? [none] Name: Ada");
+        assert_eq!(shown, "Which region?");
+        assert_eq!(Plain::lead("Name"), "Name:");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, refusal, response};
+use super::d1_api::{
+    ACCOUNT, D1Api, ID, LONG_ROWS, NAME, TOKEN, WHAT_ARRIVED, arrived, long_script, refusal,
+    response,
+};
 use super::harness::{Output, Project};
 use super::http_server::Answer;
 
@@ -184,6 +187,12 @@ fn faults() -> Vec<(usize, Answer, i32, &'static str)> {
         ),
         (
             1,
+            response("413 Payload Too Large", "", "<html>"),
+            2,
+            "; nothing was done",
+        ),
+        (
+            1,
             refusal("500 Internal Server Error", 7500, "no such table: x"),
             2,
             "no such table: x (code 7500)",
@@ -279,9 +288,9 @@ fn a_read_is_tried_again_and_a_change_only_where_it_was_turned_away() {
         // Longer than there is to wait.
         (read, vec![busy("retry-after: 300\r\n")], (2, 1)),
         (write, vec![busy(""), busy("retry-after: 0\r\n")], (0, 3)),
-        (write, vec![down], (2, 1)),
-        (write, vec![reset], (2, 1)),
-        (write, vec![Answer::Bytes(Vec::new())], (2, 1)),
+        (write, vec![down], (4, 1)),
+        (write, vec![reset], (4, 1)),
+        (write, vec![Answer::Bytes(Vec::new())], (4, 1)),
     ] {
         assert_eq!(ran(step, &answers), expected, "{step}");
     }
@@ -340,7 +349,7 @@ fn a_change_of_more_rows_than_are_approved_is_taken_back() {
 
 #[test]
 fn a_script_is_one_transaction_of_the_statements_of_its_file() {
-    let api = D1Api::with(SETUP);
+    let api = D1Api::with(&format!("{SETUP} CREATE TABLE u (n UNIQUE);"));
     let script = |text: &str| {
         let id = format!("id = \"{ID}\"\n");
         let project = project(&api, &id).file("change.sql", text);
@@ -359,9 +368,40 @@ fn a_script_is_one_transaction_of_the_statements_of_its_file() {
         api.sql("SELECT count(*) FROM t WHERE s = ';'"),
         json!([[2]])
     );
-    let (code, detail) = script("DELETE FROM t; DELETE FROM nowhere;");
-    assert_eq!(code, 2, "{detail}");
-    assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[4]]));
+    for (text, line) in [
+        (
+            "DELETE FROM t;\nDELETE FROM nowhere;",
+            "line 2: no such table: nowhere",
+        ),
+        (
+            "-- all\n\nDELETE FROM nowhere;DELETE FROM t;",
+            "line 3: no such table: nowhere",
+        ),
+        (
+            "SELECT 1;\nINSERT INTO u VALUES (1);\nINSERT INTO u VALUES (1);\nDELETE FROM t;",
+            "line 3: UNIQUE constraint",
+        ),
+        (
+            "SELECT 1;\nSELECT 2;\nINSERT INTO t (m) VALUES (1);\nSELECT 4;\nDELETE FROM t;",
+            "line 3: table t has no column",
+        ),
+        ("DELETE FROM nowhere", "line 1: no such table: nowhere"),
+    ] {
+        let (code, detail) = script(text);
+        assert_eq!(code, 2, "{detail}");
+        assert!(
+            detail.contains(line) && detail.contains("nothing was changed"),
+            "{detail}"
+        );
+        assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[4]]));
+        assert_eq!(api.sql("SELECT count(*) FROM u"), json!([[0]]));
+    }
+    let (code, detail) = script("DELETE FROM t;\n/* all");
+    assert_eq!(code, 78, "{detail}");
+    assert!(
+        detail.contains("a comment that begins in line 2 does not end"),
+        "{detail}"
+    );
     let before = api.server().count();
     let long = format!("SELECT 1;\nSELECT '{}'", "x".repeat(100_000));
     let (code, detail) = script(&long);
@@ -371,6 +411,19 @@ fn a_script_is_one_transaction_of_the_statements_of_its_file() {
         "{detail}"
     );
     assert_eq!(api.server().count(), before);
+}
+
+#[test]
+fn a_long_script_arrives_whole() {
+    let api = D1Api::with("");
+    let id = format!("id = \"{ID}\"\n");
+    let project = project(&api, &id).file("long.sql", long_script());
+    let file = project.path("long.sql").display().to_string();
+    let step = format!("sql.file = \"{file}\"\neffect = \"write\"");
+    let done = run(project, &step).exits(0).json();
+    assert_eq!(done["steps"][0]["outputs"]["changed"], LONG_ROWS);
+    let found = outputs(&api, &format!("sql.query = \"{WHAT_ARRIVED}\""));
+    assert_eq!(found["rows"][0], arrived());
 }
 
 #[test]
@@ -463,7 +516,7 @@ fn an_answer_that_is_cut_is_told_and_what_is_in_the_database_stays() {
         project(&api, &id),
         "sql.execute = \"INSERT INTO t (n) VALUES (3)\"",
     );
-    assert_eq!(code, 2, "{detail}");
+    assert_eq!(code, 4, "{detail}");
     assert!(
         detail.contains("it is not known whether it was done"),
         "{detail}"
@@ -476,7 +529,7 @@ fn an_answer_that_is_cut_is_told_and_what_is_in_the_database_stays() {
         project(&api, &id),
         "sql.execute = \"INSERT INTO t (n) VALUES (4)\"",
     );
-    assert_eq!(code, 2, "{detail}");
+    assert_eq!(code, 4, "{detail}");
     assert!(
         detail.contains("it is not known whether it was done"),
         "{detail}"
@@ -492,6 +545,6 @@ fn a_change_whose_answer_was_lost_is_not_tried_again() {
         project(&api, &id),
         "sql.execute = \"INSERT INTO t (n) VALUES (3)\"\nretry = { attempts = 3, delay = \"1ms\" }",
     );
-    assert_eq!(code, 2, "{detail}");
+    assert_eq!(code, 4, "{detail}");
     assert_eq!(api.sql("SELECT n FROM t"), json!([[1], [2], [3]]));
 }

@@ -103,6 +103,37 @@ impl D1Api {
     }
 }
 
+/// How many rows [`long_script`] writes.
+pub(crate) const LONG_ROWS: u64 = 1503;
+
+/// Asks what of [`long_script`] is there.
+pub(crate) const WHAT_ARRIVED: &str = "SELECT count(*) AS n, sum(length(s)) AS letters, sum(n) AS numbers, sum(s LIKE '%;%''%') AS whole FROM t";
+
+/// What [`WHAT_ARRIVED`] gives where all of it is.
+pub(crate) fn arrived() -> Value {
+    json!({"n": 1503, "letters": 1500 * 61 + 3 * 90_000, "numbers": 1500 * 1499 / 2, "whole": 1500})
+}
+
+/// Some 450 kB of statements: many short ones, and some that are nearly as long as D1 takes, with whatever makes
+/// them hard to tell apart.
+pub(crate) fn long_script() -> String {
+    let mut script =
+        "CREATE TABLE t (n INTEGER, s TEXT);\r\nCREATE TRIGGER seen AFTER UPDATE ON t \
+        BEGIN SELECT CASE WHEN new.n < 0 THEN RAISE(ABORT, 'no; no') END; SELECT 1; END;\n"
+            .to_owned();
+    for number in 0..1500 {
+        let text = format!("{number:04};''é -- /* {}", "x".repeat(47));
+        script += &format!("INSERT INTO t (n, s) VALUES ({number}, '{text}'); -- it's one\n");
+        if number % 600 == 7 {
+            script += &format!(
+                "/* ; */ INSERT INTO t VALUES (0, '{}');\n",
+                "y".repeat(90_000)
+            );
+        }
+    }
+    script
+}
+
 /// A whole response.
 pub(crate) fn response(status: &str, headers: &str, body: &str) -> Answer {
     let length = body.len();

@@ -353,6 +353,18 @@ fn indexes_are_told_the_same_on_both_engines() {
         CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id REFERENCES users (id));";
     let api = D1Api::with(setup);
     for project in [sqlite(setup), d1(&api)] {
+        let (_, json) = run(&project, &["db", "indexes"]);
+        let findings = json["findings"].as_array().unwrap().iter();
+        let remedies: Vec<&str> = findings
+            .map(|found| found["remedy"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            remedies,
+            [
+                r#"db execute 'CREATE INDEX "orders_user_id" ON "orders" ("user_id")' -d main"#,
+                r#"db execute 'DROP INDEX "by_mail"' -d main"#,
+            ]
+        );
         let (code, json) = look(project, "indexes");
         assert_eq!(code, 0, "it only tells: {json:#}");
         assert_eq!(outputs(&json, "look")["problems"], 3);
@@ -568,6 +580,66 @@ fn a_plan_that_reads_a_table_in_full_is_a_warning_on_every_engine() {
         );
         assert_eq!(code, 64, "{said}");
     }
+}
+
+/// Its indentation is the tree, and a line that is too long goes on below.
+#[test]
+fn a_plan_is_shown_whole() {
+    let name = cluster().database(
+        "CREATE TABLE customers (id int PRIMARY KEY, name text);
+         CREATE TABLE orders (id int PRIMARY KEY, customer int REFERENCES customers, note text);",
+    );
+    let sql = "SELECT c.name, count(*) FROM orders o JOIN customers c ON c.id = o.customer \
+               WHERE o.note IN ('a rather long note', 'another note that is long', 'and a third one, longer still') GROUP BY 1 ORDER BY 2";
+    let project = postgres(&name);
+    let told = project.run(&["db", "explain", sql]).exits(1);
+    let (_, json) = run(&project, &["db", "explain", sql]);
+    let plan = rows(&json, "explain");
+    let inset = |line: &str| line.len() - line.trim_start().len();
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let shown = told.stdout.split("\n\n").next().unwrap();
+    let lines: Vec<&str> = plan
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        words(shown)[1..],
+        words(&lines.join(" ")),
+        "{}",
+        told.shown()
+    );
+    assert!(lines.iter().any(|line| line.len() > 80), "{lines:#?}");
+    for line in lines {
+        let begin = words(line)[..2].join(" ");
+        let found = shown
+            .lines()
+            .filter(|shown| words(shown).join(" ").starts_with(&begin));
+        assert!(
+            found.map(inset).any(|shown| shown == inset(line) + 1),
+            "{begin}\n{}",
+            told.shown()
+        );
+    }
+    assert!(
+        shown.lines().all(|line| line.len() <= 80),
+        "{}",
+        told.shown()
+    );
+    assert!(
+        told.stdout.contains("read in full: customers, orders"),
+        "{}",
+        told.shown()
+    );
+    let csv = project
+        .run(&["db", "explain", sql, "--format", "csv"])
+        .stdout;
+    assert!(csv.contains("and a third one, longer still"), "{csv}");
 }
 
 /// A runbook of one's own can say `run`, too; what does more than read is not run.

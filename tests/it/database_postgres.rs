@@ -556,6 +556,9 @@ fn indexes_that_miss_double_rest_or_broke_are_told() {
         found(&["--table", "parent"], 1),
         ["duplicate parent twin code"]
     );
+    mended_by_what_is_told(&url);
+
+    cluster().psql(&name, "CREATE INDEX carrying ON child (b) INCLUDE (c)");
 
     // What is read is of use; a table that is read in full again and again misses an index.
     cluster().psql(
@@ -577,6 +580,36 @@ fn indexes_that_miss_double_rest_or_broke_are_told() {
         "{told:?}"
     );
     assert!(told.contains(&"missing child - -".to_owned()), "{told:?}");
+}
+
+/// Runs what the findings say to run, until only that is left which no statement mends.
+fn mended_by_what_is_told(url: &str) {
+    let remedies = |output: &Output| -> Vec<String> {
+        let told = output.json();
+        let findings = told["findings"].as_array().unwrap().iter();
+        let remedies = findings.filter_map(|found| found["remedy"].as_str());
+        remedies.map(str::to_owned).collect()
+    };
+    for told in [
+        "DROP INDEX CONCURRENTLY public.broken",
+        "CREATE INDEX CONCURRENTLY ON public.child (parent)",
+        "DROP INDEX CONCURRENTLY public.short",
+        "DROP INDEX CONCURRENTLY public.twin",
+    ] {
+        let command = format!("db execute '{told}' -d main");
+        let output = db(url, &["indexes"]).exits(1);
+        assert!(remedies(&output).contains(&command), "{}", output.shown());
+        let words = ["db", "execute", told, "-d", "main", "--yes"];
+        project(url).run(&words).exits(0);
+    }
+    while let Some(unused) = remedies(&db(url, &["indexes"])).first() {
+        let statement = unused.split('\'').nth(1).unwrap();
+        let words = ["db", "execute", statement, "-d", "main", "--yes"];
+        project(url).run(&words).exits(0);
+    }
+    let output = db(url, &["indexes"]).exits(1);
+    assert_eq!(remedies(&output), Vec::<String>::new());
+    assert!(findings(&output).contains("whole of apart is invalid"));
 }
 
 #[test]

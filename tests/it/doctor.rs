@@ -1,12 +1,14 @@
 //! `opsbook db doctor` and `opsbook db diagnose` on the real engines: silent where all is well, and where it is not with the
 //! cause and the command that mends it.
 
+use std::net::TcpListener;
+
 use serde_json::Value;
 
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use super::database_postgres::{Session, is_waiting, until};
 use super::harness::{Output, Project};
-use super::postgres_cluster::Cluster;
+use super::postgres_cluster::{Cluster, PASSWORD, cluster};
 
 /// A project whose database `main` is at this URL.
 fn postgres(url: &str) -> Project {
@@ -204,13 +206,72 @@ fn a_server_that_is_stopped_and_a_wrong_password_are_told() {
     assert!(findings(&output)[0].contains("\"nowhere\" does not exist"));
     own.stop("fast");
     let project = postgres(&url);
-    finds(&project, &["diagnose"], 2, &["P0 main does not answer: …"]);
+    let told = "P0 main does not answer, the way to it ends at tcp: …";
+    finds(&project, &["diagnose"], 2, &[told]);
     finds(
         &project,
         &["doctor"],
         2,
         &["P0 main does not answer… → db diagnose main"],
     );
+}
+
+/// From the name to the answer, each part of the way has its word.
+#[test]
+fn where_the_way_to_a_server_ends_is_told() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = |listener: TcpListener| listener.local_addr().unwrap().port();
+    let closed = free(TcpListener::bind("127.0.0.1:0").unwrap());
+    let (port, name) = (cluster().port(), cluster().database(""));
+    let silent_port = silent.local_addr().unwrap().port();
+    for (place, stage) in [
+        (format!("nowhere.invalid:{port}/{name}"), "dns"),
+        (format!("127.0.0.1:{closed}/{name}"), "tcp"),
+        (
+            format!("127.0.0.1:{port}/{name}?sslmode=verify-full"),
+            "tls",
+        ),
+        (
+            format!("127.0.0.1:{silent_port}/{name}?sslmode=require&connect_timeout=1"),
+            "tls",
+        ),
+        (
+            format!("127.0.0.1:{silent_port}/{name}?sslmode=disable&connect_timeout=1"),
+            "login",
+        ),
+        (format!("127.0.0.1:{port}/nowhere"), "login"),
+    ] {
+        let known = cluster().url("");
+        let (before, _) = known.rsplit_once('@').unwrap();
+        let project = postgres(&format!("{before}@{place}"));
+        let output = look(&project, &["diagnose"]);
+        let cause = format!("P0 main does not answer, the way to it ends at {stage}: ");
+        let found = findings(&output);
+        assert!(found[0].starts_with(&cause), "{found:?}");
+        assert!(!output.shown().contains(PASSWORD), "{found:?}");
+        let text = project.run(&["db", "diagnose"]);
+        assert!(!text.shown().contains("hunter2"), "{}", text.shown());
+    }
+    let step = "title = \"x\"\n[[step]]\nname = \"ping\"\ndatabase.ping = \"main\"\n";
+    for (url, stages) in [
+        (cluster().url(&name), "tcp tls login query"),
+        (cluster().socket_url(&name), "login query"),
+    ] {
+        let project = postgres(&url).file("runbooks/t/ping.toml", step);
+        let told = project
+            .run(&["t", "ping", "--format", "json"])
+            .exits(0)
+            .json();
+        let rows = told["steps"][0]["outputs"]["stages"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let found: Vec<&str> = rows
+            .iter()
+            .map(|row| row["stage"].as_str().unwrap())
+            .collect();
+        assert_eq!(found.join(" "), stages, "{told:#}");
+    }
 }
 
 #[test]
@@ -300,6 +361,31 @@ fn a_file_is_looked_over() {
     )
     .unwrap();
     finds(&project, &["diagnose"], 2, &["P0 main …"]);
+}
+
+#[test]
+fn migrations_that_are_pending_or_changed_are_told() {
+    let project = sqlite(LIGHT)
+        .config(
+            "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n\
+             [database.main.migrations]\nfolder = \"migrations\"\n",
+        )
+        .file(
+            "migrations/0001_notes.sql",
+            "CREATE TABLE notes (id INTEGER PRIMARY KEY);",
+        );
+    let told = "P3 migrations that are pending: 1 → db migrations status main";
+    finds(&project, &["doctor"], 1, &[told]);
+    project
+        .run(&["db", "migrations", "apply", "--yes"])
+        .exits(0);
+    finds(&project, &["doctor"], 0, &[]);
+    let project = project.file(
+        "migrations/0001_notes.sql",
+        "CREATE TABLE other (id INTEGER);",
+    );
+    let told = "P1 a migration was changed… → db migrations status main";
+    finds(&project, &["doctor"], 2, &[told]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod bad_input;
 mod children;
 mod cli;
 mod consumers;
+mod copies;
 mod corpus;
 mod d1;
 mod database_light;

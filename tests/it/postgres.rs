@@ -1,7 +1,11 @@
 //! The actions on a real PostgreSQL server: what they read, what they refuse, and how they tell what went wrong.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
 use super::harness::{Output, Project, WATCHDOG, accept};
@@ -460,6 +464,71 @@ fn tls_is_what_the_url_says() {
     let (code, detail) = failed(&url(HOST, "sslmode=verify-full"), used);
     assert_eq!(code, 2, "{detail}");
     assert!(detail.contains("unknown issuer"), "{detail}");
+}
+
+/// The proof of the password holds the certificate that the server showed: the server compares it with its own.
+#[test]
+fn who_lets_us_in_is_who_encrypts_where_that_is_required() {
+    let ping = "database.ping = \"main\"";
+    let url = |options: &str| format!("{}?{options}", cluster().url("postgres"));
+    let bound = url("sslmode=require&channel_binding=require");
+    run(project(&bound), ping).exits(0);
+    for options in [
+        "sslmode=disable&channel_binding=require",
+        "sslmode=allow&channel_binding=require",
+    ] {
+        let (code, detail) = failed(&url(options), ping);
+        assert_eq!(code, 3, "{detail}");
+        assert!(detail.contains("did not use channel binding"), "{detail}");
+    }
+    let at = |options: &str| {
+        let own = format!(":{}/", cluster().port());
+        let between = format!(":{}/", between(cluster().port()));
+        url(options).replace(&own, &between)
+    };
+    run(project(&at("sslmode=require")), ping).exits(0);
+    let (code, detail) = failed(&at("sslmode=require&channel_binding=require"), ping);
+    assert_eq!(code, 3, "{detail}");
+    assert!(detail.contains("did not use channel binding"), "{detail}");
+}
+
+/// Something between that encrypts by itself and listens in; gives its port. It serves once.
+fn between(server: u16) -> u16 {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut client = accept(&listener);
+        let mut request = [0; 8];
+        client.read_exact(&mut request).unwrap();
+        client.write_all(b"S").unwrap();
+        client.set_nonblocking(true).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let client = tokio::net::TcpStream::from_std(client).unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let mut client = acceptor.accept(client).await.unwrap();
+            let server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await;
+            // How either side ends is no matter.
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut server.unwrap()).await;
+        });
+    });
+    port
 }
 
 #[test]

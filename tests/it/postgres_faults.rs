@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use serde_json::Value;
@@ -379,7 +380,7 @@ fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
             project(&format!("{url}?sslmode=disable"), ""),
             "sql.execute = \"INSERT INTO t VALUES (1)\"\nretry = { attempts = 3, delay = \"1ms\" }",
         );
-        assert_eq!(code, 2, "{said}");
+        assert_eq!(code, 4, "{said}");
         assert!(
             said.contains("whether the change is kept is not known"),
             "{said}"
@@ -393,6 +394,93 @@ fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
         let status = cluster().psql(&name, &format!("SELECT txid_status({number})"));
         assert_eq!(status == "committed", rows == "1", "{status}");
     }
+}
+
+/// Stands between opsbook and the server, and passes no COMMIT on. Gives its port, and says when one has come.
+fn holding_commits(port: u16) -> (u16, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    let (came, coming) = channel();
+    thread::spawn(move || {
+        loop {
+            let mut client = accept(&listener);
+            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let (mut answers, mut receiver) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let back = thread::spawn(move || {
+                let _ = std::io::copy(&mut answers, &mut receiver);
+            });
+            let mut bytes = [0; 8192];
+            while let Ok(read @ 1..) = client.read(&mut bytes) {
+                match bytes[..read].windows(7).any(|window| window == b"COMMIT\0") {
+                    true => came.send(()).unwrap(),
+                    false => server.write_all(&bytes[..read]).unwrap(),
+                }
+            }
+            let _ = server.shutdown(std::net::Shutdown::Write);
+            back.join().unwrap();
+        }
+    });
+    (own, coming)
+}
+
+/// Starts a runbook of one change, interrupts it when that is under way, and gives how it ended.
+fn interrupted(project: &Project, is_under_way: impl FnOnce()) -> (i32, String) {
+    let mut child = project
+        .command(&["change", "it", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    is_under_way();
+    let process = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
+    let mut shown = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_to_string(&mut shown).unwrap();
+    (super::harness::exit_code(child.wait().unwrap()), shown)
+}
+
+const ADDS_ONE: &str = "[[step]]\nname = \"it\"\nsql.execute = \"UPDATE t SET n = n + 1\"\n";
+
+#[test]
+fn a_change_that_is_interrupted_before_its_commit_was_not_made() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
+    let project = project(&cluster().url(&name), "").runbook("change/it", ADDS_ONE);
+    let holder = Holder::of(cluster(), &name, "BEGIN; UPDATE t SET n = n;");
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+    );
+    let (code, shown) = interrupted(&project, || {
+        until(|| cluster().psql("postgres", &waiting) == "1");
+    });
+    assert_eq!(code, 130, "{shown}");
+    assert!(
+        shown.contains("nothing was changed; 1 step: 1 not run"),
+        "{shown}"
+    );
+    drop(holder);
+    // A resume asks nobody.
+    project.run(&["resume", "1", "--yes"]).exits(0);
+    assert_eq!(cluster().psql(&name, "SELECT n FROM t"), "2");
+}
+
+#[test]
+fn a_change_that_is_interrupted_in_its_commit_is_in_doubt() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
+    let (port, coming) = holding_commits(cluster().port());
+    let url = cluster()
+        .url(&name)
+        .replace(&format!(":{}/", cluster().port()), &format!(":{port}/"));
+    let url = format!("{url}?sslmode=disable");
+    let project = project(&url, "").runbook("change/it", ADDS_ONE);
+    let (code, shown) = interrupted(&project, || {
+        coming.recv_timeout(WATCHDOG).unwrap();
+    });
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("IN DOUBT"), "{shown}");
+    assert!(!shown.contains("nothing was changed"), "{shown}");
+    project.run(&["resume", "1", "--yes"]).exits(4);
 }
 
 #[test]

@@ -1,10 +1,17 @@
 //! SQL that a person types, and the rows that come of it: what it may do, and every value in every form.
 
+use std::process::Stdio;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
-use crate::harness::{Output, Project};
+use crate::harness::{Output, Project, exit_code};
 use crate::postgres_cluster::cluster;
+use crate::terminal::Terminal;
+use crate::zoo::until;
 
 /// A table of three rows, and runbooks that hand on what is typed.
 fn project() -> Project {
@@ -574,6 +581,51 @@ fn a_reader_that_has_seen_enough_ends_the_export_quietly() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
+/// A reader that has stopped reading holds up the database, and neither a person nor the server for ever.
+#[test]
+fn an_export_to_a_reader_that_has_stopped_ends_with_ctrl_c_and_so_does_its_statement() {
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let database = cluster().database("");
+    let postgres = Project::new()
+        .config("[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n")
+        .variable("URL", cluster().url(&database));
+    let endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c";
+    for (project, sql) in [
+        (project(), endless),
+        (postgres, "SELECT generate_series(1, 100000000) AS n"),
+    ] {
+        let mut command = project.command(&["db", "query", sql, "--to", "-"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let mut reader = child.stdout.take().unwrap();
+        reader.read_exact(&mut [0; 4096]).unwrap();
+        // As full as it gets, and nobody reads any more.
+        let mut probe = std::fs::File::options()
+            .write(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(format!("/proc/self/fd/{}", reader.as_raw_fd()))
+            .unwrap();
+        until("the pipe is full", || {
+            let full = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+            probe.write(b"x").is_err_and(full)
+        });
+        kill(pid, Signal::SIGINT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(exit_code(output.status), 130, "{said}");
+        drop(reader);
+    }
+    let left = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND state <> 'idle'"
+    );
+    until("the statement has ended", || {
+        cluster().psql("postgres", &left).trim() == "0"
+    });
+}
+
 #[test]
 fn a_secret_of_the_run_is_masked_in_what_is_exported_and_that_is_told() {
     let project = project()
@@ -668,4 +720,50 @@ fn more_rows_of_d1_than_can_be_held_are_refused_with_what_to_do() {
         .prints("gives all rows at once")
         .prints("ORDER BY a key");
     assert!(!project.path("all.csv").exists());
+}
+
+/// A look has one step, and its rows are what was asked for; where there are none, nothing else takes their place.
+#[test]
+fn the_rows_of_a_look_are_what_csv_holds() {
+    let project = project();
+    project.run(&["db", "query", "SELECT 1"]).exits(0);
+    let look = |command: &str| project.run(&["db", command, "--format", "csv"]);
+    let header = |command: &str| {
+        look(command)
+            .exits(0)
+            .stdout
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert!(header("tables").starts_with("table,columns,rows,bytes"));
+    assert!(header("size").starts_with("part,bytes"));
+    assert!(header("indexes").starts_with("problem,table,index"));
+    assert_eq!(look("activity").stdout, "", "a file has no sessions");
+    // What shows no rows, and what has several steps, tells its steps.
+    for command in ["ping", "diagnose"] {
+        assert!(
+            header(command).starts_with("step,action,status"),
+            "{command}"
+        );
+    }
+}
+
+/// What stands in a database must not steer the terminal of who looks at it, whichever way it is exported there.
+#[test]
+fn an_export_to_a_terminal_steers_nothing() {
+    let sql = "SELECT char(27) || ']0;owned' || char(7) AS title, char(27) || '[2J' || char(13) || 'x' AS clears, char(155) || '5n' AS asks";
+    for to in ["-", "/dev/stdout", "/dev/tty"] {
+        for form in ["csv", "json", "jsonl"] {
+            let line = ["db", "query", sql, "--to", to, "--as", form, "-q"];
+            let (code, seen, bytes) = Terminal::start(&project(), &line).end_with_bytes();
+            assert_eq!(code, 0, "{to} {form}: {seen}");
+            assert!(seen.contains("owned"), "{to} {form}: {seen}");
+            // The terminal itself makes CR LF of a line feed.
+            let text = String::from_utf8(bytes).unwrap().replace("\r\n", "\n");
+            let steers = text.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(steers, None, "{to} {form}: {text:?}");
+        }
+    }
 }

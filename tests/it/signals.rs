@@ -196,22 +196,131 @@ fn an_interrupted_run_says_so_in_the_list_of_runs() {
     project.run(&["runs", "list"]).exits(0).prints("t x");
 }
 
+/// A change of an SQLite file that another holds is not made while it waits.
+#[test]
+fn a_change_that_waits_for_a_lock_and_is_interrupted_was_not_made() {
+    let project = Project::bare()
+        .config("[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n")
+        .runbook(
+            "t/x",
+            "[[step]]\nname = \"add\"\nsql.execute = \"UPDATE t SET n = n + 1\"\n",
+        );
+    let file = project.path("main.db");
+    let holder = rusqlite::Connection::open(&file).unwrap();
+    holder
+        .execute_batch("CREATE TABLE t(n); INSERT INTO t VALUES (1); BEGIN IMMEDIATE;")
+        .unwrap();
+    let mut terminal = Terminal::start(&project, &["t", "x", "--yes"]);
+    terminal.wait_for("add");
+    let files = format!("/proc/{}/fd", terminal.pid());
+    zoo::until("the database is opened", || {
+        let mut open = std::fs::read_dir(&files).unwrap().flatten();
+        open.any(|open| std::fs::read_link(open.path()).is_ok_and(|open| open == file))
+    });
+    terminal.signal(Signal::SIGINT);
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 130, "{shown}");
+    assert!(
+        shown.contains("nothing was changed; 1 step: 1 not run"),
+        "{shown}"
+    );
+    drop(holder);
+    project.run(&["resume", "1", "--yes"]).exits(0);
+    let n: i64 = rusqlite::Connection::open(&file)
+        .unwrap()
+        .query_row("SELECT n FROM t", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(n, 2);
+}
+
+const ASKS: &str = "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\nconfirm = \"Really make it?\"\n";
+
 fn asking() -> Project {
-    Project::new().runbook(
-        "t/x",
-        "[[step]]\nname = \"touch\"\ncommand.run = [\"touch\", \"made\"]\nconfirm = \"Really make it?\"\n",
-    )
+    Project::new().runbook("t/x", ASKS)
+}
+
+/// At the question of a run, or of its resume: what the terminal shows in the end, and how it ended.
+#[track_caller]
+fn answered(project: &Project, arguments: &[&str], keys: &str) -> (i32, String) {
+    let mut terminal = Terminal::start(project, arguments);
+    terminal.wait_for("Really make it?");
+    terminal.press(keys);
+    let (code, shown) = terminal.end();
+    assert!(!project.path("made").exists(), "{shown}");
+    (code, shown)
 }
 
 #[test]
-fn ctrl_c_at_a_question_is_130() {
+fn ctrl_c_at_the_first_question_is_130_and_nothing_was_begun() {
     let project = asking();
+    let (code, shown) = answered(&project, &["t", "x"], "\x03");
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("INTERRUPTED"), "{shown}");
+    assert!(
+        shown.contains("nothing was changed; 1 step: 1 not run"),
+        "{shown}"
+    );
+    for wrong in ["UNKNOWN", "opsbook resume"] {
+        assert!(!shown.contains(wrong), "{shown}");
+    }
+    // Nor does a later leg take it for begun.
+    let (code, shown) = answered(&project, &["resume", "1"], "n\r");
+    assert_eq!(code, 75, "{shown}");
+    assert!(shown.contains("NOT NOW"), "{shown}");
+}
+
+#[test]
+fn ctrl_c_at_a_later_question_says_how_the_run_goes_on() {
+    let first = "[[step]]\nname = \"first\"\ncommand.run = [\"true\"]\n";
+    let project = Project::new().runbook("t/x", &format!("{first}{ASKS}"));
+    let (code, shown) = answered(&project, &["t", "x"], "\x03");
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("1 ok, 1 not run"), "{shown}");
+    assert!(shown.contains("opsbook resume 1"), "{shown}");
+    assert!(!shown.contains("nothing was changed"), "{shown}");
+    // No is no, in every leg alike.
+    let first = answered(&project, &["t", "x"], "n\r");
+    let later = answered(&project, &["resume", "1"], "n\r");
+    assert_eq!((first.0, later.0), (3, 3), "{}{}", first.1, later.1);
+}
+
+#[test]
+fn ctrl_d_at_a_question_is_no() {
+    let project = asking();
+    let (code, shown) = answered(&project, &["t", "x"], "\x04");
+    assert_eq!(code, 75, "{shown}");
+    assert!(shown.contains("a person said no"), "{shown}");
+}
+
+#[test]
+fn ctrl_d_where_a_text_is_asked_for_is_no_answer() {
+    for step in [
+        "ask.text = \"Which?\"",
+        "ask.text = \"Which?\"\nask.default = \"all\"",
+        "ask.text = \"Which?\"\nask.hidden = true",
+    ] {
+        let project = Project::new().runbook("t/x", &format!("[[step]]\nname = \"ask\"\n{step}\n"));
+        let mut terminal = Terminal::start(&project, &["t", "x"]);
+        terminal.wait_for("Which?");
+        // What was typed and never sent off is no answer either.
+        terminal.press("so\x04\x04");
+        let (code, shown) = terminal.end();
+        assert_eq!(code, 75, "{step}: {shown}");
+        assert!(shown.contains("no answer was given"), "{step}: {shown}");
+    }
+}
+
+#[test]
+fn ctrl_c_at_a_choice_is_130() {
+    let project = Project::new().runbook(
+        "t/x",
+        "[[step]]\nname = \"ask\"\nask.choose = \"Which?\"\nask.options = [\"one\", \"two\"]\n",
+    );
     let mut terminal = Terminal::start(&project, &["t", "x"]);
-    terminal.wait_for("Really make it?");
+    terminal.wait_for("two");
     terminal.press("\x03");
     let (code, shown) = terminal.end();
     assert_eq!(code, 130, "{shown}");
-    assert!(!project.path("made").exists());
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::d1_api::{ACCOUNT, BOOKMARK, D1Api, ID, NAME, TOKEN, refusal, response};
+use super::d1_api::{
+    ACCOUNT, BOOKMARK, D1Api, ID, LONG_ROWS, NAME, TOKEN, WHAT_ARRIVED, arrived, long_script,
+    refusal, response,
+};
 use super::harness::{Output, Project};
 use super::http_server::Answer;
 use super::workerd::{node, npm};
@@ -217,10 +220,10 @@ fn what_the_api_says_to_wrangler_is_told_apart() {
         (
             response("502 Bad Gateway", "", "<html>"),
             change,
-            2,
+            4,
             not_known,
         ),
-        (Answer::Bytes(Vec::new()), change, 2, not_known),
+        (Answer::Bytes(Vec::new()), change, 4, not_known),
     ] {
         at(answer);
         let (found, detail) = failed(remote(&api), step);
@@ -231,7 +234,7 @@ fn what_the_api_says_to_wrangler_is_told_apart() {
     assert_eq!(api.sql("SELECT count(*) FROM t"), json!([[2]]));
     at(Answer::Never);
     let (code, detail) = failed(remote(&api), &format!("{change}\ntimeout = \"4s\""));
-    assert_eq!(code, 2, "{detail}");
+    assert_eq!(code, 4, "{detail}");
     assert!(detail.contains("did not end within"), "{detail}");
     assert!(detail.contains(not_known), "{detail}");
 }
@@ -275,7 +278,8 @@ case $1 in --version) echo 4.164.0; exit ;; esac
 read -r line && echo "it was told: $line" >>called
 env | grep -E '^(WRANGLER_|CLOUDFLARE_)' >>called
 printf '\033[33m Update available!\033[0m\n\n[wrangler:info] hello\n[\n'
-sql=$(printf '%s' "$7$6$5" | tr -cd ';' | wc -c)
+case $7 in --file=*) cp "${7#--file=}" file; sql=$(cat file) ;; *) sql=$7 ;; esac
+sql=$(printf '%s' "$sql" | tr -cd ';' | wc -c)
 comma=
 for _ in $(seq 0 "$sql"); do
     printf '%s{"results": [{"total": 1, "n": "one\\u001b[31m"}], "success": true, "meta": {"duration": 0}}\n' "$comma"
@@ -329,7 +333,35 @@ fn every_call_says_which_database_is_meant_and_asks_nobody() {
         }
         // The version is asked for once.
         assert_eq!(times("--version"), 1, "{called}");
-        assert!(called.contains("--command="), "{called}");
+        let by_file = called.matches("--file=").count();
+        assert_eq!(by_file, if via == "local" { 3 } else { 0 }, "{called}");
+    }
+}
+
+/// What stands on a command line everybody on the machine can read.
+#[test]
+fn no_secret_stands_on_the_command_line() {
+    let secret = "correct horse's";
+    let of = |via: &str| {
+        let keys = format!("{STAND_IN}\n[secret.key]\nenv = \"KEY\"");
+        with_stand_in(project(via, &keys), RECORDS).variable("KEY", secret)
+    };
+    let change = "sql.execute = \"INSERT INTO t VALUES ({{ secret.key }}, 'b')\"";
+    let read = "sql.query = \"SELECT n FROM t WHERE n = {{ secret.key }}\"";
+    for step in [change, read] {
+        let project = of("local").runbook("t/x", &format!("[[step]]\nname = \"look\"\n{step}\n"));
+        project.run(&["t", "x", "--yes"]).exits(0);
+        let called = project.read("called");
+        assert!(!called.contains("horse"), "{called}");
+        assert!(project.read("file").contains("'correct horse''s'"));
+
+        let project =
+            of("wrangler").runbook("t/x", &format!("[[step]]\nname = \"look\"\n{step}\n"));
+        let refused = project.run(&["t", "x", "--yes"]).exits(78);
+        refused
+            .prints("nothing was sent")
+            .prints("say via = \"api\"");
+        assert!(!project.path("called").exists(), "wrangler was run");
     }
 }
 
@@ -356,18 +388,129 @@ fn a_wrangler_that_hangs_is_ended_with_all_that_it_started() {
     }
 }
 
-/// More than one call takes is a file: on this machine it is told what it changed all the same.
+/// Of any length: what arrives is held against what was sent, row by row.
 #[test]
-fn a_long_script_is_handed_over_as_a_file() {
-    let insert = format!("INSERT INTO t VALUES ('{}');\n", "x".repeat(60_000));
-    let project = local().file(
-        "long.sql",
-        format!("CREATE TABLE t (s);\n{}", insert.repeat(3)),
-    );
+fn a_long_script_arrives_whole() {
+    let project = local().file("long.sql", long_script());
     let file = project.path("long.sql").display().to_string();
-    let changed = outputs(
+    let project = project.runbook(
+        "t/x",
+        &format!(
+            "[[step]]\nname = \"write\"\nsql.file = \"{file}\"\neffect = \"write\"\n\
+             [[step]]\nname = \"read\"\nsql.query = \"{WHAT_ARRIVED}\"\n"
+        ),
+    );
+    let run = project.run(&["t", "x", "--yes", "--format", "json"]);
+    let run = run.exits(0).json();
+    assert_eq!(run["steps"][0]["outputs"]["changed"], LONG_ROWS);
+    let found = &run["steps"][1]["outputs"]["rows"][0];
+    assert_eq!(found, &arrived());
+}
+
+/// wrangler binds no values: with them a statement can be longer than D1 takes.
+#[test]
+fn a_value_that_makes_a_statement_too_long_is_refused_before_it_is_sent() {
+    for via in ["local", "wrangler"] {
+        let project = with_stand_in(project(via, STAND_IN), "touch called");
+        let path = project.path("called");
+        let step = "sql.execute = \"INSERT INTO t VALUES ({{ 'x' * 100000 }})\"";
+        let (code, detail) = failed(project, step);
+        assert_eq!(code, 78, "{detail}");
+        assert!(
+            detail.contains("nothing was sent") && detail.contains("via ="),
+            "{detail}"
+        );
+        assert!(!path.exists(), "wrangler was run");
+    }
+}
+
+#[test]
+fn a_script_that_the_copy_of_this_machine_refuses_names_its_line() {
+    let script = "CREATE TABLE t (n UNIQUE);\n\nINSERT INTO t VALUES (1);\nINSERT INTO t\nVALUES (1);\nSELECT 1;\n";
+    let project = local().file("change.sql", script);
+    let file = project.path("change.sql").display().to_string();
+    let (code, detail) = failed(
         project,
         &format!("sql.file = \"{file}\"\neffect = \"write\""),
     );
-    assert_eq!(changed["changed"], 3);
+    assert_eq!(code, 2, "{detail}");
+    assert!(
+        detail.contains("line 4: UNIQUE constraint failed"),
+        "{detail}"
+    );
+}
+
+/// There is no stand-in that knows the schema of Cloudflare's analytics: what wrangler asks of it is what is known.
+#[test]
+fn the_analytics_are_asked_for_what_wrangler_asks_them_for() {
+    let api = D1Api::with("");
+    let asked = |run: &dyn Fn()| -> Value {
+        run();
+        loop {
+            let request = api.server().next_request();
+            if request.path.ends_with("/graphql") {
+                return serde_json::from_str(&request.body).unwrap();
+            }
+        }
+    };
+    let ours = asked(&|| {
+        let keys = format!(
+            "id = \"{ID}\"\naccount = \"{ACCOUNT}\"\ntoken = \"{{{{ secret.cloudflare }}}}\""
+        );
+        let project = project("api", &keys).variable("TOKEN", TOKEN);
+        let project = project.variable("CLOUDFLARE_API_BASE_URL", api.url());
+        outputs(project, "database.slow = \"main\"");
+    });
+    let wranglers = asked(&|| {
+        let options = ["--sort-type=sum", "--sort-by=time", "--json"];
+        let done = std::process::Command::new(node())
+            .arg(npm("node_modules/wrangler/bin/wrangler.js"))
+            .args(["d1", "insights", NAME])
+            .args(options)
+            .current_dir(Project::new().path(""))
+            .env("CLOUDFLARE_API_BASE_URL", api.url())
+            .env("CLOUDFLARE_API_TOKEN", TOKEN)
+            .env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+            .env("WRANGLER_SEND_METRICS", "false")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    });
+    let text = |body: &Value| body["query"].as_str().unwrap().to_owned();
+    for (pattern, wanted) in [
+        (r"(d1QueriesAdaptiveGroups)\(", 1),
+        (r"orderBy: \[([^\]]*)\]", 1),
+        (r"sum \{([^}]*)\}", 3),
+        (r"avg \{([^}]*)\}", 1),
+        (r"dimensions \{([^}]*)\}", 1),
+    ] {
+        let words = |query: &str| -> Vec<String> {
+            let found = regex::Regex::new(pattern).unwrap().captures(query).unwrap();
+            found[1].split_whitespace().map(str::to_owned).collect()
+        };
+        let (own, known) = (words(&text(&ours)), words(&text(&wranglers)));
+        assert_eq!(own.len(), wanted, "{own:?}");
+        assert!(
+            own.iter().all(|word| known.contains(word)),
+            "{own:?} {known:?}"
+        );
+    }
+    let filter = &wranglers["variables"]["filter"]["AND"][0];
+    for (key, variable) in [
+        ("datetimeHour_geq", "from"),
+        ("datetimeHour_leq", "to"),
+        ("databaseId", "database"),
+    ] {
+        assert!(
+            text(&ours).contains(&format!("{key}: ${variable}")),
+            "{key}"
+        );
+        let (own, known) = (&ours["variables"][variable], &filter[key]);
+        let is_time = |value: &Value| chrono::DateTime::parse_from_rfc3339(value.as_str().unwrap());
+        assert_eq!(
+            is_time(own).is_ok(),
+            is_time(known).is_ok(),
+            "{own} {known}"
+        );
+    }
 }

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::base::text::shell_word;
 use crate::base::{Effect, Size, Span};
 use crate::config::Database;
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::event::Preview;
 use crate::model::{Kind, OptionSpec, OutputSpec, VerbSpec};
-use crate::platform::draft::{Draft, DraftError, Kept};
+use crate::platform::draft::{self, Draft, DraftError, Kept};
 
 use super::spec::verb;
 use super::system::{self, Answer};
@@ -113,6 +114,7 @@ impl Place {
         };
         // The command that goes back to it holds wherever it is typed.
         let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let folder = draft::home(&folder);
         let now = context.now.format("%Y%m%dT%H%M%SZ");
         Self {
             folder,
@@ -227,6 +229,12 @@ fn not_kept(error: DraftError) -> ActionError {
         DraftError::There(_) => "nothing is ever overwritten: run it again in a second",
         DraftError::NoRoom { .. } => "make room, or name another folder with `to` or `copies`",
         DraftError::Unwritable { .. } => "name a folder that may be written with `to` or `copies`",
+        DraftError::Open(folder) => {
+            let folder = shell_word(&folder.display().to_string());
+            let help =
+                format!("run chmod go-w {folder}, or name another folder with `to` or `copies`");
+            return ActionError::own(error.to_string()).help(help);
+        }
     };
     ActionError::own(error.to_string()).help(help)
 }

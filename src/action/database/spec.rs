@@ -66,7 +66,19 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
     name: "database",
     summary: "Look at a database as a whole, and keep it in shape",
     verbs: &[
-        verb("ping", "Open it and have it answer", Effect::Read),
+        VerbSpec {
+            outputs: &[
+                OutputSpec {
+                    name: "stage",
+                    help: "where the way to a server of postgres ended: dns, tcp, tls, login or query; null where it answered",
+                },
+                OutputSpec {
+                    name: "stages",
+                    help: "how long each part of that way took, as {stage, ms}; null of other kinds",
+                },
+            ],
+            ..verb("ping", "Open it and have it answer", Effect::Read)
+        },
         VerbSpec {
             outputs: &[OutputSpec {
                 name: "info",
@@ -193,7 +205,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             options: &[TABLE, LIMIT],
             ..verb(
                 "indexes",
-                "What is wrong with its indexes, as rows {problem, table, index, columns, bytes, detail}; problem is missing, unused, duplicate or invalid",
+                "What is wrong with its indexes, as rows {problem, table, index, columns, bytes, detail, statement}; problem is missing, unused, duplicate or invalid, statement what mends it",
                 Effect::Read,
             )
         },

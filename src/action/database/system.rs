@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::base::text::count;
 use crate::base::{Effect, Size, nearest};
 use crate::config::{Config, Database, DatabaseKind};
-use crate::engine::{ActionContext, ActionError};
+use crate::engine::{ActionContext, ActionError, Outputs};
 use crate::event::StepTable;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken};
@@ -98,7 +98,8 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
         Vec::new()
     }
 
-    /// Ends what still runs in the database after its answer was dropped, where dropping it does not.
+    /// Ends what still runs in the database after its answer was dropped, where dropping it does not. Errs where nobody
+    /// knows whether a change is kept.
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -113,13 +114,35 @@ pub(in crate::action) async fn until_stopped<T>(
     context: &ActionContext<'_>,
     work: impl Future<Output = Result<T, ActionError>>,
 ) -> Result<T, ActionError> {
+    let outcome = unless_stopped(system, context, work).await?;
+    outcome.ok_or_else(|| ActionError::own("stopped"))
+}
+
+/// The same for what is one transaction: stopped before that was to be kept, it has changed nothing.
+pub(in crate::action) async fn transaction_until_stopped<T>(
+    system: &dyn DatabaseSystem,
+    context: &ActionContext<'_>,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<T, ActionError> {
+    let outcome = unless_stopped(system, context, work).await?;
+    outcome.ok_or_else(|| {
+        ActionError::own("stopped").outputs(Outputs {
+            rows_changed: Some(0),
+            ..Outputs::default()
+        })
+    })
+}
+
+/// None where the step must end before there is an answer.
+async fn unless_stopped<T>(
+    system: &dyn DatabaseSystem,
+    context: &ActionContext<'_>,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<Option<T>, ActionError> {
     tokio::select! {
         biased;
-        outcome = work => outcome,
-        () = context.cancelled() => {
-            system.abandon().await?;
-            Err(ActionError::own("stopped"))
-        }
+        outcome = work => outcome.map(Some),
+        () = context.cancelled() => system.abandon().await.map(|()| None),
     }
 }
 

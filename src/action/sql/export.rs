@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
 
 use crate::action::database::system::DatabaseSystem;
 use crate::base::text::{count, hexadecimal};
 use crate::base::{Masker, Size, Span};
 use crate::engine::{ActionContext, ActionError, Invocation, Outputs};
 use crate::expr::SqlText;
-use crate::platform::rows::{self, Portion};
+use crate::platform::rows::{self, Portion, RowReceiver};
 
 use super::form::{Form, Writer};
 use super::target::{Place, Target, unwritable};
@@ -122,7 +121,7 @@ impl Written {
 
 /// Writes what comes, on a thread of its own: a slow reader holds up the database and nothing else.
 fn write(
-    portions: mpsc::Receiver<Portion>,
+    portions: RowReceiver,
     mut target: Target,
     form: Form,
     masker: &Masker,
@@ -149,7 +148,7 @@ fn write(
 }
 
 fn write_portions(
-    mut portions: mpsc::Receiver<Portion>,
+    mut portions: RowReceiver,
     out: &mut dyn Write,
     form: Form,
     masker: &Masker,
@@ -157,7 +156,7 @@ fn write_portions(
 ) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let mut writer = Writer::new(form);
-    while let Some(portion) = portions.blocking_recv() {
+    while let Some(portion) = portions.next_on_thread() {
         match portion {
             // Only what came to its end looks whole.
             Portion::End => writer.end(&mut out)?,

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::base::Masker;
-use crate::base::text::{fit, one_line};
 use crate::base::{Size, Span};
 use crate::config::Database;
 use crate::engine::{
@@ -99,14 +98,17 @@ impl Action for Sql {
                     rows,
                 },
                 detail,
-            ) = system::until_stopped(system.as_ref(), context, work).await?;
-            let mut outputs = Outputs {
+            ) = system::transaction_until_stopped(system.as_ref(), context, work).await?;
+            let scans = (invocation.verb.name == "explain").then(|| plan::scans(&rows, dialect));
+            let detail = scans.as_deref().map_or(detail, plan::told);
+            let outputs = Outputs {
                 rows_changed: Some(in_all),
                 ..Outputs::new(warned(detail, &system.warnings(), context.masker))
             };
-            outputs = match invocation.verb.name {
-                "explain" => outputs.with("scans", plan::scans(&rows, database)),
-                "query" => outputs.with("exact", invocation.flag("exact")),
+            let outputs = match (invocation.verb.name, scans) {
+                // Its indentation is the tree.
+                (_, Some(scans)) => outputs.with("scans", scans).with("exact", true),
+                ("query", _) => outputs.with("exact", invocation.flag("exact")),
                 _ => outputs,
             };
             Ok(outputs
@@ -213,12 +215,7 @@ async fn statement(
                 "explain" => system.explain(sql).await?,
                 _ => system.explain_run(sql).await?,
             };
-            let steps = rows
-                .rows
-                .iter()
-                .filter_map(|row| row.get("detail")?.as_str());
-            let plan = steps.collect::<Vec<_>>().join("; ");
-            Ok((read(rows), fit(&one_line(&masker.text(&plan)), 160)))
+            Ok((read(rows), String::new()))
         }
         _ => {
             let rows = match verb {

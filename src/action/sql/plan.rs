@@ -2,19 +2,27 @@
 
 use serde_json::Value;
 
-use crate::config::Database;
 use crate::platform::rows::Rows;
+use crate::sql::Dialect;
+
+/// What a plan comes to, in a line.
+pub(super) fn told(scans: &[String]) -> String {
+    match scans {
+        [] => "reads no table in full".to_owned(),
+        tables => format!("reads in full: {}", tables.join(", ")),
+    }
+}
 
 /// The tables that a plan reads in full, each once, by the names that the plan has for them: a table that the statement
 /// gives another name has that one.
-pub(super) fn scans(plan: &Rows, database: &Database) -> Vec<String> {
+pub(super) fn scans(plan: &Rows, dialect: Dialect) -> Vec<String> {
     let lines = plan
         .rows
         .iter()
         .filter_map(|row| row.get("detail").and_then(Value::as_str));
-    let found: Vec<String> = match database.kind.as_str() {
-        "postgres" => lines.filter_map(postgres).collect(),
-        _ => sqlite(&lines.collect::<Vec<_>>()),
+    let found: Vec<String> = match dialect {
+        Dialect::Postgres => lines.filter_map(postgres).collect(),
+        Dialect::Sqlite => sqlite(&lines.collect::<Vec<_>>()),
     };
     let mut tables: Vec<String> = Vec::new();
     for table in found {

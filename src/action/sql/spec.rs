@@ -26,6 +26,11 @@ const TRUNCATED: OutputSpec = OutputSpec {
     help: "whether there are more rows than were kept: over the limit, or 16 MiB",
 };
 
+const EXACT: OutputSpec = OutputSpec {
+    name: "exact",
+    help: "whether the rows are data to be shown value by value",
+};
+
 /// The description.
 pub(super) static SPEC: ActionSpec = ActionSpec {
     name: "sql",
@@ -45,15 +50,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     help: "whether the rows are data to be shown value by value: a decimal that no double holds is text with every digit; false unless given",
                 },
             ],
-            outputs: &[
-                ROWS,
-                CHANGED,
-                TRUNCATED,
-                OutputSpec {
-                    name: "exact",
-                    help: "whether the rows are data to be shown value by value",
-                },
-            ],
+            outputs: &[ROWS, CHANGED, TRUNCATED, EXACT],
         },
         VerbSpec {
             name: "execute",
@@ -86,6 +83,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                 ROWS,
                 CHANGED,
                 TRUNCATED,
+                EXACT,
                 OutputSpec {
                     name: "scans",
                     help: "the tables that are read in full, as the plan calls them",

@@ -1,6 +1,6 @@
 //! Where the rows of an export go: standard output, a device, a file. Owns what may never be written over.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tempfile::NamedTempFile;
 
-use crate::config::{Config, D1Via, DatabaseKind};
+use crate::config::{Config, D1Via, DatabaseKind, SecretSource};
 use crate::engine::{ActionContext, ActionError, Invocation};
 
 /// The names under which standard output stands among the files.
@@ -24,6 +24,11 @@ const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 
 /// What stands beside a database of SQLite, behind its name.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// How names end that settings, keys and statements have, and rows never.
+const NO_ROWS: [&str; 11] = [
+    "cfg", "conf", "env", "ini", "jsonc", "key", "pem", "sql", "toml", "yaml", "yml",
+];
 
 /// How often a pipe is looked at for a reader.
 const LOOK: Duration = Duration::from_millis(20);
@@ -227,6 +232,11 @@ fn kept(path: &Path, there: Option<&Metadata>, config: &Config) -> Option<String
     if config.store.as_deref().is_some_and(is_database) {
         return Some("the journal".to_owned());
     }
+    for (name, source) in &config.secrets {
+        if matches!(source, SecretSource::File(own) if path == at(own)) {
+            return Some(format!("the file of the secret {name}"));
+        }
+    }
     for database in &config.databases {
         let name = &database.name;
         let own = match &database.kind {
@@ -249,10 +259,18 @@ fn kept(path: &Path, there: Option<&Metadata>, config: &Config) -> Option<String
         if within(database.copies.as_deref().unwrap_or(Path::new("copies"))) {
             return Some(format!("in the folder of copies of the database {name}"));
         }
+        let migrations = database.migrations.iter();
+        let mut folders = migrations.flat_map(|known| known.folder.iter().chain(&known.rollback));
+        if folders.any(|folder| within(folder)) {
+            return Some(format!("among the migrations of the database {name}"));
+        }
     }
     let runbook = there.is_some() || path.extension().is_some_and(|end| end == "toml");
     if runbook && within(config.runbooks.as_deref().unwrap_or(Path::new("runbooks"))) {
         return Some("among the runbooks".to_owned());
+    }
+    if there.is_some_and(|there| there.is_file() && there.len() > 0) && holds_no_rows(path) {
+        return Some("no file of rows by its name, but one of settings or secrets".to_owned());
     }
     // Nobody needs to have named it: the journal is one, and so is a copy.
     let beside = || {
@@ -261,6 +279,15 @@ fn kept(path: &Path, there: Option<&Metadata>, config: &Config) -> Option<String
     };
     let sqlite = is_sqlite(path) || beside().is_some_and(|name| is_sqlite(Path::new(name)));
     sqlite.then(|| "a database of SQLite".to_owned())
+}
+
+/// Whether a file is named as those are that programs and people keep their settings and secrets in: `.env`, `tls.key`.
+fn holds_no_rows(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let ending = path.extension().and_then(OsStr::to_str);
+    hidden || ending.is_some_and(|ending| NO_ROWS.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 fn behind(path: &Path, end: &str) -> PathBuf {

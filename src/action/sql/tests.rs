@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::Sql;
 use crate::action::testing::{World, sql, sqlite, template, text};
-use crate::config::{DatabaseKind, PostgresSettings};
+use crate::config::{DatabaseKind, MigrationTool, Migrations, PostgresSettings, SecretSource};
 use crate::engine::ErrorKind;
 use crate::expr::Argument;
 
@@ -317,10 +317,29 @@ async fn an_export_destroys_nothing() {
     let config = world.path("opsbook.toml");
     world.config.source = Some(crate::base::SourceFile::new(config, ""));
     world.config.databases[0].copies = Some("safe".into());
-    for folder in ["safe", "runbooks"] {
+    world.config.databases[0].migrations = Some(Migrations {
+        tool: MigrationTool::Sql { table: None },
+        folder: Some("changes".into()),
+        rollback: Some("back".into()),
+        names: None,
+        levels: Vec::new(),
+    });
+    let token = SecretSource::File("token".into());
+    world.config.secrets = vec![("token".to_owned(), token)];
+    for folder in ["safe", "runbooks", "changes", "back"] {
         fs::create_dir(world.path(folder)).unwrap();
     }
-    for name in ["opsbook.toml", "runbooks/look.toml", "runbooks/notes"] {
+    for name in [
+        "opsbook.toml",
+        "runbooks/look.toml",
+        "runbooks/notes",
+        "token",
+        ".env",
+        ".dev.vars",
+        "wrangler.toml",
+        "tls.KEY",
+        "schema.sql",
+    ] {
         fs::write(world.path(name), "old").unwrap();
     }
     fs::copy(world.path("main.db"), world.path("other.db")).unwrap();
@@ -338,6 +357,14 @@ async fn an_export_destroys_nothing() {
         "runbooks/new.toml",
         "runbooks/notes",
         "safe/rows.csv",
+        "changes/0001_users.sql",
+        "back/rows.csv",
+        "token",
+        ".env",
+        ".dev.vars",
+        "wrangler.toml",
+        "tls.KEY",
+        "schema.sql",
         "other.db",
         "other.db-wal",
     ] {

@@ -684,3 +684,51 @@ fn a_change_of_which_nobody_knows_uses_up_what_was_counted() {
     alone(&text("target", 100), Vec::new());
     assert_eq!(world(), ["destroy a", "destroy b"], "it changed nothing");
 }
+
+/// However its end was lost, and whoever says that it took effect: a later leg may change only what is left.
+#[test]
+fn a_change_of_which_nobody_knows_uses_up_what_was_counted_in_later_legs_too() {
+    let text = |fail: &str| {
+        format!(
+            "title = 'x'\napproved = {{ rows = 100 }}\n{}act.fail = '{fail}'\n{}",
+            rows("a", 50),
+            rows("b", 51)
+        )
+    };
+    for fail in ["doubt", "stop"] {
+        WORLD.with_borrow_mut(Vec::clear);
+        let mut bench = Bench {
+            config: protected(),
+            ..Bench::default()
+        };
+        let left = bench.run(&text(fail));
+        assert_eq!(left.status("a"), Status::InDoubt, "{fail}");
+        assert_eq!(bench.resume(&text("")).status("a"), Status::InDoubt);
+        bench.options.settled = vec![(StepKey::new("a"), Settlement::Done)];
+        let ended = bench.resume(&text(""));
+        assert_eq!(
+            ended.detail("b"),
+            "would delete 51 rows after 50; approved are 100",
+            "{fail}"
+        );
+        // What it is said not to have done is not counted.
+        let bench = Bench {
+            config: protected(),
+            ..Bench::default()
+        };
+        bench.run(&text(fail));
+        let bench = Bench {
+            options: RunOptions {
+                settled: vec![(StepKey::new("a"), Settlement::Again)],
+                ..RunOptions::default()
+            },
+            ..bench
+        };
+        let ended = bench.resume(&text(""));
+        assert_eq!(
+            ended.detail("b"),
+            "would delete 51 rows after 50; approved are 100",
+            "{fail}: its own 50 alone"
+        );
+    }
+}

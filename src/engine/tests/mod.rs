@@ -115,6 +115,7 @@ static ACT: ActionSpec = ActionSpec {
         verb("look", EffectRule::Always(Effect::Read)),
         verb("change", EffectRule::Always(Effect::Write)),
         verb("destroy", EffectRule::Always(Effect::Destroy)),
+        verb("keep", EffectRule::Always(Effect::Write)),
     ],
     options: OPTIONS,
     outputs: &[],
@@ -131,6 +132,10 @@ impl Act {
 impl Action for Act {
     fn spec(&self) -> &'static ActionSpec {
         &ACT
+    }
+
+    fn keeps_aside(&self, verb: &VerbSpec) -> bool {
+        verb.name == "keep"
     }
 
     fn preview<'a>(

@@ -541,3 +541,60 @@ fn a_change_that_its_timeout_left_in_doubt_is_not_tried_again() {
     assert_eq!(ended.detail("a"), "timed out after 10ms: nobody knows");
     assert_eq!(world(), ["change a"]);
 }
+
+const KEEPS_AND_DESTROYS: &str = "title = 'x'\n[[step]]\nname = 'copy'\nact.keep = { path = 'p' }\nsave = { kept = 'path' }\n\
+     [[step]]\nname = 'a'\nact.destroy = {}\nact.counted = 18\n";
+
+fn answering(answer: bool) -> Bench {
+    Bench {
+        answer: Answer(Some(Ok(answer))),
+        ..Bench::default()
+    }
+}
+
+#[test]
+fn what_is_kept_for_a_change_is_kept_once_the_change_was_agreed_to() {
+    let refused = answering(false).run(KEEPS_AND_DESTROYS);
+    assert_eq!(refused.end.exit, ExitCode::NotNow);
+    assert!(world().is_empty(), "{:?}", world());
+
+    let agreed = answering(true).run(KEEPS_AND_DESTROYS);
+    assert_eq!(agreed.end.exit, ExitCode::Ok);
+    assert_eq!(world(), ["keep copy", "destroy a"]);
+    assert_eq!(ASKED.take().len(), 2, "once in each of the two runs");
+    assert_eq!(AGREED.get(), Some(18));
+}
+
+#[test]
+fn of_a_list_all_is_asked_before_anything_is_kept() {
+    let list = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "for_each.n = '[0, 1, 2]'\nwhen = 'n > 0'\nconfirm = 'Take {{ n }}?'\nact.destroy",
+    );
+    answering(false).run(&list);
+    assert!(world().is_empty(), "{:?}", world());
+    ASKED.take();
+    answering(true).run(&list);
+    assert_eq!(world(), ["keep copy", "destroy a[1]", "destroy a[2]"]);
+    assert_eq!(ASKED.take(), ["Take 1?", "Take 2?"]);
+}
+
+#[test]
+fn what_names_the_copy_or_is_approved_is_not_asked_ahead() {
+    let names = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "confirm = 'It is in {{ kept }}. Go on?'\nact.destroy",
+    );
+    answering(false).run(&names);
+    assert_eq!(world(), ["keep copy"]);
+    assert_eq!(ASKED.take(), ["It is in p. Go on?"]);
+    let approved = KEEPS_AND_DESTROYS.replace(
+        "[[step]]\nname = 'copy'",
+        "approved = { rows = 20 }\n[[step]]\nname = 'copy'",
+    );
+    let ended = Bench::default().run(&approved);
+    assert_eq!(ended.end.exit, ExitCode::Ok);
+    // More than it may is refused before anything is kept.
+    Bench::default().run(&approved.replace("20", "17"));
+    assert_eq!(world(), ["keep copy", "keep copy", "destroy a"]);
+}

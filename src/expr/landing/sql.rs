@@ -271,7 +271,18 @@ mod tests {
         for text in ["SELECT ?", "SELECT ?1", "SELECT $1, {{ x }}"] {
             assert!(land(text, Kind::Sql, &scope).is_err(), "{text}");
         }
-        assert!(land("SELECT E'a\\'{{ x }}'", Kind::Sql, &scope).is_err());
+        for text in [
+            "SELECT E'a\\'{{ x }}'",
+            "SELECT E'a''b\\'{{ x }}'",
+            "SELECT E'a'\n'b\\' {{ x }}'",
+            "SELECT E'a' -- it's\n -- so\n'b\\' {{ x }}'",
+        ] {
+            assert!(land(text, Kind::Sql, &scope).is_err(), "{text}");
+        }
+        for text in ["E'a' - 'b\\'", "E'a', 'b\\'", "E'a' -'b\\'", "E'a'\n'b\\''"] {
+            let text = format!("SELECT {text}, {{{{ x }}}}");
+            assert!(land(&text, Kind::Sql, &scope).is_ok(), "{text}");
+        }
         assert!(land("SELECT 'it''s {{ x }}'", Kind::Sql, &scope).is_err());
     }
 

@@ -11,6 +11,9 @@ pub(super) struct SqlContext {
     previous: [char; 2],
     /// A value was the last thing.
     after_value: bool,
+    /// A text with backslashes ended, and a quote that comes next goes on in it: at once, where it is a doubled one, or
+    /// in the next line.
+    after_escapes: bool,
     /// `[` that are open: an array in PostgreSQL, a quoted name in SQLite.
     brackets: usize,
     /// Something that SQLite and PostgreSQL read differently.
@@ -62,6 +65,7 @@ impl SqlContext {
             return Err(stands_alone());
         }
         self.after_value = true;
+        self.after_escapes = false;
         self.previous = ['x', 'x'];
         Ok(())
     }
@@ -115,6 +119,7 @@ impl SqlContext {
                     *escaped = true;
                 } else if character == *quote {
                     // A doubled quote opens at once what it closed.
+                    self.after_escapes = *backslashes;
                     self.region = Region::Code;
                 }
             }
@@ -164,6 +169,9 @@ impl SqlContext {
 
     fn code(&mut self, character: char) -> Result<(), Fault> {
         let [before, previous] = self.previous;
+        // What stands between may be white space and line comments.
+        let goes_on = self.after_escapes && previous != '-';
+        self.after_escapes &= character == '-' || (goes_on && character.is_ascii_whitespace());
         match character {
             '\'' | '"' | '`' => {
                 if self.brackets > 0 && character != '\'' {
@@ -171,8 +179,9 @@ impl SqlContext {
                 }
                 // `E'…'`, but not the end of a word before a quote.
                 let backslashes = character == '\''
-                    && matches!(previous, 'e' | 'E')
-                    && !(before.is_alphanumeric() || before == '_');
+                    && (goes_on
+                        || matches!(previous, 'e' | 'E')
+                            && !(before.is_alphanumeric() || before == '_'));
                 self.region = Region::Quoted {
                     quote: character,
                     backslashes,

@@ -48,6 +48,12 @@ pub enum D1Error {
         /// How long to wait, in seconds, where the API says it.
         retry_after: Option<u64>,
     },
+    /// The request is longer than the API takes: 413. Nothing of it was done.
+    #[error("the API takes no request of {bytes} bytes; nothing was done")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
     /// D1 refuses the statement: nothing of it was done.
     #[error("{0}")]
     Refused(String),
@@ -107,6 +113,7 @@ impl D1Error {
             | Self::Forbidden(_)
             | Self::Missing { .. }
             | Self::TooMany { .. }
+            | Self::TooLong { .. }
             | Self::Refused(_)
             | Self::Inexact { .. } => false,
         }

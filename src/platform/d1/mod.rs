@@ -24,6 +24,9 @@ pub const API: &str = "https://api.cloudflare.com/client/v4";
 /// Whole numbers beyond this are rounded on their way, in either direction: D1 computes in doubles.
 pub const LARGEST_EXACT: u64 = 1 << 53;
 
+/// The longest statement that it takes, in bytes: <https://developers.cloudflare.com/d1/platform/limits/>.
+pub const LONGEST_STATEMENT: usize = 100_000;
+
 /// A statement with its values apart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {

@@ -85,7 +85,7 @@ impl D1 {
         }
         let response = send(request).await;
         let response = response.map_err(|error| D1Error::Http(Box::new(error)))?;
-        self.judged(response)
+        self.judged(response, request.body.len())
     }
 
     /// How long to wait before the request is made again; none where it is not.
@@ -103,7 +103,8 @@ impl D1 {
         (tries < TRIES && pause < room).then_some(pause)
     }
 
-    fn judged(&self, response: Response) -> Result<Response, D1Error> {
+    /// The answer to a request of so many bytes where it is a success.
+    fn judged(&self, response: Response, bytes: usize) -> Result<Response, D1Error> {
         /// What tells of an envelope how it went; its result is left unread.
         #[derive(Default, serde::Deserialize)]
         struct Envelope {
@@ -122,6 +123,7 @@ impl D1 {
             404 => Err(D1Error::Missing {
                 name: self.name.clone(),
             }),
+            413 => Err(D1Error::TooLong { bytes }),
             429 => Err(D1Error::TooMany {
                 retry_after: response
                     .header("retry-after")

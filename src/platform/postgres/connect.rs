@@ -3,13 +3,13 @@
 
 use std::pin::pin;
 
-use tokio_postgres::config::SslMode;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage};
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::{Client, Config, Connection, SimpleQueryMessage};
 
 use super::address::{Address, Place, Target, Way};
 use super::session::{State, serve};
-use super::stream::{self, Bounded};
+use super::stage::Stage;
+use super::stream::{self, Already, Bounded};
 use super::{Postgres, PostgresError};
 
 /// What the server calls it when its `pg_hba.conf` has no line for us: for us on this way.
@@ -24,7 +24,7 @@ const KIND: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_rea
 /// A session that has begun.
 pub(super) struct Opened {
     pub(super) client: Client,
-    pub(super) connection: Connection<Bounded, NoTlsStream>,
+    pub(super) connection: Connection<Bounded, Bounded>,
     /// The server and the way to it, as numbers in the address.
     pub(super) server: usize,
     pub(super) way: usize,
@@ -96,9 +96,11 @@ impl Postgres {
         let mut refused = None;
         for (way, kind) in ways.iter().enumerate() {
             let opened = async {
-                let stream = stream::open(&server.place, &self.address.tls, kind).await?;
+                let stream = stream::open(&server.place, &self.address.tls, kind, &self.state);
+                let stream = stream.await?;
+                self.state.stages(|stages| stages.begins(Stage::Login));
                 let config = config(&self.address, number);
-                let opened = config.connect_raw(stream, NoTls).await;
+                let opened = config.connect_raw(stream, Already).await;
                 opened.map_err(|error| self.refusal(&error, number))
             };
             match opened.await {
@@ -149,8 +151,10 @@ impl Postgres {
 fn config(address: &Address, number: usize) -> Config {
     let mut config = Config::new();
     config
-        // The stream is encrypted already where it is to be.
-        .ssl_mode(SslMode::Disable)
+        // The stream is encrypted already where it is to be: nothing is asked of the server.
+        .ssl_mode(SslMode::Require)
+        .ssl_negotiation(SslNegotiation::Direct)
+        .channel_binding(address.channel_binding)
         .application_name(&address.application_name);
     if let Some(user) = &address.user {
         config.user(user);

@@ -2,11 +2,13 @@
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE>. Holds no password: such a
 //! text is an argument, and anybody on the machine may read it.
 
+use tokio_postgres::config::ChannelBinding;
+
 use crate::base::Secret;
 use crate::platform::tls::Trust;
 
 use super::Postgres;
-use super::address::{Address, Mode, Place};
+use super::address::{Address, CHANNEL_BINDINGS, Mode, Place};
 
 impl Postgres {
     /// The keywords by which `pg_dump` and its like reach the same database, and no password.
@@ -59,6 +61,9 @@ fn keywords(address: &Address) -> String {
     let identity = address.tls.identity.as_ref();
     let path = |path: &std::path::PathBuf| path.display().to_string();
     let timeout = address.connect_timeout.as_secs().max(1).to_string();
+    let binding = CHANNEL_BINDINGS.iter().find(|(_, binding)| {
+        *binding == address.channel_binding && *binding != ChannelBinding::Prefer
+    });
     let given = [
         ("host", Some(hosts)),
         ("port", Some(ports)),
@@ -72,6 +77,10 @@ fn keywords(address: &Address) -> String {
         ("sslrootcert", root),
         ("sslcert", identity.map(|files| path(&files.certificate))),
         ("sslkey", identity.map(|files| path(&files.key))),
+        (
+            "channel_binding",
+            binding.map(|(word, _)| (*word).to_owned()),
+        ),
         ("connect_timeout", Some(timeout)),
         (
             "target_session_attrs",
@@ -149,5 +158,7 @@ mod tests {
             "{told}"
         );
         assert!(told.ends_with("target_session_attrs=primary"), "{told}");
+        let bound = of("postgres://ada@db.example.com/shop?channel_binding=require").keywords();
+        assert!(bound.contains(" channel_binding=require "), "{bound}");
     }
 }

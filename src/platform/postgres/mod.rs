@@ -12,6 +12,7 @@ mod locks;
 mod query;
 mod series;
 mod session;
+mod stage;
 mod stream;
 mod value;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 use super::bounds::Bounds;
 use super::halted::Halted;
@@ -34,6 +35,7 @@ pub use inspect::TableSize;
 use query::Taker;
 pub use session::Limits;
 use session::{Cancel, LOCK_TIMEOUT, Session, State, serve};
+pub use stage::Stage;
 
 /// How long a goodbye, or the request to end a statement, may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -217,6 +219,13 @@ impl Postgres {
         self.query("SELECT 1", &[], 1).await.map(|_| ())
     }
 
+    /// How far the last connection came, and how long each part of the way took. Of a socket of this machine there is
+    /// nothing before the login.
+    #[must_use]
+    pub fn stages(&self) -> Vec<(Stage, Duration)> {
+        self.state.stages(|stages| stages.taken())
+    }
+
     /// What is to know of the database, as names and values.
     ///
     /// # Errors
@@ -256,10 +265,11 @@ impl Postgres {
         let place = &self.address.servers[server].place;
         let ways = self.address.tls.mode.ways();
         let asked = async {
-            let opened = stream::open(place, &self.address.tls, &ways[way]).await;
+            let unwatched = State::default();
+            let opened = stream::open(place, &self.address.tls, &ways[way], &unwatched).await;
             if let Ok(stream) = opened {
                 // It is asked, never told whether it was heard.
-                let _ = token.cancel_query_raw(stream, NoTls).await;
+                let _ = token.cancel_query_raw(stream, stream::Already).await;
             }
         };
         let _ = tokio::time::timeout(GOODBYE, asked).await;
@@ -338,6 +348,7 @@ impl Postgres {
             way,
         } = self.open().await?;
         let server = &self.name_of(number);
+        self.state.stages(|stages| stages.begins(Stage::Query));
         self.state.begins(Cancel {
             token: client.cancel_token(),
             server: number,

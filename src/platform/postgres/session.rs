@@ -9,6 +9,7 @@ use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
 
 use super::PostgresError;
+use super::stage::Stages;
 
 /// What the server calls a statement that was ended: by its limit of time, or because somebody asked for it.
 const ENDED: &str = "57014";
@@ -85,6 +86,8 @@ struct Known {
     keeping: Option<Keeping>,
     warnings: Vec<String>,
     unkept_warnings: usize,
+    /// How far the connection came.
+    stages: Stages,
 }
 
 /// What ends a statement, and the server and the way to it, as numbers in the address.
@@ -131,6 +134,11 @@ impl State {
 
     pub(super) fn keeping(&self) -> Option<Keeping> {
         self.with(|known| known.keeping.clone())
+    }
+
+    /// Works with how far the connection came.
+    pub(super) fn stages<T>(&self, work: impl FnOnce(&mut Stages) -> T) -> T {
+        self.with(|known| work(&mut known.stages))
     }
 
     /// What the server warned of, and how many warnings were not kept.

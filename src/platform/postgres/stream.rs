@@ -1,5 +1,7 @@
 //! The connection below the protocol: a socket, encrypted as asked, that no message longer than memory allows passes.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -7,11 +9,14 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 use super::PostgresError;
 use super::address::{Place, Tls, Way};
+use super::session::State;
+use super::stage::Stage;
 use crate::platform::tls::{self, Peer, Trust};
-use crate::platform::{dns, tcp};
+use crate::platform::{certificate, dns, tcp};
 
 /// The longest message of a server that is taken, in bytes: a row of any sensible size.
 const LONGEST_MESSAGE: usize = 32 * 1024 * 1024;
@@ -33,45 +38,63 @@ pub(super) struct TooLong {
 }
 
 /// Connects, and encrypts as asked.
-pub(super) async fn open(place: &Place, tls: &Tls, way: &Way) -> Result<Bounded, PostgresError> {
-    let stream: Box<dyn Duplex> =
-        match place {
-            // Nobody listens in on a socket of this machine, and the server does not offer TLS on it.
-            Place::Socket(path) => Box::new(UnixStream::connect(path).await.map_err(|error| {
-                PostgresError::Socket {
-                    path: path.clone(),
-                    reason: tcp::reason(&error),
-                    is_own: error.kind() == io::ErrorKind::PermissionDenied,
-                }
-            })?),
-            Place::Host {
-                name,
-                address,
-                port,
-            } => {
-                let addresses: Vec<_> = dns::lookup(address.as_ref().unwrap_or(name))
-                    .await
-                    .map_err(PostgresError::Lookup)?
-                    .into_iter()
-                    .map(|found| SocketAddr::new(found, *port))
-                    .collect();
-                let stream = tcp::connect(&addresses)
-                    .await
-                    .map_err(PostgresError::Connect)?;
-                encrypted(stream, name, place, (tls, way)).await?
+pub(super) async fn open(
+    place: &Place,
+    tls: &Tls,
+    way: &Way,
+    state: &State,
+) -> Result<Bounded, PostgresError> {
+    state.stages(|stages| {
+        stages.anew();
+        Stage::first(place).map(|first| stages.begins(first))
+    });
+    let (stream, end_point): (Box<dyn Duplex>, _) = match place {
+        // Nobody listens in on a socket of this machine, and the server does not offer TLS on it.
+        Place::Socket(path) => {
+            let stream = UnixStream::connect(path).await;
+            let stream = stream.map_err(|error| PostgresError::Socket {
+                path: path.clone(),
+                reason: tcp::reason(&error),
+                is_own: error.kind() == io::ErrorKind::PermissionDenied,
+            })?;
+            (Box::new(stream), None)
+        }
+        Place::Host {
+            name,
+            address,
+            port,
+        } => {
+            let addresses: Vec<_> = dns::lookup(address.as_ref().unwrap_or(name))
+                .await
+                .map_err(PostgresError::Lookup)?
+                .into_iter()
+                .map(|found| SocketAddr::new(found, *port))
+                .collect();
+            state.stages(|stages| stages.begins(Stage::Tcp));
+            let stream = tcp::connect(&addresses)
+                .await
+                .map_err(PostgresError::Connect)?;
+            if *way != Way::Plain {
+                state.stages(|stages| stages.begins(Stage::Tls));
             }
-        };
-    Ok(Bounded::new(stream))
+            encrypted(stream, name, place, (tls, way)).await?
+        }
+    };
+    Ok(Bounded {
+        end_point,
+        ..Bounded::new(stream)
+    })
 }
 
+/// Encrypts as asked; tells what a session can be bound to by, where that is said of the server's certificate.
 async fn encrypted(
     mut stream: TcpStream,
     host: &str,
     place: &Place,
     (settings, way): (&Tls, &Way),
-) -> Result<Box<dyn Duplex>, PostgresError> {
+) -> Result<(Box<dyn Duplex>, Option<Vec<u8>>), PostgresError> {
     let (trust, by_any_name) = match way {
-        Way::Plain => return Ok(Box::new(stream)),
+        Way::Plain => return Ok((Box::new(stream), None)),
         Way::IfOffered => (&Trust::Anything, true),
         Way::Encrypted { trust, by_any_name } => (trust, *by_any_name),
     };
@@ -90,12 +113,16 @@ async fn encrypted(
                 by_any_name,
                 identity: settings.identity.as_ref(),
             };
-            let (stream, _) = tls::connect_to(stream, &peer, &[])
+            let (stream, facts) = tls::connect_to(stream, &peer, &[])
                 .await
                 .map_err(PostgresError::Tls)?;
-            Ok(Box::new(stream))
+            let end_point = facts
+                .sent
+                .first()
+                .and_then(|der| certificate::end_point(der));
+            Ok((Box::new(stream), end_point))
         }
-        b'N' if *way == Way::IfOffered => Ok(Box::new(stream)),
+        b'N' if *way == Way::IfOffered => Ok((Box::new(stream), None)),
         b'N' => Err(PostgresError::NoTls { server }),
         _ => Err(PostgresError::NotPostgres { server }),
     }
@@ -105,6 +132,8 @@ async fn encrypted(
 /// the protocol allows a gibibyte, and a message is held in memory as a whole.
 pub(super) struct Bounded {
     inner: Box<dyn Duplex>,
+    /// What a session is bound to the server's certificate by, where it is encrypted.
+    end_point: Option<Vec<u8>>,
     head: [u8; 5],
     /// How much of the head has come.
     known: usize,
@@ -116,6 +145,7 @@ impl Bounded {
     fn new(inner: Box<dyn Duplex>) -> Self {
         Self {
             inner,
+            end_point: None,
             head: [0; 5],
             known: 0,
             left: 0,
@@ -174,6 +204,26 @@ impl AsyncWrite for Bounded {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
+    }
+}
+
+impl TlsStream for Bounded {
+    fn channel_binding(&self) -> ChannelBinding {
+        let end_point = self.end_point.clone();
+        end_point.map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
+    }
+}
+
+/// Shakes no hands: a stream comes encrypted already where it is to be.
+pub(super) struct Already;
+
+impl TlsConnect<Bounded> for Already {
+    type Stream = Bounded;
+    type Error = Infallible;
+    type Future = Ready<Result<Bounded, Infallible>>;
+
+    fn connect(self, stream: Bounded) -> Self::Future {
+        ready(Ok(stream))
     }
 }
 

@@ -176,6 +176,10 @@ fn number(text: String) -> Value {
 
 /// A decimal number as JSON with every digit: a number where its double is written with the same ones, else text.
 fn exact_number(text: String) -> Value {
+    // So many digits always come back: <https://en.wikipedia.org/wiki/Double-precision_floating-point_format>.
+    if text.bytes().filter(u8::is_ascii_digit).count() <= f64::DIGITS as usize {
+        return number(text);
+    }
     let near = number(text.clone());
     // Written without an exponent.
     let written = near.as_f64().filter(|_| near.is_f64());
@@ -249,22 +253,32 @@ fn numeric(bytes: &[u8]) -> Result<String, Failure> {
         let group = index.and_then(|index| groups.get(index));
         group.map_or(0, |group| u16::from_be_bytes(*group))
     };
-    let mut whole = String::new();
+    let mut text = sign.to_owned();
     for place in (0..=weight).rev() {
-        write!(whole, "{:04}", group(place))?;
-    }
-    let whole = whole.trim_start_matches('0');
-    let mut text = format!("{sign}{}", if whole.is_empty() { "0" } else { whole });
-    if scale > 0 {
-        let mut fraction = String::new();
-        for place in 1..=i32::from(scale.div_ceil(4)) {
-            write!(fraction, "{:04}", group(-place))?;
+        for digit in digits(group(place)) {
+            // None stands before the first that counts.
+            if digit != '0' || text.len() > sign.len() {
+                text.push(digit);
+            }
         }
-        fraction.truncate(usize::from(scale));
+    }
+    if text.len() == sign.len() {
+        text.push('0');
+    }
+    if scale > 0 {
         text.push('.');
-        text.push_str(&fraction);
+        let whole = text.len();
+        for place in 1..=i32::from(scale.div_ceil(4)) {
+            text.extend(digits(group(-place)));
+        }
+        text.truncate(whole + usize::from(scale));
     }
     Ok(text)
+}
+
+/// The four digits of a group.
+fn digits(group: u16) -> [char; 4] {
+    [1000, 100, 10, 1].map(|unit| char::from(b'0' + (group / unit % 10) as u8))
 }
 
 fn uuid(bytes: &[u8]) -> Value {
@@ -364,7 +378,7 @@ mod tests {
 
     use tokio_postgres::types::FromSql as _;
 
-    use super::{Exact, decode, exact_number, is_known, number, numeric};
+    use super::{Exact, decode, exact_number, is_known, number, numeric, significant};
 
     /// A numeric as the server sends it.
     fn sent(weight: i16, sign: u16, scale: u16, groups: &[u16]) -> Vec<u8> {
@@ -458,6 +472,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_decimal_of_any_length_keeps_its_digits(
+            first in 1_u16..10_000, rest in vec(0_u16..10_000, 0..6), fraction in vec(0_u16..10_000, 0..4), cut in 0_u16..4,
+        ) {
+            let groups: Vec<u16> = [first].iter().chain(&rest).chain(&fraction).copied().collect();
+            let scale = (fraction.len() as u16 * 4).saturating_sub(cut);
+            let told = numeric(&sent(rest.len() as i16, 0x4000, scale, &groups)).unwrap();
+            let written = |groups: &[u16]| groups.iter().map(|group| format!("{group:04}")).collect::<String>();
+            let behind = &written(&fraction)[..usize::from(scale)];
+            let point = if scale > 0 { "." } else { "" };
+            assert_eq!(told, format!("-{first}{}{point}{behind}", written(&rest)));
+        }
+
+        #[test]
+        fn a_decimal_is_a_number_exactly_where_its_double_is_written_so(text in "-?(0|[1-9][0-9]{0,9})\\.[0-9]{1,12}") {
+            let double: f64 = text.parse().unwrap();
+            let value = exact_number(text.clone());
+            match significant(&double.to_string()) == significant(&text) {
+                true => assert_eq!(value, json!(double)),
+                false => assert_eq!(value, json!(text)),
+            }
+        }
+
         #[test]
         fn hostile_bytes_are_refused_or_read(bytes in vec(any::<u8>(), 0..40), which in any::<usize>()) {
             let types = [

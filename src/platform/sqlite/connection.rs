@@ -1,6 +1,8 @@
 //! Opens a file for one call, fenced for what the call may do.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -80,11 +82,7 @@ pub(super) fn open(
     lock::wait_at_most(&connection, busy, abandoned)?;
     let looking = abandoned.clone();
     connection.progress_handler(STEPS, Some(move || looking.get()))?;
-    if access == Access::Write {
-        // A statement too short to be interrupted is rolled back instead: nothing is done once nobody waits for it.
-        let committing = abandoned.clone();
-        connection.commit_hook(Some(move || committing.get()))?;
-    } else {
+    if access != Access::Write {
         connection.pragma_update(None, "query_only", true)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
         connection.authorizer(Some(move |context: AuthContext<'_>| {
@@ -96,6 +94,25 @@ pub(super) fn open(
         }))?;
     }
     Ok(connection)
+}
+
+/// Has what is changed kept only as long as somebody waits for it: a statement too short to be interrupted is rolled back.
+/// It is said first that it is being kept: who stops waiting then cannot miss it.
+pub(super) fn keep_unless_abandoned(
+    connection: &Connection,
+    keeping: &Arc<AtomicBool>,
+    abandoned: &Abandoned,
+) -> Result<(), SqliteError> {
+    let (keeping, abandoned) = (Arc::clone(keeping), abandoned.clone());
+    connection.commit_hook(Some(move || {
+        keeping.store(true, Ordering::SeqCst);
+        let takes_back = abandoned.get();
+        if takes_back {
+            keeping.store(false, Ordering::SeqCst);
+        }
+        takes_back
+    }))?;
+    Ok(())
 }
 
 /// Whether a statement of a reading connection may do this. A read-only file alone is no fence: pragmas, ATTACH and
@@ -117,5 +134,31 @@ fn allows(access: Access, action: &AuthAction<'_>) -> bool {
             access == Access::Explain
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rusqlite::Connection;
+
+    use super::keep_unless_abandoned;
+    use crate::platform::blocking::Abandoned;
+
+    #[test]
+    fn nobody_knows_of_a_change_from_its_commit_on() {
+        let connection = Connection::open_in_memory().unwrap();
+        let keeping = Arc::new(AtomicBool::new(false));
+        keep_unless_abandoned(&connection, &keeping, &Abandoned::default()).unwrap();
+        connection
+            .execute_batch("BEGIN; CREATE TABLE t(n); INSERT INTO t VALUES (1)")
+            .unwrap();
+        assert!(!keeping.load(Ordering::SeqCst));
+        connection.execute_batch("COMMIT").unwrap();
+        assert!(keeping.load(Ordering::SeqCst));
     }
 }

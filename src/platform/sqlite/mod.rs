@@ -15,6 +15,8 @@ mod value;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -29,11 +31,13 @@ pub use inspect::{Problem, SizePart, Slack, TableSize};
 pub use maintain::{Maintained, Maintenance};
 
 /// A database in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
     create: Option<PathBuf>,
     busy: Duration,
+    /// Whether a change is being kept: from then on until its answer nobody knows whether it is.
+    keeping: Arc<AtomicBool>,
 }
 
 /// What a connection may do.
@@ -55,6 +59,7 @@ impl Sqlite {
             path: path.to_owned(),
             create: create.map(Path::to_owned),
             busy: Duration::from_secs(5),
+            keeping: Arc::default(),
         }
     }
 
@@ -297,12 +302,24 @@ impl Sqlite {
         work: impl FnOnce(&Connection, &Path) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, SqliteError> {
         let database = self.clone();
-        blocking::run(move |abandoned: &Abandoned| {
+        let outcome = blocking::run(move |abandoned: &Abandoned| {
             let path = database.ready()?;
             let connection = connection::open(&path, access, database.busy, abandoned)?;
+            if access == Access::Write {
+                connection::keep_unless_abandoned(&connection, &database.keeping, abandoned)?;
+            }
             work(&connection, &path)
         })
-        .await?
+        .await;
+        self.keeping.store(false, Ordering::SeqCst);
+        outcome?
+    }
+
+    /// Whether nobody knows if a change is kept whose answer nobody waits for any more. What was dropped before it was to be
+    /// kept is taken back.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.keeping.load(Ordering::SeqCst)
     }
 
     /// The path as SQLite takes it (a relative one could read as a URI), with a file behind it.

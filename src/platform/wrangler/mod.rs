@@ -98,17 +98,15 @@ impl Wrangler {
         limit: usize,
     ) -> Result<Vec<Rows>, WranglerError> {
         let sql = joined(statements)?;
-        if sql.len() > LONGEST_ARGUMENT && self.place == Place::Remote {
-            // A file is imported, and an import gives no rows.
-            return Err(WranglerError::TooLong { bytes: sql.len() });
-        }
-        let (_folder, argument) = if sql.len() > LONGEST_ARGUMENT {
+        let (_folder, argument) = if !self.shows_statements() {
             let (folder, file) = written(&sql)?;
             (Some(folder), format!("--file={}", file.display()))
-        } else {
+        } else if sql.len() <= LONGEST_ARGUMENT {
             (None, format!("--command={sql}"))
+        } else {
+            return Err(WranglerError::TooLong { bytes: sql.len() });
         };
-        let said = self.d1(&argument, LONGEST).await?;
+        let said = self.d1(&argument, longest(&sql)).await?;
         answer::tables(&said, statements.len(), limit)
     }
 
@@ -123,11 +121,18 @@ impl Wrangler {
         answer::changes(&said)
     }
 
+    /// Whether statements that are to give rows stand on the command line, where everybody on this machine can read them:
+    /// at Cloudflare a file is imported, and an import gives none.
+    #[must_use]
+    pub fn shows_statements(&self) -> bool {
+        self.place == Place::Remote
+    }
+
     /// Whether statements fit one call that gives rows.
     #[must_use]
     pub fn takes(&self, statements: &[String]) -> bool {
         let bytes: usize = statements.iter().map(|sql| sql.len() + 3).sum();
-        self.place == Place::Local || bytes <= LONGEST_ARGUMENT
+        !self.shows_statements() || bytes <= LONGEST_ARGUMENT
     }
 
     /// Where the database at Cloudflare is in its own past.
@@ -244,6 +249,15 @@ fn known(name: &str) -> Option<String> {
     found.map(|(_, version)| version.clone())
 }
 
+/// How long a call with this SQL may take unless said otherwise: the copy of this machine needs milliseconds a statement.
+const fn longest(sql: &str) -> Duration {
+    if sql.len() <= LONGEST_ARGUMENT {
+        LONGEST
+    } else {
+        LONGEST_IMPORT
+    }
+}
+
 /// Statements as one text.
 fn joined(statements: &[String]) -> Result<String, WranglerError> {
     // The line break ends a comment at the end of a statement.
@@ -292,7 +306,13 @@ fn plain(captured: &process::Captured) -> String {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::written;
+    use super::{LONGEST, longest, written};
+
+    #[test]
+    fn a_long_script_has_more_time() {
+        assert_eq!(longest("SELECT 1"), LONGEST);
+        assert!(longest(&"SELECT 1;".repeat(20_000)) > LONGEST);
+    }
 
     #[test]
     fn statements_in_a_file_are_for_nobody_else() {

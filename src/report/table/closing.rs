@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::base::Tone;
-use crate::base::exit::ExitCode;
 use crate::base::text::{one_line, took, width};
-use crate::event::{FindingLine, Resumption, Summary};
+use crate::base::{Status, Tone};
+use crate::event::{FindingLine, Resumption, StepLine, Summary};
 use crate::report::Style;
-use crate::report::wording::{label, rest, tells_more};
+use crate::report::wording::{label, rest, tells_more, was_stopped};
 
 use super::wrap::wrap;
 
@@ -127,18 +126,17 @@ pub(super) fn verdict(summary: &Summary, style: Style) -> String {
     text
 }
 
-/// The command that goes on with a run that was stopped or cut off. Where it is stuck its steps name it.
+/// The command that goes on with a run that was stopped or cut off on its way. Where it is stuck its steps name it.
 fn next_command(summary: &Summary) -> Option<String> {
     let run = summary.run?;
-    let stopped = [ExitCode::Interrupted, ExitCode::Terminated]
-        .into_iter()
-        .any(|exit| summary.exit == Some(exit.code()));
     let is_dry = summary.start.as_ref().is_some_and(|start| start.dry);
     let verb = match summary.resumed {
         Some(Resumption::Undo) => "undo",
         Some(Resumption::Resume) | None => "resume",
     };
-    ((stopped || summary.verdict.is_none()) && !is_dry).then(|| format!("opsbook {verb} {run}"))
+    let ran = |line: &StepLine| !matches!(line.status(), Status::NotRun | Status::Skipped);
+    let on_its_way = was_stopped(summary) && summary.steps.iter().any(ran);
+    ((on_its_way || summary.verdict.is_none()) && !is_dry).then(|| format!("opsbook {verb} {run}"))
 }
 
 fn right(summary: &Summary) -> String {

@@ -8,7 +8,7 @@ use crate::base::Tone;
 use crate::base::text::{fit, width};
 use crate::report::Style;
 
-use super::wrap::wrap_exact;
+use super::wrap::{wrap_exact, wrap_indented};
 
 /// What every column takes beside its text: a space on either side.
 const PADDING: usize = 2;
@@ -38,6 +38,14 @@ impl Cell {
         Self {
             text: text.into(),
             tone: Some(tone),
+        }
+    }
+
+    /// A line of its text in its tone.
+    fn toned_as(&self, line: String, style: Style) -> String {
+        match self.tone {
+            Some(tone) => tone.paint(&line, style.colour),
+            None => line,
         }
     }
 }
@@ -92,6 +100,16 @@ pub(super) struct Fitted {
 }
 
 impl Fitted {
+    /// A text that has no columns any more.
+    fn whole(text: String) -> Self {
+        Self {
+            text,
+            widths: None,
+            cut: false,
+            torn: false,
+        }
+    }
+
     /// How much room the last column had, where anything was cut.
     pub(super) fn room(&self) -> Option<usize> {
         let widths = self.widths.as_ref().filter(|_| self.cut)?;
@@ -104,17 +122,19 @@ impl Grid {
     /// that cannot hold its words even so are written as records, which hold everything.
     pub(super) fn fitted(&self, style: Style, most_lines: usize) -> Fitted {
         let natural = self.natural_widths();
-        let table = bounded(&natural, &self.columns, style.width)
-            .map(|widths| self.side_by_side(widths, style, most_lines));
-        let whole_as_records = most_lines > 1 && self.rows.len() <= MOST_RECORDS;
-        match table {
-            Some(table) if !(whole_as_records && (table.cut || table.torn)) => table,
-            _ => Fitted {
-                text: self.records(style),
-                widths: None,
-                cut: false,
-                torn: false,
-            },
+        let all = most_lines > 1;
+        let table = match bounded(&natural, &self.columns, style.width) {
+            // Nothing stands beside a text that is alone: all of it is written.
+            Some(widths) if all && widths.len() == 1 && widths < natural => {
+                return Fitted::whole(self.lines(style));
+            }
+            Some(widths) => self.side_by_side(widths, style, most_lines),
+            None => return Fitted::whole(self.records(style)),
+        };
+        let few = all && self.rows.len() <= MOST_RECORDS;
+        match few && (table.cut || table.torn) {
+            true => Fitted::whole(self.records(style)),
+            false => table,
         }
     }
 
@@ -173,6 +193,23 @@ impl Grid {
         }
     }
 
+    /// The only column with each text in as many lines as it takes.
+    fn lines(&self, style: Style) -> String {
+        let mut text = String::new();
+        let room = style.width.saturating_sub(1).max(4);
+        for column in &self.columns {
+            let name = Tone::Faint.paint(&fit(&column.name, room), style.colour);
+            push_line(&mut text, &format!(" {name}"));
+        }
+        for cell in self.rows.iter().flatten() {
+            for line in wrap_indented(&cell.text, room) {
+                let line = cell.toned_as(line, style);
+                push_line(&mut text, &format!(" {line}"));
+            }
+        }
+        text
+    }
+
     /// Each row as lines of heading and text, with an empty line between rows.
     fn records(&self, style: Style) -> String {
         let heading = self
@@ -192,13 +229,9 @@ impl Grid {
                 let gap = " ".repeat(heading - width(&name));
                 let name = Tone::Faint.paint(&name, style.colour);
                 let room = style.width.saturating_sub(heading + 3).max(1);
-                let mut lines =
-                    wrap_exact(&cell.text, room)
-                        .into_iter()
-                        .map(|line| match cell.tone {
-                            Some(tone) => tone.paint(&line, style.colour),
-                            None => line,
-                        });
+                let mut lines = wrap_exact(&cell.text, room)
+                    .into_iter()
+                    .map(|line| cell.toned_as(line, style));
                 let first = lines.next().unwrap_or_default();
                 push_line(&mut text, &format!(" {name}{gap}  {first}"));
                 for line in lines {

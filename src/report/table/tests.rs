@@ -187,6 +187,7 @@ fn prune() -> Vec<Event> {
             effect,
             undo: false,
             items: None,
+            rows: None,
             check: None,
         })
     };

@@ -42,6 +42,22 @@ fn wrap_words<'a>(words: impl Iterator<Item = &'a str>, cells: usize) -> Vec<Str
     lines
 }
 
+/// The same with the spaces that the text begins with before each of them, and two more before each but the first.
+pub(super) fn wrap_indented(text: &str, cells: usize) -> Vec<String> {
+    if width(text) <= cells {
+        return vec![text.to_owned()];
+    }
+    let inset = text.len() - text.trim_start_matches(' ').len();
+    // Half of the room is for words, however deep they stand.
+    let inset = inset.min((cells / 2).saturating_sub(2));
+    let mut lines = wrap(text, cells.saturating_sub(inset + 2).max(1));
+    for (number, line) in lines.iter_mut().enumerate() {
+        let further = if number == 0 { 0 } else { 2 };
+        line.insert_str(0, &" ".repeat(inset + further));
+    }
+    lines
+}
+
 /// A word in pieces of at most `cells` cells; a character that is wider than that stands alone.
 fn pieces(word: &str, cells: usize) -> Vec<String> {
     let mut pieces = Vec::new();
@@ -69,7 +85,7 @@ fn pieces(word: &str, cells: usize) -> Vec<String> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{width, wrap, wrap_exact};
+    use super::{width, wrap, wrap_exact, wrap_indented};
     use crate::event::sample;
 
     #[test]
@@ -86,7 +102,30 @@ mod tests {
         assert_eq!(wrap_exact("one  two   three", 8), ["one  two", "three"]);
     }
 
+    #[test]
+    fn what_is_indented_stays_so() {
+        assert_eq!(wrap_indented("  ->  a  b", 10), ["  ->  a  b"]);
+        let deep = "  ->  Seq Scan on orders  (rows=1)";
+        assert_eq!(
+            wrap_indented(deep, 20),
+            ["  -> Seq Scan on", "    orders (rows=1)"]
+        );
+        let deeper = format!("{}Sort by one", " ".repeat(60));
+        assert_eq!(wrap_indented(&deeper, 12), ["    Sort", "      by one"]);
+    }
+
     proptest! {
+        #[test]
+        fn nothing_is_lost_of_what_is_indented(inset in 0_usize..80, text in sample::any_text(), cells in 4_usize..60) {
+            let text = format!("{}{}", " ".repeat(inset), text.replace(['\n', '\t'], " "));
+            let lines = wrap_indented(&text, cells);
+            let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(letters(&lines.concat()), letters(&text));
+            for line in lines {
+                prop_assert!(width(&line) <= cells, "{line:?} in {cells}");
+            }
+        }
+
         #[test]
         fn nothing_is_lost_and_nothing_is_too_wide(text in sample::any_text(), cells in 2_usize..60) {
             let lines = wrap(&text, cells);

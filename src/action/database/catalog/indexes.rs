@@ -27,8 +27,8 @@ struct Index {
     sorting: Vec<(bool, String)>,
 }
 
-/// What is wrong with the indexes of a table, or of all, as rows {problem, table, index, columns, bytes, detail}. `bytes`
-/// says what an index takes, where that is known.
+/// What is wrong with the indexes of a table, or of all, as rows {problem, table, index, columns, bytes, detail,
+/// statement}. `bytes` says what an index takes, where that is known; `statement` mends it.
 pub(in super::super) async fn indexes(
     system: &dyn DatabaseSystem,
     question: &Question,
@@ -55,11 +55,11 @@ pub(in super::super) async fn indexes(
             ("bytes", json!(bytes.get(&index.name))),
             (
                 "detail",
-                json!(format!(
-                    "{} begins with the same columns: DROP INDEX {}",
-                    instead.name,
-                    quoted(&index.name)
-                )),
+                json!(format!("{} begins with the same columns", instead.name)),
+            ),
+            (
+                "statement",
+                json!(format!("DROP INDEX {}", quoted(&index.name))),
             ),
         ]));
     }
@@ -81,11 +81,11 @@ pub(in super::super) async fn indexes(
             (
                 "detail",
                 json!(format!(
-                    "a deleted row of {} reads all of it: {}",
-                    reference.parent,
-                    index_for(&reference)
+                    "deleting from {} reads all of it",
+                    reference.parent
                 )),
             ),
+            ("statement", json!(index_for(&reference))),
         ]));
     }
     report.detail = told(&indexes, &report, question.limit);

@@ -4,18 +4,13 @@
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken, Count};
-use crate::platform::d1::Statement;
+use crate::platform::d1::{Again, LONGEST_STATEMENT, Statement};
 use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
-use super::failure::Failure;
 use super::{D1System, culprit, exact};
 use crate::action::database::system::{beyond, in_script};
-
-/// The longest statement that D1 takes, in bytes.
-/// See <https://developers.cloudflare.com/d1/platform/limits/>.
-const LONGEST_STATEMENT: usize = 100_000;
 
 /// How often a change is begun anew because others changed the database between the look and the change.
 const TRIES: u32 = 5;
@@ -99,34 +94,14 @@ pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, Actio
         return imported.map_err(|failure| failure.of_change(&system.table));
     }
     let mut batch = vec![Statement::of(TOTAL)];
-    batch.extend(statements.iter().cloned());
+    batch.extend_from_slice(&statements);
     batch.push(Statement::of(TOTAL));
     match system.change(&batch, 1).await {
         Ok(results) => Ok(changed(results, 0, 0).in_all),
-        Err(failure) => Err(refused(system, &failure, script, &statements).await),
-    }
-}
-
-/// Why nothing of a script was done, and which of its statements is to blame.
-async fn refused(
-    system: &D1System,
-    failure: &Failure,
-    script: &str,
-    statements: &[Statement],
-) -> ActionError {
-    let error = failure.of_change(&system.table);
-    if failure.refusal().is_none() {
-        return error;
-    }
-    let culprit = culprit::find(&system.way, statements).await;
-    let pieces = sql::pieces(script, Dialect::Sqlite);
-    let error = match culprit.and_then(|number| pieces.get(number)) {
-        Some(piece) => in_script(error, piece, piece.line),
-        None => error,
-    };
-    ActionError {
-        message: format!("{}; nothing was changed", error.message),
-        ..error
+        Err(failure) => {
+            let trouble = failure.of_change(&system.table);
+            Err(culprit::told(system, (script, &statements), &failure, trouble).await)
+        }
     }
 }
 
@@ -163,12 +138,20 @@ pub(super) async fn read_script(system: &D1System, script: &str) -> Result<(), A
     for statement in &statements {
         super::must_read(&statement.sql, Dialect::Sqlite)?;
     }
-    system.read(&statements, 0).await.map(|_| ())
+    match system.way.batch(&statements, 0, Again::Harmless).await {
+        Ok(_) => Ok(()),
+        Err(failure) => {
+            let trouble = failure.trouble(&system.table);
+            Err(culprit::told(system, (script, &statements), &failure, trouble).await)
+        }
+    }
 }
 
 /// The statements of a script that can be sent.
 fn statements(script: &str) -> Result<Vec<Statement>, ActionError> {
-    let pieces = sql::pieces(script, Dialect::Sqlite);
+    let pieces = sql::whole_pieces(script, Dialect::Sqlite).map_err(|unended| {
+        ActionError::config(format!("{unended}; nothing was sent")).help("write its end")
+    })?;
     for piece in &pieces {
         fits(piece.text, || {
             format!("the statement of line {}", piece.line)

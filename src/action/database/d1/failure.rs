@@ -2,7 +2,7 @@
 
 use crate::base::text::one_line;
 use crate::engine::ActionError;
-use crate::platform::d1::D1Error;
+use crate::platform::d1::{D1Error, LONGEST_STATEMENT};
 use crate::platform::http::Blame;
 use crate::platform::process::ProcessError;
 use crate::platform::wrangler::WranglerError;
@@ -14,16 +14,20 @@ pub(super) enum Failure {
     Api(D1Error),
     /// wrangler.
     Wrangler(WranglerError),
+    /// A secret would stand on wrangler's command line.
+    Shown,
+    /// A statement has so many bytes with its values, of which wrangler binds none.
+    TooLong(usize),
 }
 
 impl Failure {
-    /// What D1 says of a statement that it refuses: nothing of the batch was done.
+    /// D1's words where it refuses a statement: then nothing was done.
     pub(super) fn refusal(&self) -> Option<&str> {
         match self {
-            Self::Api(D1Error::Refused(said)) | Self::Wrangler(WranglerError::Refused(said)) => {
-                Some(said)
+            Self::Api(D1Error::Refused(words)) | Self::Wrangler(WranglerError::Refused(words)) => {
+                Some(words)
             }
-            Self::Api(_) | Self::Wrangler(_) => None,
+            _ => None,
         }
     }
 
@@ -32,6 +36,16 @@ impl Failure {
         match self {
             Self::Api(error) => of_api(error, table),
             Self::Wrangler(error) => of_wrangler(error, table),
+            Self::Shown => ActionError::config(
+                "the statement holds a secret, and would stand on wrangler's command line, where everybody on this \
+                 machine can read it; nothing was sent",
+            )
+            .help(format!("say via = \"api\" in [database.{table}]")),
+            Self::TooLong(bytes) => ActionError::config(format!(
+                "a statement has {bytes} bytes with its values, of which wrangler binds none, and D1 takes at most \
+                 {LONGEST_STATEMENT}; nothing was sent"
+            ))
+            .help("write several, or say via = \"api\", which sends values apart"),
         }
     }
 
@@ -41,6 +55,7 @@ impl Failure {
         let may_be_done = match self {
             Self::Api(error) => error.may_be_done(),
             Self::Wrangler(error) => error.may_be_done(),
+            Self::Shown | Self::TooLong(_) => false,
         };
         if !may_be_done {
             return trouble;
@@ -78,6 +93,9 @@ fn of_api(error: &D1Error, table: &str) -> ActionError {
         )),
         D1Error::TooMany { .. } => ActionError::target(message).help(
             "1200 requests in 5 minutes are allowed to all that this user does: ask less often",
+        ),
+        D1Error::TooLong { .. } => ActionError::target(message).help(
+            "divide the script, or say via = \"wrangler\", which imports a long one as a file",
         ),
         D1Error::Refused(_) => ActionError::target(message),
         D1Error::Failing { .. } | D1Error::Passing(_) => {

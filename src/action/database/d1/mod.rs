@@ -141,7 +141,7 @@ impl D1System {
                 let facts = d1.info().await.map_err(Failure::Api);
                 facts.map_err(|failure| failure.trouble(&self.table))?
             }
-            Way::Wrangler(wrangler) => {
+            Way::Wrangler { wrangler, .. } => {
                 let count = "SELECT count(*) AS tables FROM sqlite_schema WHERE type = 'table' \
                              AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_cf~_%' ESCAPE '~'";
                 let counted = self.read(&[Statement::of(count)], 1).await?;

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::base::Secret;
+use crate::base::{Masker, Secret};
 use crate::config::{D1Via, Database, DatabaseKind, WranglerTool};
 use crate::engine::{ActionContext, ActionError};
 use crate::model::Template;
-use crate::platform::d1::{API, Again, D1, Statement};
+use crate::platform::d1::{API, Again, D1, LONGEST_STATEMENT, Statement};
 use crate::platform::http::Proxies;
 use crate::platform::rows::Rows;
 use crate::platform::wrangler::{Place, Wrangler};
@@ -34,7 +35,12 @@ pub(super) enum Way {
         insights: Insights,
     },
     /// By wrangler.
-    Wrangler(Wrangler),
+    Wrangler {
+        /// The program.
+        wrangler: Wrangler,
+        /// Knows what must not stand on its command line.
+        masker: Masker,
+    },
 }
 
 impl Way {
@@ -83,10 +89,16 @@ impl Way {
                 let results = d1.batch(&statements, limit, again).await;
                 results.map_err(Failure::Api)
             }
-            Self::Wrangler(_) if statements.is_empty() => Ok(Vec::new()),
-            Self::Wrangler(wrangler) => {
-                let statements = written(statements);
-                let results = wrangler.execute(&statements, limit).await;
+            Self::Wrangler { .. } if statements.is_empty() => Ok(Vec::new()),
+            Self::Wrangler { wrangler, masker } => {
+                let texts = written(statements);
+                if wrangler.shows_statements() && hold_secret(statements, &texts, masker) {
+                    return Err(Failure::Shown);
+                }
+                if let Some(long) = texts.iter().find(|text| text.len() > LONGEST_STATEMENT) {
+                    return Err(Failure::TooLong(long.len()));
+                }
+                let results = wrangler.execute(&texts, limit).await;
                 results.map_err(Failure::Wrangler)
             }
         }
@@ -95,7 +107,7 @@ impl Way {
     /// Where statements are more than one call takes that tells what each gave: imports them, and gives how many rows that
     /// changed. None where they are not.
     pub(super) async fn import(&self, statements: &[Statement]) -> Option<Result<u64, Failure>> {
-        let Self::Wrangler(wrangler) = self else {
+        let Self::Wrangler { wrangler, .. } = self else {
             return None;
         };
         let statements = written(statements);
@@ -110,7 +122,15 @@ impl Way {
     pub(super) async fn bookmark(&self) -> Result<String, Failure> {
         match self {
             Self::Api { d1, .. } => d1.bookmark().await.map_err(Failure::Api),
-            Self::Wrangler(wrangler) => wrangler.bookmark().await.map_err(Failure::Wrangler),
+            Self::Wrangler { wrangler, .. } => wrangler.bookmark().await.map_err(Failure::Wrangler),
+        }
+    }
+
+    /// When whatever is asked must be over.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Api { d1, .. } => d1.deadline,
+            Self::Wrangler { wrangler, .. } => wrangler.deadline,
         }
     }
 
@@ -121,7 +141,7 @@ impl Way {
 
     /// Whether columns of the same name become one.
     pub(super) const fn loses_columns(&self) -> bool {
-        matches!(self, Self::Wrangler(_))
+        matches!(self, Self::Wrangler { .. })
     }
 
     /// Whether a blob comes as the text of a list of numbers.
@@ -130,7 +150,7 @@ impl Way {
     }
 
     fn is_local(&self) -> bool {
-        matches!(self, Self::Wrangler(wrangler) if wrangler.place == Place::Local)
+        matches!(self, Self::Wrangler { wrangler, .. } if wrangler.place == Place::Local)
     }
 }
 
@@ -187,7 +207,7 @@ fn by_wrangler(
     };
     let config = tool.config.as_deref().map(absolute);
     let folder = config.as_deref().and_then(Path::parent);
-    Ok(Way::Wrangler(Wrangler {
+    let wrangler = Wrangler {
         program: tool.program.clone(),
         folder: folder.map_or_else(|| absolute(Path::new("")), Path::to_owned),
         environment: tool.environment.clone(),
@@ -197,7 +217,19 @@ fn by_wrangler(
         variables,
         deadline: context.deadline,
         config,
-    }))
+    };
+    let masker = context.masker.clone();
+    Ok(Way::Wrangler { wrangler, masker })
+}
+
+/// Whether a secret stands in statements. One with a quote in it is another text in SQL, so that the values are looked at
+/// as they were too.
+fn hold_secret(statements: &[Statement], texts: &[String], masker: &Masker) -> bool {
+    let mut values = statements
+        .iter()
+        .flat_map(|statement| &statement.parameters);
+    texts.iter().any(|text| masker.finds_in(text))
+        || values.any(|value| masker.finds_in_json(value))
 }
 
 /// Statements with their values in them: wrangler binds none.

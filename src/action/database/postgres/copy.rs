@@ -20,10 +20,9 @@ impl PostgresSystem {
     async fn run(&self, name: &str, arguments: &[&str]) -> Result<(), ActionError> {
         let mut program = Program::new(name, arguments.iter().copied());
         let password = self.postgres.password();
-        program.variables = password
-            .map(|password| ("PGPASSWORD".to_owned(), password.expose().to_owned()))
-            .into_iter()
-            .collect();
+        let password =
+            password.map(|password| ("PGPASSWORD".to_owned(), password.expose().to_owned()));
+        program.variables = self.variables.iter().cloned().chain(password).collect();
         program.grace = GRACE;
         let never = std::future::pending();
         let ended = process::run(&program, &|_| {}, never).await.map_err(|error| {

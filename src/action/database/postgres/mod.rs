@@ -10,9 +10,9 @@ mod upkeep;
 use serde_json::{Map, Value, json};
 
 use crate::base::text::count;
-use crate::base::{Masker, Size};
+use crate::base::{Masker, Size, Span};
 use crate::config::{Database, PostgresSettings};
-use crate::engine::{ActionContext, ActionError};
+use crate::engine::{ActionContext, ActionError, Outputs};
 use crate::expr::SqlText;
 use crate::model::Template;
 use crate::platform::bounds::Bounds;
@@ -31,6 +31,8 @@ pub(super) struct PostgresSystem {
     name: String,
     postgres: Postgres,
     masker: Masker,
+    /// What the programs that it starts carry: by that they are known as those of the run.
+    variables: Vec<(String, String)>,
     /// Whether anything may be changed at all.
     may_change: bool,
 }
@@ -76,6 +78,7 @@ impl PostgresSystem {
                 .until(context.deadline)
                 .within(limits),
             masker: context.masker.clone(),
+            variables: context.variables.to_vec(),
             may_change: context.may_change,
         })
     }
@@ -94,6 +97,31 @@ impl PostgresSystem {
             rows: lines.map(|(_, line)| row([("detail", line)])).collect(),
             truncated: plan.truncated,
         })
+    }
+
+    /// Has it answer, and tells how far that came.
+    async fn ping(&self) -> Result<Report, ActionError> {
+        let answer = self.told(self.postgres.ping().await);
+        let stages = self.postgres.stages();
+        let last = stages.last().map(|(stage, _)| stage.as_str());
+        let stages: Vec<Value> = stages
+            .iter()
+            .map(|(stage, took)| {
+                let ms = Span(*took).milliseconds();
+                json!({"stage": stage.as_str(), "ms": ms})
+            })
+            .collect();
+        match answer {
+            Ok(()) => Ok(Report {
+                detail: "answers".to_owned(),
+                further: vec![("stages", json!(stages))],
+                ..Report::default()
+            }),
+            Err(error) => {
+                let came = Outputs::default().with("stage", last);
+                Err(error.outputs(came.with("stages", stages)))
+            }
+        }
     }
 
     async fn info(&self) -> Result<Report, PostgresError> {
@@ -220,10 +248,7 @@ impl DatabaseSystem for PostgresSystem {
     fn look<'a>(&'a self, question: &'a Question) -> Answer<'a, Report> {
         Box::pin(async move {
             match question.look {
-                Look::Ping => self.told(self.postgres.ping().await).map(|()| Report {
-                    detail: "answers".to_owned(),
-                    ..Report::default()
-                }),
+                Look::Ping => self.ping().await,
                 Look::Info => self.told(self.info().await),
                 Look::Tables => self.told(self.tables().await),
                 Look::Size => self.told(self.size().await),

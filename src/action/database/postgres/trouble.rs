@@ -34,7 +34,7 @@ impl PostgresSystem {
                 "set `password` in [database.{name}] from `{{{{ secret.NAME }}}}`, or the variable PGPASSWORD, or a line in ~/.pgpass"
             )),
             PostgresError::Authentication { .. } => ActionError::own(message)
-                .help("let the server ask this role for a password: scram-sha-256 in pg_hba.conf"),
+                .help("let the server ask this role for a password: scram-sha-256 in pg_hba.conf, over TLS for channel_binding=require"),
             PostgresError::Stopped => ActionError::own(message),
             PostgresError::Nowhere { wanted, .. } => ActionError::target(message).help(match *wanted {
                 "any" => "see whether one of them runs and lets you in",

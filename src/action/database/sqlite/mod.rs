@@ -193,4 +193,17 @@ impl DatabaseSystem for SqliteSystem {
     fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
         Box::pin(upkeep::tend(self, work))
     }
+
+    fn abandon(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            match self.sqlite.is_in_doubt() {
+                false => Ok(()),
+                true => Err(ActionError::target(
+                    "stopped at its end; it is not known whether the change is kept",
+                )
+                .in_doubt()
+                .help("look what is there before you do it again")),
+            }
+        })
+    }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::base::Effect;
 use crate::base::text::{fit, one_line};
 use crate::config::{Level, Migrations, Rule};
+use crate::platform::d1::LONGEST_STATEMENT;
 use crate::sql::{self, Change, Dialect, Piece, Way};
 
 use super::folder::Migration;
@@ -21,9 +22,6 @@ use super::script::NO_TRANSACTION;
 use allow::Allowance;
 pub(super) use rules::FEW_ROWS;
 pub(super) use tables::Tables;
-
-/// The longest statement that D1 takes, in bytes: <https://developers.cloudflare.com/d1/platform/limits/>.
-const LONGEST_STATEMENT: usize = 100_000;
 
 /// A migration with its text.
 pub(super) struct Source<'a> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use tokio_postgres::config::ChannelBinding;
 
 use crate::base::Secret;
 use crate::platform::tls::{ClientFiles, Trust};
@@ -25,6 +26,8 @@ pub struct Address {
     pub(super) user: Option<String>,
     pub(super) database: Option<String>,
     pub(super) tls: Tls,
+    /// Whether who lets us in must be who encrypts: the proof of the password holds the server's certificate then.
+    pub(super) channel_binding: ChannelBinding,
     /// How long one server may take to let us in.
     pub(super) connect_timeout: Duration,
     pub(super) application_name: String,
@@ -100,6 +103,13 @@ pub(super) struct Tls {
     /// Who we are, where the server asks for that.
     pub(super) identity: Option<ClientFiles>,
 }
+
+/// The words of `channel_binding`.
+pub(super) const CHANNEL_BINDINGS: [(&str, ChannelBinding); 3] = [
+    ("disable", ChannelBinding::Disable),
+    ("prefer", ChannelBinding::Prefer),
+    ("require", ChannelBinding::Require),
+];
 
 /// `sslmode`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -384,9 +394,27 @@ fn parts_of_url(rest: &str) -> Result<Parts, AddressError> {
 }
 
 fn finished(mut parts: Parts, around: &Surroundings<'_>) -> Result<Address, AddressError> {
-    refuse_unsupported(&parts)?;
+    if !matches!(parts.get("gssencmode"), None | Some("disable" | "prefer")) {
+        return Err(AddressError::Value {
+            name: "gssencmode",
+            expected: "disable or prefer: GSSAPI is not spoken here",
+        });
+    }
+    let binding = choice(
+        &parts,
+        ("channel_binding", "disable, prefer or require"),
+        &CHANNEL_BINDINGS,
+    )?;
     let tls = tls(&parts, around)?;
-    let target = choice(&parts, "target_session_attrs", &Target::ALL)?.unwrap_or(Target::Any);
+    let target = choice(
+        &parts,
+        (
+            "target_session_attrs",
+            "any, read-write, read-only, primary, standby or prefer-standby",
+        ),
+        &Target::ALL,
+    )?
+    .unwrap_or(Target::Any);
     let connect_timeout = match parts.get("connect_timeout") {
         None => None,
         Some(text) => {
@@ -424,6 +452,7 @@ fn finished(mut parts: Parts, around: &Surroundings<'_>) -> Result<Address, Addr
         user,
         database,
         tls,
+        channel_binding: binding.unwrap_or(ChannelBinding::Prefer),
         connect_timeout: connect_timeout.unwrap_or(Address::CONNECT_TIMEOUT),
         application_name: parts
             .take("application_name")
@@ -446,26 +475,10 @@ fn of_place(passwords: &Passwords, place: &Place, database: &str, user: &str) ->
     }
 }
 
-/// What would have to be ignored.
-fn refuse_unsupported(parts: &Parts) -> Result<(), AddressError> {
-    for (name, expected) in [
-        (
-            "channel_binding",
-            "disable or prefer: the channel is not bound here",
-        ),
-        ("gssencmode", "disable or prefer: GSSAPI is not spoken here"),
-    ] {
-        if !matches!(parts.get(name), None | Some("disable" | "prefer")) {
-            return Err(AddressError::Value { name, expected });
-        }
-    }
-    Ok(())
-}
-
 /// The word of a keyword that has only some.
 fn choice<T: Copy>(
     parts: &Parts,
-    name: &'static str,
+    (name, expected): (&'static str, &'static str),
     words: &[(&str, T)],
 ) -> Result<Option<T>, AddressError> {
     let Some(given) = parts.get(name) else {
@@ -474,10 +487,7 @@ fn choice<T: Copy>(
     let found = words.iter().find(|(word, _)| *word == given);
     found
         .map(|(_, choice)| Some(*choice))
-        .ok_or(AddressError::Value {
-            name,
-            expected: "any, read-write, read-only, primary, standby or prefer-standby",
-        })
+        .ok_or(AddressError::Value { name, expected })
 }
 
 /// The servers, in their order. One port goes for all.
@@ -711,7 +721,8 @@ mod tests {
             "postgres://a?sslmode=prefer&sslrootcert=ca.pem",
             "postgres://a?sslmode=require&sslrootcert=system",
             "postgres://a?sslcert=me.pem",
-            "postgres://a?channel_binding=require",
+            "postgres://a?channel_binding=maybe",
+            "postgres://a?gssencmode=require",
             "postgres://a?target_session_attrs=fast",
             "postgres://a?connect_timeout=soon",
         ] {

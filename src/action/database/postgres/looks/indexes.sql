@@ -1,6 +1,8 @@
 -- What is wrong with the indexes of this database: invalid ones first, then missing, duplicate and unused ones.
 -- $1: those of one table alone; null for all.
 --
+-- statement mends it; null where none does alone.
+--
 -- invalid    a CREATE INDEX or REINDEX CONCURRENTLY failed and left it behind: it costs every write and serves no read.
 --            One that is being built at this moment is none.
 --            https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
@@ -15,7 +17,7 @@
 WITH relation AS (
     SELECT c.oid, c.reltuples,
            CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END AS name,
-           format('%I.%I', n.nspname, c.relname) AS quoted
+           format('%I.%I', n.nspname, c.relname) AS quoted, c.relkind
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
       AND ($1::int8 IS NULL OR c.oid = $1::int8)),
@@ -25,6 +27,8 @@ known AS (
            relation.name, relation.quoted, c.relkind, c.relam, c.relname,
            CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END AS index,
            format('%I.%I', n.nspname, c.relname) AS quoted_index,
+           -- That of a partitioned table can be dropped in no other way.
+           format('DROP INDEX%s %I.%I', CASE c.relkind WHEN 'I' THEN '' ELSE ' CONCURRENTLY' END, n.nspname, c.relname) AS dropping,
            pg_relation_size(c.oid) AS bytes,
            -- Vectors count from 0, slices of them from 1. 0 stands for an expression; behind the keys comes what is only carried
            -- along (INCLUDE).
@@ -44,7 +48,7 @@ known AS (
          JOIN pg_class AS c ON c.oid = i.indexrelid
          JOIN pg_namespace AS n ON n.oid = c.relnamespace),
 reference AS (
-    SELECT f.conrelid, f.conname, f.confrelid::regclass::text AS parent, f.conkey, relation.name, relation.quoted,
+    SELECT f.conrelid, f.conname, f.confrelid::regclass::text AS parent, f.conkey, relation.name, relation.quoted, relation.relkind,
            (SELECT string_agg(a.attname, ', ' ORDER BY place)
             FROM unnest(f.conkey) WITH ORDINALITY AS key (attnum, place)
                  JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = key.attnum) AS columns,
@@ -90,39 +94,42 @@ found AS (
     SELECT 1 AS place, 'invalid' AS problem, known.name, known.index, known.columns, known.bytes,
            CASE known.relkind
                WHEN 'I' THEN 'not every partition has its part of it: create those and ALTER INDEX … ATTACH PARTITION them'
-               ELSE format('left behind by what failed: DROP INDEX CONCURRENTLY %s', known.quoted_index)
-           END AS detail
+               ELSE 'left behind by what failed: drop it and build it again'
+           END AS detail,
+           CASE known.relkind WHEN 'I' THEN NULL ELSE dropping END AS statement
     FROM known
     WHERE NOT known.is_valid
       AND known.oid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE datname = current_database())
     UNION ALL
     SELECT 2, 'missing', reference.name, NULL, reference.columns, NULL,
-           format('deleting from %s reads all of it: CREATE INDEX CONCURRENTLY ON %s (%s)',
-                  reference.parent, reference.quoted, reference.quoted_columns)
+           format('deleting from %s reads all of it', reference.parent),
+           format('CREATE INDEX%s ON %s (%s)', CASE reference.relkind WHEN 'p' THEN '' ELSE ' CONCURRENTLY' END,
+                  reference.quoted, reference.quoted_columns)
     FROM reference
     WHERE NOT EXISTS (SELECT FROM serving
                       WHERE serving.conrelid = reference.conrelid AND serving.conname = reference.conname)
     UNION ALL
     SELECT 3, 'missing', relation.name, NULL, NULL, NULL,
            format('read in full %s times, %s rows each, by an index %s times, %s: `opsbook db slow` has the statements',
-                  t.seq_scan, t.seq_tup_read / t.seq_scan, coalesce(t.idx_scan, 0), age.since)
+                  t.seq_scan, t.seq_tup_read / t.seq_scan, coalesce(t.idx_scan, 0), age.since),
+           NULL
     FROM age, pg_stat_all_tables AS t JOIN relation ON relation.oid = t.relid
     WHERE t.seq_scan >= 100 AND t.seq_scan > coalesce(t.idx_scan, 0) AND t.seq_tup_read / t.seq_scan >= 10000
     UNION ALL
     SELECT 4, 'duplicate', known.name, known.index, known.columns, known.bytes,
-           format('%s %s: DROP INDEX CONCURRENTLY %s', duplicate.other,
-                  CASE WHEN duplicate.is_same THEN 'has the same columns' ELSE 'begins with the same columns' END,
-                  known.quoted_index)
+           format('%s %s', duplicate.other,
+                  CASE WHEN duplicate.is_same THEN 'has the same columns' ELSE 'begins with the same columns' END),
+           dropping
     FROM duplicate JOIN known USING (oid)
     UNION ALL
     SELECT 5, 'unused', known.name, known.index, known.columns, known.bytes,
-           format('never read here %s; if replicas do not read it either: DROP INDEX CONCURRENTLY %s',
-                  age.since, known.quoted_index)
+           format('never read here %s; drop it if replicas do not read it either', age.since),
+           dropping
     FROM age, known JOIN pg_stat_all_indexes AS s ON s.indexrelid = known.oid
     WHERE s.idx_scan = 0 AND known.is_valid AND known.relkind = 'i' AND known.bytes > 65536
       AND NOT known.indisunique AND NOT known.is_held AND NOT known.indisreplident AND NOT known.is_part
       AND known.oid NOT IN (SELECT oid FROM duplicate)
       AND NOT EXISTS (SELECT FROM serving WHERE serving.oid = known.oid))
-SELECT problem, name AS "table", index, columns, bytes, detail
+SELECT problem, name AS "table", index, columns, bytes, detail, statement
 FROM found
 ORDER BY place, bytes DESC NULLS LAST, name, index, columns

@@ -1,0 +1,110 @@
+//! What is asked ahead: a step that only keeps something aside, a copy to go back to, does so for the step behind it. That
+//! one's question comes first: who says no has no copy of production lying about.
+
+use std::cell::Cell;
+
+use serde_json::Value;
+
+use crate::expr::{NameUse, names_in_expression, names_in_template};
+use crate::model::Step;
+
+use super::attempt::Failure;
+use super::each::named;
+use super::frame::Turn;
+use super::run::Run;
+use super::standing::Leave;
+
+impl Run<'_> {
+    /// Asks what must be asked before the step, unless it was asked ahead; and ahead what is asked before the step behind it,
+    /// where this one only keeps something aside for it.
+    pub(super) async fn granted(&self, turn: Turn<'_>) -> Result<Leave<'_>, Failure> {
+        let answered = self.ledger.borrow_mut().answered.remove(turn.key);
+        if let Some(rows) = answered {
+            self.held_to_plan(turn, &turn.step.call)?;
+            return Ok(self.personal_leave(turn, rows));
+        }
+        let leave = self.confirmed(turn).await?;
+        if !self.options.dry
+            && self.keeps_aside(turn.step)
+            && let Some(next) = behind(turn)
+        {
+            self.ask_ahead(Turn {
+                step: next,
+                key: &turn.frame.key(next),
+                effect: self.effect(next),
+                ..turn
+            })
+            .await?;
+        }
+        Ok(leave)
+    }
+
+    /// Whether a step only keeps something beside what there is.
+    pub(super) fn keeps_aside(&self, step: &Step) -> bool {
+        let action = self.engine.actions.get(step.call.action.name);
+        action.is_some_and(|action| action.keeps_aside(step.call.verb))
+    }
+
+    /// Asks for a step, or for each of its items, whatever would be asked at its turn.
+    async fn ask_ahead(&self, turn: Turn<'_>) -> Result<(), Failure> {
+        let Some(each) = &turn.step.for_each else {
+            return self.ask_one_ahead(turn).await;
+        };
+        // A list that cannot be told is the step's own trouble, at its turn.
+        let items = self.engine.evaluator.value(&each.items, turn.scope);
+        let Ok(Value::Array(items)) = items else {
+            return Ok(());
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            self.ask_one_ahead(Turn {
+                scope: &turn.scope.with_all(&named(each, item, index)),
+                key: &turn.key.item(index),
+                ..turn
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn ask_one_ahead(&self, turn: Turn<'_>) -> Result<(), Failure> {
+        if self.unless_wanted(turn.step, turn.scope).is_some()
+            || self.already_done(turn).await?.is_some()
+        {
+            return Ok(());
+        }
+        // What a standing approval answers is counted at its turn: others may have used it up by then.
+        let leave = self.confirmed(turn).await?;
+        if leave.of_person {
+            let mut ledger = self.ledger.borrow_mut();
+            let rows = ledger.standing.agreed_rows(turn.key);
+            ledger.answered.insert(turn.key.clone(), rows);
+        }
+        Ok(())
+    }
+}
+
+/// The step behind one, unless it takes up what this one gives: then nobody can ask for it yet.
+fn behind<'a>(turn: Turn<'a>) -> Option<&'a Step> {
+    let steps = &turn.frame.runbook.steps;
+    let place = steps.iter().position(|step| step.name == turn.step.name)?;
+    let next = steps.get(place + 1)?;
+    (!next.parallel && !takes_up(next, turn.step)).then_some(next)
+}
+
+/// Whether a text of a step names what an earlier one gives or saves.
+fn takes_up(step: &Step, earlier: &Step) -> bool {
+    let found = Cell::new(false);
+    let look = |names: Vec<NameUse>| {
+        let taken = names.iter().any(|name| match name.path.as_slice() {
+            [first, step, ..] if first == "steps" => *step == earlier.name,
+            [first, ..] => first == "steps" || earlier.save.iter().any(|(saved, _)| saved == first),
+            [] => false,
+        });
+        found.set(found.get() || taken);
+    };
+    step.visit(
+        &mut |template| look(names_in_template(template)),
+        &mut |expression| look(names_in_expression(expression)),
+    );
+    found.get()
+}
