@@ -483,6 +483,28 @@ fn what_an_engine_cannot_is_refused_with_what_to_use_instead() {
     }
 }
 
+/// What is found of a threshold is as bad as the threshold: a warning P3, critical P1.
+#[test]
+fn a_threshold_and_what_is_found_of_it_are_as_bad() {
+    let project = sqlite(SHOP);
+    let (_, json) = run(&project, &["db", "size"]);
+    let all = format!("{}B", outputs(&json, "size")["bytes"]);
+    for (most, severity) in [("1B", "P1"), (&all, "P3")] {
+        let (_, json) = run(&project, &["db", "size", "--max", most]);
+        assert_eq!(step(&json, "size")["severity"], severity, "{json:#}");
+        assert_eq!(json["findings"][0]["severity"], severity, "{json:#}");
+    }
+    for name in ["size", "locks", "connections", "doctor", "diagnose"] {
+        let text = std::fs::read_to_string(format!("runbooks/db/{name}.toml")).unwrap();
+        for finding in text.split("[[finding]]").skip(1) {
+            for (status, severity) in [("== 'critical'", "P1"), ("== 'warning'", "P3")] {
+                let told = finding.contains(&format!("severity = \"{severity}\""));
+                assert!(!finding.contains(status) || told, "{name}: {finding}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_vacuum_gives_space_back_and_is_skipped_where_the_platform_refuses_it() {
     let project = sqlite(SHOP);
@@ -490,11 +512,13 @@ fn a_vacuum_gives_space_back_and_is_skipped_where_the_platform_refuses_it() {
         &project,
         "INSERT INTO orders VALUES (9, 1, hex(zeroblob(60000))); DELETE FROM orders WHERE id = 9;",
     );
+    let (code, said) = refused(&project, &["db", "vacuum"]);
+    assert_eq!(code, 75, "others wait: {said}");
     let json = green(&project, &["db", "vacuum", "--yes"]);
-    assert!(outputs(&json, "vacuum")["bytes"].as_u64().unwrap() > 100_000);
+    assert!(outputs(&json, "rewrite")["bytes"].as_u64().unwrap() > 100_000);
     assert_eq!(
         outputs(&json, "after")["grown"].as_i64(),
-        outputs(&json, "vacuum")["bytes"]
+        outputs(&json, "rewrite")["bytes"]
             .as_i64()
             .map(|bytes| -bytes)
     );
@@ -535,6 +559,8 @@ fn statistics_and_indexes_are_made_anew_for_one_table_or_all() {
         )
         .unwrap();
     assert_eq!(tables, "orders");
+    let (code, said) = refused(&project, &["db", "reindex"]);
+    assert_eq!(code, 75, "who writes waits: {said}");
     green(&project, &["db", "reindex", "--yes"]);
     green(&project, &["db", "reindex", "--table", "orders", "--yes"]);
     let (code, _) = run(&project, &["db", "reindex", "--table", "nowhere", "--yes"]);

@@ -977,6 +977,21 @@ fn upkeep_does_what_it_says_and_a_rehearsal_nothing() {
 }
 
 #[test]
+fn what_keeps_others_waiting_asks_first() {
+    let name = cluster().database("CREATE TABLE t (n int PRIMARY KEY)");
+    let url = cluster().url(&name);
+    // What locks nobody out asks nothing, in a protected environment either; what does asks.
+    let protected = project(&url).config(
+        "project = \"test\"\ndefault_environment = \"production\"\n[environment.production]\nprotected = true\n\
+         [secret]\nurl = { env = \"URL\" }\n[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n",
+    );
+    protected.run(&["db", "vacuum"]).exits(0);
+    protected.run(&["db", "reindex"]).exits(0);
+    protected.run(&["db", "vacuum", "--full"]).exits(75);
+    protected.run(&["db", "vacuum", "--full", "--yes"]).exits(0);
+}
+
+#[test]
 fn a_reindex_that_fails_tells_what_it_left_behind() {
     let name = cluster().database(
         "CREATE TABLE t (n int); INSERT INTO t VALUES (1), (1); CREATE INDEX i ON t (n);",

@@ -110,10 +110,10 @@ fn a_chain_of_waiting_sessions_is_told_by_its_root() {
         waiting.begin("SELECT * FROM orders;");
         until(&own, &name, &is_waiting(waiting.pid));
     }
-    let cause = format!("P1 session {} of postgres keeps 2 others waiting", root.pid);
+    let cause = format!("P3 session {} of postgres keeps 2 others waiting", root.pid);
     let remedy = format!("db terminate {} -d main", root.pid);
     let wanted = format!("{cause}… → {remedy}");
-    finds(&project, &["diagnose"], 2, &[&wanted]);
+    finds(&project, &["diagnose"], 1, &[&wanted]);
     // What it says to run ends the trouble.
     let words: Vec<&str> = remedy.split(' ').chain(["--yes"]).collect();
     project.run(&words).exits(0);
@@ -124,6 +124,40 @@ fn a_chain_of_waiting_sessions_is_told_by_its_root() {
     );
     drop((first, second));
     finds(&project, &["diagnose"], 0, &[]);
+}
+
+/// A look that waits behind it gives up soon, and names who it is; those that wait for nothing are told.
+#[test]
+fn a_look_does_not_wait_for_who_holds_a_table() {
+    let (own, name) = server();
+    // Longer than anybody waits.
+    let project = postgres(&own.url(&name)).config(
+        "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+         [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\nlock_timeout = \"1h\"\n",
+    );
+    let mut holder = Session::open(&own, &name);
+    holder.say("BEGIN; LOCK TABLE orders;");
+    let who = format!(
+        "it waited for session {} of postgres (idle in transaction",
+        holder.pid
+    );
+    for words in [["size"], ["tables"], ["indexes"], ["bloat"]] {
+        let output = look(&project, &words);
+        assert_eq!(findings(&output), Vec::<String>::new());
+        let step = output.json()["steps"][0].clone();
+        assert!(step["detail"].as_str().unwrap().contains(&who), "{step:#}");
+        assert!(
+            step["help"]
+                .as_str()
+                .unwrap()
+                .contains("`opsbook db locks main`"),
+            "{step:#}"
+        );
+    }
+    for words in [["doctor"], ["diagnose"]] {
+        let told = "P1 somebody holds a table that looks wait for: …→ db activity main";
+        finds(&project, &words, 2, &[told]);
+    }
 }
 
 #[test]
@@ -144,7 +178,7 @@ fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
         &words,
         1,
         &[&format!(
-            "P2 session {} of postgres does nothing in a transaction… → db activity main --over 1s",
+            "P3 session {} of postgres does nothing in a transaction… → db activity main --over 1s",
             idle.pid
         )],
     );
@@ -157,7 +191,7 @@ fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
         &words,
         1,
         &[&format!(
-            "P2 session {0} of postgres runs for…: SELECT pg_sleep(600); → db cancel {0} -d main",
+            "P3 session {0} of postgres runs for…: SELECT pg_sleep(600); → db cancel {0} -d main",
             busy.pid
         )],
     );

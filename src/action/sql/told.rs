@@ -26,7 +26,7 @@ pub(super) fn warned(detail: String, warnings: &[String], masker: &Masker) -> St
         return detail;
     }
     let warnings = one_line(&masker.text(&warnings.join("; ")));
-    format!("{detail}; the database warns: {}", fit(&warnings, 160))
+    format!("{detail}; the database warns: {warnings}")
 }
 
 /// The values of a single row, else how many rows there are.

@@ -254,7 +254,7 @@ async fn run_all(session: &Session<'_>, script: Script<'_>) -> Result<u64, Postg
     let placed = |error: tokio_postgres::Error, completed| match session.trouble(&error) {
         refused @ PostgresError::Server { .. } => PostgresError::Script {
             completed,
-            line: position(&error).map(|position| line(script.sql, position)),
+            offset: position(&error).map(|position| offset(script.sql, position)),
             error: Box::new(refused),
         },
         other => other,
@@ -284,10 +284,11 @@ fn position(error: &tokio_postgres::Error) -> Option<usize> {
     }
 }
 
-/// The line of a character.
-fn line(text: &str, position: usize) -> usize {
-    let before = text.chars().take(position.saturating_sub(1));
-    1 + before.filter(|character| *character == '\n').count()
+/// Where a character begins, in bytes.
+fn offset(text: &str, position: usize) -> usize {
+    let mut characters = text.char_indices();
+    let found = characters.nth(position.saturating_sub(1));
+    found.map_or(text.len(), |(offset, _)| offset)
 }
 
 /// What has left its transaction cannot be taken back.
@@ -338,15 +339,14 @@ async fn keep(
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::offset;
 
     #[test]
-    fn the_line_of_a_character() {
+    fn the_place_of_a_character() {
         let script = "é;\nSELECT\n 1;";
-        assert_eq!(line(script, 1), 1);
-        assert_eq!(line(script, 3), 1);
-        assert_eq!(line(script, 4), 2);
-        assert_eq!(line(script, 12), 3);
-        assert_eq!(line(script, 999), 3);
+        assert_eq!(offset(script, 1), 0);
+        assert_eq!(offset(script, 2), 2);
+        assert_eq!(offset(script, 4), 4);
+        assert_eq!(offset(script, 999), script.len());
     }
 }

@@ -34,7 +34,7 @@ pub use error::{Holder, PostgresError};
 pub use inspect::TableSize;
 use query::Taker;
 pub use session::Limits;
-use session::{Cancel, LOCK_TIMEOUT, Session, State, serve};
+use session::{Cancel, LOCK_TIMEOUT, LOOK_TIMEOUT, Session, State, serve};
 pub use stage::Stage;
 
 /// How long a goodbye, or the request to end a statement, may take.
@@ -108,6 +108,38 @@ impl Postgres {
         limit: usize,
     ) -> Result<Rows, PostgresError> {
         let limits = self.session_limits();
+        self.read(limits, sql, parameters, limit).await
+    }
+
+    /// Runs one statement as [`Postgres::query`] does that looks at the database as a whole: it gives up soon where
+    /// somebody holds a table, for who looks over a database in trouble needs the other looks too.
+    ///
+    /// # Errors
+    /// As [`Postgres::query`].
+    pub async fn look(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        limit: usize,
+    ) -> Result<Rows, PostgresError> {
+        let limits = self.session_limits();
+        let lock = limits
+            .lock
+            .map_or(LOOK_TIMEOUT, |lock| lock.min(LOOK_TIMEOUT));
+        let limits = Limits {
+            lock: Some(lock),
+            ..limits
+        };
+        self.read(limits, sql, parameters, limit).await
+    }
+
+    async fn read(
+        &self,
+        limits: Limits,
+        sql: &str,
+        parameters: &[Value],
+        limit: usize,
+    ) -> Result<Rows, PostgresError> {
         self.with(patient(limits), async |client, server| {
             let known = (limits, &self.state);
             query::read(client, server, known, sql, parameters, limit).await
@@ -240,7 +272,7 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::query`].
     pub async fn tables(&self) -> Result<Vec<TableSize>, PostgresError> {
-        let rows = self.query(inspect::TABLES, &[], usize::MAX).await?.rows;
+        let rows = self.look(inspect::TABLES, &[], usize::MAX).await?.rows;
         Ok(rows.iter().map(TableSize::of).collect())
     }
 
@@ -249,7 +281,7 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::query`].
     pub async fn size(&self) -> Result<Vec<(String, u64)>, PostgresError> {
-        let rows = self.query(inspect::SIZE, &[], 1).await?.rows;
+        let rows = self.look(inspect::SIZE, &[], 1).await?.rows;
         let parts = rows.into_iter().flatten();
         Ok(parts
             .map(|(part, bytes)| (part, bytes.as_u64().unwrap_or_default()))

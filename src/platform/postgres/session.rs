@@ -21,6 +21,9 @@ const LOOKS_AFTER_CLIENT: u32 = 2_000;
 /// waiting who comes behind it.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a look at the database as a whole waits for one, at most.
+pub(super) const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How many bytes of warnings are kept.
 const MOST_WARNINGS: usize = 16 * 1024;
 

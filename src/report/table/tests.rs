@@ -595,6 +595,15 @@ proptest! {
         let mut events = without_remedies(stream);
         // One that was cut off tells the command that goes on with it.
         events.push(sample::run_finished(Verdict::Ok, 0, ""));
+        for event in &mut events {
+            // What was given is never broken: it is there to be pasted.
+            if let Event::StepFinished(end) = event
+                && end.status == Status::Ok
+            {
+                end.detail.clear();
+                end.preview = None;
+            }
+        }
         let text = screen(false, cells, events);
         for line in text.lines() {
             prop_assert!(width(line) <= cells, "{} > {cells}: {line:?}", width(line));
@@ -636,4 +645,22 @@ fn a_failed_program_is_quoted_with_its_last_lines() {
             "   │ hint: see the log",
         ]
     );
+}
+
+/// At three in the morning it is pasted as it stands.
+#[test]
+fn what_a_step_gave_is_told_whole_below_the_table() {
+    let restore = "kind = dump, restore = pg_restore --clean --if-exists --single-transaction --dbname=postgres:///orders copies/main-20261121.dump";
+    let events = || {
+        vec![
+            sample::started(&["copy", "short"]),
+            Event::StepFinished(end("copy", Status::Ok, Some(7.0), restore)),
+            Event::StepFinished(end("short", Status::Ok, Some(7.0), "3 rows changed")),
+        ]
+    };
+    let text = screen(false, 80, events());
+    assert!(text.contains(&format!("\n copy\n   {restore}\n")), "{text}");
+    assert_eq!(text.matches("3 rows changed").count(), 1, "{text}");
+    let wide = screen(false, 200, events());
+    assert_eq!(wide.matches(restore).count(), 1, "{wide}");
 }

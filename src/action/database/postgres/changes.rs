@@ -155,7 +155,7 @@ impl PostgresSystem {
             is_counted: &is_counted,
         };
         let done = self.postgres.script(script).await;
-        done.map_err(|error| self.trouble_of_script(&error, &pieces))
+        done.map_err(|error| self.trouble_of_script(&error, text, &pieces))
     }
 
     /// Runs the statements of a script that must not write.
@@ -166,7 +166,7 @@ impl PostgresSystem {
         }
         must_read_all(text)?;
         let done = self.postgres.read_script(text).await;
-        done.map_err(|error| self.trouble_of_script(&error, &pieces))
+        done.map_err(|error| self.trouble_of_script(&error, text, &pieces))
     }
 
     fn may_change(&self) -> Result<(), ActionError> {

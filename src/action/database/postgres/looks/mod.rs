@@ -36,7 +36,7 @@ pub(super) struct Table {
 impl PostgresSystem {
     /// Asks for everything that there is, up to what one answer may take.
     pub(super) async fn ask(&self, sql: &str, parameters: &[Value]) -> Result<Rows, ActionError> {
-        self.told(self.postgres.query(sql, parameters, usize::MAX).await)
+        self.told(self.postgres.look(sql, parameters, usize::MAX).await)
     }
 
     /// The table that is named, if one is.

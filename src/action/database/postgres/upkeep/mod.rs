@@ -136,7 +136,9 @@ impl PostgresSystem {
     }
 
     async fn bytes(&self, table: Option<&Table>) -> Result<u64, ActionError> {
-        let found = self.ask(include_str!("bytes.sql"), &[oid(table)]).await?;
+        // It waits as long as the work itself does.
+        let (sql, oid) = (include_str!("bytes.sql"), [oid(table)]);
+        let found = self.told(self.postgres.query(sql, &oid, 1).await)?;
         let bytes = found.rows.first().and_then(|row| row["bytes"].as_u64());
         Ok(bytes.unwrap_or_default())
     }
