@@ -163,7 +163,8 @@ fn a_server_that_never_answers_is_critical_when_its_time_is_over() {
         .run(&["t", "x"])
         .exits(2)
         .step("ask", "CRITICAL")
-        .prints("100ms");
+        // How much of its time was left when it asked, only the clock knows.
+        .prints("no answer within");
 }
 
 #[test]
