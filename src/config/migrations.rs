@@ -103,6 +103,8 @@ pub enum Rule {
     ConstraintScan,
     /// A column with its values is dropped.
     DropColumn,
+    /// A table is dropped whose rows take others along.
+    DropParent,
     /// A schema or database is dropped.
     DropSchema,
     /// A table with its rows is dropped.
@@ -147,7 +149,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule with its name, how much it matters unless said, and what it finds.
-    pub const ALL: [(Self, &'static str, Level, &'static str); 26] = [
+    pub const ALL: [(Self, &'static str, Level, &'static str); 27] = [
         (
             Self::AllRows,
             "all-rows",
@@ -183,6 +185,12 @@ impl Rule {
             "drop-column",
             Level::Deny,
             "a column is dropped with its values",
+        ),
+        (
+            Self::DropParent,
+            "drop-parent",
+            Level::Deny,
+            "d1, and sqlite in no transaction: a table is dropped that others refer to with ON DELETE CASCADE or SET NULL, which is acted upon",
         ),
         (
             Self::DropSchema,

@@ -92,11 +92,13 @@ impl Run<'_> {
             true => self.previewed(turn).await?,
             false => Preview::default(),
         };
-        let title = format!(
-            "{key}: {}{on}{place}, may {}",
-            step.call.name(),
-            turn.effect
-        );
+        // What a step states of itself makes what is sent no milder.
+        let effect = match (preview.effect, step.effect) {
+            (Some(told), Some(stated)) => told.max(stated),
+            (Some(told), None) => told,
+            (None, _) => turn.effect,
+        };
+        let title = format!("{key}: {}{on}{place}, may {effect}", step.call.name());
         Ok(Intent {
             title: self.engine.masker.text(&title),
             preview,

@@ -1,9 +1,11 @@
-//! What a step would do as it is shown and kept: without secrets, and never longer than it may be.
+//! What a step would do as it is shown and kept: without secrets, its rows never more than a glance holds. Only what a dry
+//! run keeps has a longest text; how much of it a question shows is for the one who asks to say.
 
 use serde_json::Value;
 
 use crate::base::Masker;
-use crate::base::text::{beginning, count, thousands};
+use crate::base::Size;
+use crate::base::text::{beginning, count};
 use crate::event::{Preview, StepTable};
 use crate::expr::told_unknown;
 use crate::model::Step;
@@ -13,8 +15,8 @@ use super::frame::Turn;
 use super::recorder::masked_table;
 use super::run::Run;
 
-/// The longest text of what would be sent, in bytes.
-const LONGEST_SENT: usize = 4 * 1024;
+/// The longest text of what would be sent that is kept, in bytes.
+const LONGEST_SENT: usize = 1024 * 1024;
 
 /// The longest cell of a row, in bytes.
 const LONGEST_CELL: usize = 160;
@@ -26,12 +28,21 @@ impl Run<'_> {
     /// What the step would do, as a person may see it. What it asks its target only reads.
     pub(super) async fn previewed(&self, turn: Turn<'_>) -> Result<Preview, Failure> {
         let preview = self.preview_call(turn, &turn.step.call).await?;
-        Ok(kept(preview, turn.step, self.engine.masker))
+        Ok(shown(preview, turn.step, self.engine.masker))
     }
 }
 
-/// A preview as it is kept: without secrets, with unknown values as they are read, and not longer than it may be.
+/// A preview as it is kept: not longer than it may be.
 pub(super) fn kept(preview: Preview, step: &Step, masker: &Masker) -> Preview {
+    let shown = shown(preview, step, masker);
+    Preview {
+        sent: bounded(shown.sent),
+        ..shown
+    }
+}
+
+/// A preview as it is shown: without secrets, with unknown values as they are read.
+fn shown(preview: Preview, step: &Step, masker: &Masker) -> Preview {
     if step.sensitive {
         return Preview {
             sent: format!("{}, sensitive and not shown", step.call.name()),
@@ -40,20 +51,24 @@ pub(super) fn kept(preview: Preview, step: &Step, masker: &Masker) -> Preview {
         };
     }
     Preview {
-        sent: kept_text(&preview.sent, masker),
-        rows: preview.rows,
+        sent: masker.text(&told_unknown(&preview.sent)),
         sample: preview.sample.map(|sample| kept_rows(sample, masker)),
+        ..preview
     }
 }
 
-fn kept_text(sent: &str, masker: &Masker) -> String {
-    let whole = masker.text(&told_unknown(sent));
+/// A text that is not longer than it may be; what is left out of it begins with a line, where it has several.
+fn bounded(whole: String) -> String {
     if whole.len() <= LONGEST_SENT {
         return whole;
     }
     let kept = beginning(&whole, LONGEST_SENT);
-    let left_out = thousands((whole.len() - kept.len()) as u64);
-    format!("{kept} … {left_out} bytes more")
+    let kept = kept.rsplit_once('\n').map_or(kept, |(lines, _)| lines);
+    let rest = &whole[kept.len()..];
+    let rest = rest.strip_prefix('\n').unwrap_or(rest);
+    let bytes = Size(rest.len() as u64);
+    let lines = count(rest.lines().count(), "more line");
+    format!("{kept}\n… {lines} ({bytes})")
 }
 
 /// Rows of the first columns, each cell no longer than a glance.
@@ -90,7 +105,7 @@ fn kept_cell(cell: Value) -> Value {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{LONGEST_CELL, LONGEST_SENT, MOST_COLUMNS, kept_rows, kept_text};
+    use super::{LONGEST_CELL, LONGEST_SENT, MOST_COLUMNS, bounded, kept_rows};
     use crate::base::{Masker, Secret};
     use crate::event::StepTable;
 
@@ -99,14 +114,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_was_masked_before() {
-        let filler = "x".repeat(LONGEST_SENT - 5);
-        let sent = format!("{filler}hunter2-hunter2{}", "y".repeat(2_000));
-        let kept = kept_text(&sent, &masker());
-        assert!(kept.starts_with(&filler));
-        let end = &kept[filler.len()..];
-        assert!(!end.contains("hunt"), "{end}");
-        assert!(end.ends_with("1,998 bytes more"), "{end}");
+    fn a_text_that_is_too_long_ends_with_a_line_and_says_what_is_left_out() {
+        let text = |lines: usize| "SELECT 1;\n".repeat(lines);
+        let whole = text(LONGEST_SENT / 10);
+        assert_eq!(bounded(whole.clone()), whole);
+        let kept = bounded(text(LONGEST_SENT / 10 + 100));
+        assert!(kept.len() < LONGEST_SENT + 100);
+        assert!(
+            kept.ends_with("SELECT 1;\n… 100 more lines (1000 B)"),
+            "{}",
+            &kept[kept.len() - 60..]
+        );
+        let one = bounded("x".repeat(LONGEST_SENT + 5));
+        assert!(one.ends_with("xx\n… 1 more line (5 B)"));
     }
 
     #[test]

@@ -194,8 +194,8 @@ fn masked_end(masker: &Masker, end: StepFinished) -> StepFinished {
         artifact: end.artifact.map(|path| masker.text(&path)),
         preview: end.preview.map(|preview| Preview {
             sent: masker.text(&preview.sent),
-            rows: preview.rows,
             sample: preview.sample.map(|sample| masked_table(masker, sample)),
+            ..preview
         }),
         measures: end
             .measures

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::base::Status;
-use crate::base::text::{count, one_line, thousands};
+use crate::base::text::{count, thousands};
 use crate::event::{Event, Preview};
 use crate::expr::{KNOWN_AFTER_RUN, told_unknown};
 use crate::model::{Call, ForEach, Repeat, Step};
@@ -108,12 +108,14 @@ impl Run<'_> {
     /// Finishes a step that was shown instead of done.
     fn finish_shown(&self, turn: Turn<'_>, condition: Option<String>, preview: Preview) -> StepEnd {
         self.record(Event::StepStarted(turn.started()), Durability::Relaxed);
-        let mut detail = one_line(&preview.sent);
-        if let Some(condition) = condition {
-            detail = format!("{condition}: {detail}");
-        }
+        // Each line stands alone: a comment ends where its line does.
+        let mut detail = match condition {
+            Some(condition) => format!("{condition}: {}", preview.sent.trim_end()),
+            None => preview.sent.trim_end().to_owned(),
+        };
         if let Some(rows) = preview.rows {
-            detail.push_str(&format!("; touches {}", rows_of(rows)));
+            let behind = if detail.contains('\n') { "\n" } else { "; " };
+            detail.push_str(&format!("{behind}touches {}", rows_of(rows)));
         }
         let given = Given {
             preview: Some(preview),

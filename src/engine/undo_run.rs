@@ -258,8 +258,8 @@ impl Run<'_> {
                 .await
                 .map(|preview| Preview {
                     sent: self.engine.masker.text(&preview.sent),
-                    rows: preview.rows,
                     sample: None,
+                    ..preview
                 })
                 .map_err(|failure| self.engine.masker.text(&why(&failure))),
         };

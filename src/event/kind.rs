@@ -395,6 +395,9 @@ pub struct Preview {
     /// The rows that it would touch, where that can be counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// The worst that it may do, where only what would be sent tells: of the statements of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
     /// Some of them as they are now, where that can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<StepTable>,

@@ -370,7 +370,12 @@ fn any_step_finished() -> impl Strategy<Value = Event> {
                     undo: flags.0,
                     stopped: flags.1,
                     withheld: flags.2,
-                    preview: preview.map(|(sent, rows, sample)| Preview { sent, rows, sample }),
+                    preview: preview.map(|(sent, rows, sample)| Preview {
+                        sent,
+                        rows,
+                        sample,
+                        ..Preview::default()
+                    }),
                     check: None,
                     measures,
                 })

@@ -8,11 +8,12 @@ use super::compare::{Comparison, compare};
 use super::error::Fault;
 use super::filters::AlertRange;
 use super::machine::Machine;
-use super::names::{extent, names_of, range_check, undefined_fault};
+use super::names::{extent, names_of, range_check, undefined_fault, written};
 use super::phrase::{Operand, ranged, state, tested};
 use super::syntax::bytes;
 use super::unknown::{KNOWN_AFTER_RUN, unknown};
 use super::{Judgement, Scope};
+use crate::base::text::one_line;
 
 /// Whether an expression holds, and why.
 pub(super) fn truth(
@@ -154,10 +155,10 @@ impl Judge<'_> {
         let operand = self.operand(whole)?;
         if let Expr::Test(test) = whole {
             let passes = operand.value.is_true();
-            let text = |range| self.source.get(range).unwrap_or_default();
+            let asked = self.source.get(bytes(test.span())).unwrap_or_default();
             return Ok(Judgement {
                 holds: passes != negated,
-                because: tested(text(extent(&test.expr)), text(bytes(test.span())), passes),
+                because: tested(&name_of(self.source, &test.expr), asked, passes),
             });
         }
         let holds = operand.value.is_true() != negated;
@@ -193,7 +194,8 @@ impl Judge<'_> {
         }
         let range = extent(whole);
         Ok(Operand {
-            text: self.source.get(range.clone()).unwrap_or_default(),
+            text: written(self.source, whole),
+            name: name_of(self.source, whole),
             written_out: whole.as_const().is_some(),
             value,
             range,
@@ -242,6 +244,18 @@ impl Judge<'_> {
                 self.machine.evaluate(whole, self.source, self.scope)
             }
         }
+    }
+}
+
+/// What an expression is called in a reason: what is worked out of several needs marks, or a value behind it would read as
+/// a part of it.
+fn name_of(source: &str, whole: &Expr<'_>) -> String {
+    let text = one_line(written(source, whole));
+    match whole {
+        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::Compare(_) | Expr::IfExpr(_) => {
+            format!("`{text}`")
+        }
+        _ => text,
     }
 }
 
@@ -325,8 +339,10 @@ fn hidden_ordering(whole: &Expr<'_>) -> Option<std::ops::Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
+    use crate::expr::names::unpaired;
     use crate::expr::testing::{evaluator, expression, scope};
 
     fn names() -> crate::expr::Scope {
@@ -491,6 +507,89 @@ mod tests {
             true,
             "changed 4 > 2",
         );
+    }
+
+    #[test]
+    fn what_is_computed_is_told_as_one() {
+        expect(
+            "(rows | length) * 1000 == 0",
+            true,
+            "`(rows | length) * 1000` 0 == 0",
+        );
+        expect(
+            "(changed + doomed) * (status - 500) > 100",
+            false,
+            "`(changed + doomed) * (status - 500)` is 27, expected > 100",
+        );
+        expect(
+            "not ((changed + 1) * 2 > 5 and (ms | round) > 5)",
+            false,
+            "`(changed + 1) * 2` is 10, expected <= 5 and ms | round is 612, expected <= 5",
+        );
+        expect(
+            "5 == (doomed - changed)",
+            false,
+            "`doomed - changed` is 1, expected 5",
+        );
+        expect(
+            "(json.nothing or ')') is number",
+            false,
+            "`json.nothing or ')'` is not number",
+        );
+        expect(
+            "(not json.ready) == true",
+            true,
+            "`not json.ready` true == true",
+        );
+        expect("((changed)) > 3", true, "changed 4 > 3");
+        expect(
+            "changed == (doomed + 1) * 2",
+            false,
+            "changed is 4, expected 12 ((doomed + 1) * 2)",
+        );
+    }
+
+    fn number() -> impl Strategy<Value = String> {
+        let leaf =
+            prop::sample::select(vec!["changed", "doomed", "status", "7", "(rows | length)"]);
+        leaf.prop_map(str::to_owned)
+            .prop_recursive(4, 24, 2, |inner| {
+                prop_oneof![
+                    (
+                        inner.clone(),
+                        prop::sample::select(vec!["+", "-", "*"]),
+                        inner.clone()
+                    )
+                        .prop_map(|(left, sign, right)| format!("{left} {sign} {right}")),
+                    inner.clone().prop_map(|inner| format!("({inner})")),
+                    inner.clone().prop_map(|inner| format!("( {inner} ) | abs")),
+                    inner.prop_map(|inner| format!("({inner}) | default(1)")),
+                ]
+            })
+    }
+
+    fn condition() -> impl Strategy<Value = String> {
+        let signs = vec!["<", "<=", "==", "!=", ">", ">="];
+        let leaf = (number(), prop::sample::select(signs), number())
+            .prop_map(|(left, sign, right)| format!("{left} {sign} {right}"));
+        leaf.prop_recursive(3, 12, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone())
+                    .prop_map(|(left, right)| format!("({left}) and {right}")),
+                (inner.clone(), inner.clone())
+                    .prop_map(|(left, right)| format!("({left} or ({right}))")),
+                inner.clone().prop_map(|inner| format!("not ({inner})")),
+                inner.prop_map(|inner| format!("({inner}) is defined")),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_parentheses_of_a_reason_are_paired(text in condition()) {
+            let (_, because) = judged(&text);
+            prop_assert_eq!(unpaired(&because), (0, 0), "{}: {}", text, because);
+        }
     }
 
     #[test]

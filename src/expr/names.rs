@@ -311,6 +311,71 @@ pub(super) fn extent(whole: &Expr<'_>) -> Range<usize> {
     start..own.end.max(start)
 }
 
+/// An expression as its author wrote it, with the parentheses and each `not` that it begins with: no extent holds those.
+pub(super) fn written<'s>(source: &'s str, whole: &Expr<'_>) -> &'s str {
+    let Range { mut start, mut end } = extent(whole);
+    let (opened, mut closed) = unpaired(source.get(start..end).unwrap_or_default());
+    let mut negations = negations_before(whole);
+    loop {
+        let before = source[..start].trim_end();
+        if let Some(before) = before.strip_suffix('(').filter(|_| closed > 0) {
+            (start, closed) = (before.len(), closed - 1);
+        } else if let Some(before) = before.strip_suffix("not").filter(|_| negations > 0) {
+            (start, negations) = (before.len(), negations - 1);
+        } else {
+            break;
+        }
+    }
+    for _ in 0..opened {
+        match source[end..].trim_start().strip_prefix(')') {
+            Some(behind) => end = source.len() - behind.len(),
+            None => break,
+        }
+    }
+    source.get(start..end).unwrap_or_default()
+}
+
+/// How often `not` stands where an expression begins.
+fn negations_before(whole: &Expr<'_>) -> usize {
+    match whole {
+        Expr::GetAttr(inner) => negations_before(&inner.expr),
+        Expr::GetItem(inner) => negations_before(&inner.expr),
+        Expr::Slice(inner) => negations_before(&inner.expr),
+        Expr::Call(inner) => negations_before(&inner.expr),
+        Expr::BinOp(inner) => negations_before(&inner.left),
+        Expr::Compare(inner) => negations_before(&inner.expr),
+        Expr::IfExpr(inner) => negations_before(&inner.true_expr),
+        Expr::Test(inner) => negations_before(&inner.expr),
+        Expr::Filter(inner) => inner.expr.as_ref().map_or(0, negations_before),
+        Expr::UnaryOp(inner) if matches!(inner.op, UnaryOpKind::Not) => {
+            1 + negations_before(&inner.expr)
+        }
+        _ => 0,
+    }
+}
+
+/// How many parentheses of a part of an expression are opened and not closed, and closed and not opened.
+pub(super) fn unpaired(text: &str) -> (usize, usize) {
+    let (mut opened, mut closed) = (0_usize, 0);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '(' => opened += 1,
+            ')' if opened == 0 => closed += 1,
+            ')' => opened -= 1,
+            quote @ ('\'' | '"') => {
+                while let Some(within) = characters.next().filter(|within| *within != quote) {
+                    if within == '\\' {
+                        characters.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    (opened, closed)
+}
+
 /// Tells which name of an expression is missing, and which may have been meant.
 pub(super) fn undefined_fault(whole: &Expr<'_>, source: &str, scope: &Scope) -> Fault {
     let mut finder = Finder::default();
@@ -322,9 +387,8 @@ pub(super) fn undefined_fault(whole: &Expr<'_>, source: &str, scope: &Scope) -> 
         .iter()
         .find_map(|name| missing_part(name, scope));
     missing.unwrap_or_else(|| {
-        let range = extent(whole);
-        let text = source.get(range.clone()).unwrap_or_default();
-        Fault::new(format!("`{text}` is missing")).at(range)
+        let text = written(source, whole);
+        Fault::new(format!("`{text}` is missing")).at(extent(whole))
     })
 }
 

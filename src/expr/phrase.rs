@@ -20,6 +20,8 @@ const LOOKED_AT: usize = 8 * 1024;
 pub(super) struct Operand<'s> {
     /// As the author wrote it.
     pub(super) text: &'s str,
+    /// What it is called in a reason, in one line.
+    pub(super) name: String,
     /// Whether it is a constant.
     pub(super) written_out: bool,
     pub(super) value: Value,
@@ -54,7 +56,7 @@ pub(super) fn because(
     } else {
         expected(measure)
     };
-    let text = one_line(subject.text);
+    let text = &subject.name;
     match (holds, asked) {
         (true, _) => format!("{text} {value} {} {against}", sign(asked)),
         (false, Comparison::Equal) => format!("{text} is {value}, expected {against}"),
@@ -79,7 +81,7 @@ pub(super) fn state(operand: &Operand<'_>) -> String {
 
 /// Where a number lies, or should: `ms 612 outside 0:500`, `ms is 612, expected inside 0:500`.
 pub(super) fn ranged(subject: &Operand<'_>, inside: bool, range: &str, holds: bool) -> String {
-    let text = one_line(subject.text);
+    let text = &subject.name;
     let value = rounded(&subject.value).unwrap_or_else(|| shown(subject));
     let side = if inside { "inside" } else { "outside" };
     if holds {
@@ -108,9 +110,9 @@ fn membership(
         } else {
             "does not contain"
         };
-        return format!("{} {verb} {}", one_line(container.text), shown(item));
+        return format!("{} {verb} {}", container.name, shown(item));
     }
-    let text = one_line(item.text);
+    let text = &item.name;
     let value = shown(item);
     let list = expected(container);
     match (holds, asked) {
@@ -126,7 +128,7 @@ fn named(operand: &Operand<'_>) -> String {
     if operand.written_out {
         shown(operand)
     } else {
-        format!("{} {}", one_line(operand.text), shown(operand))
+        format!("{} {}", operand.name, shown(operand))
     }
 }
 

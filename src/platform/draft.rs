@@ -2,11 +2,13 @@
 //! repository takes it in.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
@@ -23,6 +25,9 @@ const HIDDEN: &str = "opsbook-copies";
 /// How the names of drafts begin.
 const PREFIX: &str = ".opsbook-draft-";
 
+/// How a draft is locked while it is written.
+const LOCK: FlockArg = FlockArg::LockExclusiveNonblock;
+
 /// What SQLite keeps beside a file that it writes, behind its name.
 const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 
@@ -32,6 +37,8 @@ const BESIDE: [&str; 3] = ["-journal", "-wal", "-shm"];
 pub struct Draft {
     file: NamedTempFile,
     path: PathBuf,
+    /// Held until the file has its name.
+    lock: Option<Flock<File>>,
 }
 
 /// A file that is whole, and lies on the disk.
@@ -102,9 +109,11 @@ impl Draft {
                 wanted: about,
             });
         }
+        let (file, lock) = held(folder).map_err(unwritable)?;
         Ok(Self {
-            file: held(folder).map_err(unwritable)?,
+            file,
             path: path.to_owned(),
+            lock,
         })
     }
 
@@ -136,7 +145,11 @@ impl Draft {
     }
 
     fn keep_now(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
-        let Self { mut file, path } = self;
+        let Self {
+            mut file,
+            path,
+            lock: _lock,
+        } = self;
         let unwritable = |source| DraftError::Unwritable {
             path: path.clone(),
             source,
@@ -202,17 +215,18 @@ fn open_to_others(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// An empty file that is locked as long as this process has it open. Others are told by that, that it is in use.
-fn held(folder: &Path) -> io::Result<NamedTempFile> {
+/// An empty file with the lock by which others are told that it is in use. Where the system knows no locks it has none, and
+/// nothing is ever taken for left behind.
+fn held(folder: &Path) -> io::Result<(NamedTempFile, Option<Flock<File>>)> {
     loop {
         let file = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempfile_in(folder)?;
-        let locked = file.as_file().try_lock();
-        // Another that began at this moment takes it for left behind, or has done so. Where the system knows no locks none is.
-        let taken = matches!(locked, Err(TryLockError::WouldBlock)) || !file.path().exists();
+        let lock = Flock::lock(file.as_file().try_clone()?, LOCK);
+        // Another that began at this moment takes it for left behind, or has done so.
+        let taken = matches!(lock, Err((_, Errno::EWOULDBLOCK))) || !file.path().exists();
         if !taken {
-            return Ok(file);
+            return Ok((file, lock.ok()));
         }
     }
 }
@@ -233,9 +247,12 @@ fn clear(folder: &Path) {
         let draft = folder.join(draft.unwrap_or(name));
         // Held until it is gone: who begins one of this name meanwhile takes another.
         let _held = match File::open(&draft) {
-            Ok(file) if file.try_lock().is_ok() => Some(file),
+            Ok(file) => match Flock::lock(file, LOCK) {
+                Ok(lock) => Some(lock),
+                Err(_) => continue,
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Ok(_) | Err(_) => continue,
+            Err(_) => continue,
         };
         let _ = fs::remove_file(&path);
     }

@@ -6,7 +6,7 @@ use crate::base::Status;
 use crate::base::text::{one_line, thousands};
 use crate::event::{StepLine, Summary};
 
-use super::wording::{counted, detail, is_bad, is_dry};
+use super::wording::{counted, detail, is_bad, is_dry, whole_detail};
 
 /// A step with more items than this is shown with those that are not well.
 const MOST_ITEMS: usize = 10;
@@ -42,6 +42,14 @@ impl Shown<'_> {
     /// What people call it, in one line.
     pub(super) fn name(&self) -> String {
         one_line(&self.line.name())
+    }
+
+    /// Why it ended so, with every line of what would be sent.
+    pub(super) fn whole_detail(&self) -> Vec<String> {
+        match whole_detail(self.line) {
+            several if several.len() > 1 => several,
+            _ => vec![self.detail()],
+        }
     }
 
     /// Why it ended so, in one line.

@@ -142,7 +142,11 @@ impl Markdown {
             "| {} | {} | {severity} | {time} | {} |\n",
             names.join(" | "),
             strong(word(line, dry).to_owned()),
-            escaped(&step.detail())
+            step.whole_detail()
+                .iter()
+                .map(|line| escaped(line))
+                .collect::<Vec<_>>()
+                .join("<br>")
         )
     }
 

@@ -158,21 +158,49 @@ fn worst_finding(summary: &Summary, parts: &mut Vec<String>) {
     }
 }
 
-/// Why a step ended so, in one line; where it was shown instead of done and says nothing, what it would send.
+/// The same with every line of what would be sent, none of them joined with another: a comment ends where its line does.
+pub(super) fn whole_detail(line: &StepLine) -> Vec<String> {
+    let shown = line.end.as_ref().and_then(|end| {
+        let sent = &end.preview.as_ref()?.sent;
+        Some(if end.detail.is_empty() {
+            sent
+        } else {
+            &end.detail
+        })
+    });
+    match shown.map(|shown| shown.trim()) {
+        Some(shown) if shown.contains('\n') => shown.lines().map(one_line).collect(),
+        Some(_) | None => vec![detail(line)],
+    }
+}
+
+/// Why a step ended so, in one line; where it was shown instead of done and says nothing, what it would send. Of several
+/// lines that would be sent it is the first.
 pub(super) fn detail(line: &StepLine) -> String {
     let Some(end) = &line.end else {
         return String::new();
     };
-    let told = one_line(&end.detail);
-    let Some(preview) = end.preview.as_ref().filter(|_| told.is_empty()) else {
-        return told;
+    let Some(preview) = &end.preview else {
+        return one_line(&end.detail);
     };
     let rows = preview.rows.map(|rows| {
         let noun = if rows == 1 { "row" } else { "rows" };
-        format!("{} {noun}", thousands(rows))
+        format!("touches {} {noun}", thousands(rows))
     });
-    let parts = [Some(one_line(&preview.sent)), rows].into_iter().flatten();
-    parts.collect::<Vec<_>>().join("; ")
+    let (told, rows) = match (end.detail.is_empty(), end.detail.contains('\n')) {
+        (true, _) => (preview.sent.as_str(), rows),
+        (false, true) => (end.detail.as_str(), rows),
+        (false, false) => (end.detail.as_str(), None),
+    };
+    let first = match told.trim().split_once('\n') {
+        Some((first, _)) => format!("{} …", one_line(first)),
+        None => one_line(told),
+    };
+    [Some(first), rows]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// The rows that a step shows, or some of those that it would touch, with what is said of them behind its name.

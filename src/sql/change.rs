@@ -2,9 +2,9 @@
 
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, ColumnOption, CreateIndex,
-    CreateTable, DataType, Expr, FromTable, Ident, IndexColumn, ObjectName, ObjectType,
-    RenameTableNameKind, SetExpr, Statement, TableConstraint, TableFactor, TableObject,
-    TableWithJoins,
+    CreateTable, DataType, Expr, ForeignKeyConstraint, FromTable, Ident, IndexColumn, Join,
+    JoinOperator, ObjectName, ObjectType, ReferentialAction, RenameTableNameKind, SetExpr,
+    Statement, TableConstraint, TableFactor, TableObject, TableWithJoins,
 };
 
 use crate::base::Effect;
@@ -25,6 +25,9 @@ pub enum Change {
     DropOther(String),
     /// A table has another name: from, to.
     RenameTable(String, String),
+    /// Rows of a table go, or change, with those of another that they refer to: the table, the other, and by which words
+    /// (`ON DELETE CASCADE`).
+    Follows(String, String, String),
     /// What is done to a column or the constraints of a table.
     Table(String, TableChange),
     /// A new index.
@@ -146,32 +149,115 @@ struct Reader {
     dialect: Dialect,
 }
 
-/// For `INSERT INTO table SELECT … FROM others`: the table, and the others. None for anything else.
+/// For a statement that puts every row of a table into another, as `INSERT INTO other SELECT … FROM table`: the other, and
+/// the table. None for anything else: what chooses rows, groups them or passes over those that do not fit leaves some behind.
 #[must_use]
-pub fn copied(text: &str, dialect: Dialect) -> Option<(String, Vec<String>)> {
+pub fn copied(text: &str, dialect: Dialect) -> Option<(String, String)> {
     let reader = Reader { dialect };
-    parsed(text, dialect, |statement| {
+    parsed(text, dialect, |statement| reader.copied(statement)).flatten()
+}
+
+/// Functions that make one row of many.
+const AGGREGATES: [&str; 12] = [
+    "array_agg",
+    "avg",
+    "count",
+    "group_concat",
+    "json_agg",
+    "json_group_array",
+    "jsonb_agg",
+    "max",
+    "min",
+    "string_agg",
+    "sum",
+    "total",
+];
+
+impl Reader {
+    fn copied(self, statement: &Statement) -> Option<(String, String)> {
         let Statement::Insert(insert) = statement else {
             return None;
         };
+        let passes_over = insert.or.is_some() || insert.ignore || insert.on.is_some();
+        let query = insert.source.as_ref()?;
+        let is_cut = query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some();
         let (TableObject::TableName(to), SetExpr::Select(select)) =
-            (&insert.table, insert.source.as_ref()?.body.as_ref())
+            (&insert.table, query.body.as_ref())
         else {
             return None;
         };
-        let from = select.from.iter().filter_map(|from| match &from.relation {
-            TableFactor::Table { name, .. } => Some(reader.object(name)),
-            _ => None,
-        });
-        Some((reader.object(to), from.collect()))
-    })
-    .flatten()
-}
+        let [from] = select.from.as_slice() else {
+            return None;
+        };
+        let TableFactor::Table {
+            name,
+            args: None,
+            sample: None,
+            ..
+        } = &from.relation
+        else {
+            return None;
+        };
+        let keeps_all = |join: &Join| {
+            matches!(
+                join.join_operator,
+                JoinOperator::Left(_) | JoinOperator::LeftOuter(_)
+            )
+        };
+        let given: Vec<String> = select.projection.iter().map(ToString::to_string).collect();
+        let given = given.join(", ");
+        let calls = super::script::called(&given, self.dialect);
+        let is_whole = !passes_over
+            && !is_cut
+            && from.joins.iter().all(keeps_all)
+            && !calls.iter().any(|name| AGGREGATES.contains(&name.as_str()))
+            // Whatever else may stand in it: WHERE, DISTINCT, GROUP BY.
+            && select.to_string() == format!("SELECT {given} FROM {from}");
+        is_whole.then(|| (self.object(to), self.object(name)))
+    }
 
-impl Reader {
+    /// What happens to the rows of a table that one of its foreign keys ties to those of another.
+    fn follows(self, table: &str, key: &ForeignKeyConstraint) -> Option<Change> {
+        let action = match key.on_delete? {
+            action @ (ReferentialAction::Cascade
+            | ReferentialAction::SetNull
+            | ReferentialAction::SetDefault) => action,
+            ReferentialAction::Restrict | ReferentialAction::NoAction => return None,
+        };
+        let parent = self.object(&key.foreign_table);
+        Some(Change::Follows(
+            table.to_owned(),
+            parent,
+            format!("ON DELETE {action}"),
+        ))
+    }
+
+    fn columns_follow<'c>(
+        self,
+        table: &'c str,
+        columns: impl IntoIterator<Item = &'c ColumnDef>,
+    ) -> impl Iterator<Item = Change> {
+        let options = columns.into_iter().flat_map(|column| &column.options);
+        options.filter_map(move |option| match &option.option {
+            ColumnOption::ForeignKey(key) => self.follows(table, key),
+            _ => None,
+        })
+    }
+
     fn statement(self, statement: &Statement) -> Vec<Change> {
         match statement {
-            Statement::CreateTable(create) => vec![self.create_table(create)],
+            Statement::CreateTable(create) => {
+                let table = self.object(&create.name);
+                let keys = create.constraints.iter().filter_map(|constraint| {
+                    let TableConstraint::ForeignKey(key) = constraint else {
+                        return None;
+                    };
+                    self.follows(&table, key)
+                });
+                let columns = self.columns_follow(&table, &create.columns);
+                let made = [self.create_table(create)].into_iter();
+                made.chain(columns).chain(keys).collect()
+            }
             Statement::AlterTable(alter) => self.alter_table(alter),
             Statement::CreateIndex(index) => vec![self.create_index(index)],
             Statement::Drop {
@@ -263,6 +349,9 @@ impl Reader {
                     }));
                 }
                 other => changes.push(Change::Table(table.clone(), self.table_change(other))),
+            }
+            if let AlterTableOperation::AddColumn { column_def, .. } = operation {
+                changes.extend(self.columns_follow(&table, [column_def]));
             }
         }
         changes

@@ -4,7 +4,7 @@ use crate::base::text::{count, one_line, thousands};
 use crate::engine::Intent;
 use crate::report::{Style, glance_at, wrapped};
 
-/// So many lines of what would be sent are shown; the journal has more of them.
+/// So many lines of a screen are what would be sent; a dry run shows all of it.
 const MOST_LINES: usize = 24;
 
 /// The lines that tell of it, each harmless and none wider than so many cells.
@@ -17,20 +17,8 @@ pub(super) fn lines(intent: &Intent, cells: usize) -> Vec<String> {
             .into_iter()
             .map(|part| format!(" {part}")),
     );
-    let sent: Vec<String> = preview
-        .sent
-        .trim_end()
-        .lines()
-        .flat_map(|line| wrapped(&one_line(line), room))
-        .collect();
-    lines.extend(
-        sent.iter()
-            .take(MOST_LINES)
-            .map(|part| format!("   {part}")),
-    );
-    if let Some(more) = sent.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
-        lines.push(format!("   … {}", count(more, "more line")));
-    }
+    let sent = sent(preview.sent.trim_end(), room);
+    lines.extend(sent.into_iter().map(|part| format!("   {part}")));
     if let Some(rows) = preview.rows {
         let shown = preview.sample.as_ref().map(|sample| sample.rows.len());
         let told = wrapped(&touched(rows, shown), room);
@@ -54,6 +42,31 @@ pub(super) fn lines(intent: &Intent, cells: usize) -> Vec<String> {
     }
     lines.push(String::new());
     lines
+}
+
+/// The beginning of a text, and how many of its lines are left out.
+fn sent(text: &str, room: usize) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut shown: Vec<String> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let mut parts = wrapped(&one_line(line), room);
+        let fits = MOST_LINES - shown.len();
+        if parts.len() <= fits {
+            shown.append(&mut parts);
+            continue;
+        }
+        parts.truncate(fits);
+        shown.append(&mut parts);
+        let behind = lines.len() - index - 1;
+        let left_out = match (fits, behind) {
+            (0, behind) => count(behind + 1, "more line"),
+            (_, 0) => "the rest of this line".to_owned(),
+            (_, behind) => format!("the rest of this line and {}", count(behind, "more line")),
+        };
+        shown.extend(wrapped(&format!("… {left_out}; --dry-run shows all"), room));
+        break;
+    }
+    shown
 }
 
 /// How many rows it would touch, and how many of them are shown below.
@@ -85,6 +98,7 @@ mod tests {
             preview: Preview {
                 sent: "UPDATE users SET active = 0\nWHERE last_seen < '2026-01-01' AND note = '\u{1b}[2J'".to_owned(),
                 rows: Some(rows),
+                effect: None,
                 sample: Some(StepTable {
                     columns: ["id", "email", "street"].map(str::to_owned).to_vec(),
                     rows: vec![
@@ -127,6 +141,24 @@ mod tests {
         long.preview.sent = "SELECT 1;\n".repeat(1_000);
         let told = lines(&long, 80);
         assert!(told.len() < 40);
-        assert!(told.contains(&"   … 976 more lines".to_owned()), "{told:?}");
+        let left_out = "   … 976 more lines; --dry-run shows all".to_owned();
+        assert!(told.contains(&left_out), "{told:?}");
+        // What is left out is told in lines of the text, however many the screen makes of each.
+        let wide = format!("{};\n", "word ".repeat(20));
+        long.preview.sent = wide.repeat(100);
+        let told = lines(&long, 80);
+        let left_out = "   … 88 more lines; --dry-run shows all".to_owned();
+        assert!(told.contains(&left_out), "{told:?}");
+        long.preview.sent = format!("SELECT 1;\n{}", wide.repeat(2))
+            .replace(";\n", "; ")
+            .repeat(30);
+        let told = lines(&long, 80);
+        let left_out = "   … the rest of this line; --dry-run shows all".to_owned();
+        assert!(told.contains(&left_out), "{told:?}");
+        long.preview.sent = format!("SELECT 1;\n{}", wide.repeat(20));
+        let told = lines(&long, 80);
+        let left_out =
+            "   … the rest of this line and 8 more lines; --dry-run shows all".to_owned();
+        assert!(told.contains(&left_out), "{told:?}");
     }
 }

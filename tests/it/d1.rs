@@ -371,21 +371,24 @@ fn a_script_is_one_transaction_of_the_statements_of_its_file() {
     for (text, line) in [
         (
             "DELETE FROM t;\nDELETE FROM nowhere;",
-            "line 2: no such table: nowhere",
+            "line 2, DELETE FROM nowhere: no such table: nowhere",
         ),
         (
             "-- all\n\nDELETE FROM nowhere;DELETE FROM t;",
-            "line 3: no such table: nowhere",
+            "line 3, DELETE FROM nowhere: no such table: nowhere",
         ),
         (
             "SELECT 1;\nINSERT INTO u VALUES (1);\nINSERT INTO u VALUES (1);\nDELETE FROM t;",
-            "line 3: UNIQUE constraint",
+            "line 3, INSERT INTO u: UNIQUE constraint",
         ),
         (
             "SELECT 1;\nSELECT 2;\nINSERT INTO t (m) VALUES (1);\nSELECT 4;\nDELETE FROM t;",
-            "line 3: table t has no column",
+            "line 3, INSERT INTO t: table t has no column",
         ),
-        ("DELETE FROM nowhere", "line 1: no such table: nowhere"),
+        (
+            "DELETE FROM nowhere",
+            "line 1, DELETE FROM nowhere: no such table",
+        ),
     ] {
         let (code, detail) = script(text);
         assert_eq!(code, 2, "{detail}");

@@ -124,6 +124,24 @@ fn d1(api: &D1Api, migrations: &str, files: &[(&str, &str)]) -> Project {
         .variable("CLOUDFLARE_API_BASE_URL", api.url())
 }
 
+/// Has what takes the last migration back fail, and mends it.
+fn a_way_back_that_fails(project: Project) -> Project {
+    // What does not take it back changes nothing.
+    let project = project.file("migrations/0004_broken.down.sql", BROKEN.1);
+    let told = step_of(&project, &["revert", "--yes"], 2, "revert");
+    let detail = told["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("back from 0004_broken: line 1, CREATE TABLE half: ")
+            && detail.ends_with("; nothing was changed"),
+        "{detail}"
+    );
+    assert_eq!(
+        told["help"],
+        "mend what takes it back, then: opsbook db migrations revert main"
+    );
+    project.file("migrations/0004_broken.down.sql", "DROP TABLE half;")
+}
+
 /// The way of every engine: pending, applied, failing, mended, taken back.
 fn the_way_of_migrations(project: Project) -> Project {
     let told = outputs(&project, &["status"], 1, "status");
@@ -181,6 +199,7 @@ fn the_way_of_migrations(project: Project) -> Project {
         .exits(75)
         .prints("--yes");
     assert_eq!(states(&project, 1)[3].1, "applied");
+    let project = a_way_back_that_fails(project);
     let told = outputs(
         &project,
         &["revert", "--to", "0001_users", "--yes"],
@@ -223,6 +242,62 @@ fn migrations_go_their_way_on_d1() {
     the_way_of_migrations(d1(&api, "", &files));
     let left = api.sql("SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'");
     assert_eq!(left, json!([["opsbook_migrations"]]));
+}
+
+/// On D1 nothing switches references off: a table that is dropped takes along what refers to it. What the check says to do
+/// instead keeps every row.
+#[test]
+fn a_parent_is_made_anew_on_d1_as_the_check_says() {
+    let family = "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id) ON DELETE CASCADE);\n\
+                  INSERT INTO p VALUES (1), (2);\nINSERT INTO c VALUES (10, 1), (20, 2);";
+    let naive = "PRAGMA defer_foreign_keys = ON;\nCREATE TABLE p2 (id INTEGER PRIMARY KEY, a TEXT);\nINSERT INTO p2 SELECT id, 'x' FROM p;\n\
+                 DROP TABLE p;\nALTER TABLE p2 RENAME TO p;";
+    let right = "CREATE TABLE p2 (id INTEGER PRIMARY KEY, a TEXT);\nINSERT INTO p2 SELECT id, 'x' FROM p;\n\
+                 CREATE TABLE c2 (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p2 (id) ON DELETE CASCADE);\nINSERT INTO c2 SELECT id, p FROM c;\n\
+                 DROP TABLE c;\nDROP TABLE p;\nALTER TABLE p2 RENAME TO p;\nALTER TABLE c2 RENAME TO c;";
+    let kept = "SELECT count(*) FROM c JOIN p ON p.id = c.p WHERE a = 'x'";
+    // Known from the database, where the file that made it is not there to be read.
+    let setup = family.replace('\n', " ");
+    for (text, problems, rows) in [(naive, 1, 0), (right, 0, 2)] {
+        let api = D1Api::with(&setup);
+        let project = d1(&api, "", &[("0002_anew.sql", text)]);
+        let told = outputs(
+            &project,
+            &["check", "--live"],
+            if problems > 0 { 2 } else { 1 },
+            "check",
+        );
+        assert_eq!(told["problems"], problems, "{told}");
+        if problems > 0 {
+            let row = &told["rows"][1];
+            assert_eq!(
+                (&row["rule"], &row["line"]),
+                (&json!("drop-parent"), &json!(4)),
+                "{told}"
+            );
+            let instead = "have c made anew too: copy both into new tables that refer to each other, drop c, then p, then rename";
+            assert_eq!(row["instead"], instead);
+        }
+        run(&project, &["apply", "--yes"]).exits(0);
+        assert_eq!(api.sql(kept), json!([[rows]]), "{text}");
+    }
+    // They refer to the new one, and nothing leads nowhere.
+    let api = D1Api::with(&setup);
+    let project = d1(&api, "", &[("0002_anew.sql", right)]);
+    run(&project, &["apply", "--yes"]).exits(0);
+    api.sql("DELETE FROM p WHERE id = 1");
+    assert_eq!(api.sql("SELECT id FROM c"), json!([[20]]));
+    assert_eq!(api.sql("PRAGMA foreign_key_check"), json!([]));
+    // Known from earlier files.
+    let project = sqlite(&[]).file("migrations/0001_family.sql", family);
+    let project = project.file("migrations/0002_anew.sql", naive);
+    run(&project, &["check"]).exits(1);
+    let d1 = d1(
+        &api,
+        "",
+        &[("0001_family.sql", family), ("0002_anew.sql", naive)],
+    );
+    run(&d1, &["check"]).exits(2).prints("drop-parent");
 }
 
 /// What wrangler reads and writes, column by column; its own words are `name` and the name of the file.

@@ -2,7 +2,7 @@
 //! it.
 
 use opsbook::platform::bounds::{Bounds, BoundsBroken, Count};
-use opsbook::platform::postgres::{Address, Change, Postgres, PostgresError};
+use opsbook::platform::postgres::{Address, ChangeStatement, Postgres, PostgresError};
 use opsbook::platform::rows::Changed;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ fn told(database: &str, step: &str) -> (i32, String) {
 fn within(database: &str, sql: &str, bounds: &Bounds) -> Result<Changed, PostgresError> {
     let url = cluster().socket_url(database);
     let address = Address::parse(&url, std::path::Path::new("/")).unwrap();
-    let change = Change {
+    let change = ChangeStatement {
         sql,
         parameters: &[],
         limit: 10,
@@ -225,12 +225,17 @@ fn a_script_is_done_as_a_whole_or_not_at_all() {
     for (script, words, code) in [
         (
             "INSERT INTO t VALUES (7);\n\nINSERT INTO t\nVALUES (1);",
-            "line 3: duplicate key",
+            "line 3, INSERT INTO t: duplicate key",
             2,
         ),
         (
             "INSERT INTO t VALUES (7);\nSELEC 1;",
-            "line 2: syntax error",
+            "line 2, SELEC 1: syntax error",
+            78,
+        ),
+        (
+            "INSERT INTO t VALUES (7); SELEC 1;",
+            "line 1, SELEC 1: syntax error",
             78,
         ),
         (
@@ -240,7 +245,7 @@ fn a_script_is_done_as_a_whole_or_not_at_all() {
         ),
         (
             "INSERT INTO t VALUES (7);\nDO $$ BEGIN COMMIT; END $$;",
-            "line 2: invalid transaction termination",
+            "line 2, DO $$ BEGIN: invalid transaction termination",
             78,
         ),
         (
@@ -353,6 +358,40 @@ fn what_the_server_warns_of_is_told() {
         "{detail}"
     );
     assert!(!detail.contains("round"), "{detail}");
+}
+
+#[test]
+fn a_hint_of_the_server_is_told_as_its_own_and_whole() {
+    let name = cluster().database("");
+    let long = "look ".repeat(60);
+    let statement = format!("DO $$ BEGIN RAISE 'no' USING HINT = '{long}there'; END $$");
+    let (_, said) = told(&name, &format!("sql.execute = \"{statement}\""));
+    assert!(
+        said.contains(&format!("the server's hint: {long}there")),
+        "{said}"
+    );
+    let (_, said) = told(&name, "sql.execute = \"SELECT nothing_of_this(1)\"");
+    assert!(
+        said.contains("the server's hint: No function matches"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_warning_of_the_server_is_told_whole() {
+    let name = cluster().database("");
+    let long = "look ".repeat(60);
+    let statement = format!("DO $$ BEGIN RAISE WARNING '{long}there'; END $$");
+    let project = project(&cluster().socket_url(&name)).runbook(
+        "change/it",
+        &format!("[[step]]\nname = \"change\"\nsql.execute = \"{statement}\"\n"),
+    );
+    let whole = format!("the database warns: {long}there");
+    project
+        .run(&["change", "it", "--yes"])
+        .exits(0)
+        .prints(&whole);
+    project.run(&["runs", "show", "1"]).exits(0).prints(&whole);
 }
 
 /// Values of every type on their way in, whatever they hold.

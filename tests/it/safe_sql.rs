@@ -515,6 +515,76 @@ fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
     }
 }
 
+/// What is joined to one line may mean another thing: a comment ends where its line does.
+#[test]
+fn a_statement_keeps_its_lines_wherever_it_is_shown() {
+    let bed = Bed::sqlite("");
+    let statement = "UPDATE users SET active = 0 -- those of id 1\nWHERE id <= 11";
+    let dry = ["db", "execute", statement, "--dry-run"];
+    let told =
+        "   UPDATE users SET active = 0 -- those of id 1\n   WHERE id <= 11\n   touches 11 rows\n";
+    bed.run(&dry).exits(0).prints(told);
+    bed.run(&[&dry[..], &["--format", "markdown"]].concat())
+        .exits(0)
+        .prints(
+            "UPDATE users SET active = 0 -- those of id 1<br>WHERE id &lt;= 11<br>touches 11 rows",
+        );
+    let json = bed.run(&[&dry[..], &["--format", "json"]].concat()).json();
+    let step = &json["steps"][1];
+    assert_eq!(step["preview"]["sent"], statement);
+    assert_eq!(step["detail"], format!("{statement}\ntouches 11 rows"));
+    let mut terminal = Terminal::start(&bed.project, &["db", "execute", statement]);
+    terminal.wait_for("[y/N]");
+    terminal.press("n\r");
+    let (_, seen) = terminal.end();
+    let lines: Vec<&str> = seen.lines().map(str::trim).collect();
+    assert!(lines.contains(&"WHERE id <= 11"), "{seen}");
+}
+
+#[test]
+fn the_question_of_a_file_begins_with_the_worst_and_says_how_much_of_it_is_not_shown() {
+    for bed in Bed::all("") {
+        let update = "UPDATE users SET active = 0 WHERE id = 1;\n";
+        let file = format!("{}DROP TABLE users;\n", update.repeat(300));
+        std::fs::write(bed.project.path("end.sql"), &file).unwrap();
+        std::fs::write(bed.project.path("mild.sql"), update).unwrap();
+        // What the step states makes it no milder.
+        let project = bed.project.runbook(
+            "end/it",
+            "[[step]]\nname = \"end\"\nsql.file = \"end.sql\"\neffect = \"write\"\nconfirm = \"Go?\"\n",
+        );
+        for (arguments, effect, shown) in [
+            (&["db", "file", "mild.sql"][..], "write", "touches 1 row"),
+            (&["end", "it"], "destroy", "takes 20 rows of users"),
+        ] {
+            let mut terminal = Terminal::start(&project, arguments);
+            terminal.wait_for("[y/N]");
+            terminal.press("n\r");
+            let (_, seen) = terminal.end();
+            assert!(seen.contains(&format!("may {effect}")), "{seen}");
+            assert!(seen.contains(shown), "{seen}");
+            let has_all = effect == "write";
+            assert_eq!(
+                seen.contains(" more lines; --dry-run shows all"),
+                !has_all,
+                "{seen}"
+            );
+        }
+        // Each statement has a line about it, and there is one line about all of them.
+        let json = project
+            .run(&["end", "it", "--dry-run", "--format", "json"])
+            .exits(0)
+            .json();
+        let sent = json["steps"][0]["preview"]["sent"].as_str().unwrap();
+        assert_eq!(sent.lines().count(), 1 + 2 * 301);
+        assert_eq!(json["steps"][0]["preview"]["effect"], "destroy");
+        project
+            .run(&["end", "it", "--dry-run"])
+            .exits(0)
+            .prints("   -- 300: write\n   UPDATE users SET active = 0 WHERE id = 1;\n");
+    }
+}
+
 const RETENTION: &str =
     "[[database.main.retention]]\ntable = \"users\"\ncolumn = \"seen\"\nkeep = \"1d\"\nbatch = 4\n";
 

@@ -435,7 +435,7 @@ fn a_script_that_the_copy_of_this_machine_refuses_names_its_line() {
     );
     assert_eq!(code, 2, "{detail}");
     assert!(
-        detail.contains("line 4: UNIQUE constraint failed"),
+        detail.contains("line 4, INSERT INTO t: UNIQUE constraint failed"),
         "{detail}"
     );
 }

@@ -247,11 +247,13 @@ impl Plan<'_> {
 /// How it is told that a script was taken back.
 const UNCHANGED: &str = "nothing was changed";
 
-/// Whether the statements have left the database as it was. One that a PostgreSQL server runs in no transaction may leave
-/// something although it failed: an invalid index.
+/// Whether the statements have left the database as it was. On a PostgreSQL server one may leave something although it
+/// failed: an invalid index, or what its own COMMIT kept.
 fn leaves_nothing(halted: &Halted<ActionError>, pieces: &[Piece<'_>], dialect: Dialect) -> bool {
-    let is_all_or_nothing =
-        |piece: &Piece<'_>| dialect == Dialect::Sqlite || piece.way != Way::Alone;
+    let is_all_or_nothing = |piece: &Piece<'_>| {
+        let commits = piece.begins(&["CALL"]) || piece.begins(&["DO"]);
+        dialect == Dialect::Sqlite || (piece.way != Way::Alone && !commits)
+    };
     halted.done == 0 && !halted.error.in_doubt && pieces.first().is_none_or(is_all_or_nothing)
 }
 

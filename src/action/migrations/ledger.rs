@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
-use crate::sql::{Dialect, quoted, quoted_parts, with_literals};
+use crate::sql::{Dialect, quoted, with_literals};
 
 use crate::action::database::system::DatabaseSystem;
 
@@ -350,21 +350,8 @@ async fn in_postgres(
     }
 }
 
-/// How many rows a table has, counted no further than to `most`.
-pub(super) async fn count_up_to(
-    system: &dyn DatabaseSystem,
-    table: &str,
-    most: u64,
-) -> Result<u64, ActionError> {
-    let name = quoted_parts(table);
-    let sql =
-        format!("SELECT count(*) AS n FROM (SELECT 1 AS one FROM {name} LIMIT {most}) AS few");
-    let rows = query(system, &sql, &[]).await?;
-    let counted = rows.first().and_then(|row| row.get("n")?.as_u64());
-    Ok(counted.unwrap_or(most))
-}
-
-async fn query(
+/// The rows of a question about the database.
+pub(super) async fn query(
     system: &dyn DatabaseSystem,
     sql: &str,
     parameters: &[&str],
@@ -393,28 +380,4 @@ pub(super) fn by() -> String {
         |host| host.to_string_lossy().into_owned(),
     );
     format!("{user}@{host}")
-}
-
-/// The columns of the tables that there are, each with its table, named as [`crate::sql::Change`] names them.
-pub(super) async fn columns(
-    system: &dyn DatabaseSystem,
-    dialect: Dialect,
-) -> Result<Vec<(String, String)>, ActionError> {
-    let sql = match dialect {
-        Dialect::Sqlite => {
-            "SELECT lower(m.name) AS t, lower(p.name) AS c FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p \
-             WHERE m.type = 'table'"
-        }
-        Dialect::Postgres => {
-            "SELECT CASE table_schema WHEN 'public' THEN '' ELSE table_schema || '.' END || table_name AS t, \
-             column_name AS c FROM information_schema.columns \
-             WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
-        }
-    };
-    let rows = query(system, sql, &[]).await?;
-    let text = |row: &Map<String, Value>, name: &str| Some(row.get(name)?.as_str()?.to_owned());
-    Ok(rows
-        .iter()
-        .filter_map(|row| Some((text(row, "t")?, text(row, "c")?)))
-        .collect())
 }

@@ -3,6 +3,7 @@
 mod account;
 mod apply;
 mod baseline;
+mod check;
 mod command;
 mod create;
 mod folder;
@@ -12,23 +13,21 @@ mod revert;
 mod script;
 mod site;
 mod spec;
+mod structure;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::action::database::system::{Look, Question, until_stopped};
+use crate::action::database::system::until_stopped;
 use crate::base::Span;
-use crate::base::text::count;
-use crate::config::{Commands, Database, DatabaseKind, Level, Migrations as Config};
+use crate::config::{Commands, Database, Migrations as Config};
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
 };
 use crate::event::Preview;
 use crate::model::ActionSpec;
 
-use lint::{Source, Standard, Tables};
 use revert::Back;
 use site::Site;
 use spec::SPEC;
@@ -76,7 +75,7 @@ impl Action for Migrations {
                 |outputs: Outputs| outputs.with("ms", Span(started.elapsed()).milliseconds());
             let (database, migrations) = site::find(context, invocation.object_text())?;
             let done = match (invocation.verb.name, site::commands(migrations)) {
-                ("check", _) => check(database, migrations, invocation, context).await,
+                ("check", _) => check::check(database, migrations, invocation, context).await,
                 ("status", Some(commands)) => command::status(commands, invocation, context).await,
                 ("plan", Some(commands)) => {
                     let argv = arguments(commands, invocation)?;
@@ -238,91 +237,6 @@ fn draft(
     create::draft(&files, &folder, rollback, title, context.now)
 }
 
-/// Judges the files, and asks the database where that is wanted.
-async fn check(
-    database: &Database,
-    migrations: &Config,
-    invocation: &Invocation,
-    context: &ActionContext<'_>,
-) -> Result<Outputs, ActionError> {
-    let (folder, _) = site::places(database, migrations, context)?;
-    if site::commands(migrations).is_some() && migrations.folder.is_none() && !folder.is_dir() {
-        return Ok(unjudged());
-    }
-    let files = folder::read(&folder, migrations.rollback.as_deref())?;
-    let first = match filled(invocation, "after") {
-        Some(name) => account::named(&files, name)?.0 + 1,
-        None => 0,
-    };
-    let mut standard = Standard {
-        dialect: database.kind.dialect(),
-        is_d1: matches!(database.kind, DatabaseKind::D1 { .. }),
-        migrations,
-        adds_transaction: site::commands(migrations).is_none(),
-        rows: None,
-    };
-    let mut tables = Tables::default();
-    let mut pending: Option<Vec<String>> = None;
-    let is_pending = |pending: &Option<Vec<String>>, migration: &folder::Migration| {
-        pending
-            .as_ref()
-            .is_none_or(|names| names.contains(&migration.name))
-    };
-    if invocation.flag("live") {
-        let site = Site::open(database, migrations, context)?;
-        let asked = async {
-            pending = pending_of(&site, &files, migrations).await?;
-            let due = files
-                .iter()
-                .filter(|migration| is_pending(&pending, migration));
-            let texts = due.map(|migration| Ok(migration.text()?.sql));
-            let texts = texts.collect::<Result<Vec<String>, ActionError>>()?;
-            let (known, rows) = structure(&site, &texts).await?;
-            tables = known;
-            standard.rows = Some(rows);
-            Ok(())
-        };
-        until_stopped(site.system.as_ref(), context, asked).await?;
-    }
-    let mut sources = Vec::new();
-    for (position, migration) in files.iter().enumerate() {
-        let is_pending = pending
-            .as_ref()
-            .is_none_or(|names: &Vec<String>| names.contains(&migration.name));
-        // What is applied has had its effect on the tables that the database told.
-        if is_pending || standard.rows.is_none() {
-            sources.push(Source {
-                migration,
-                sql: migration.text()?.sql,
-                is_judged: is_pending && position >= first,
-            });
-        }
-    }
-    let findings = lint::judge(&sources, &standard, tables);
-    let of = |level: Level| {
-        findings
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count()
-    };
-    let (problems, warnings) = (of(Level::Deny), of(Level::Warn));
-    let judged = sources.iter().filter(|source| source.is_judged).count();
-    let rows: Vec<Value> = findings.iter().map(lint::Finding::row).collect();
-    let detail = match (problems, warnings) {
-        (0, 0) => format!("nothing found in {}", count(judged, "migration")),
-        _ => format!(
-            "{}, {}",
-            count(problems, "problem"),
-            count(warnings, "warning")
-        ),
-    };
-    Ok(Outputs::new(detail)
-        .with("count", rows.len())
-        .with("rows", rows)
-        .with("problems", problems)
-        .with("warnings", warnings))
-}
-
 /// Names with what would be sent.
 fn planned(scripts: Vec<(String, String)>) -> Outputs {
     let names: Vec<&str> = scripts.iter().map(|(name, _)| name.as_str()).collect();
@@ -339,72 +253,4 @@ fn planned(scripts: Vec<(String, String)>) -> Outputs {
         .with("count", rows.len())
         .with("names", names)
         .with("rows", rows)
-}
-
-/// What is told of migrations that only another program knows.
-fn unjudged() -> Outputs {
-    let row = serde_json::json!({
-        "file": null, "line": null, "rule": "folder", "severity": "warning",
-        "detail": "nothing says where the files lie, so nothing can be judged",
-        "instead": "give `folder` in its `migrations`",
-    });
-    Outputs::new("nothing can be judged: no folder is known")
-        .with("count", 1)
-        .with("rows", vec![row])
-        .with("problems", 0)
-        .with("warnings", 1)
-}
-
-/// The names of what is pending; none where another program keeps account.
-async fn pending_of(
-    site: &Site<'_>,
-    files: &[folder::Migration],
-    migrations: &Config,
-) -> Result<Option<Vec<String>>, ActionError> {
-    if site::commands(migrations).is_some() {
-        return Ok(None);
-    }
-    let ledger = site.ledger().await?;
-    let pending = files
-        .iter()
-        .filter(|migration| ledger.entry(migration).is_none());
-    Ok(Some(
-        pending.map(|migration| migration.name.clone()).collect(),
-    ))
-}
-
-/// The tables that there are, with their columns, and how many rows they have, about. Those whose rows are not known are
-/// counted, to the point from which on they are large, where one of the texts names them.
-async fn structure(
-    site: &Site<'_>,
-    texts: &[String],
-) -> Result<(Tables, BTreeMap<String, u64>), ActionError> {
-    let mut tables = Tables::default();
-    for (table, column) in ledger::columns(site.system.as_ref(), site.dialect).await? {
-        tables.add(&table, &column);
-    }
-    let question = Question {
-        limit: usize::MAX,
-        ..Question::of(Look::Tables)
-    };
-    let told = site.system.look(&question).await?;
-    let mut rows = BTreeMap::new();
-    for row in &told.rows {
-        let Some(table) = row.get("table").and_then(Value::as_str) else {
-            continue;
-        };
-        let bare = table.rsplit('.').next().unwrap_or(table);
-        let known = match row.get("rows").and_then(Value::as_u64) {
-            Some(known) => known,
-            None if texts.iter().any(|text| text.contains(bare)) => {
-                ledger::count_up_to(site.system.as_ref(), table, lint::FEW_ROWS).await?
-            }
-            None => continue,
-        };
-        rows.insert(
-            table.strip_prefix("public.").unwrap_or(table).to_owned(),
-            known,
-        );
-    }
-    Ok((tables, rows))
 }

@@ -127,7 +127,14 @@ impl Revert<'_> {
                     "back from {}: {}{told}{before}",
                     migration.name, error.message
                 );
-                return Err(ActionError { message, ..error }.outputs(reverted(rows)));
+                let help = error.help.clone().unwrap_or_else(|| {
+                    let database = &site.database.name;
+                    format!(
+                        "mend what takes it back, then: opsbook db migrations revert {database}"
+                    )
+                });
+                let error = ActionError { message, ..error };
+                return Err(error.help(help).outputs(reverted(rows)));
             }
             rows.push(json!({ "name": migration.name, "state": "reverted" }));
         }

@@ -6,6 +6,7 @@ mod plan;
 mod preview;
 mod spec;
 mod target;
+mod told;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +14,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::base::Masker;
-use crate::base::text::{count, fit, one_line, thousands};
 use crate::base::{Size, Span};
 use crate::config::Database;
 use crate::engine::{
@@ -25,10 +25,10 @@ use crate::platform::bounds::Bounds;
 use crate::platform::rows::{self, Changed, Rows};
 use crate::sql::{self, Dialect};
 
-use crate::action::database::cascade;
 use crate::action::database::system::{self, DatabaseSystem};
 
 use spec::SPEC;
+use told::{more_changed, told, told_changed, warned};
 
 /// How many rows are kept unless the step says otherwise.
 const LIMIT: usize = 10_000;
@@ -228,26 +228,6 @@ async fn statement(
     }
 }
 
-/// What changed besides the rows of the statement itself, for a person.
-async fn more_changed(
-    system: &dyn DatabaseSystem,
-    sql: &SqlText,
-    done: &Changed,
-    dialect: Dialect,
-) -> String {
-    if done.in_all <= done.changed {
-        return String::new();
-    }
-    let tables = match sql::effect(&sql.text, dialect).deletion {
-        // It is done: a look that fails takes nothing away from that.
-        Some(deletion) => cascade::tables(system, dialect, &deletion).await,
-        None => Ok(Vec::new()),
-    };
-    let tables = tables.unwrap_or_default();
-    let more = cascade::more_in_words(done.changed, done.in_all, &tables);
-    format!(", {more}")
-}
-
 /// The rows with every digit of their numbers.
 async fn queried_exactly(
     system: &dyn DatabaseSystem,
@@ -306,46 +286,6 @@ async fn text_of(path: &Path) -> Result<String, ActionError> {
         ))
         .help("a relative path begins at the folder of the runbooks; the text is UTF-8")
     })
-}
-
-fn told_changed(changed: u64) -> String {
-    format!("{} changed", rows_in_words(changed))
-}
-
-fn rows_in_words(rows: u64) -> String {
-    count(usize::try_from(rows).unwrap_or(usize::MAX), "row")
-}
-
-/// The line for a person with what the database warned of behind it.
-fn warned(detail: String, warnings: &[String], masker: &Masker) -> String {
-    if warnings.is_empty() {
-        return detail;
-    }
-    let warnings = one_line(&masker.text(&warnings.join("; ")));
-    format!("{detail}; the database warns: {}", fit(&warnings, 160))
-}
-
-/// The values of a single row, else how many rows there are.
-fn told(rows: &Rows, masker: &Masker) -> String {
-    if rows.truncated {
-        return format!(
-            "the first {} rows; there are more",
-            thousands(rows.rows.len() as u64)
-        );
-    }
-    match rows.rows.as_slice() {
-        [only] if only.len() <= 4 => {
-            let cells: Vec<String> = only
-                .iter()
-                .map(|(name, value)| match value {
-                    Value::String(text) => format!("{name} = {text}"),
-                    other => format!("{name} = {other}"),
-                })
-                .collect();
-            fit(&one_line(&masker.text(&cells.join(", "))), 160)
-        }
-        rows => count(rows.len(), "row"),
-    }
 }
 
 #[cfg(test)]

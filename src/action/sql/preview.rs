@@ -16,11 +16,12 @@ use crate::platform::bounds::Count;
 use crate::sql::{self, Analysis, Deletion, Dialect, Piece};
 
 use super::target::Place;
+use super::told::rows_in_words;
 
 /// How many rows are shown of those that would be touched.
 const SAMPLE: usize = 5;
 
-/// So many statements of a file are counted at most.
+/// So many statements of a file are counted at most, and as many that take whole tables.
 const MOST_COUNTED: usize = 20;
 
 /// So many cells are told of a statement where only its place matters.
@@ -90,6 +91,7 @@ async fn of_statement(
         sent: format!("{along}{several}{sent}{why}"),
         rows,
         sample,
+        ..Preview::default()
     })
 }
 
@@ -106,11 +108,16 @@ async fn of_file(
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
     let Some(pieces) = apart(text, dialect) else {
-        return Ok(Preview::of(format!("{head}\n{}", text.trim_end())));
+        return Ok(Preview {
+            effect: Some(sql::effect(text, dialect).effect),
+            ..Preview::of(format!("{head}\n{}", text.trim_end()))
+        });
     };
     let system = system::open(database, context)?;
     let (mut effects, mut destroying, mut others) = (Vec::new(), String::new(), String::new());
     let mut untouched = true;
+    // However much stands before them, those tell their rows that take all of a table.
+    let (mut whole_tables, mut conditions) = (MOST_COUNTED, MOST_COUNTED);
     for (index, piece) in pieces.iter().enumerate() {
         let part = piece.commented;
         let analysis = sql::effect(part, dialect);
@@ -119,7 +126,12 @@ async fn of_file(
             parameters: Vec::new(),
         };
         let mut told = format!("{}: {}", index + 1, analysis.effect);
-        if index < MOST_COUNTED {
+        let left = match analysis.deletion {
+            Some(Deletion::Tables(_) | Deletion::Truncation(..)) => &mut whole_tables,
+            Some(Deletion::Rows(_)) | None => &mut conditions,
+        };
+        if analysis.effect != Effect::Read && *left > 0 {
+            *left -= 1;
             let of = (&statement, &analysis, dialect);
             told.push_str(&rows_of_one(of, untouched, system.as_ref()).await);
         }
@@ -132,7 +144,10 @@ async fn of_file(
         list.push_str(&format!("\n-- {told}\n{part};"));
     }
     let summary = summary(&pieces, &effects);
-    Ok(Preview::of(format!("{head} {summary}{destroying}{others}")))
+    Ok(Preview {
+        effect: effects.into_iter().max(),
+        ..Preview::of(format!("{head} {summary}{destroying}{others}"))
+    })
 }
 
 /// The rows of one statement of a file. Where one before it may change what it would touch, those are not counted that
@@ -147,7 +162,7 @@ async fn rows_of_one(
     if untouched {
         match counted(statement, &analysis, dialect, system).await {
             Ok(Some(0)) => return ", touches 0 rows".to_owned(),
-            Ok(Some(rows)) => told = format!(", touches {}", super::rows_in_words(rows)),
+            Ok(Some(rows)) => told = format!(", touches {}", rows_in_words(rows)),
             Ok(None) => {}
             Err(error) => told = format!(", rows not counted: {}", one_line(&error.message)),
         }

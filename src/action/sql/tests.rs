@@ -306,6 +306,36 @@ proptest! {
     }
 }
 
+/// Files with settings, secrets, statements and runbooks.
+const THERE: [&str; 9] = [
+    "opsbook.toml",
+    "runbooks/look.toml",
+    "runbooks/notes",
+    "token",
+    ".env",
+    ".dev.vars",
+    "wrangler.toml",
+    "tls.KEY",
+    "schema.sql",
+];
+
+/// What else no export may be written to.
+const OTHERS: [&str; 13] = [
+    "main.db",
+    "main.db-wal",
+    "main.db-shm",
+    "main.db-journal",
+    "rows.csv",
+    "runbooks/../main.db",
+    "setup.sql",
+    "runbooks/new.toml",
+    "safe/rows.csv",
+    "changes/0001_users.sql",
+    "back/rows.csv",
+    "other.db",
+    "other.db-wal",
+];
+
 /// An export counts as a read: what is there stays.
 #[tokio::test]
 async fn an_export_destroys_nothing() {
@@ -329,45 +359,12 @@ async fn an_export_destroys_nothing() {
     for folder in ["safe", "runbooks", "changes", "back"] {
         fs::create_dir(world.path(folder)).unwrap();
     }
-    for name in [
-        "opsbook.toml",
-        "runbooks/look.toml",
-        "runbooks/notes",
-        "token",
-        ".env",
-        ".dev.vars",
-        "wrangler.toml",
-        "tls.KEY",
-        "schema.sql",
-    ] {
+    for name in THERE {
         fs::write(world.path(name), "old").unwrap();
     }
     fs::copy(world.path("main.db"), world.path("other.db")).unwrap();
     std::os::unix::fs::symlink("main.db", world.path("rows.csv")).unwrap();
-    for name in [
-        "main.db",
-        "main.db-wal",
-        "main.db-shm",
-        "main.db-journal",
-        "rows.csv",
-        "runbooks/../main.db",
-        "setup.sql",
-        "opsbook.toml",
-        "runbooks/look.toml",
-        "runbooks/new.toml",
-        "runbooks/notes",
-        "safe/rows.csv",
-        "changes/0001_users.sql",
-        "back/rows.csv",
-        "token",
-        ".env",
-        ".dev.vars",
-        "wrangler.toml",
-        "tls.KEY",
-        "schema.sql",
-        "other.db",
-        "other.db-wal",
-    ] {
+    for name in OTHERS.iter().chain(&THERE) {
         let before = fs::read(world.path(name)).ok();
         let options = [to(name), replace()];
         let error = world.run(&Sql, "export", ask(), &options).await;

@@ -17,7 +17,7 @@ use crate::platform::rows::{Changed, Collector, Rows};
 
 /// A statement that changes something.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'c> {
+pub struct ChangeStatement<'c> {
     /// The statement, its parameters written `$1`.
     pub sql: &'c str,
     /// Its values.
@@ -76,7 +76,7 @@ impl Tally {
 /// Runs one statement and takes it back where it breaks its bounds.
 pub(super) async fn execute(
     session: &Session<'_>,
-    change: Change<'_>,
+    change: ChangeStatement<'_>,
     bounds: &Bounds,
 ) -> Result<Changed, PostgresError> {
     let before = begin(session, "BEGIN").await?;
@@ -176,7 +176,7 @@ async fn begin(session: &Session<'_>, begin: &str) -> Result<Tally, PostgresErro
 
 /// How many rows a statement should touch.
 async fn counted(session: &Session<'_>, count: &Count) -> Result<u64, PostgresError> {
-    let asked = Change {
+    let asked = ChangeStatement {
         sql: &count.sql,
         parameters: &count.parameters,
         limit: 1,
@@ -193,7 +193,10 @@ async fn counted(session: &Session<'_>, count: &Count) -> Result<u64, PostgresEr
 }
 
 /// Runs one statement to its end; gives the rows that are kept of it, and how many the server told.
-async fn run(session: &Session<'_>, change: Change<'_>) -> Result<(Rows, u64), PostgresError> {
+async fn run(
+    session: &Session<'_>,
+    change: ChangeStatement<'_>,
+) -> Result<(Rows, u64), PostgresError> {
     let trouble = |error: tokio_postgres::Error| session.trouble(&error);
     let statement = session.client.prepare(change.sql).await.map_err(trouble)?;
     let places = statement.params().len();
@@ -231,7 +234,7 @@ async fn run(session: &Session<'_>, change: Change<'_>) -> Result<(Rows, u64), P
 async fn readable(
     session: &Session<'_>,
     statement: &Statement,
-    change: Change<'_>,
+    change: ChangeStatement<'_>,
 ) -> Result<Statement, tokio_postgres::Error> {
     let Some((cast, names)) = casts(statement.columns()) else {
         return Ok(statement.clone());
@@ -251,7 +254,7 @@ async fn run_all(session: &Session<'_>, script: Script<'_>) -> Result<u64, Postg
     let placed = |error: tokio_postgres::Error, completed| match session.trouble(&error) {
         refused @ PostgresError::Server { .. } => PostgresError::Script {
             completed,
-            line: position(&error).map(|position| line(script.sql, position)),
+            offset: position(&error).map(|position| offset(script.sql, position)),
             error: Box::new(refused),
         },
         other => other,
@@ -281,10 +284,11 @@ fn position(error: &tokio_postgres::Error) -> Option<usize> {
     }
 }
 
-/// The line of a character.
-fn line(text: &str, position: usize) -> usize {
-    let before = text.chars().take(position.saturating_sub(1));
-    1 + before.filter(|character| *character == '\n').count()
+/// Where a character begins, in bytes.
+fn offset(text: &str, position: usize) -> usize {
+    let mut characters = text.char_indices();
+    let found = characters.nth(position.saturating_sub(1));
+    found.map_or(text.len(), |(offset, _)| offset)
 }
 
 /// What has left its transaction cannot be taken back.
@@ -335,15 +339,14 @@ async fn keep(
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::offset;
 
     #[test]
-    fn the_line_of_a_character() {
+    fn the_place_of_a_character() {
         let script = "é;\nSELECT\n 1;";
-        assert_eq!(line(script, 1), 1);
-        assert_eq!(line(script, 3), 1);
-        assert_eq!(line(script, 4), 2);
-        assert_eq!(line(script, 12), 3);
-        assert_eq!(line(script, 999), 3);
+        assert_eq!(offset(script, 1), 0);
+        assert_eq!(offset(script, 2), 2);
+        assert_eq!(offset(script, 4), 4);
+        assert_eq!(offset(script, 999), script.len());
     }
 }

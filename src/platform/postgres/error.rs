@@ -110,8 +110,8 @@ pub enum PostgresError {
     Script {
         /// How many statements had gone well.
         completed: usize,
-        /// The line that the server names, from 1.
-        line: Option<usize>,
+        /// The place that the server names, in bytes of the script.
+        offset: Option<usize>,
         /// What the server says.
         error: Box<Self>,
     },

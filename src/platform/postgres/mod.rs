@@ -28,7 +28,7 @@ use super::bounds::Bounds;
 use super::halted::Halted;
 use super::rows::{Changed, RowSender, Rows};
 pub use address::{Address, AddressError, Surroundings, Wanted};
-pub use change::{Change, Script};
+pub use change::{ChangeStatement, Script};
 use connect::Opened;
 pub use error::{Holder, PostgresError};
 pub use inspect::TableSize;
@@ -175,7 +175,7 @@ impl Postgres {
     /// [`PostgresError::InDoubt`] says that it may have been.
     pub async fn execute(
         &self,
-        change: Change<'_>,
+        change: ChangeStatement<'_>,
         bounds: &Bounds,
     ) -> Result<Changed, PostgresError> {
         let done = self

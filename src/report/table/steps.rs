@@ -101,7 +101,7 @@ pub(super) fn severity(line: &StepLine) -> Option<&'static str> {
     Some(line.end.as_ref()?.severity?.as_str())
 }
 
-/// What the table could not hold of bad steps: the whole detail where it was cut, and what to do about it.
+/// What the table could not hold: the whole detail where it was cut, and of bad steps what to do about it.
 /// `room` is what the column of details could hold; none where nothing was cut. Below a tall table the few bad steps
 /// are told again: its upper part has left the screen.
 pub(super) fn remarks(
@@ -120,11 +120,14 @@ pub(super) fn remarks(
         let left = dry && not_run;
         // Why it was refused, the verdict says; what to do about it, nothing else does.
         let refused = not_run && line.end.as_ref().is_some_and(|end| end.failed);
-        if !is_bad(line) && !left && !refused {
+        let detail = step.detail();
+        let whole = step.whole_detail();
+        let cut = whole.len() > 1 || room.is_some_and(|room| width(&detail) > room);
+        // What a step gave that went well is told whole too: the command that restores a copy, what a server warns of.
+        let given = cut && line.status() == Status::Ok && line.check.is_none();
+        if !is_bad(line) && !left && !refused && !given {
             continue;
         }
-        let detail = step.detail();
-        let cut = room.is_some_and(|room| width(&detail) > room);
         // What a step with items says is said by its items.
         let by_items = steps[index + 1..]
             .iter()
@@ -145,8 +148,12 @@ pub(super) fn remarks(
             text.push_str(&format!(" {}\n", Tone::Strong.paint(&part, style.colour)));
         }
         if again {
-            for part in wrap(&detail, room) {
-                text.push_str(&format!("   {part}\n"));
+            for line in whole {
+                // What went well is never broken: it is there to be pasted.
+                let parts = if given { vec![line] } else { wrap(&line, room) };
+                for part in parts {
+                    text.push_str(&format!("   {part}\n"));
+                }
             }
         }
         for line in said {

@@ -455,10 +455,12 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     let mut shown = end("delete", Status::NotRun, None, "");
     shown.effect = Effect::Destroy;
     shown.preview = Some(Preview {
-        sent: "DELETE FROM \"logs\"\nWHERE age > 90".to_owned(),
+        sent: "DELETE FROM \"logs\" -- the old ones\nWHERE age > 90".to_owned(),
         rows: Some(18204),
         ..Preview::default()
     });
+    shown.detail =
+        "DELETE FROM \"logs\" -- the old ones\nWHERE age > 90\ntouches 18,204 rows".to_owned();
     let mut begun = sample::step_started("delete");
     if let Event::StepStarted(begun) = &mut begun {
         begun.effect = Effect::Destroy;
@@ -471,10 +473,12 @@ fn what_would_be_sent_is_told_with_the_rows_that_it_touches() {
     ];
     insta::assert_snapshot!(barred(80, events), @r#"
     | step    effect   status     took  detail
-    | delete  destroy  would run     –  DELETE FROM "logs" WHERE age > 90; 18,204 ro…
+    | delete  destroy  would run     –  DELETE FROM "logs" -- the old ones …; touche…
     |
     | delete
-    |   DELETE FROM "logs" WHERE age > 90; 18,204 rows
+    |   DELETE FROM "logs" -- the old ones
+    |   WHERE age > 90
+    |   touches 18,204 rows
     |
     | DRY RUN  nothing was changed; 1 step: 1 would run              2.00 s   run 412
     "#);
@@ -588,6 +592,15 @@ proptest! {
         let mut events = without_remedies(stream);
         // One that was cut off tells the command that goes on with it.
         events.push(sample::run_finished(Verdict::Ok, 0, ""));
+        for event in &mut events {
+            // What was given is never broken: it is there to be pasted.
+            if let Event::StepFinished(end) = event
+                && end.status == Status::Ok
+            {
+                end.detail.clear();
+                end.preview = None;
+            }
+        }
         let text = screen(false, cells, events);
         for line in text.lines() {
             prop_assert!(width(line) <= cells, "{} > {cells}: {line:?}", width(line));
@@ -629,4 +642,22 @@ fn a_failed_program_is_quoted_with_its_last_lines() {
             "   │ hint: see the log",
         ]
     );
+}
+
+/// At three in the morning it is pasted as it stands.
+#[test]
+fn what_a_step_gave_is_told_whole_below_the_table() {
+    let restore = "kind = dump, restore = pg_restore --clean --if-exists --single-transaction --dbname=postgres:///orders copies/main-20261121.dump";
+    let events = || {
+        vec![
+            sample::started(&["copy", "short"]),
+            Event::StepFinished(end("copy", Status::Ok, Some(7.0), restore)),
+            Event::StepFinished(end("short", Status::Ok, Some(7.0), "3 rows changed")),
+        ]
+    };
+    let text = screen(false, 80, events());
+    assert!(text.contains(&format!("\n copy\n   {restore}\n")), "{text}");
+    assert_eq!(text.matches("3 rows changed").count(), 1, "{text}");
+    let wide = screen(false, 200, events());
+    assert_eq!(wide.matches(restore).count(), 1, "{wide}");
 }

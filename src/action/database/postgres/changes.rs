@@ -6,7 +6,7 @@ use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, Count};
 use crate::platform::halted::Halted;
-use crate::platform::postgres::{Change, PostgresError, Script};
+use crate::platform::postgres::{ChangeStatement, PostgresError, Script};
 use crate::platform::rows::Changed;
 use crate::sql::{self, Dialect, Piece, Way};
 
@@ -49,7 +49,7 @@ impl PostgresSystem {
                 .map_err(|halted| halted.error);
         }
         let text = sent(&sql.text);
-        let change = Change {
+        let change = ChangeStatement {
             sql: &text,
             parameters: &sql.parameters,
             limit,
@@ -155,7 +155,7 @@ impl PostgresSystem {
             is_counted: &is_counted,
         };
         let done = self.postgres.script(script).await;
-        done.map_err(|error| self.trouble_of_script(&error, &pieces))
+        done.map_err(|error| self.trouble_of_script(&error, text, &pieces))
     }
 
     /// Runs the statements of a script that must not write.
@@ -166,7 +166,7 @@ impl PostgresSystem {
         }
         must_read_all(text)?;
         let done = self.postgres.read_script(text).await;
-        done.map_err(|error| self.trouble_of_script(&error, &pieces))
+        done.map_err(|error| self.trouble_of_script(&error, text, &pieces))
     }
 
     fn may_change(&self) -> Result<(), ActionError> {

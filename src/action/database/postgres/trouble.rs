@@ -114,16 +114,24 @@ impl PostgresSystem {
     pub(super) fn trouble_of_script(
         &self,
         error: &PostgresError,
+        script: &str,
         pieces: &[Piece<'_>],
     ) -> ActionError {
         let trouble = self.trouble_of_change(error);
-        let Some((completed, line)) = place(error) else {
+        let Some((completed, offset)) = place(error) else {
             return trouble;
         };
-        let Some(piece) = pieces.get(completed) else {
+        // What is no SQL is found before anything runs, wherever it stands.
+        let named = offset.and_then(|offset| {
+            let begun = |piece: &&Piece<'_>| piece.range.start <= offset;
+            pieces.iter().rfind(begun)
+        });
+        let Some(piece) = named.or(pieces.get(completed)) else {
             return trouble;
         };
-        let placed = in_script(trouble, piece, line.unwrap_or(piece.line));
+        let before = offset.and_then(|offset| script.get(..offset));
+        let line = before.map_or(piece.line, |before| 1 + before.matches('\n').count());
+        let placed = in_script(trouble, piece, line);
         ActionError {
             message: format!("{}; nothing was changed", placed.message),
             ..placed
@@ -131,12 +139,12 @@ impl PostgresSystem {
     }
 }
 
-/// Behind how many statements of a script it failed, and the line that the server names.
+/// Behind how many statements of a script it failed, and the place that the server names.
 fn place(error: &PostgresError) -> Option<(usize, Option<usize>)> {
     match error {
         PostgresError::Script {
-            completed, line, ..
-        } => Some((*completed, *line)),
+            completed, offset, ..
+        } => Some((*completed, *offset)),
         PostgresError::Waited { error, .. } => place(error),
         _ => None,
     }
@@ -159,6 +167,8 @@ fn in_doubt(message: String, transaction: Option<&str>) -> ActionError {
 /// What a refusal of the server means, by the classes of
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> ActionError {
+    // What stands behind the arrow is else our own word.
+    let hint = hint.map(|hint| format!("the server's hint: {}", one_line(hint)));
     let class = code.get(..2).unwrap_or_default();
     let (error, help): (fn(String) -> ActionError, String) = match (code, class) {
         ("28P01", _) => (
@@ -215,7 +225,7 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
         ),
         ("42P18" | "42725" | "42883" | "42804", _) => (
             ActionError::config,
-            hint.unwrap_or("say which type a value has: {{ value }}::bigint").to_owned(),
+            hint.unwrap_or_else(|| "say which type a value has: {{ value }}::bigint".to_owned()),
         ),
         ("42601", _) => {
             let error = ActionError::config(message);
@@ -227,7 +237,7 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
         _ => {
             let error = ActionError::target(message);
             return match hint {
-                Some(hint) => error.help(fit(&one_line(hint), 200)),
+                Some(hint) => error.help(hint),
                 None => error,
             };
         }

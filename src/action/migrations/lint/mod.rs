@@ -215,8 +215,12 @@ impl<'a> File<'a> {
     fn statements(&self, tables: &mut Tables) -> Vec<Said> {
         let mut fresh = Fresh::default();
         let mut said = Vec::new();
+        let mut acts_on_references = self.acts_on_references();
         for (piece, changes) in self.pieces.iter().zip(&self.changes) {
             said.extend(self.of_text(piece, changes.is_none()));
+            if !self.standard.is_d1 {
+                acts_on_references &= !switches_references_off(piece);
+            }
             said.extend(self.hidden(piece, changes.as_deref()));
             for change in changes.iter().flatten() {
                 let subject = rules::Subject {
@@ -226,6 +230,7 @@ impl<'a> File<'a> {
                     fresh: &fresh.tables,
                     copied: &fresh.copied,
                     rows: self.standard.rows.as_ref(),
+                    acts_on_references,
                 };
                 said.extend(subject.judged().into_iter().map(|judged| Said {
                     line: piece.line,
@@ -239,11 +244,20 @@ impl<'a> File<'a> {
         said
     }
 
-    /// The tables whose rows a statement puts into one that this file makes.
-    fn copied(&self, piece: &Piece<'_>, fresh: &BTreeSet<String>) -> Vec<String> {
-        sql::copied(piece.text, self.standard.dialect)
-            .filter(|(to, _)| fresh.contains(to))
-            .map_or_else(Vec::new, |(_, from)| from)
+    /// The table of which a statement puts every row into one that this file makes.
+    fn copied(&self, piece: &Piece<'_>, fresh: &BTreeSet<String>) -> Option<String> {
+        let copied = sql::copied(piece.text, self.standard.dialect);
+        copied.and_then(|(to, from)| fresh.contains(&to).then_some(from))
+    }
+
+    /// Whether rows that refer to others go with them while the file runs: D1 cannot be told otherwise, and SQLite only by
+    /// the file itself where that runs in no transaction.
+    fn acts_on_references(&self) -> bool {
+        let runs_alone = || {
+            let mut pieces = self.pieces.iter();
+            self.source.sql.contains(NO_TRANSACTION) || pieces.any(|piece| piece.way == Way::Alone)
+        };
+        self.standard.is_d1 || (self.standard.dialect == Dialect::Sqlite && runs_alone())
     }
 
     /// What a statement may lose although nothing that it does to a table shows.
@@ -378,6 +392,16 @@ impl Fresh {
             _ => {}
         }
     }
+}
+
+/// Whether a statement has SQLite act upon no reference from now on.
+fn switches_references_off(piece: &Piece<'_>) -> bool {
+    let words = piece.text.to_ascii_uppercase();
+    let value = words.trim_end_matches(|letter: char| !letter.is_alphanumeric());
+    sql::setting(piece.text).as_deref() == Some("foreign_keys")
+        && ["OFF", "0", "NO", "FALSE"]
+            .iter()
+            .any(|off| value.ends_with(off))
 }
 
 /// Whether a statement only tells the session something: one that runs in no transaction may need that before it.

@@ -20,6 +20,8 @@ pub(super) struct Subject<'a> {
     pub(super) fresh: &'a BTreeSet<String>,
     /// The tables whose rows it has put into one of those.
     pub(super) copied: &'a BTreeSet<String>,
+    /// Whether rows that refer to others are deleted or changed with them.
+    pub(super) acts_on_references: bool,
     /// How many rows tables have, about, where the database was asked.
     pub(super) rows: Option<&'a BTreeMap<String, u64>>,
 }
@@ -48,13 +50,7 @@ impl Subject<'_> {
     pub(super) fn judged(&self) -> Vec<Said> {
         let say = |rule, detail: String, instead: &str| vec![Said::new(0, rule, detail, instead)];
         match self.change {
-            Change::DropTable(table) if !self.is_fresh(table) && !self.copied.contains(table) => {
-                say(
-                    Rule::DropTable,
-                    format!("drops the table {table} with its rows"),
-                    "release code that no longer uses it first, keep a copy, and allow it with the reason",
-                )
-            }
+            Change::DropTable(table) if !self.is_fresh(table) => self.drop_table(table),
             Change::DropContainer(what) => say(
                 Rule::DropSchema,
                 format!("drops {what} with everything in it"),
@@ -79,6 +75,26 @@ impl Subject<'_> {
             Change::Table(table, change) if !self.is_fresh(table) => self.table(table, change),
             _ => Vec::new(),
         }
+    }
+
+    fn drop_table(&self, table: &str) -> Vec<Said> {
+        let mut said = Vec::new();
+        if !self.copied.contains(table) {
+            let detail = format!("drops the table {table} with its rows");
+            let instead = "release code that no longer uses it first, keep a copy, and allow it with the reason";
+            said.push(Said::new(0, Rule::DropTable, detail, instead));
+        }
+        if self.acts_on_references {
+            said.extend(self.tables.followers(table).map(|(child, words)| {
+                let acts = if words.ends_with("CASCADE") { "deletes" } else { "changes" };
+                let detail = format!("dropping {table} {acts} the rows of {child} that refer to it ({words})");
+                let instead = format!(
+                    "have {child} made anew too: copy both into new tables that refer to each other, drop {child}, then {table}, then rename"
+                );
+                Said::new(0, Rule::DropParent, detail, instead)
+            }));
+        }
+        said
     }
 
     fn is_fresh(&self, table: &str) -> bool {

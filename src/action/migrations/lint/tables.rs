@@ -10,6 +10,8 @@ pub(in super::super) struct Tables {
     columns: BTreeMap<String, Option<BTreeSet<String>>>,
     /// Columns that a CHECK keeps from NULL.
     checked: BTreeSet<(String, String)>,
+    /// Which rows go or change with which: the table, the one that it refers to, and by which words.
+    following: BTreeSet<(String, String, String)>,
 }
 
 impl Tables {
@@ -19,6 +21,21 @@ impl Tables {
         if let Some(columns) = columns.or_insert_with(|| Some(BTreeSet::new())) {
             columns.insert(column.to_owned());
         }
+    }
+
+    /// Adds that rows of a table go or change with those of another.
+    pub(in super::super) fn follow(&mut self, table: String, parent: String, words: String) {
+        self.following.insert((table, parent, words));
+    }
+
+    /// The other tables whose rows go or change with those of this one, and by which words.
+    pub(super) fn followers<'t>(
+        &'t self,
+        parent: &'t str,
+    ) -> impl Iterator<Item = (&'t str, &'t str)> {
+        let of = move |(table, to, _): &&(String, String, String)| to == parent && table != parent;
+        let following = self.following.iter().filter(of);
+        following.map(|(table, _, words)| (table.as_str(), words.as_str()))
     }
 
     /// Whether a table is known not to have a column.
@@ -46,11 +63,21 @@ impl Tables {
             }
             Change::DropTable(table) => {
                 self.columns.remove(table);
+                // What refers to it goes on to do so, by its name.
+                self.following.retain(|(child, ..)| child != table);
             }
             Change::RenameTable(from, to) => {
                 // One that is not known has a new name now, and is as unknown as before.
                 let columns = self.columns.remove(from).flatten();
                 self.columns.insert(to.clone(), columns);
+                let renamed = |name: String| if name == *from { to.clone() } else { name };
+                let following = std::mem::take(&mut self.following).into_iter();
+                self.following = following
+                    .map(|(table, parent, words)| (renamed(table), renamed(parent), words))
+                    .collect();
+            }
+            Change::Follows(table, parent, words) => {
+                self.follow(table.clone(), parent.clone(), words.clone());
             }
             Change::Table(table, change) => self.alter(table, change),
             Change::DropContainer(_)

@@ -215,10 +215,91 @@ fn what_does_no_harm_is_left_alone() {
     }
 }
 
+/// What is found in the making anew of a table with this copy of its rows.
+fn found_in_copy(copy: &str) -> Vec<(Rule, usize)> {
+    let anew = format!("CREATE TABLE n (a);\n{copy};\nDROP TABLE t;\nALTER TABLE n RENAME TO t;");
+    found(&anew, Sqlite)
+}
+
 #[test]
 fn a_table_that_is_written_anew_under_its_old_name_is_not_dropped() {
-    let sql = "CREATE TABLE n (a); INSERT INTO n SELECT a FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;";
-    assert_eq!(found(sql, Sqlite), []);
+    for copy in [
+        "INSERT INTO n SELECT a FROM t",
+        "INSERT INTO n (a) SELECT coalesce(o.a, 0) FROM main.t AS o ORDER BY o.a",
+        "INSERT INTO n SELECT t.a FROM t LEFT JOIN u ON u.a = t.a",
+    ] {
+        assert_eq!(found_in_copy(copy), [], "{copy}");
+    }
+}
+
+#[test]
+fn a_copy_that_leaves_rows_behind_excuses_no_drop() {
+    for copy in [
+        "INSERT INTO n SELECT a FROM t WHERE a > 1",
+        "INSERT INTO n SELECT DISTINCT a FROM t",
+        "INSERT INTO n SELECT a FROM t GROUP BY a",
+        "INSERT INTO n SELECT a FROM t LIMIT 10",
+        "INSERT INTO n SELECT max(a) FROM t",
+        "INSERT INTO n SELECT t.a FROM t JOIN u ON u.a = t.a",
+        "INSERT INTO n SELECT t.a FROM t, u",
+        "INSERT INTO n SELECT a FROM u EXCEPT SELECT a FROM t",
+        "INSERT INTO n WITH t AS (SELECT 1 AS a) SELECT a FROM t",
+        "INSERT OR IGNORE INTO n SELECT a FROM t",
+        "INSERT INTO n SELECT a FROM t WHERE true ON CONFLICT DO NOTHING",
+    ] {
+        assert_eq!(found_in_copy(copy), [(Rule::DropTable, 3)], "{copy}");
+    }
+}
+
+const FAMILY: &str = "CREATE TABLE p (id INTEGER PRIMARY KEY, up INTEGER REFERENCES p (id) ON DELETE CASCADE);\n\
+                      CREATE TABLE c (p INTEGER REFERENCES \"P\" (id) ON DELETE CASCADE);\n\
+                      CREATE TABLE s (p INTEGER, FOREIGN KEY (p) REFERENCES p (id) ON DELETE SET NULL);\n\
+                      CREATE TABLE k (p INTEGER REFERENCES p (id));";
+
+/// What is found about rows that go along in a migration behind [`FAMILY`].
+fn found_of_family(sql: &str, is_d1: bool) -> Vec<(usize, String)> {
+    let files = [("0001_a", FAMILY), ("0002_b", sql)];
+    let findings = found_in(&files, Sqlite, is_d1).into_iter();
+    let findings = findings.filter(|finding| finding.rule == Rule::DropParent);
+    findings
+        .map(|finding| (finding.line, finding.detail))
+        .collect()
+}
+
+#[test]
+fn dropping_what_others_follow_is_found_where_nothing_stops_it() {
+    let anew = "CREATE TABLE n (id INTEGER PRIMARY KEY);\nINSERT INTO n SELECT id FROM p;\nDROP TABLE p;\nALTER TABLE n RENAME TO p;";
+    let told = [
+        (
+            3,
+            "dropping p deletes the rows of c that refer to it (ON DELETE CASCADE)".to_owned(),
+        ),
+        (
+            3,
+            "dropping p changes the rows of s that refer to it (ON DELETE SET NULL)".to_owned(),
+        ),
+    ];
+    assert_eq!(found_of_family(anew, true), told);
+    // There references are not acted upon while a migration runs, unless it runs in no transaction.
+    assert_eq!(found_of_family(anew, false), []);
+    let marked = |first: &str| format!("-- opsbook: no-transaction\n{first};\nDROP TABLE p;");
+    assert_eq!(found_of_family(&marked("SELECT 1"), false), told);
+    assert_eq!(
+        found_of_family(&marked("PRAGMA main.foreign_keys = OFF"), false),
+        []
+    );
+    // On D1 the same does nothing.
+    assert_eq!(
+        found_of_family(&marked("PRAGMA main.foreign_keys = OFF"), true),
+        told
+    );
+    let first = "DROP TABLE c; DROP TABLE s; DROP TABLE p;";
+    assert_eq!(found_of_family(first, true), []);
+    let renamed = "ALTER TABLE p RENAME TO old;\nALTER TABLE c RENAME TO d;\nDROP TABLE old;";
+    assert_eq!(
+        found_of_family(renamed, true)[0].1,
+        "dropping old deletes the rows of d that refer to it (ON DELETE CASCADE)"
+    );
 }
 
 #[test]
