@@ -19,7 +19,7 @@ const MOST_CHECKS: usize = 40;
 pub(super) struct Folded<'a> {
     /// The steps that are shown, in their order.
     pub(super) lines: Vec<Shown<'a>>,
-    /// How the checks ended that are not shown, where no line tells it.
+    /// How the checks and steps ended that are not shown, where no line tells it.
     pub(super) left_out: Option<String>,
     /// Whether every line is a check.
     pub(super) of_checks: bool,
@@ -103,6 +103,7 @@ pub(super) fn folded(summary: &Summary, whole: bool) -> Folded<'_> {
     }
     lists.retain(|_, items| items.all > MOST_ITEMS && !whole);
     let of_checks = summary.is_of_checks();
+    let is_noise = reads_that_were_not_needed(summary, whole);
     let is_shown = checks_that_are_shown(summary, whole);
     let left_out = |runner: Option<&str>| {
         let lines = summary.steps.iter().filter(|line| {
@@ -117,7 +118,7 @@ pub(super) fn folded(summary: &Summary, whole: bool) -> Folded<'_> {
     let lines = summary.steps.iter().filter(|line| match line.check {
         Some(_) => is_shown(line),
         None if of_checks && summary.is_runner(&line.step) => false,
-        None => !is_well(line) || !is_within(line.step.as_str(), &lists),
+        None => !is_noise(line) && (!is_well(line) || !is_within(line.step.as_str(), &lists)),
     });
     let lines = lines.map(|line| {
         let is_runner = summary.is_runner(&line.step);
@@ -134,8 +135,27 @@ pub(super) fn folded(summary: &Summary, whole: bool) -> Folded<'_> {
     });
     Folded {
         lines: lines.collect(),
-        left_out: left_out(None).filter(|_| of_checks),
+        left_out: match of_checks {
+            true => left_out(None),
+            false => {
+                let noise = summary.steps.iter().filter(|line| is_noise(line));
+                Some(counted(noise, is_dry(summary))).filter(|words| !words.is_empty())
+            }
+        },
         of_checks,
+    }
+}
+
+/// Which steps are not shown because they tell nothing: reads that were not needed, unless there is nothing else. That a
+/// write was not done is worth a line.
+fn reads_that_were_not_needed(summary: &Summary, whole: bool) -> fn(&StepLine) -> bool {
+    let is_noise: fn(&StepLine) -> bool = |line| {
+        let is_step = line.check.is_none() && !line.step.as_str().contains(['[', '/']);
+        is_step && line.status() == Status::Skipped && !line.effect.changes()
+    };
+    match whole || summary.steps.iter().all(is_noise) {
+        true => |_| false,
+        false => is_noise,
     }
 }
 
@@ -241,6 +261,34 @@ mod tests {
             .map(|shown| shown.line.step.as_str())
             .collect();
         assert_eq!(keys, ["a", "a[3]/z", "b"]);
+    }
+
+    #[test]
+    fn reads_that_were_not_needed_are_counted() {
+        let of = |steps: &[(&str, Status)], whole| {
+            let names: Vec<&str> = steps.iter().map(|(name, _)| *name).collect();
+            let mut events = vec![sample::started(&names)];
+            events.extend(
+                steps
+                    .iter()
+                    .map(|(name, status)| sample::finished(name, *status)),
+            );
+            let summary = Summary::of(&sample::stream(events));
+            let folded = folded(&summary, whole);
+            let keys = folded.lines.iter().map(|shown| shown.line.step.to_string());
+            (keys.collect::<Vec<_>>().join(" "), folded.left_out)
+        };
+        let steps = [
+            ("plan", Status::Skipped),
+            ("rows", Status::Critical),
+            ("size", Status::Skipped),
+        ];
+        assert_eq!(
+            of(&steps, false),
+            ("rows".to_owned(), Some("2 skipped".to_owned()))
+        );
+        assert_eq!(of(&steps, true), ("plan rows size".to_owned(), None));
+        assert_eq!(of(&steps[..1], false), ("plan".to_owned(), None));
     }
 
     proptest! {

@@ -29,7 +29,7 @@ assert.that = "false"
 "#)
     .exits(0)
     .step("first", "ok")
-    .step("second", "skipped");
+    .prints("… and 1 skipped; -v shows all");
 }
 
 #[test]

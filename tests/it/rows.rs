@@ -62,6 +62,28 @@ fn what_typed_sql_may_do_is_known_before_it_runs() {
     assert_eq!(rows(&project, "SELECT count(*) FROM t"), json!([[0]]));
 }
 
+/// What was not needed to come to the rows is no line of the table; a value is shown as in every other table of data.
+#[test]
+fn rows_are_all_that_is_shown_and_shown_in_one_way() {
+    let project = project().file(
+        "setup.sql",
+        "CREATE TABLE t (n INTEGER, s TEXT, x REAL); INSERT INTO t VALUES (1, 'a\nb', 0.30000000000000004), (2, NULL, 1);",
+    );
+    project.run(&["change", "SELECT 1"]).exits(0);
+    let query = project.run(&["db", "query", "SELECT * FROM t"]).exits(0);
+    let rows = project.run(&["db", "rows", "t"]).exits(0);
+    let block = |output: &Output| output.stdout.split("\n\n").next().unwrap().to_owned();
+    assert_eq!(block(&query), block(&rows));
+    rows.prints("a␊b")
+        .prints("NULL")
+        .prints("0.30000000000000004");
+    let wrong = project.run(&["db", "query", "SELECT nothing FROM t"]);
+    assert!(!wrong.stdout.contains("not needed"), "{}", wrong.shown());
+    wrong.prints("… and 2 skipped; -v shows all");
+    let whole = project.run(&["db", "query", "SELECT nothing FROM t", "-v"]);
+    whole.prints("not needed: input.explain is false");
+}
+
 /// A dialect that reads less gently is asked only where the database is one of it.
 #[test]
 fn what_typed_sql_may_do_goes_by_the_database_that_is_named() {

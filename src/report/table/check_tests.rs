@@ -151,7 +151,7 @@ fn checks_among_steps_stand_below_the_step_that_ran_them() {
     |   api readiness  affected            12 ms  needs database ping
     |   api queue      WARNING   P3        12 ms  json.pending 142 > 100
     |   web tls        ok                  12 ms  61 days left
-    | announce         skipped             12 ms
+    | … and 1 skipped; -v shows all
     |
     | Findings
     |   P1  the database does not answer  → opsbook db diagnose main

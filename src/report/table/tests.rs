@@ -373,10 +373,7 @@ fn many_rows_take_four_lines_each_at_most() {
         word word word word word word word…
      1  word word word word word word word
     ");
-    assert!(
-        shown.ends_with("--format json has all of\n it\n"),
-        "{shown}"
-    );
+    assert!(shown.ends_with("--format json has all of it\n"), "{shown}");
 }
 
 #[test]
