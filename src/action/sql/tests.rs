@@ -96,7 +96,7 @@ async fn executes_and_explains() {
         .run(&Sql, "explain", sql("DELETE FROM t WHERE n = 1", &[]), &[])
         .await
         .unwrap();
-    assert_eq!(outputs.detail, "SCAN t");
+    assert_eq!(outputs.detail, "reads in full: t");
 }
 
 #[tokio::test]
