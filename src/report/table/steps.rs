@@ -123,8 +123,8 @@ pub(super) fn remarks(
         let detail = step.detail();
         let whole = step.whole_detail();
         let cut = whole.len() > 1 || room.is_some_and(|room| width(&detail) > room);
-        // What a step gave that went well is told whole too: the command that restores a copy, what a server warns of.
-        let given = cut && line.status() == Status::Ok && line.check.is_none();
+        // What a change gave is told whole too: the command that restores a copy, what a server warns of.
+        let given = cut && line.status() == Status::Ok && line.effect.changes();
         if !is_bad(line) && !left && !refused && !given {
             continue;
         }

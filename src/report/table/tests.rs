@@ -646,17 +646,22 @@ fn a_failed_program_is_quoted_with_its_last_lines() {
 
 /// At three in the morning it is pasted as it stands.
 #[test]
-fn what_a_step_gave_is_told_whole_below_the_table() {
+fn what_a_change_gave_is_told_whole_below_the_table() {
     let restore = "kind = dump, restore = pg_restore --clean --if-exists --single-transaction --dbname=postgres:///orders copies/main-20261121.dump";
+    let mut start = sample::run_started(&["look", "copy", "short"]);
+    start.steps[1].effect = Effect::Write;
+    let copy = end("copy", Status::Ok, Some(7.0), restore);
     let events = || {
         vec![
-            sample::started(&["copy", "short"]),
-            Event::StepFinished(end("copy", Status::Ok, Some(7.0), restore)),
+            Event::RunStarted(start.clone()),
+            Event::StepFinished(end("look", Status::Ok, Some(7.0), &"looked at ".repeat(20))),
+            Event::StepFinished(copy.clone()),
             Event::StepFinished(end("short", Status::Ok, Some(7.0), "3 rows changed")),
         ]
     };
     let text = screen(false, 80, events());
     assert!(text.contains(&format!("\n copy\n   {restore}\n")), "{text}");
+    assert!(!text.contains("\n look\n"), "{text}");
     assert_eq!(text.matches("3 rows changed").count(), 1, "{text}");
     let wide = screen(false, 200, events());
     assert_eq!(wide.matches(restore).count(), 1, "{wide}");
