@@ -1,15 +1,15 @@
 //! Copies to go back to: when they are made, where they lie, and what an interrupted one leaves.
 
 use std::fs::Permissions;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 use rusqlite::Connection;
 
 use crate::harness::Project;
 use crate::postgres_cluster::cluster;
+use crate::postgres_session::Session;
 use crate::terminal::Terminal;
 use crate::zoo::{self, until};
 
@@ -98,36 +98,6 @@ fn of_postgres(database: &str) -> Project {
         .variable("URL", cluster().url(database))
 }
 
-/// A session that keeps everybody else from reading the table `t` until it is dropped.
-struct Holder(Child);
-
-impl Holder {
-    fn of(database: &str) -> Self {
-        let mut psql = cluster()
-            .client("psql")
-            .args(["-X", "-q", "-A", "-t", "-d", database])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let sql = b"BEGIN; LOCK TABLE t;\nSELECT 'held';\n";
-        psql.stdin.as_mut().unwrap().write_all(sql).unwrap();
-        let mut line = String::new();
-        BufReader::new(psql.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        assert_eq!(line, "held\n");
-        Self(psql)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
-
 /// What `/proc` says of a process; nothing of one that has ended.
 fn status(pid: Pid) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -141,7 +111,7 @@ fn status(pid: Pid) -> String {
 fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
     let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
     let project = of_postgres(&database);
-    let holder = Holder::of(&database);
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
     let mut opsbook = project
         .command(&["db", "copy"])
         .stdout(Stdio::null())
@@ -169,7 +139,7 @@ fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
     until("pg_dump has ended", || status(dump).is_empty());
     assert_eq!(copies(&project), 1, "what it was writing");
 
-    drop(holder);
+    holder.end(cluster());
     project.run(&["db", "copy"]).exits(0);
     assert_eq!(copies(&project), 1, "the new one alone");
     let entries = std::fs::read_dir(project.path("copies")).unwrap();

@@ -6,9 +6,9 @@ use std::net::TcpListener;
 use serde_json::Value;
 
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
-use super::database_postgres::{Session, is_waiting, until};
 use super::harness::{Output, Project};
 use super::postgres_cluster::{Cluster, PASSWORD, cluster};
+use super::postgres_session::{Session, is_waiting, until};
 
 /// A project whose database `main` is at this URL.
 fn postgres(url: &str) -> Project {

@@ -55,6 +55,7 @@ mod monitoring_page;
 mod postgres;
 mod postgres_changes;
 mod postgres_faults;
+mod postgres_session;
 mod redis;
 mod reports;
 mod resume;

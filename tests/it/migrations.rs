@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
+use super::postgres_session::Session;
 use super::workerd::{node, npm};
 
 const USERS: (&str, &str) = (
@@ -797,28 +798,10 @@ fn two_hosts_that_apply_at_once_apply_each_migration_once() {
 #[test]
 fn whoever_waits_too_long_for_another_is_told_who_that_is() {
     let (project, name) = postgres(&[USERS]);
-    let mut holder = cluster().client("psql");
-    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('opsbook migrations'), hashtext('\"public\".\"opsbook_migrations\"')); SELECT 'held';\n";
-    let mut holder = holder
-        .args(["-X", "-q", "-t", "-d", &name])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = holder.stdin.take().unwrap();
-    std::io::Write::write_all(&mut input, lock.as_bytes()).unwrap();
-    let mut said = std::io::BufReader::new(holder.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("held") {
-        line.clear();
-        assert_ne!(
-            std::io::BufRead::read_line(&mut said, &mut line).unwrap(),
-            0
-        );
-    }
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('opsbook migrations'), hashtext('\"public\".\"opsbook_migrations\"')); SELECT 'held';";
+    let holder = Session::holding(cluster(), &name, lock);
     let output = run(&project, &["apply", "--yes"]);
-    drop(input);
-    holder.wait().unwrap();
+    holder.end(cluster());
     output.exits(2).prints("it waited for").prints("'held'");
     run(&project, &["apply"]).exits(0);
 }

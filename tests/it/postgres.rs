@@ -8,8 +8,10 @@ use std::sync::Arc;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
-use super::harness::{Output, Project, WATCHDOG, accept};
+use super::harness::{Output, Project, accept};
 use super::postgres_cluster::{Cluster, HOST, PASSWORD, cluster};
+use super::postgres_session::{self, Session, is_waiting};
+use super::zoo::until;
 
 /// A project whose database `main` is at this URL, which is a secret.
 fn project(url: &str) -> Project {
@@ -260,35 +262,13 @@ fn a_database_is_looked_at_as_a_whole() {
     assert_eq!(size["bytes"], sum);
 }
 
-/// A session of psql that holds a lock until the value ends.
-fn holding(cluster: &Cluster, database: &str, sql: &str) -> std::process::Child {
-    use std::io::{BufRead as _, Write as _};
-    let mut psql = cluster
-        .client("psql")
-        .args(["-X", "-q", "-A", "-t", "-d", database])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stdin = psql.stdin.as_mut().unwrap();
-    writeln!(stdin, "{sql}\n\\echo held").unwrap();
-    let mut lines = std::io::BufReader::new(psql.stdout.as_mut().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap() == "held"));
-    psql
-}
-
 #[test]
 fn who_blocks_whom_is_told() {
     let name = cluster().database("CREATE TABLE t (n int);");
-    let mut holder = holding(cluster(), &name, "BEGIN; LOCK TABLE t;");
-    let mut waiter = holding(cluster(), &name, "SET application_name = 'waiter';");
-    use std::io::Write as _;
-    writeln!(waiter.stdin.as_mut().unwrap(), "SELECT * FROM t;").unwrap();
-    until(|| {
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
-             (SELECT oid FROM pg_database WHERE datname = current_database())";
-        cluster().psql(&name, waiting) == "1"
-    });
+    let _holder = Session::holding(cluster(), &name, "BEGIN; LOCK TABLE t;");
+    let mut waiter = Session::holding(cluster(), &name, "SET application_name = 'waiter';");
+    waiter.begin("SELECT * FROM t;");
+    postgres_session::until(cluster(), &name, &is_waiting(waiter.pid));
     let outputs = outputs(
         project(&cluster().socket_url(&name)),
         "database.activity = \"main\"",
@@ -299,21 +279,6 @@ fn who_blocks_whom_is_told() {
     assert_eq!(rows[0]["waiting"], "Lock: relation");
     assert_eq!(rows[0]["blocked_by"], json!([rows[1]["pid"]]));
     assert_eq!(rows[1]["state"], "idle in transaction");
-    for session in [&mut holder, &mut waiter] {
-        drop(session.stdin.take());
-    }
-    holder.wait().unwrap();
-    waiter.wait().unwrap();
-}
-
-/// Looks until it is so, or the watchdog barks.
-#[track_caller]
-fn until(mut is_so: impl FnMut() -> bool) {
-    let began = std::time::Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < WATCHDOG, "it never came about");
-        std::thread::yield_now();
-    }
 }
 
 /// How many statements of opsbook run in a database.
@@ -336,16 +301,18 @@ fn a_statement_that_is_late_is_ended_by_the_server_and_told_as_late() {
     let (code, detail) = failed(&url, step);
     assert_eq!(code, 2, "{detail}");
     assert!(is_late(&detail), "{detail}");
-    until(|| running(cluster(), &name) == "0");
+    until("the server has ended it", || {
+        running(cluster(), &name) == "0"
+    });
 
-    let mut holder = holding(cluster(), &name, "BEGIN; LOCK TABLE t;");
+    let _holder = Session::holding(cluster(), &name, "BEGIN; LOCK TABLE t;");
     let step = "sql.query = \"SELECT n FROM t\"\ntimeout = \"2s\"";
     let (code, detail) = failed(&url, step);
     assert_eq!(code, 2, "{detail}");
     assert!(is_late(&detail), "{detail}");
-    until(|| running(cluster(), &name) == "0");
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
+    until("the server has ended it", || {
+        running(cluster(), &name) == "0"
+    });
 }
 
 /// Nobody waits any more, and the server does not go on without anybody.
@@ -361,11 +328,13 @@ fn a_run_that_is_stopped_leaves_no_statement_behind() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        until(|| running(cluster(), &name) == "1");
+        until("it runs", || running(cluster(), &name) == "1");
         let process = nix::unistd::Pid::from_raw(child.id() as i32);
         nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
         assert_eq!(super::harness::exit_code(child.wait().unwrap()), 130);
-        until(|| running(cluster(), &name) == "0");
+        until("the server has ended it", || {
+            running(cluster(), &name) == "0"
+        });
     }
 }
 
@@ -544,17 +513,12 @@ fn a_server_that_cannot_be_talked_to_is_told() {
     assert_eq!(failed(&url, ping).0, 0);
 
     own.psql("postgres", "CREATE ROLE app LOGIN PASSWORD 'app'");
-    let mut held: Vec<_> = (0..2)
-        .map(|_| holding(&own, "postgres", "SELECT 1;"))
-        .collect();
+    let held: Vec<_> = (0..2).map(|_| Session::open(&own, "postgres")).collect();
     let app = format!("postgres://app:app@127.0.0.1:{}/postgres", own.port());
     let (code, detail) = failed(&app, ping);
     assert_eq!(code, 2, "{detail}");
     assert!(detail.contains("SQLSTATE 53300"), "{detail}");
-    for session in &mut held {
-        drop(session.stdin.take());
-        session.wait().unwrap();
-    }
+    drop(held);
 
     own.stop("fast");
     let (code, detail) = failed(&url, ping);
@@ -580,7 +544,7 @@ fn a_connection_that_is_cut_is_told() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        until(|| running(&own, &name) == "1");
+        until("it runs", || running(&own, &name) == "1");
         act();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(2));

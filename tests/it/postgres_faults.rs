@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use super::harness::{Project, SmallDisk, WATCHDOG, accept};
 use super::postgres_cluster::{Cluster, cluster};
+use super::postgres_session::Session;
+use super::zoo::until;
 
 /// A project whose database `main` is at this URL, with more lines for it.
 fn project(url: &str, settings: &str) -> Project {
@@ -33,42 +35,6 @@ fn told(project: Project, step: &str) -> (i32, String, Value) {
     (output.code, said, step)
 }
 
-/// A session of psql that holds what this takes, until it is let go.
-struct Holder(Child);
-
-impl Holder {
-    fn of(cluster: &Cluster, database: &str, sql: &str) -> Self {
-        let mut psql = cluster
-            .client("psql")
-            .args(["-X", "-q", "-A", "-t", "-d", database])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        writeln!(psql.stdin.as_mut().unwrap(), "{sql}\n\\echo held").unwrap();
-        let mut lines = std::io::BufReader::new(psql.stdout.as_mut().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap() == "held"));
-        Self(psql)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
-
-/// Looks until it is so, or the watchdog barks.
-#[track_caller]
-fn until(mut is_so: impl FnMut() -> bool) {
-    let began = std::time::Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < WATCHDOG, "it never came about");
-        thread::yield_now();
-    }
-}
-
 /// How many statements of opsbook sleep in a database: before that they may not have come to the server.
 fn sleeping(cluster: &Cluster, database: &str) -> String {
     let count = format!(
@@ -80,7 +46,7 @@ fn sleeping(cluster: &Cluster, database: &str) -> String {
 #[test]
 fn who_holds_the_lock_is_told() {
     let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
-    let holder = Holder::of(
+    let holder = Session::holding(
         cluster(),
         &name,
         "BEGIN; UPDATE t SET n = n WHERE n = 1; -- é",
@@ -107,12 +73,12 @@ fn who_holds_the_lock_is_told() {
     assert!(said.contains("`opsbook db locks main`"), "{said}");
 
     // It holds other rows only.
-    let lock = Holder::of(
+    let lock = Session::holding(
         cluster(),
         &name,
         "BEGIN; CREATE TABLE other (n int); LOCK TABLE other;",
     );
-    drop(holder);
+    holder.end(cluster());
     let (code, said, _) = told(
         project(&url, ""),
         "sql.execute = \"UPDATE t SET n = 2 WHERE n = 1\"",
@@ -131,7 +97,7 @@ fn a_read_names_the_root_of_those_who_wait() {
         );
         cluster().psql(&name, &sql)
     };
-    let holder = Holder::of(cluster(), &name, "BEGIN; SELECT n AS at_the_root FROM t;");
+    let holder = Session::holding(cluster(), &name, "BEGIN; SELECT n AS at_the_root FROM t;");
     let root = pid_of("at_the_root");
     let mut between = cluster()
         .client("psql")
@@ -140,7 +106,7 @@ fn a_read_names_the_root_of_those_who_wait() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until(|| !pid_of("ALTER TABLE").is_empty());
+    until("it waits", || !pid_of("ALTER TABLE").is_empty());
     let url = cluster().url(&name);
     let held = format!("it waited for session {root} of postgres (idle in transaction for ");
     for (settings, step) in [
@@ -152,7 +118,7 @@ fn a_read_names_the_root_of_those_who_wait() {
         assert!(said.contains(&held), "{said}");
         assert!(said.contains(", behind which 2 wait: "), "{said}");
     }
-    drop(holder);
+    holder.end(cluster());
     between.wait().unwrap();
 }
 
@@ -284,7 +250,7 @@ fn a_session_that_is_ended_in_the_middle_changes_nothing() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    until(|| sleeping(cluster(), &name) == "1");
+    until("it runs", || sleeping(cluster(), &name) == "1");
     let end = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'opsbook' AND datname = '{name}'"
     );
@@ -314,10 +280,12 @@ fn a_statement_ends_when_opsbook_is_killed() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        until(|| sleeping(cluster(), &name) == "1");
+        until("it runs", || sleeping(cluster(), &name) == "1");
         child.kill().unwrap();
         child.wait().unwrap();
-        until(|| sleeping(cluster(), &name) == "0");
+        until("the server has ended it", || {
+            sleeping(cluster(), &name) == "0"
+        });
     }
     assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
 }
@@ -386,7 +354,9 @@ fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
             "{said}"
         );
         assert_eq!(step["attempts"], 1, "{step}");
-        until(|| cluster().psql(&name, "SELECT count(*) FROM t") == rows);
+        until("the rows are there", || {
+            cluster().psql(&name, "SELECT count(*) FROM t") == rows
+        });
 
         // What the help says tells which.
         let number = said.split_once("txid_status(").unwrap().1;
@@ -447,19 +417,19 @@ const ADDS_ONE: &str = "[[step]]\nname = \"it\"\nsql.execute = \"UPDATE t SET n 
 fn a_change_that_is_interrupted_before_its_commit_was_not_made() {
     let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
     let project = project(&cluster().url(&name), "").runbook("change/it", ADDS_ONE);
-    let holder = Holder::of(cluster(), &name, "BEGIN; UPDATE t SET n = n;");
+    let holder = Session::holding(cluster(), &name, "BEGIN; UPDATE t SET n = n;");
     let waiting = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
     );
     let (code, shown) = interrupted(&project, || {
-        until(|| cluster().psql("postgres", &waiting) == "1");
+        until("it waits", || cluster().psql("postgres", &waiting) == "1");
     });
     assert_eq!(code, 130, "{shown}");
     assert!(
         shown.contains("nothing was changed; 1 step: 1 not run"),
         "{shown}"
     );
-    drop(holder);
+    holder.end(cluster());
     // A resume asks nobody.
     project.run(&["resume", "1", "--yes"]).exits(0);
     assert_eq!(cluster().psql(&name, "SELECT n FROM t"), "2");
@@ -603,16 +573,22 @@ fn encryption_is_what_libpq_makes_of_the_words() {
     };
     // Which way lets us in decides where the mode leaves it open.
     only("hostssl all all all scram-sha-256");
-    until(|| at("127.0.0.1", "sslmode=disable").is_err());
+    until("the server has read its settings", || {
+        at("127.0.0.1", "sslmode=disable").is_err()
+    });
     assert_eq!(at("127.0.0.1", "sslmode=allow"), Ok(true));
     only("hostnossl all all all scram-sha-256");
-    until(|| at("127.0.0.1", "sslmode=require").is_err());
+    until("the server has read its settings", || {
+        at("127.0.0.1", "sslmode=require").is_err()
+    });
     assert_eq!(at("127.0.0.1", "sslmode=prefer"), Ok(false));
     assert_eq!(at("127.0.0.1", "sslmode=allow"), Ok(false));
 
     only("host all all all scram-sha-256");
     let root = format!("sslrootcert={}", authority.display());
-    until(|| at("127.0.0.1", "sslmode=require").is_ok());
+    until("the server has read its settings", || {
+        at("127.0.0.1", "sslmode=require").is_ok()
+    });
     // The certificate is for localhost.
     assert_eq!(
         at("127.0.0.1", &format!("sslmode=verify-ca&{root}")),
@@ -642,7 +618,9 @@ fn encryption_is_what_libpq_makes_of_the_words() {
     }
     let home = home.path().display();
     let shown = format!("sslmode=require&sslcert={home}/client.pem&sslkey={home}/client.key");
-    until(|| at("127.0.0.1", "sslmode=require").is_err());
+    until("the server has read its settings", || {
+        at("127.0.0.1", "sslmode=require").is_err()
+    });
     assert_eq!(at("127.0.0.1", &shown), Ok(true));
     only("host all all all scram-sha-256");
 
