@@ -205,7 +205,8 @@ pub(super) async fn run(
 fn of_file(ending: &str, kept: &Kept, restore: String) -> Outputs {
     let path = kept.path.display().to_string();
     let kind = if ending == "dump" { "dump" } else { "file" };
-    Outputs::new(format!("{path}, {}", Size(kept.bytes)))
+    let size = Size(kept.bytes);
+    Outputs::new(format!("{path}, {size}; to go back: {restore}"))
         .with("kind", kind)
         .with("path", path)
         .with("bytes", kept.bytes)
@@ -215,7 +216,7 @@ fn of_file(ending: &str, kept: &Kept, restore: String) -> Outputs {
 }
 
 fn of_bookmark(bookmark: String, restore: String) -> Outputs {
-    Outputs::new(format!("bookmark {bookmark}"))
+    Outputs::new(format!("bookmark {bookmark}; to go back: {restore}"))
         .with("kind", "bookmark")
         .with("path", Value::Null)
         .with("bytes", Value::Null)
