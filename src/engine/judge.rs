@@ -170,21 +170,45 @@ pub(super) fn why(failure: &Failure) -> String {
     }
 }
 
-/// What it found: the names it saved, which the author chose to show, else what the action says.
+/// What it found: the names it saved, which the author chose to show, else what the action says. Lists and maps were saved
+/// for later steps: they say nothing in a line.
 fn detail_of(outputs: &Outputs, saved: &Map<String, Value>) -> String {
-    if saved.is_empty() {
-        return outputs.detail.clone();
-    }
-    let shown = |value: &Value| match value {
-        Value::Number(number) => number
-            .as_u64()
-            .map_or_else(|| number.to_string(), text::thousands),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let shown = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Array(_) | Value::Object(_) => return None,
+            Value::Number(number) => number
+                .as_u64()
+                .map_or_else(|| number.to_string(), text::thousands),
+            Value::String(text) => text.clone(),
+            Value::Null | Value::Bool(_) => value.to_string(),
+        };
+        Some(format!("{name} = {}", text::one_line(&value)))
     };
-    saved
-        .iter()
-        .map(|(name, value)| format!("{name} = {}", text::one_line(&shown(value))))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let shown: Vec<String> = saved.iter().filter_map(shown).collect();
+    match shown.is_empty() {
+        true => outputs.detail.clone(),
+        false => shown.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::{Outputs, detail_of};
+
+    fn detail(saved: Value) -> String {
+        let saved: Map<String, Value> = serde_json::from_value(saved).unwrap_or_default();
+        detail_of(&Outputs::new("2 sessions"), &saved)
+    }
+
+    #[test]
+    fn what_is_saved_is_told_unless_it_is_a_list() {
+        assert_eq!(detail(json!({})), "2 sessions");
+        assert_eq!(detail(json!({ "idle": [], "who": {} })), "2 sessions");
+        assert_eq!(
+            detail(json!({ "idle": [1], "rows": 1200, "by": "a\nb", "none": null })),
+            "rows = 1,200, by = a b, none = null"
+        );
+    }
 }

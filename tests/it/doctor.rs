@@ -242,6 +242,9 @@ fn a_server_that_is_stopped_and_a_wrong_password_are_told() {
     let project = postgres(&url);
     let told = "P0 main does not answer, the way to it ends at tcp: …";
     finds(&project, &["diagnose"], 2, &[told]);
+    let told =
+        "P0 main does not answer, the way to it ends at socket: no server answers at the socket …";
+    finds(&postgres(&own.socket_url(&name)), &["diagnose"], 2, &[told]);
     finds(
         &project,
         &["doctor"],
@@ -289,7 +292,7 @@ fn where_the_way_to_a_server_ends_is_told() {
     let step = "title = \"x\"\n[[step]]\nname = \"ping\"\ndatabase.ping = \"main\"\n";
     for (url, stages) in [
         (cluster().url(&name), "tcp tls login query"),
-        (cluster().socket_url(&name), "login query"),
+        (cluster().socket_url(&name), "socket login query"),
     ] {
         let project = postgres(&url).file("runbooks/t/ping.toml", step);
         let told = project

@@ -70,7 +70,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             outputs: &[
                 OutputSpec {
                     name: "stage",
-                    help: "where the way to a server of postgres ended: dns, tcp, tls, login or query; null where it answered",
+                    help: "where the way to a server of postgres ended: dns, tcp or socket, tls, login or query; null where it answered",
                 },
                 OutputSpec {
                     name: "stages",

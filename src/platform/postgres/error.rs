@@ -23,7 +23,7 @@ pub enum PostgresError {
     #[error("{0}")]
     Connect(ConnectError),
     /// The socket of this machine cannot be connected to.
-    #[error("{reason} by {}", path.display())]
+    #[error("no server answers at the socket {}: {reason}", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,

@@ -8,6 +8,8 @@ use super::address::Place;
 /// A part of the way from a name to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// A socket of this machine is opened.
+    Socket,
     /// The host's name is looked up.
     Dns,
     /// A connection is made.
@@ -25,6 +27,7 @@ impl Stage {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Socket => "socket",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
             Self::Tls => "tls",
@@ -33,13 +36,13 @@ impl Stage {
         }
     }
 
-    /// The first one on the way to a place; none to a socket of this machine.
-    pub(super) fn first(place: &Place) -> Option<Self> {
+    /// The first one on the way to a place.
+    pub(super) fn first(place: &Place) -> Self {
         match place {
-            Place::Socket(_) => None,
+            Place::Socket(_) => Self::Socket,
             Place::Host { name, address, .. } => {
                 let known = address.as_ref().unwrap_or(name).parse::<IpAddr>().is_ok();
-                Some(if known { Self::Tcp } else { Self::Dns })
+                if known { Self::Tcp } else { Self::Dns }
             }
         }
     }

@@ -46,7 +46,7 @@ pub(super) async fn open(
 ) -> Result<Bounded, PostgresError> {
     state.stages(|stages| {
         stages.anew();
-        Stage::first(place).map(|first| stages.begins(first))
+        stages.begins(Stage::first(place));
     });
     let (stream, end_point): (Box<dyn Duplex>, _) = match place {
         // Nobody listens in on a socket of this machine, and the server does not offer TLS on it.
@@ -54,7 +54,13 @@ pub(super) async fn open(
             let stream = UnixStream::connect(path).await;
             let stream = stream.map_err(|error| PostgresError::Socket {
                 path: path.clone(),
-                reason: tcp::reason(&error),
+                reason: match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        "there is none: the server is stopped, or its sockets lie elsewhere"
+                            .to_owned()
+                    }
+                    _ => tcp::reason(&error),
+                },
                 is_own: error.kind() == io::ErrorKind::PermissionDenied,
             })?;
             (Box::new(stream), None)
