@@ -50,8 +50,8 @@ pub trait Action: Sync {
         false
     }
 
-    /// Whether one of its verbs does: as the whole action unless they differ.
-    fn starts_processes_of(&self, _verb: &VerbSpec) -> bool {
+    /// Whether one of its calls does: as the whole action unless they differ, by what they say or what that is configured as.
+    fn starts_processes_of(&self, _invocation: &Invocation, _config: &Config) -> bool {
         self.starts_processes()
     }
 
