@@ -60,6 +60,11 @@ pub trait Action: Sync {
         false
     }
 
+    /// Whether the rows that a verb gives are shown though its step names no columns: nobody can ask for them again.
+    fn shows_rows_of(&self, _verb: &VerbSpec) -> bool {
+        false
+    }
+
     /// What becomes of it in a dry run.
     fn dry(&self) -> Dry {
         Dry::ByEffect

@@ -55,6 +55,11 @@ impl Action for Sql {
         system::starts_program(config, invocation.text("on"))
     }
 
+    /// What `RETURNING` gives of rows that may be gone by then.
+    fn shows_rows_of(&self, verb: &VerbSpec) -> bool {
+        verb.name == "execute"
+    }
+
     /// A dry run leaves no file.
     fn dry_of(&self, verb: &VerbSpec) -> Dry {
         match verb.name {
