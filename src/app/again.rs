@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::base::exit::ExitCode;
-use crate::base::text::count;
+use crate::base::text::{count, one_line};
 use crate::base::{CommandPath, Liveness, RunId, StepKey};
 use crate::engine::{
     Acquired, History, Journal as _, LockHolder, Locks as _, Machine as _, Outlook, Prompt,
@@ -412,12 +412,16 @@ impl App {
                 Ok(preview) => (preview.sent.clone(), preview.rows),
                 Err(because) => (format!("cannot be told: {because}"), None),
             };
+            let told = match sent.trim().split_once('\n') {
+                Some((first, _)) => format!("{first} …"),
+                None => sent.clone(),
+            };
             listing.push(
                 vec![
                     step.step.to_string(),
                     step.action.clone(),
                     step.effect.to_string(),
-                    sent.clone(),
+                    told,
                     rows.map_or_else(String::new, crate::base::text::thousands),
                 ],
                 serde_json::json!({
@@ -429,8 +433,28 @@ impl App {
                 }),
             );
         }
-        self.print_listing(&listing)
+        self.print_listing(&listing)?;
+        if self.settings().format.is_for_people() {
+            self.print_text(&whole(steps))?;
+        }
+        Ok(())
     }
+}
+
+/// What has several lines, with every one of them: a comment ends where its line does.
+fn whole(steps: &[crate::engine::UndoStep]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        let Ok(preview) = &step.preview else { continue };
+        let sent = preview.sent.trim();
+        if sent.contains('\n') {
+            text.push_str(&format!("\n {}\n", one_line(step.step.as_str())));
+            for line in sent.lines() {
+                text.push_str(&format!("   {}\n", one_line(line)));
+            }
+        }
+    }
+    text
 }
 
 /// What is to be done with which run.

@@ -50,13 +50,18 @@ pub trait Action: Sync {
         false
     }
 
-    /// Whether one of its verbs does: as the whole action unless they differ.
-    fn starts_processes_of(&self, _verb: &VerbSpec) -> bool {
+    /// Whether one of its calls does: as the whole action unless they differ, by what they say or what that is configured as.
+    fn starts_processes_of(&self, _invocation: &Invocation, _config: &Config) -> bool {
         self.starts_processes()
     }
 
     /// Whether a verb only keeps something beside what there is: then a run that is refused later has changed nothing.
     fn keeps_aside(&self, _verb: &VerbSpec) -> bool {
+        false
+    }
+
+    /// Whether the rows that a verb gives are shown though its step names no columns: nobody can ask for them again.
+    fn shows_rows_of(&self, _verb: &VerbSpec) -> bool {
         false
     }
 

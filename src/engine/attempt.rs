@@ -258,7 +258,7 @@ impl Run<'_> {
                 false => None,
             },
         };
-        if action.starts_processes_of(call.verb) {
+        if action.starts_processes_of(&invocation, self.engine.config) {
             self.engine.machine.keep();
         }
         let mut future = act(action, &invocation, &context);

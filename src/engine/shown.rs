@@ -11,28 +11,41 @@ use super::frame::Frame;
 /// With more columns than this, a remark names the first of them only.
 const MOST_NAMED: usize = 12;
 
-/// The rows to print: those of the runbook's `output` step, and of a step with `show`.
+/// So many rows that nobody asked to see are shown at most.
+const MOST_BY_ITSELF: usize = 1000;
+
+/// The rows to print: those of the runbook's `output` step, of a step with `show`, and of one that shows them `by_itself`,
+/// where it gives any.
 pub(super) fn table_of(
     frame: &Frame<'_>,
     step: &Step,
     outputs: &Map<String, Value>,
+    by_itself: bool,
 ) -> Option<StepTable> {
     let is_output = frame.caller.is_none() && frame.runbook.output.as_deref() == Some(&step.name);
-    if !is_output && step.show.is_empty() {
+    let is_wanted = is_output || !step.show.is_empty();
+    let rows = outputs.get("rows")?.as_array()?;
+    if !is_wanted && (!by_itself || rows.is_empty()) {
         return None;
     }
-    let rows = outputs.get("rows")?.as_array()?;
     let there_are = columns_of(rows, outputs);
+    let most = if is_wanted {
+        usize::MAX
+    } else {
+        MOST_BY_ITSELF
+    };
+    let shown = &rows[..rows.len().min(most)];
     let truncated = outputs.get("truncated") == Some(&Value::Bool(true));
+    let truncated = truncated || shown.len() < rows.len();
     let remarks = [
         remark(&step.show, &there_are, rows),
         truncated.then(|| {
-            let kept = thousands(rows.len() as u64);
+            let kept = thousands(shown.len() as u64);
             format!("the first {kept} rows; there are more")
         }),
     ];
     let remarks: Vec<String> = remarks.into_iter().flatten().collect();
-    let exact = outputs.get("exact") == Some(&Value::Bool(true));
+    let exact = !is_wanted || outputs.get("exact") == Some(&Value::Bool(true));
     let columns = if step.show.is_empty() {
         there_are
     } else {
@@ -44,7 +57,7 @@ pub(super) fn table_of(
             .map(|column| row.get(column).cloned().unwrap_or_default())
             .collect()
     };
-    let rows = rows.iter().map(cells).collect();
+    let rows = shown.iter().map(cells).collect();
     Some(StepTable {
         columns,
         rows,

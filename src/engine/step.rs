@@ -408,7 +408,9 @@ impl Run<'_> {
             Status::Ok => String::new(),
             _ => "what it gave is sensitive and not told".to_owned(),
         };
-        let table = table_of(frame, step, &outputs);
+        let action = self.engine.actions.get(step.call.action.name);
+        let by_itself = action.is_some_and(|action| action.shows_rows_of(step.call.verb));
+        let table = table_of(frame, step, &outputs, by_itself);
         let help = match (ending.status, ending.help) {
             (Status::InDoubt, None) => Some(self.how_to_settle(key)),
             (Status::InDoubt, Some(help)) => Some(format!("{help}; {}", self.how_to_settle(key))),

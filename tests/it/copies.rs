@@ -91,6 +91,29 @@ fn no_to_one_table_of_a_prune_keeps_all_of_them() {
     assert_eq!(rows(&project), 6);
 }
 
+#[test]
+fn a_migration_is_taken_back_by_one_question() {
+    let config = "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n\
+         create = \"empty.sql\"\n[database.main.migrations]\nfolder = \"migrations\"\n";
+    let project = Project::new()
+        .config(config)
+        .file("empty.sql", "")
+        .file("migrations/0001_t.sql", "CREATE TABLE t (id INTEGER);\n")
+        .file("migrations/0001_t.down.sql", "DROP TABLE t;\n");
+    project
+        .run(&["db", "migrations", "apply", "--no-copy"])
+        .exits(0);
+    for (answer, ends, kept) in [("n\r", 75, 0), ("y\r", 0, 1)] {
+        let mut terminal = Terminal::start(&project, &["db", "migrations", "revert"]);
+        terminal.wait_for("Take 0001_t back on main? [y/N]");
+        assert_eq!(copies(&project), 0);
+        terminal.press(answer);
+        let (code, seen) = terminal.end();
+        assert_eq!((code, copies(&project)), (ends, kept), "{seen}");
+        assert_eq!(seen.matches("[y/N]").count(), 1, "{seen}");
+    }
+}
+
 /// A project whose `main` is this database of the cluster.
 fn of_postgres(database: &str) -> Project {
     Project::new()

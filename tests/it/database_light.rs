@@ -737,3 +737,128 @@ fn a_server_of_postgres_grows_too() {
     assert_eq!(code, 2, "users is empty: {json:#}");
     assert_eq!(rows(&json, "count")[0]["orphans"], 9999);
 }
+
+/// The columns of each runbook that changes no database; none where it has no rows, or those of several looks.
+const COLUMNS: &[(&str, &[&str], Option<&str>)] = &[
+    (
+        "activity",
+        &[],
+        Some(
+            "pid,user,application,client,state,seconds,transaction_seconds,waiting,blocked_by,query",
+        ),
+    ),
+    (
+        "bloat",
+        &[],
+        Some(
+            "table,dead_rows,live_rows,dead_percent,bytes,free_bytes,last_vacuum,last_analyze,problem,detail",
+        ),
+    ),
+    (
+        "connections",
+        &[],
+        Some("database,user,application,client,state,connections,oldest_seconds"),
+    ),
+    ("diagnose", &[], None),
+    ("doctor", &[], None),
+    ("explain", &["SELECT id FROM users"], Some("detail")),
+    ("foreign-keys", &[], Some("table,column,parent,rows")),
+    (
+        "indexes",
+        &[],
+        Some("problem,table,index,columns,bytes,detail"),
+    ),
+    ("info", &[], Some("name,value")),
+    ("integrity", &[], Some("kind,table,detail")),
+    (
+        "locks",
+        &[],
+        Some("depth,pid,user,application,state,seconds,lock,relation,query"),
+    ),
+    (
+        "migrations/check",
+        &[],
+        Some("file,line,rule,severity,detail,instead"),
+    ),
+    ("migrations/new", &[], None),
+    (
+        "migrations/status",
+        &[],
+        Some("name,state,applied_at,by,detail"),
+    ),
+    (
+        "orphans",
+        &["orders", "user_id", "users"],
+        Some("id,user_id,note"),
+    ),
+    ("ping", &[], None),
+    ("query", &["SELECT id FROM users"], Some("id")),
+    (
+        "replication",
+        &[],
+        Some("replica,state,role,lag_seconds,lag_bytes,problem,detail"),
+    ),
+    ("rows", &["users"], Some("id,mail")),
+    ("size", &[], Some("part,bytes,grown_bytes,since")),
+    (
+        "slow",
+        &[],
+        Some("calls,mean_ms,max_ms,total_ms,rows,query"),
+    ),
+    (
+        "tables",
+        &[],
+        Some("table,columns,rows,bytes,grown_rows,grown_bytes,since"),
+    ),
+];
+
+/// The runbooks of a folder that change no database: they hold no lock.
+fn looks(folder: &str, group: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let runbooks = paths.filter(|path| path.is_file());
+    let looks = runbooks.filter(|path| !std::fs::read_to_string(path).unwrap().contains("\nlock "));
+    looks
+        .map(|path| format!("{group}{}", path.file_stem().unwrap().to_str().unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_look_gives_its_rows_as_csv() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runbooks/db");
+    let mut there_are = looks(folder, "");
+    there_are.extend(looks(&format!("{folder}/migrations"), "migrations/"));
+    there_are.sort();
+    let known: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(there_are, known);
+
+    let setup =
+        format!("PRAGMA foreign_keys = OFF; {SHOP} INSERT INTO orders VALUES (4, 9, 'lost');");
+    let config = "[database.main.migrations]\nfolder = \"migrations\"\n";
+    let light = sqlite(&setup);
+    let text = light.read("opsbook.toml");
+    let light = light.file("opsbook.toml", format!("{text}{config}"));
+    let light = light.file("migrations/0001_t.sql", "CREATE TABLE t (id INTEGER);\n");
+    let server = postgres(
+        &cluster()
+            .database("CREATE SCHEMA stats; CREATE EXTENSION pg_stat_statements SCHEMA stats"),
+    );
+    for (name, arguments, columns) in COLUMNS {
+        let Some(columns) = columns else { continue };
+        let of_server = ["activity", "connections", "locks", "replication", "slow"];
+        let project = match of_server.contains(name) {
+            true => &server,
+            false => &light,
+        };
+        let mut line = vec!["db"];
+        line.extend(name.split('/'));
+        line.extend(*arguments);
+        line.extend(["--format", "csv"]);
+        let output = project.run(&line);
+        let first = output.stdout.lines().next();
+        assert_eq!(first, Some(*columns), "{line:?}: {}", output.shown());
+    }
+    let bloat = postgres(&cluster().database("CREATE TABLE t (n int)"));
+    let output = bloat.run(&["db", "bloat", "--format", "csv"]).exits(0);
+    assert!(output.stdout.contains("\nt,0,0,"), "{}", output.shown());
+}

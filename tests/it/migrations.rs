@@ -461,9 +461,7 @@ fn the_database_is_copied_before_it_is_changed_and_not_where_nothing_is_to_be_do
     command(&["apply"]).exits(0);
     assert_eq!(copies(), 1);
     // Nobody agrees, and what cannot be taken back is refused: neither makes a copy.
-    command(&["revert"])
-        .exits(75)
-        .prints("take back 0001_users?");
+    command(&["revert"]).exits(75).prints("Take 0001_users");
     command(&["revert", "--yes", "--to", "0009_x"]).exits(78);
     assert_eq!(copies(), 1);
 }

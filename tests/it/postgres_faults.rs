@@ -366,8 +366,9 @@ fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
     }
 }
 
-/// Stands between opsbook and the server, and passes no COMMIT on. Gives its port, and says when one has come.
-fn holding_commits(port: u16) -> (u16, Receiver<()>) {
+/// Stands between opsbook and the server, and passes nothing on with these words, but for the first few times. Gives its
+/// port, and says when they have come.
+fn holding(port: u16, words: &'static str, mut passed_on: usize) -> (u16, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     let (came, coming) = channel();
@@ -382,10 +383,14 @@ fn holding_commits(port: u16) -> (u16, Receiver<()>) {
             });
             let mut bytes = [0; 8192];
             while let Ok(read @ 1..) = client.read(&mut bytes) {
-                match bytes[..read].windows(7).any(|window| window == b"COMMIT\0") {
-                    true => came.send(()).unwrap(),
-                    false => server.write_all(&bytes[..read]).unwrap(),
+                let mut windows = bytes[..read].windows(words.len());
+                let has_come = windows.any(|window| window == words.as_bytes());
+                if has_come && passed_on == 0 {
+                    came.send(()).unwrap();
+                    continue;
                 }
+                passed_on -= usize::from(has_come);
+                server.write_all(&bytes[..read]).unwrap();
             }
             let _ = server.shutdown(std::net::Shutdown::Write);
             back.join().unwrap();
@@ -438,7 +443,7 @@ fn a_change_that_is_interrupted_before_its_commit_was_not_made() {
 #[test]
 fn a_change_that_is_interrupted_in_its_commit_is_in_doubt() {
     let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
-    let (port, coming) = holding_commits(cluster().port());
+    let (port, coming) = holding(cluster().port(), "COMMIT\0", 0);
     let url = cluster()
         .url(&name)
         .replace(&format!(":{}/", cluster().port()), &format!(":{port}/"));
@@ -451,6 +456,28 @@ fn a_change_that_is_interrupted_in_its_commit_is_in_doubt() {
     assert!(shown.contains("IN DOUBT"), "{shown}");
     assert!(!shown.contains("nothing was changed"), "{shown}");
     project.run(&["resume", "1", "--yes"]).exits(4);
+}
+
+/// What is left of a statement that runs in no transaction is there, whether anybody came to look for it or not.
+#[test]
+fn an_index_that_failed_is_no_change_that_was_not_made() {
+    let create = "[[step]]\nname = \"it\"\nsql.execute = \"CREATE UNIQUE INDEX CONCURRENTLY once ON t (n)\"\n";
+    for (words, passed_on) in [("RESET", 0), ("NOT indisvalid", 1)] {
+        let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1), (1);");
+        let (port, coming) = holding(cluster().port(), words, passed_on);
+        let url = cluster()
+            .url(&name)
+            .replace(&format!(":{}/", cluster().port()), &format!(":{port}/"));
+        let url = format!("{url}?sslmode=disable");
+        let project = project(&url, "").runbook("change/it", create);
+        let (code, shown) = interrupted(&project, || {
+            coming.recv_timeout(WATCHDOG).unwrap();
+        });
+        assert_eq!(code, 130, "{shown}");
+        assert!(!shown.contains("nothing was changed"), "{words}: {shown}");
+        let left = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+        assert_eq!(cluster().psql(&name, left), "1");
+    }
 }
 
 #[test]

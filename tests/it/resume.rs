@@ -401,6 +401,33 @@ fn a_dry_undo_shows_the_order_and_does_nothing() {
     assert_eq!(items[0]["step"], "two");
 }
 
+/// In one line a comment would take the rest along.
+#[test]
+fn a_dry_undo_keeps_the_lines_of_what_it_would_send() {
+    let book = r#"
+[[step]]
+name        = "change"
+sql.execute = "INSERT INTO t VALUES (1)"
+sql.on      = "main"
+undo        = { sql.execute = """
+DELETE FROM t -- the one
+WHERE n = 1
+""", sql.on = "main" }
+"#;
+    let project = Project::new()
+        .config("project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\ncreate = \"main.sql\"\n")
+        .file("main.sql", "CREATE TABLE t (n INTEGER);")
+        .runbook("t/x", book);
+    project.run(&["t", "x"]).exits(0);
+    let shown = project.run(&["undo", "1", "--dry-run"]).exits(0).stdout;
+    assert!(shown.contains("DELETE FROM t -- the one …"), "{shown}");
+    let lines = "\n change\n   DELETE FROM t -- the one\n   WHERE n = 1\n";
+    assert!(shown.contains(lines), "{shown}");
+    let items = project.run(&["undo", "1", "--dry-run", "--format", "json"]);
+    let sent = items.exits(0).json()[0]["sent"].to_string();
+    assert!(sent.contains("-- the one\\nWHERE"), "{sent}");
+}
+
 #[test]
 fn an_undo_that_fails_is_4_and_can_be_tried_again() {
     let project = undoable().file("broken", "");

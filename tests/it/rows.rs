@@ -36,6 +36,43 @@ fn rows(project: &Project, sql: &str) -> Value {
 }
 
 #[test]
+fn what_returning_gives_is_shown_value_by_value() {
+    let project = project();
+    let change = |sql: &str, more: &[&str]| {
+        project
+            .run(&[&["db", "execute", sql, "--yes"], more].concat())
+            .exits(0)
+    };
+    // One row is not cut, and its line stays one.
+    let long = format!("{}end", "word ".repeat(60));
+    let one = change(
+        &format!("UPDATE t SET s = '{long}' WHERE n = 1 RETURNING n, s, NULL AS none"),
+        &[],
+    );
+    assert!(one.stdout.contains("change"), "{}", one.stdout);
+    for words in ["\n change\n", "word end", "NULL"] {
+        assert!(one.stdout.contains(words), "{words:?}: {}", one.stdout);
+    }
+    let two = change("DELETE FROM t WHERE n > 1 RETURNING s, n", &[]).stdout;
+    assert!(two.contains("\n change\n s  n\n b  2\n c  3\n"), "{two}");
+    // Nothing is given: there is nothing to show.
+    let none = change("INSERT INTO t VALUES (7, 'x')", &[]).stdout;
+    assert!(!none.contains("\n change\n"), "{none}");
+    let none = change("DELETE FROM t WHERE n = 9 RETURNING n", &[]).stdout;
+    assert!(!none.contains("\n change\n"), "{none}");
+    let many = "INSERT INTO t SELECT value, 'm' FROM json_each('[' || substr(replace(hex(zeroblob(600)), '0', '0,'), 1, 2399) || ']') RETURNING n";
+    let told = change(many, &["--format", "json"]).json();
+    let step = told["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["step"] == "change");
+    assert_eq!(step.unwrap()["outputs"]["count"], 1200);
+    let many = change(many, &[]);
+    many.prints("the first 1,000 rows; there are more");
+}
+
+#[test]
 fn what_typed_sql_may_do_is_known_before_it_runs() {
     let project = project();
     let change = |more: &[&str]| project.run(&[&["change"], more].concat());

@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use super::d1_api::{
 use super::harness::{Output, Project};
 use super::http_server::Answer;
 use super::workerd::{node, npm};
+use super::zoo;
 
 const SETUP: &str = "CREATE TABLE t (n INTEGER, s TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b');";
 
@@ -385,6 +387,44 @@ fn a_wrangler_that_hangs_is_ended_with_all_that_it_started() {
         let line = std::fs::read(Path::new("/proc").join(process.trim()).join("cmdline"));
         let line = line.unwrap_or_default();
         assert!(line.is_empty(), "{file} {process} still runs");
+    }
+}
+
+/// Whatever started it: `kill -9` of opsbook leaves neither it nor what it started.
+#[test]
+fn a_wrangler_of_a_killed_run_is_ended_whatever_started_it() {
+    let script = "case $1 in --version) echo 4.164.0; exit ;; esac\n\
+        sleep 300 & echo $! >child\necho $$ >writing\nmv writing self\nwait";
+    for (via, line) in [
+        ("local", &["db", "query", "SELECT 1"][..]),
+        ("wrangler", &["db", "query", "SELECT 1"]),
+        ("local", &["db", "ping"]),
+        ("wrangler", &["db", "migrations", "status"]),
+        (
+            "local",
+            &["db", "execute", "DELETE FROM t WHERE n = 1", "--dry-run"],
+        ),
+    ] {
+        let keys = format!("{STAND_IN}\n[database.main.migrations]\nfolder = \"migrations\"");
+        let project = with_stand_in(project(via, &keys), script)
+            .file("migrations/0001_t.sql", "CREATE TABLE t (n INTEGER);\n");
+        let mut opsbook = project
+            .command(line)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        zoo::until("wrangler runs", || project.path("self").exists());
+        let processes = ["self", "child"].map(|file| project.read(file));
+        opsbook.kill().unwrap();
+        opsbook.wait().unwrap();
+        for process in processes {
+            let line = Path::new("/proc").join(process.trim()).join("cmdline");
+            // Of one that has ended and that nobody has asked about yet only the number is left.
+            zoo::until("it has ended", || {
+                std::fs::read(&line).unwrap_or_default().is_empty()
+            });
+        }
     }
 }
 

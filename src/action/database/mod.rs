@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::action::growth::unknown;
 use crate::base::Span;
 use crate::base::text::count;
+use crate::config::Config;
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Invocation, Outputs, PreviewFuture,
 };
@@ -107,8 +108,9 @@ impl Action for Database {
         verb.name == copy::COPY.name
     }
 
-    fn starts_processes_of(&self, verb: &VerbSpec) -> bool {
-        verb.name == copy::COPY.name
+    fn starts_processes_of(&self, invocation: &Invocation, config: &Config) -> bool {
+        invocation.verb.name == copy::COPY.name
+            || system::starts_program(config, Some(invocation.object_text()))
     }
 
     fn preview<'a>(

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::text::count;
 use crate::base::{Effect, Size, nearest};
-use crate::config::{Config, Database, DatabaseKind};
+use crate::config::{Config, D1Via, Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError, Outputs};
 use crate::event::StepTable;
 use crate::expr::SqlText;
@@ -251,6 +251,14 @@ pub(in crate::action) fn find<'a>(
                 .help(format!("choose with `on`: {}", known.join(", ")))
         }),
     }
+}
+
+/// Whether whatever is asked of the database of this name is asked by a program that is started for it.
+pub(in crate::action) fn starts_program(config: &Config, name: Option<&str>) -> bool {
+    find(config, name).is_ok_and(|database| match &database.kind {
+        DatabaseKind::D1 { via, .. } => !matches!(via, D1Via::Api),
+        DatabaseKind::Sqlite { .. } | DatabaseKind::Postgres(_) => false,
+    })
 }
 
 /// The system that serves a database.

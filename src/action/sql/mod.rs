@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::base::Masker;
 use crate::base::{Size, Span};
-use crate::config::Database;
+use crate::config::{Config, Database};
 use crate::engine::{
     Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, Outputs, PreviewFuture,
 };
@@ -49,6 +49,15 @@ impl Action for Sql {
 
     fn grace(&self) -> Duration {
         system::GRACE
+    }
+
+    fn starts_processes_of(&self, invocation: &Invocation, config: &Config) -> bool {
+        system::starts_program(config, invocation.text("on"))
+    }
+
+    /// What `RETURNING` gives of rows that may be gone by then.
+    fn shows_rows_of(&self, verb: &VerbSpec) -> bool {
+        verb.name == "execute"
     }
 
     /// A dry run leaves no file.

@@ -154,6 +154,7 @@ pub(super) async fn alone(
     session.is_known(&told.map_err(|error| session.trouble(&error))?);
     let mut outcome = Ok(());
     for statement in statements {
+        session.state.runs_alone(true);
         outcome = keep(session, statement, None).await;
         if outcome.is_err() {
             break;
@@ -162,6 +163,9 @@ pub(super) async fn alone(
     }
     // The session may be another's next. Where it is gone, so are its settings.
     let _ = session.ask(FORGET).await;
+    if outcome.is_ok() {
+        session.state.runs_alone(false);
+    }
     outcome
 }
 

@@ -243,6 +243,12 @@ impl Postgres {
         }
     }
 
+    /// Whether a statement that the server runs in no transaction is under way, or has failed: what it did may stay.
+    #[must_use]
+    pub fn may_have_left_something(&self) -> bool {
+        self.state.is_alone()
+    }
+
     /// Connects and has the server answer.
     ///
     /// # Errors

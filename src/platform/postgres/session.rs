@@ -87,6 +87,8 @@ struct Known {
     pid: Option<i32>,
     /// The change that is being kept: from now until the server has answered, nobody knows whether it is.
     keeping: Option<Keeping>,
+    /// Whether a statement was sent that runs in no transaction, and it is not told yet how that ended.
+    runs_alone: bool,
     warnings: Vec<String>,
     unkept_warnings: usize,
     /// How far the connection came.
@@ -133,6 +135,15 @@ impl State {
 
     pub(super) fn keeps(&self, keeping: Option<Keeping>) {
         self.with(|known| known.keeping = keeping);
+    }
+
+    /// From now on, or no longer, a statement runs in no transaction: what one that fails did until then may stay.
+    pub(super) fn runs_alone(&self, runs: bool) {
+        self.with(|known| known.runs_alone = runs);
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.with(|known| known.runs_alone)
     }
 
     pub(super) fn keeping(&self) -> Option<Keeping> {

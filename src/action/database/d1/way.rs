@@ -195,7 +195,8 @@ fn by_wrangler(
     (account, token): (Option<&Template>, Option<&Template>),
     context: &ActionContext<'_>,
 ) -> Result<Way, ActionError> {
-    let mut variables = Vec::new();
+    // By those of the context it is known as a program of the run.
+    let mut variables = context.variables.to_vec();
     for (variable, template) in [(ACCOUNT, account), (TOKEN, token)] {
         if let Some(template) = template {
             variables.push((variable.to_owned(), (context.resolve)(template)?));

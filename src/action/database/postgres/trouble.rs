@@ -105,6 +105,11 @@ impl PostgresSystem {
     pub(super) fn doubt(&self) -> Result<(), ActionError> {
         let stopped = PostgresError::Stopped;
         match self.postgres.doubt(stopped) {
+            PostgresError::Stopped if self.postgres.may_have_left_something() => Err(ActionError::target(
+                "stopped behind a statement that runs in no transaction: what it did may be there",
+            )
+            .in_doubt()
+            .help("see what is in the database, `opsbook db indexes` for invalid ones, before you do it again")),
             PostgresError::Stopped => Ok(()),
             doubt => Err(self.trouble(&doubt)),
         }

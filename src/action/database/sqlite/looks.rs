@@ -192,9 +192,13 @@ fn slack_row(slack: &Slack) -> serde_json::Map<String, Value> {
         ("dead_rows", Value::Null),
         ("live_rows", Value::Null),
         ("dead_percent", json!(percent(slack.free, slack.bytes))),
-        ("bytes", json!(slack.free)),
+        ("bytes", json!(slack.bytes)),
+        ("free_bytes", json!(slack.free)),
         ("last_vacuum", Value::Null),
         ("last_analyze", Value::Null),
+        ("oldest_transaction", Value::Null),
+        ("problem", Value::Null),
+        ("detail", Value::Null),
     ])
 }
 
