@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::blocking;
+use super::blocking::{self, Abandoned};
 use super::disk;
 use crate::base::text::hexadecimal;
 
@@ -137,14 +137,14 @@ impl Draft {
     /// When it cannot be read or written, or none of the names is free by now.
     pub async fn keep_or_as(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
         let path = self.path.clone();
-        let kept = blocking::run(move |_| self.keep_now(others)).await;
+        let kept = blocking::run(move |abandoned| self.keep_now(others, abandoned)).await;
         kept.map_err(|ending| DraftError::Unwritable {
             path,
             source: io::Error::other(ending),
         })?
     }
 
-    fn keep_now(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
+    fn keep_now(self, others: Vec<PathBuf>, abandoned: &Abandoned) -> Result<Kept, DraftError> {
         let Self {
             mut file,
             path,
@@ -158,6 +158,10 @@ impl Draft {
         // Another program may have written it: what is on the disk is what was read.
         let written = File::open(file.path()).map_err(unwritable)?;
         written.sync_all().map_err(unwritable)?;
+        if abandoned.get() {
+            // Nobody would be told that it is there.
+            return Err(unwritable(io::ErrorKind::Interrupted.into()));
+        }
         let mut others = others.into_iter();
         let mut place = path.clone();
         while let Err(error) = file.persist_noclobber(&place) {
@@ -330,6 +334,29 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"another");
         drop(Draft::begin(&folder.path().join("other"), 0).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// There is one thread for what blocks, so what is begun last has ended last.
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let draft = Draft::begin(&path, 0).unwrap();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let busy = tokio::task::spawn_blocking(move || wait.recv());
+            let mut keep = Box::pin(draft.keep());
+            assert!(futures_util::poll!(&mut keep).is_pending());
+            drop(keep);
+            go.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

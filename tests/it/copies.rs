@@ -2,8 +2,9 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rusqlite::Connection;
 
@@ -130,14 +131,11 @@ fn status(pid: Pid) -> String {
     }
 }
 
-#[test]
-fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
-    let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
-    let project = of_postgres(&database);
-    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
-    let mut opsbook = project
-        .command(&["db", "copy"])
-        .stdout(Stdio::null())
+/// `opsbook` with a `pg_dump` that waits for a table that somebody holds.
+fn waiting_dump(project: &Project, database: &str, names: &[&str]) -> (Child, Pid) {
+    let opsbook = project
+        .command(names)
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -150,13 +148,21 @@ fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
         });
         dump.is_some()
     });
-    let dump = dump.unwrap();
     let waits = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'pg_dump' AND wait_event_type = 'Lock'"
     );
     until("it waits for the table", || {
         cluster().psql("postgres", &waits).trim() == "1"
     });
+    (opsbook, dump.unwrap())
+}
+
+#[test]
+fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
+    let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
+    let project = of_postgres(&database);
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
+    let (mut opsbook, dump) = waiting_dump(&project, &database, &["db", "copy"]);
     opsbook.kill().unwrap();
     opsbook.wait().unwrap();
     until("pg_dump has ended", || status(dump).is_empty());
@@ -172,6 +178,37 @@ fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
         assert!(name == ".gitignore" || mode & 0o777 == 0o600, "{name}");
         assert!(!name.starts_with(".opsbook-draft-"), "{name}");
     }
+}
+
+/// Without it, whoever goes on with the run changes what nobody can go back to.
+#[test]
+fn an_interrupted_copy_is_made_again_by_whoever_goes_on() {
+    let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
+    let project = of_postgres(&database).runbook(
+        "t/x",
+        "[[step]]\nname = \"copy\"\ndatabase.copy = \"main\"\n\
+         [[step]]\nname = \"change\"\nsql.execute = \"UPDATE t SET n = 2\"\n",
+    );
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
+    let (opsbook, dump) = waiting_dump(&project, &database, &["t", "x", "--yes"]);
+    kill(
+        Pid::from_raw(i32::try_from(opsbook.id()).unwrap()),
+        Signal::SIGINT,
+    )
+    .unwrap();
+    let ended = opsbook.wait_with_output().unwrap();
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{shown}");
+    assert!(shown.contains("nothing was changed"), "{shown}");
+    assert_eq!((status(dump).as_str(), copies(&project)), ("", 0));
+
+    holder.end(cluster());
+    project
+        .run(&["resume", "1", "--yes"])
+        .exits(0)
+        .step("copy", "ok")
+        .step("change", "ok");
+    assert_eq!(copies(&project), 1);
 }
 
 /// The folder was there before, in a repository whose owner ignores nothing: a dump must not be committed.

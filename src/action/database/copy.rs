@@ -194,7 +194,8 @@ pub(super) async fn run(
             }
         }
     };
-    let outputs = system::until_stopped(system.as_ref(), context, work).await?;
+    // What it was writing goes with it: stopped, it is made again by whoever goes on.
+    let outputs = system::transaction_until_stopped(system.as_ref(), context, work).await?;
     Ok(outputs
         .with("count", 0)
         .with("rows", Vec::<Value>::new())

@@ -118,7 +118,7 @@ pub(in crate::action) async fn until_stopped<T>(
     outcome.ok_or_else(|| ActionError::own("stopped"))
 }
 
-/// The same for what is one transaction: stopped before that was to be kept, it has changed nothing.
+/// The same for what is kept as a whole or not at all: stopped before that, it has changed nothing.
 pub(in crate::action) async fn transaction_until_stopped<T>(
     system: &dyn DatabaseSystem,
     context: &ActionContext<'_>,
