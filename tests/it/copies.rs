@@ -211,6 +211,28 @@ fn an_interrupted_copy_is_made_again_by_whoever_goes_on() {
     assert_eq!(copies(&project), 1);
 }
 
+/// `pg_dump` itself waits without end, and says nothing.
+#[test]
+fn a_copy_waits_for_a_lock_no_longer_than_it_may_and_tells_who_holds_it() {
+    let database = cluster().database("CREATE TABLE t (n int)");
+    let project = of_postgres(&database);
+    let config = project.read("opsbook.toml").replace(
+        "kind = \"postgres\"\n",
+        "kind = \"postgres\"\nlock_timeout = \"2s\"\n",
+    );
+    let project = project.config(&config);
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
+    project
+        .run(&["db", "copy", "--format", "json"])
+        .exits(2)
+        .prints(
+            "pg_dump gave up waiting for a lock after 2s: LOCK TABLE public.t IN ACCESS SHARE MODE",
+        )
+        .prints(&format!("it waited for session {} of postgres", holder.pid))
+        .prints(&format!("opsbook db terminate {} -d main", holder.pid));
+    assert_eq!(copies(&project), 0);
+}
+
 /// The folder was there before, in a repository whose owner ignores nothing: a dump must not be committed.
 #[test]
 fn no_copy_is_ever_added_to_a_repository() {

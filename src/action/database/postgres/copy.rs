@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::action::database::copy::{CopyKind, CopySystem};
 use crate::action::database::system::Answer;
+use crate::base::Span;
 use crate::base::text::{one_line, shell_word};
 use crate::engine::ActionError;
+use crate::platform::postgres::PostgresError;
 use crate::platform::process::{self, Program};
 
 use super::PostgresSystem;
@@ -48,6 +50,30 @@ impl PostgresSystem {
             said => ActionError::target(said),
         })
     }
+
+    /// Why `pg_dump` failed: where that was at a lock which is still held, who holds it.
+    async fn explained(&self, said: ActionError, patience: Duration) -> ActionError {
+        let Some(statement) = lock_statement(&said.message) else {
+            return said;
+        };
+        // It needs the same lock, and is told what a program is not.
+        match self.postgres.look(statement, &[], 0).await {
+            Err(PostgresError::Waited { holders, .. }) => {
+                let patience = Span(patience);
+                let message =
+                    format!("pg_dump gave up waiting for a lock after {patience}: {statement}");
+                self.held(ActionError::target(message), &holders)
+            }
+            Ok(_) | Err(_) => said,
+        }
+    }
+}
+
+/// The statement that `pg_dump` says it failed with, where that is for the locks of tables.
+fn lock_statement(said: &str) -> Option<&str> {
+    const ENDS: &str = " IN ACCESS SHARE MODE";
+    let statement = said.get(said.find("LOCK TABLE ")?..)?;
+    statement.get(..statement.find(ENDS)? + ENDS.len())
 }
 
 impl CopySystem for PostgresSystem {
@@ -64,11 +90,13 @@ impl CopySystem for PostgresSystem {
             let file = format!("--file={to}");
             // Keywords are believed before a service or a variable that stands in the environment.
             let database = format!("--dbname={}", self.postgres.keywords());
-            self.run(
-                "pg_dump",
-                &["--format=custom", "--no-password", &database, &file],
-            )
-            .await?;
+            let patience = self.postgres.lock_patience();
+            // It waits without end otherwise, and everybody who wants a stronger lock waits behind it.
+            let wait = format!("--lock-wait-timeout={}", patience.as_millis().max(1));
+            let arguments = ["--format=custom", "--no-password", &wait, &database, &file];
+            if let Err(said) = self.run("pg_dump", &arguments).await {
+                return Err(self.explained(said, patience).await);
+            }
             // A dump that was cut off has no list of what it holds.
             self.run("pg_restore", &["--list", "--file=/dev/null", &to])
                 .await
@@ -81,5 +109,22 @@ impl CopySystem for PostgresSystem {
             shell_word(&self.postgres.keywords()),
             shell_word(copy)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock_statement;
+
+    #[test]
+    fn the_statement_that_locks_is_found_in_what_pg_dump_says() {
+        let said = "pg_dump: error: query failed: ERROR: canceling statement due to statement timeout pg_dump: detail: \
+                    Query was: LOCK TABLE public.\"a b\", public.t IN ACCESS SHARE MODE";
+        assert_eq!(
+            lock_statement(said),
+            Some("LOCK TABLE public.\"a b\", public.t IN ACCESS SHARE MODE")
+        );
+        assert_eq!(lock_statement("pg_dump: error: LOCK TABLE t"), None);
+        assert_eq!(lock_statement("Query was: SELECT 1"), None);
     }
 }

@@ -65,12 +65,16 @@ impl PostgresSystem {
 
     /// Names who held the lock that was waited for.
     fn waited(&self, holders: &[Holder], error: &PostgresError) -> ActionError {
+        self.held(self.trouble(error), holders)
+    }
+
+    /// The trouble of who waited for a lock, with those who held it.
+    pub(super) fn held(&self, kind: ActionError, holders: &[Holder]) -> ActionError {
         let shown = holders.iter().map(|holder| Holder {
             query: fit(&one_line(&self.masker.text(&holder.query)), LONGEST_QUERY),
             ..holder.clone()
         });
         let first = holders.first().map_or(0, |holder| holder.pid);
-        let kind = self.trouble(error);
         let told = Holder::in_words(&shown.collect::<Vec<_>>());
         ActionError {
             message: format!("{}; it waited for {told}", kind.message),
