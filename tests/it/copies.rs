@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use rusqlite::Connection;
 
 use crate::harness::Project;
-use crate::postgres_cluster::cluster;
+use crate::postgres_cluster::{PASSWORD, cluster};
 use crate::postgres_session::Session;
 use crate::terminal::Terminal;
 use crate::zoo::{self, until};
@@ -231,6 +231,38 @@ fn a_copy_waits_for_a_lock_no_longer_than_it_may_and_tells_who_holds_it() {
         .prints(&format!("it waited for session {} of postgres", holder.pid))
         .prints(&format!("opsbook db terminate {} -d main", holder.pid));
     assert_eq!(copies(&project), 0);
+}
+
+/// What a dump does not know of stays where it is, so it goes where there is nothing.
+#[test]
+fn a_dump_is_restored_beside_the_database_by_one_line() {
+    let database = cluster().database(
+        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1), (2)",
+    );
+    let project = of_postgres(&database);
+    let shown = project.run(&["db", "copy"]).exits(0).stdout;
+    cluster().psql(
+        &database,
+        "CREATE TABLE orders (customer int REFERENCES customers); INSERT INTO orders VALUES (2); DELETE FROM customers WHERE id = 1",
+    );
+    let (_, restore) = shown
+        .split_once("to restore it into a new database: ")
+        .unwrap();
+    let (restore, _) = restore.split_once('\n').unwrap();
+    let done = Command::new("sh")
+        .args(["-c", restore])
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success() && done.stderr.is_empty(),
+        "{restore}: {done:?}"
+    );
+    let beside = format!("SELECT datname FROM pg_database WHERE datname LIKE '{database}-2%Z'");
+    let beside = cluster().psql("postgres", &beside);
+    let state = "SELECT (SELECT count(*) FROM customers), to_regclass('orders') IS NOT NULL";
+    assert_eq!(cluster().psql(beside.trim(), state).trim(), "2|f");
+    assert_eq!(cluster().psql(&database, state).trim(), "1|t");
 }
 
 /// The folder was there before, in a repository whose owner ignores nothing: a dump must not be committed.

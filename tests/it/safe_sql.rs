@@ -623,13 +623,16 @@ fn old_rows_are_pruned_by_the_rules_of_the_configuration_with_a_copy_first() {
             !restore.contains("hunter2") && !restore.contains("PGPASSWORD"),
             "{restore}"
         );
-        restored(&bed, &restore);
-        assert_eq!(bed.sql("SELECT count(*) FROM users"), "22");
+        assert_eq!(users_of(&restored(bed, &restore)), "22");
     }
 }
 
-/// Goes back to a copy by the command that was told.
-fn restored(bed: &Bed, restore: &str) {
+fn users_of(bed: &Bed) -> String {
+    bed.sql("SELECT count(*) FROM users")
+}
+
+/// Goes back to a copy by the command that was told; gives the bed with the database that is restored.
+fn restored(mut bed: Bed, restore: &str) -> Bed {
     let mut shell = Command::new("sh");
     shell.args(["-c", restore]);
     if matches!(bed.engine, Engine::Postgres(_)) {
@@ -637,6 +640,11 @@ fn restored(bed: &Bed, restore: &str) {
     }
     let done = shell.output().unwrap();
     assert!(done.status.success(), "{restore}: {done:?}");
+    if let Engine::Postgres(database) = &mut bed.engine {
+        let newest = format!("SELECT datname FROM pg_database WHERE datname LIKE '{database}-%'");
+        *database = cluster().psql("postgres", &newest).trim().to_owned();
+    }
+    bed
 }
 
 #[test]

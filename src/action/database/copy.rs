@@ -50,7 +50,7 @@ pub(super) const COPY: VerbSpec = VerbSpec {
         },
         OutputSpec {
             name: "restore",
-            help: "the command that goes back to it",
+            help: "the command that goes back to it; of a dump, the one that restores it into a new database beside",
         },
     ],
     ..verb(
@@ -81,7 +81,7 @@ pub(in crate::action) trait CopySystem {
         Box::pin(async move { Err(ActionError::own(none)) })
     }
 
-    /// The command that goes back to a copy, by its path or bookmark.
+    /// The command that goes back to a copy, by its path or bookmark; of a dump, that restores it into a new database.
     fn restore_in_words(&self, copy: &str) -> String;
 }
 
@@ -205,9 +205,12 @@ pub(super) async fn run(
 
 fn of_file(ending: &str, kept: &Kept, restore: String) -> Outputs {
     let path = kept.path.display().to_string();
-    let kind = if ending == "dump" { "dump" } else { "file" };
+    let (kind, way) = match ending {
+        "dump" => ("dump", "to restore it into a new database"),
+        _ => ("file", "to go back"),
+    };
     let size = Size(kept.bytes);
-    Outputs::new(format!("{path}, {size}; to go back: {restore}"))
+    Outputs::new(format!("{path}, {size}; {way}: {restore}"))
         .with("kind", kind)
         .with("path", path)
         .with("bytes", kept.bytes)

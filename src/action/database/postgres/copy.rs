@@ -103,10 +103,19 @@ impl CopySystem for PostgresSystem {
         })
     }
 
+    /// Into a database beside it: what was made since the copy is not in its list, so it would stay in this one, and may
+    /// keep the tables from being made anew that it refers to.
     fn restore_in_words(&self, copy: &str) -> String {
+        let database = self.postgres.database().unwrap_or(&self.name);
+        let stem = Path::new(copy).file_stem().unwrap_or_default();
+        let stem = stem.to_string_lossy();
+        let moment = stem.strip_prefix(&self.name).unwrap_or(&stem);
+        let beside = format!("{database}{moment}");
         format!(
-            "pg_restore --clean --if-exists --single-transaction --dbname={} {}",
+            "createdb --template=template0 --maintenance-db={} {} && pg_restore --single-transaction --dbname={} {}",
             shell_word(&self.postgres.keywords()),
+            shell_word(&beside),
+            shell_word(&self.postgres.keywords_to(&beside)),
             shell_word(copy)
         )
     }
