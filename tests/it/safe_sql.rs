@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, response};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
+use super::postgres_session::Session;
 use super::terminal::{Pane, Terminal};
 
 /// A database of an engine, and the project that works on it.
@@ -304,6 +305,25 @@ fn what_no_query_counts_of_the_rows_that_go_along_is_named() {
             assert!(sent.contains(&told), "{}: {sent}", bed.name());
         }
     }
+}
+
+/// With the limit of the configuration it would wait for hours, once for each table.
+#[test]
+fn rows_that_go_along_are_not_waited_for_behind_who_holds_their_tables() {
+    let bed = Bed::postgres("lock_timeout = \"1h\"\n");
+    let Engine::Postgres(database) = &bed.engine else {
+        panic!("it is one");
+    };
+    for table in ["first", "second"] {
+        bed.sql(&format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, owner INTEGER REFERENCES users (id) ON DELETE CASCADE)"));
+    }
+    let holder = Session::holding(cluster(), database, "BEGIN; LOCK TABLE first, second;");
+    let delete = "DELETE FROM users WHERE id = 1";
+    let dry = bed.run(&["db", "execute", delete, "--dry-run", "--format", "json"]);
+    let pid = holder.pid;
+    dry.exits(0).prints(&format!(
+        "rows of first, not counted: session {pid} holds a lock (ON DELETE CASCADE), rows of second, not counted (ON DELETE CASCADE)"
+    ));
 }
 
 #[test]

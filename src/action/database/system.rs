@@ -32,6 +32,12 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
 
+    /// The same for what is told beside the matter: it gives up soon where somebody holds a table, and says who in few
+    /// words.
+    fn glance<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        self.query(sql, limit)
+    }
+
     /// Runs one statement that must not write, and sends its rows on as they come, with every digit of every number. A
     /// system that gives all rows at once sends those, or none where they are too many to be held.
     fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {

@@ -189,6 +189,15 @@ impl DatabaseSystem for PostgresSystem {
         })
     }
 
+    fn glance<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        Box::pin(async move {
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&sql.text);
+            let seen = self.postgres.look(&text, &sql.parameters, limit).await;
+            seen.map_err(|error| self.trouble_in_brief(&error))
+        })
+    }
+
     fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Postgres)?;

@@ -83,6 +83,20 @@ impl PostgresSystem {
         .help(self.help_with_holder(first))
     }
 
+    /// The same in few words, where it is said beside something else: who waited for a lock is late.
+    pub(super) fn trouble_in_brief(&self, error: &PostgresError) -> ActionError {
+        let holder = match error {
+            PostgresError::Waited { holders, .. } => holders.first().map(|holder| holder.pid),
+            error if error.code() == Some("55P03") => None,
+            error => return self.trouble(error),
+        };
+        ActionError::late(match holder {
+            None => "somebody holds a lock".to_owned(),
+            Some(0) => "a prepared transaction holds a lock".to_owned(),
+            Some(pid) => format!("session {pid} holds a lock"),
+        })
+    }
+
     /// What to do about who holds a lock, as commands for this database.
     fn help_with_holder(&self, pid: i64) -> String {
         let name = &self.name;
