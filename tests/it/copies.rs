@@ -233,18 +233,11 @@ fn a_copy_waits_for_a_lock_no_longer_than_it_may_and_tells_who_holds_it() {
     assert_eq!(copies(&project), 0);
 }
 
-/// What a dump does not know of stays where it is, so it goes where there is nothing.
-#[test]
-fn a_dump_is_restored_beside_the_database_by_one_line() {
-    let database = cluster().database(
-        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1), (2)",
-    );
-    let project = of_postgres(&database);
+/// Makes a copy and restores it by the line that is shown; gives that, and the database that it made.
+fn restored(database: &str, between: &str) -> (String, String) {
+    let project = of_postgres(database);
     let shown = project.run(&["db", "copy"]).exits(0).stdout;
-    cluster().psql(
-        &database,
-        "CREATE TABLE orders (customer int REFERENCES customers); INSERT INTO orders VALUES (2); DELETE FROM customers WHERE id = 1",
-    );
+    cluster().psql(database, between);
     let (_, restore) = shown
         .split_once("to restore it into a new database: ")
         .unwrap();
@@ -260,9 +253,47 @@ fn a_dump_is_restored_beside_the_database_by_one_line() {
     );
     let beside = format!("SELECT datname FROM pg_database WHERE datname LIKE '{database}-2%Z'");
     let beside = cluster().psql("postgres", &beside);
+    (restore.to_owned(), beside.trim().to_owned())
+}
+
+/// What a dump does not know of stays where it is, so it goes where there is nothing.
+#[test]
+fn a_dump_is_restored_beside_the_database_by_one_line() {
+    let database = cluster().database(
+        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1), (2)",
+    );
+    let (restore, beside) = restored(
+        &database,
+        "CREATE TABLE orders (customer int REFERENCES customers); INSERT INTO orders VALUES (2); DELETE FROM customers WHERE id = 1",
+    );
+    assert!(!restore.contains("encoding"), "{restore}");
     let state = "SELECT (SELECT count(*) FROM customers), to_regclass('orders') IS NOT NULL";
-    assert_eq!(cluster().psql(beside.trim(), state).trim(), "2|f");
+    assert_eq!(cluster().psql(&beside, state).trim(), "2|f");
     assert_eq!(cluster().psql(&database, state).trim(), "1|t");
+}
+
+#[test]
+fn a_restored_database_has_the_encoding_and_the_locale_of_the_copied_one() {
+    for (database, made) in [
+        ("latin", "ENCODING 'LATIN1' LOCALE 'C'"),
+        (
+            "german",
+            "ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'de-u-kn'",
+        ),
+    ] {
+        let create = format!("CREATE DATABASE {database} TEMPLATE template0 {made}");
+        cluster().psql("postgres", &create);
+        let (restore, beside) = restored(database, "");
+        let of = |name: &str| {
+            // Each version of the server has names of its own for them.
+            let others = "'{oid,datname,datfrozenxid,datminmxid}'::text[]";
+            let asked = format!(
+                "SELECT to_jsonb(d) - {others} FROM pg_database AS d WHERE datname = '{name}'"
+            );
+            cluster().psql("postgres", &asked)
+        };
+        assert_eq!(of(&beside), of(database), "{restore}");
+    }
 }
 
 /// The folder was there before, in a repository whose owner ignores nothing: a dump must not be committed.

@@ -81,8 +81,13 @@ pub(in crate::action) trait CopySystem {
         Box::pin(async move { Err(ActionError::own(none)) })
     }
 
+    /// What the command that restores a file must be told of the database as it is now.
+    fn restored_as(&self) -> Answer<'_, String> {
+        Box::pin(async { Ok(String::new()) })
+    }
+
     /// The command that goes back to a copy, by its path or bookmark; of a dump, that restores it into a new database.
-    fn restore_in_words(&self, copy: &str) -> String;
+    fn restore_in_words(&self, copy: &str, restored_as: &str) -> String;
 }
 
 /// What a copy of a database is.
@@ -180,16 +185,18 @@ pub(super) async fn run(
         match system.copy_kind()? {
             CopyKind::File { ending, .. } => {
                 let about = system.copy_bytes().await?;
+                let restored_as = system.restored_as().await?;
                 let draft = place.draft(ending, about).map_err(not_kept)?;
                 system.copy(draft.path()).await?;
                 let others = place.files(ending);
                 let kept = draft.keep_or_as(others).await.map_err(not_kept)?;
-                let restore = system.restore_in_words(&kept.path.display().to_string());
+                let path = kept.path.display().to_string();
+                let restore = system.restore_in_words(&path, &restored_as);
                 Ok(of_file(ending, &kept, restore))
             }
             CopyKind::Bookmark { .. } => {
                 let bookmark = system.bookmark().await?;
-                let restore = system.restore_in_words(&bookmark);
+                let restore = system.restore_in_words(&bookmark, "");
                 Ok(of_bookmark(bookmark, restore))
             }
         }

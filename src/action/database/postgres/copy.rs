@@ -17,6 +17,23 @@ use super::PostgresSystem;
 /// How long `pg_dump` may take to end after TERM.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What `createdb` is told of the encoding and the locale of this database, by its options; no row where these are those of
+/// the template. Only later servers know providers of locales other than the C library, and they call them in their own ways.
+const ENCODING: &str = "\
+WITH known AS (
+    SELECT datname, pg_encoding_to_char(encoding) AS encoding, datcollate::text AS collate, datctype::text AS ctype,
+           to_jsonb(d) ->> 'datlocprovider' AS provider,
+           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale
+    FROM pg_database AS d)
+SELECT own.encoding, own.collate AS \"lc-collate\", own.ctype AS \"lc-ctype\",
+       CASE own.provider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' END AS \"locale-provider\",
+       CASE own.provider WHEN 'i' THEN own.locale END AS \"icu-locale\",
+       CASE own.provider WHEN 'b' THEN own.locale END AS \"builtin-locale\"
+FROM known AS own, known AS base
+WHERE own.datname = current_database() AND base.datname = 'template0'
+      AND (own.encoding, own.collate, own.ctype, own.provider, own.locale)
+          IS DISTINCT FROM (base.encoding, base.collate, base.ctype, base.provider, base.locale)";
+
 impl PostgresSystem {
     /// Runs one of PostgreSQL's own programs on the database.
     async fn run(&self, name: &str, arguments: &[&str]) -> Result<(), ActionError> {
@@ -103,16 +120,32 @@ impl CopySystem for PostgresSystem {
         })
     }
 
+    /// The options of `createdb` for a database of the same encoding and locale, where those are not what it takes unasked.
+    /// None, where the server does not tell: a dump is worth more than they are.
+    fn restored_as(&self) -> Answer<'_, String> {
+        Box::pin(async move {
+            let Ok(found) = self.postgres.look(ENCODING, &[], 1).await else {
+                return Ok(String::new());
+            };
+            let row = found.rows.first();
+            let option = |column: &String| {
+                let value = row?.get(column)?.as_str()?;
+                Some(format!(" --{column}={}", shell_word(value)))
+            };
+            Ok(found.columns.iter().filter_map(option).collect())
+        })
+    }
+
     /// Into a database beside it: what was made since the copy is not in its list, so it would stay in this one, and may
     /// keep the tables from being made anew that it refers to.
-    fn restore_in_words(&self, copy: &str) -> String {
+    fn restore_in_words(&self, copy: &str, restored_as: &str) -> String {
         let database = self.postgres.database().unwrap_or(&self.name);
         let stem = Path::new(copy).file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy();
         let moment = stem.strip_prefix(&self.name).unwrap_or(&stem);
         let beside = format!("{database}{moment}");
         format!(
-            "createdb --template=template0 --maintenance-db={} {} && pg_restore --single-transaction --dbname={} {}",
+            "createdb --template=template0{restored_as} --maintenance-db={} {} && pg_restore --single-transaction --dbname={} {}",
             shell_word(&self.postgres.keywords()),
             shell_word(&beside),
             shell_word(&self.postgres.keywords_to(&beside)),
