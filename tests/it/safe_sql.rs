@@ -752,6 +752,22 @@ fn a_standing_approval_holds_a_prune_to_its_rows() {
 }
 
 #[test]
+fn a_standing_approval_says_how_many_rows_would_be_deleted_whatever_goes_along() {
+    for bed in Bed::all("") {
+        bed.sql(SHOP);
+        let project = bed.project.runbook(
+            "few/rows",
+            "approved = { rows = 1 }\n[[step]]\nname = \"old\"\neffect = \"destroy\"\n\
+             sql.execute = '''\n-- of all\nDELETE FROM \"Customers\" WHERE id < 4'''\n",
+        );
+        project
+            .run(&["few", "rows"])
+            .exits(75)
+            .prints("would delete 3 rows; approved are 1");
+    }
+}
+
+#[test]
 fn postgres_tells_an_age_by_its_own_types() {
     for (kind, written) in [
         ("timestamptz", "seen::timestamptz"),

@@ -74,13 +74,17 @@ async fn of_statement(
             format!("\n-- rows not counted: {}", one_line(&error.message)),
         ),
     };
-    let sample = match rows {
-        Some(some) if some > 0 => sample(statement, &analysis, dialect, system.as_ref()).await,
-        Some(_) | None => None,
-    };
-    let along = match rows {
-        Some(0) => None,
-        Some(_) | None => along(statement, &analysis, dialect, system.as_ref()).await,
+    let (sample, along) = match rows {
+        Some(0) => (None, None),
+        _ if context.counts_only => (None, None),
+        Some(_) => (
+            sample(statement, &analysis, dialect, system.as_ref()).await,
+            along(statement, &analysis, dialect, system.as_ref()).await,
+        ),
+        None => (
+            None,
+            along(statement, &analysis, dialect, system.as_ref()).await,
+        ),
     };
     let along = along.map_or_else(String::new, |along| format!("-- {along}\n"));
     let several = match analysis.statements {
@@ -107,6 +111,10 @@ async fn of_file(
     let dialect = database.kind.dialect();
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
+    if context.counts_only {
+        // There is no number for all of them.
+        return Ok(Preview::of(head));
+    }
     let Some(pieces) = apart(text, dialect) else {
         return Ok(Preview {
             effect: Some(sql::effect(text, dialect).effect),
