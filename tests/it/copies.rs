@@ -114,6 +114,51 @@ fn a_migration_is_taken_back_by_one_question() {
     }
 }
 
+/// What was agreed to before the copy is not what would be done behind it: somebody else applied another migration.
+#[test]
+fn what_others_migrated_since_the_question_is_asked_about_again() {
+    let first = Project::new();
+    let of_host = |project: Project, names: &[&str]| {
+        let path = first.path("main.db");
+        let project = project.config(&format!(
+            "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = {path:?}\n[database.main.migrations]\nfolder = \"migrations\"\n"
+        ));
+        names.iter().fold(project, |project, name| {
+            let table = format!("t{}", &name[3..4]);
+            project
+                .file(
+                    &format!("migrations/{name}.sql"),
+                    format!("CREATE TABLE {table} (id INTEGER);\n"),
+                )
+                .file(
+                    &format!("migrations/{name}.down.sql"),
+                    format!("DROP TABLE {table};\n"),
+                )
+        })
+    };
+    let all = ["0001_one", "0002_two", "0003_three"];
+    let apply = ["db", "migrations", "apply", "--no-copy"];
+    for (answer, ends, left) in [("n\r", 75, 3), ("y\r", 0, 2)] {
+        std::fs::File::create(first.path("main.db")).unwrap();
+        let (here, there) = (of_host(Project::new(), &all), of_host(Project::new(), &all));
+        here.run(&[&apply[..], &["--to", "0002_two"]].concat())
+            .exits(0);
+        let mut terminal = Terminal::start(&here, &["db", "migrations", "revert"]);
+        terminal.wait_for("Take 0002_two back on main? [y/N]");
+        there.run(&apply).exits(0);
+        terminal.press("y\r");
+        terminal.wait_for("This is not what was agreed to before.");
+        terminal.wait_for("-- back from 0003_three");
+        terminal.press(answer);
+        let (code, seen) = terminal.end();
+        assert_eq!(code, ends, "{seen}");
+        let applied = Connection::open(first.path("main.db")).unwrap();
+        let count = "SELECT count(*) FROM sqlite_schema WHERE name IN ('t1', 't2', 't3')";
+        let tables: i64 = applied.query_row(count, [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, left, "{seen}");
+    }
+}
+
 /// A project whose `main` is this database of the cluster.
 fn of_postgres(database: &str) -> Project {
     Project::new()

@@ -32,6 +32,12 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
 
+    /// Runs one statement that must not write, as a person wrote it: a mistake in it is told with its line where the system
+    /// knows it.
+    fn query_written<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        self.query(sql, limit)
+    }
+
     /// Runs one statement that must not write, and sends its rows on as they come, with every digit of every number. A
     /// system that gives all rows at once sends those, or none where they are too many to be held.
     fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
@@ -317,7 +323,8 @@ pub(super) fn has_none(name: &str, kind: &str, what: &str, instead: &str) -> Act
 /// end sessions and write files.
 pub(super) fn must_read(text: &str, dialect: Dialect) -> Result<(), ActionError> {
     let analysis = sql::effect(text, dialect);
-    if analysis.statements > 1 {
+    // What stands behind a word that was not understood is no second statement.
+    if analysis.statements > 1 && !analysis.reason.starts_with(sql::UNPARSED) {
         return Err(
             ActionError::config("there is more than one statement").help("write a step for each")
         );

@@ -74,6 +74,29 @@ async fn a_query_that_would_write_is_a_mistake_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn every_mistake_in_a_statement_is_as_bad() {
+    let world = world();
+    for (text, message) in [
+        ("SELECT n\nFROM nowhere", "no such table: nowhere"),
+        ("SELECT n\nFROM t WHERE m = 1", "no such column: m"),
+        ("SELECT n\nFROM t WHERE frob(n)", "no such function: frob"),
+        (
+            "SELECT n\nFROM t LIMIT LIMIT",
+            "near \"LIMIT\": syntax error",
+        ),
+    ] {
+        for verb in ["query", "explain"] {
+            let error = world
+                .run(&Sql, verb, sql(text, &[]), &[])
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Target, "{verb} {text}");
+            assert!(error.message.starts_with(message), "{}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
 async fn executes_and_explains() {
     let world = world();
     let outputs = world

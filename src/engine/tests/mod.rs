@@ -55,6 +55,8 @@ thread_local! {
     /// What was shown above its questions, and how many rows the action was told that it agreed to.
     static SHOWN: RefCell<Vec<Intent>> = const { RefCell::new(Vec::new()) };
     static AGREED: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Whether what would be sent is another once something was done.
+    static MOVES: Cell<bool> = const { Cell::new(false) };
 }
 
 fn world() -> Vec<String> {
@@ -148,7 +150,10 @@ impl Action for Act {
         COUNTED.set(context.counts_only);
         Box::pin(async move {
             let rows = Self::rows(invocation, "counted");
-            let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            let mut sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            if MOVES.get() {
+                sent = format!("{sent} after {}", world().len());
+            }
             Ok(crate::event::Preview {
                 sent,
                 rows,

@@ -115,6 +115,16 @@ impl PostgresSystem {
         }
     }
 
+    /// What went wrong with a statement that was sent as a person wrote it behind these words of ours, and in which line.
+    pub(super) fn trouble_of_written(
+        &self,
+        error: &PostgresError,
+        text: &str,
+        ours: &str,
+    ) -> ActionError {
+        placed(self.trouble(error), error, text, ours)
+    }
+
     /// What went wrong with a script, and in which line.
     pub(super) fn trouble_of_script(
         &self,
@@ -141,6 +151,31 @@ impl PostgresSystem {
             message: format!("{}; nothing was changed", placed.message),
             ..placed
         }
+    }
+}
+
+/// Trouble with the line and the column of the statement, from 1, where the server names its place in what was sent.
+pub(super) fn placed(
+    trouble: ActionError,
+    error: &PostgresError,
+    text: &str,
+    ours: &str,
+) -> ActionError {
+    let PostgresError::Server {
+        offset: Some(offset),
+        ..
+    } = error
+    else {
+        return trouble;
+    };
+    let Some(before) = text.get(ours.len()..*offset) else {
+        return trouble;
+    };
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.chars().rev().take_while(|c| *c != '\n').count();
+    ActionError {
+        message: format!("line {line}, column {column}: {}", trouble.message),
+        ..trouble
     }
 }
 
@@ -228,17 +263,11 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
             ActionError::config,
             "it ends transactions itself, so it cannot be all or nothing: use `command.run` with psql".to_owned(),
         ),
+        // Whether there is such a name is the database's to say, and so is which grammar it knows.
         ("42P18" | "42725" | "42883" | "42804", _) => (
-            ActionError::config,
+            ActionError::target,
             hint.unwrap_or_else(|| "say which type a value has: {{ value }}::bigint".to_owned()),
         ),
-        ("42601", _) => {
-            let error = ActionError::config(message);
-            return match hint {
-                Some(hint) => error.help(hint),
-                None => error,
-            };
-        }
         _ => {
             let error = ActionError::target(message);
             return match hint {

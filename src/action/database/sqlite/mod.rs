@@ -56,8 +56,7 @@ impl SqliteSystem {
                 .help("see who holds it: fuser -v on the file; `retry` waits for longer"),
             SqliteError::Damaged(_) => ActionError::target(message)
                 .help("restore it from a backup, or try sqlite3's .recover"),
-            SqliteError::Syntax(_)
-            | SqliteError::NoStatement
+            SqliteError::NoStatement
             | SqliteError::Parameters { .. }
             | SqliteError::NumberTooLarge(_) => ActionError::config(message),
             SqliteError::SeveralStatements => ActionError::config(message)
@@ -80,7 +79,7 @@ impl SqliteSystem {
                 _ => self.trouble(error),
             },
             SqliteError::Bounds(broken) => super::system::beyond(*broken),
-            SqliteError::Refused(_) => ActionError::target(message),
+            SqliteError::Syntax(_) | SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
         }
     }
