@@ -85,6 +85,17 @@ fn ended(cut_off: Failure, said: ActionError) -> Failure {
     }
 }
 
+/// What an action is asked for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To act; what the target answers may be held against an expectation afterwards.
+    Do { judged: bool },
+    /// What it would do, for a reader.
+    Show,
+    /// How many rows it would touch.
+    Count,
+}
+
 impl Run<'_> {
     /// Does a call once and holds its outputs against `expect`.
     pub(super) async fn attempt(&self, turn: Turn<'_>) -> Result<Outputs, Failure> {
@@ -139,9 +150,12 @@ impl Run<'_> {
             self.held_to_plan(turn, call)?;
         }
         let done = self
-            .acting(turn, call, judged, |action, invocation, context| {
-                action.run(invocation, context)
-            })
+            .acting(
+                turn,
+                call,
+                Purpose::Do { judged },
+                |action, invocation, context| action.run(invocation, context),
+            )
             .await;
         self.ledger.borrow_mut().standing.charge(turn.key, &done);
         done
@@ -182,9 +196,20 @@ impl Run<'_> {
         turn: Turn<'_>,
         call: &Call,
     ) -> Result<Preview, Failure> {
-        self.acting(turn, call, false, |action, invocation, context| {
+        self.acting(turn, call, Purpose::Show, |action, invocation, context| {
             action.preview(invocation, context)
         })
+        .await
+    }
+
+    /// Asks the action of the step's call how many rows it would touch: of its preview the rest may be left out.
+    pub(super) async fn count_call(&self, turn: Turn<'_>) -> Result<Preview, Failure> {
+        self.acting(
+            turn,
+            &turn.step.call,
+            Purpose::Count,
+            |action, invocation, context| action.preview(invocation, context),
+        )
         .await
     }
 
@@ -193,7 +218,7 @@ impl Run<'_> {
         &self,
         turn: Turn<'_>,
         call: &Call,
-        judged: bool,
+        purpose: Purpose,
         act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
     ) -> Result<T, Failure> {
         let Turn {
@@ -248,8 +273,9 @@ impl Run<'_> {
             masker: self.engine.masker,
             progress: &progress,
             cancel: cancelled,
-            judged,
+            judged: matches!(purpose, Purpose::Do { judged: true }),
             thresholds: step.warn.is_some() || step.critical.is_some(),
+            counts_only: matches!(purpose, Purpose::Count),
             may_change: !self.options.dry && !self.options.read_only,
             keeps: !self.options.dry,
             most_rows: self.ledger.borrow().standing.most_rows(key),

@@ -4,11 +4,12 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::geteuid;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
@@ -250,16 +251,29 @@ fn clear(folder: &Path) {
         let draft = BESIDE.iter().find_map(|end| name.strip_suffix(end));
         let draft = folder.join(draft.unwrap_or(name));
         // Held until it is gone: who begins one of this name meanwhile takes another.
-        let _held = match File::open(&draft) {
-            Ok(file) => match Flock::lock(file, LOCK) {
+        let _held = match own_file(&draft) {
+            Ok(Some(file)) => match Flock::lock(file, LOCK) {
                 Ok(lock) => Some(lock),
                 Err(_) => continue,
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) => continue,
+            Ok(None) | Err(_) => continue,
         };
         let _ = fs::remove_file(&path);
     }
+}
+
+/// Opens a file of the user's own; none where something else is there, that nobody here begins. A pipe without a writer
+/// would otherwise hold up the thread, and every signal to it, for ever.
+fn own_file(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    let found = file.metadata()?;
+    let is_own = found.is_file() && found.uid() == geteuid().as_raw();
+    Ok(is_own.then_some(file))
 }
 
 /// Makes a folder for the user alone. What is kept there is no part of a repository.
@@ -297,7 +311,12 @@ fn digest(path: &Path) -> io::Result<(u64, String)> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
 
     use super::{Draft, DraftError, HIDDEN, PREFIX, home};
 
@@ -384,6 +403,24 @@ mod tests {
         ];
         wanted.sort();
         assert_eq!(left, wanted);
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_neither_waited_for_nor_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(format!("{PREFIX}{name}"));
+        mkfifo(&path("pipe"), Mode::S_IRWXU).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        fs::write(folder.path().join("elsewhere"), "another's").unwrap();
+        symlink(folder.path().join("elsewhere"), path("link")).unwrap();
+        let (begun, ended) = mpsc::channel();
+        let copy = folder.path().join("copy");
+        std::thread::spawn(move || begun.send(Draft::begin(&copy, 0).is_ok()));
+        let ended = ended.recv_timeout(Duration::from_secs(20));
+        assert_eq!(ended, Ok(true), "it waits for the pipe");
+        for name in ["pipe", "folder", "link"] {
+            assert!(fs::symlink_metadata(path(name)).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -516,9 +516,9 @@ fn other_actions_show_what_they_would_do_before_they_ask() {
 #[test]
 fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
     for bed in Bed::all("") {
-        let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; DELETE FROM users WHERE id > 18; SELECT 1;\n";
+        let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; -- none goes\nDELETE FROM users WHERE id > 18; SELECT 1;\n";
         std::fs::write(bed.project.path("fix.sql"), file).unwrap();
-        let told = "3 statements of PATH: 1 reads, 2 write\n-- 1: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4;\n-- 2: write\nDELETE FROM users WHERE id > 18;\n-- 3: read\nSELECT 1;";
+        let told = "3 statements of PATH: 1 reads, 2 write\n-- statement 1, line 2: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4; -- none goes\n-- statement 2, line 3: write\nDELETE FROM users WHERE id > 18;\n-- statement 3, line 3: read\nSELECT 1;";
         let dry = bed
             .run(&["db", "file", "fix.sql", "--dry-run", "--format", "json"])
             .exits(0);
@@ -598,10 +598,9 @@ fn the_question_of_a_file_begins_with_the_worst_and_says_how_much_of_it_is_not_s
         let sent = json["steps"][0]["preview"]["sent"].as_str().unwrap();
         assert_eq!(sent.lines().count(), 1 + 2 * 301);
         assert_eq!(json["steps"][0]["preview"]["effect"], "destroy");
-        project
-            .run(&["end", "it", "--dry-run"])
-            .exits(0)
-            .prints("   -- 300: write\n   UPDATE users SET active = 0 WHERE id = 1;\n");
+        project.run(&["end", "it", "--dry-run"]).exits(0).prints(
+            "   -- statement 300, line 300: write\n   UPDATE users SET active = 0 WHERE id = 1;\n",
+        );
     }
 }
 
@@ -777,6 +776,22 @@ fn a_standing_approval_holds_a_prune_to_its_rows() {
             .exits(0)
             .prints("11 rows of users");
         let _ = name;
+    }
+}
+
+#[test]
+fn a_standing_approval_says_how_many_rows_would_be_deleted_whatever_goes_along() {
+    for bed in Bed::all("") {
+        bed.sql(SHOP);
+        let project = bed.project.runbook(
+            "few/rows",
+            "approved = { rows = 1 }\n[[step]]\nname = \"old\"\neffect = \"destroy\"\n\
+             sql.execute = '''\n-- of all\nDELETE FROM \"Customers\" WHERE id < 4'''\n",
+        );
+        project
+            .run(&["few", "rows"])
+            .exits(75)
+            .prints("would delete 3 rows; approved are 1");
     }
 }
 

@@ -504,6 +504,7 @@ fn what_a_person_saw_and_agreed_to_is_handed_to_the_action() {
     assert_eq!(shown.len(), 1);
     assert_eq!(shown[0].title, "a: act.destroy, may destroy");
     assert_eq!(shown[0].preview.sent, "DELETE it");
+    assert!(!COUNTED.get(), "a person looks at it");
     assert_eq!(AGREED.get(), Some(18));
 
     // Who says yes to whatever there is has agreed to no number, and nothing is counted for them.
