@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use opsbook::sql::{Dialect, pieces};
 use serde_json::{Map, Value, json};
 
+use super::d1_import::{Import, UPLOAD};
 use super::http_server::{Answer, HttpServer, Request};
 use super::workerd::D1;
 
@@ -48,16 +49,17 @@ impl D1Api {
         let insights = Arc::new(Mutex::new(json!([])));
         let (asked, next) = (Arc::clone(&database), Arc::clone(&faults));
         let counted = Arc::clone(&insights);
+        let import = Import::default();
         let server = HttpServer::scripted(move |_, request| {
             let fault = next.lock().unwrap().pop_front();
             match fault {
                 None if request.path == "/client/v4/graphql" => analytics(&counted.lock().unwrap()),
                 Some(Fault::Instead(answer)) => answer,
                 Some(Fault::Afterwards(told)) => {
-                    let _ = answer(&asked, request);
+                    let _ = answer(&asked, &import, request);
                     told
                 }
-                None => answer(&asked, request),
+                None => answer(&asked, &import, request),
             }
         });
         Self {
@@ -166,7 +168,7 @@ pub(crate) fn refusal(status: &str, code: i64, message: &str) -> Answer {
     response(status, "", &body.to_string())
 }
 
-fn success(result: &Value) -> Answer {
+pub(crate) fn success(result: &Value) -> Answer {
     let body = json!({"success": true, "errors": [], "messages": [], "result": result});
     response(
         "200 OK",
@@ -175,7 +177,10 @@ fn success(result: &Value) -> Answer {
     )
 }
 
-fn answer(database: &D1, request: &Request) -> Answer {
+fn answer(database: &D1, import: &Import, request: &Request) -> Answer {
+    if request.path.starts_with(UPLOAD) {
+        return import.upload(request);
+    }
     if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return refusal("401 Unauthorized", 10000, "Authentication error");
     }
@@ -212,6 +217,7 @@ fn answer(database: &D1, request: &Request) -> Answer {
             &request.body,
             |data| json!({"columns": data["columns"], "rows": data["rows"]}),
         ),
+        ("POST", "/import") => import.step(database, request),
         ("POST", "/query") => queried(database, &request.body, objects),
         _ => missing(),
     }
