@@ -1,6 +1,5 @@
 //! A stand-in of Cloudflare's REST API for D1 that answers as documented and runs the SQL on a real D1.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use opsbook::sql::{Dialect, pieces};
@@ -29,7 +28,7 @@ pub(crate) const TOKEN: &str = "hunter2-of-the-api";
 pub(crate) struct D1Api {
     server: HttpServer,
     database: Arc<D1>,
-    faults: Arc<Mutex<VecDeque<Fault>>>,
+    faults: Arc<Mutex<Vec<(&'static str, Fault)>>>,
     insights: Arc<Mutex<Value>>,
 }
 
@@ -45,13 +44,19 @@ impl D1Api {
     /// A database with what this SQL makes.
     pub(crate) fn with(setup: &str) -> Self {
         let database = Arc::new(D1::fresh(setup));
-        let faults = Arc::new(Mutex::new(VecDeque::new()));
+        let faults = Arc::new(Mutex::new(Vec::<(&str, Fault)>::new()));
         let insights = Arc::new(Mutex::new(json!([])));
         let (asked, next) = (Arc::clone(&database), Arc::clone(&faults));
         let counted = Arc::clone(&insights);
         let import = Import::default();
         let server = HttpServer::scripted(move |_, request| {
-            let fault = next.lock().unwrap().pop_front();
+            let fault = {
+                let mut faults = next.lock().unwrap();
+                let is_meant =
+                    |words: &str| request.path.contains(words) || request.body.contains(words);
+                let first = faults.iter().position(|(words, _)| is_meant(words));
+                first.map(|first| faults.remove(first).1)
+            };
             match fault {
                 None if request.path == "/client/v4/graphql" => analytics(&counted.lock().unwrap()),
                 Some(Fault::Instead(answer)) => answer,
@@ -82,14 +87,19 @@ impl D1Api {
 
     /// Answers the next request like this instead; said again, the one after it.
     pub(crate) fn answer_next(&self, answer: Answer) {
+        self.answer_at("", answer);
+    }
+
+    /// Answers the next request with these words in its path or body like this instead.
+    pub(crate) fn answer_at(&self, words: &'static str, answer: Answer) {
         let mut faults = self.faults.lock().unwrap();
-        faults.push_back(Fault::Instead(answer));
+        faults.push((words, Fault::Instead(answer)));
     }
 
     /// Does what the next request says, and answers like this: `Answer::Bytes(Vec::new())` cuts the connection.
     pub(crate) fn answer_next_when_done(&self, answer: Answer) {
         let mut faults = self.faults.lock().unwrap();
-        faults.push_back(Fault::Afterwards(answer));
+        faults.push(("", Fault::Afterwards(answer)));
     }
 
     /// Runs one statement on the database itself; gives its rows as lists of values.

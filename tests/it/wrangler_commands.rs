@@ -3,8 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::d1_api::{BOOKMARK, D1Api, LONG_ROWS, NAME, WHAT_ARRIVED, arrived, long_script};
+use super::d1_api::{
+    BOOKMARK, D1Api, LONG_ROWS, NAME, WHAT_ARRIVED, arrived, long_script, refusal, response,
+};
 use super::harness::Project;
+use super::http_server::Answer;
 use super::terminal::Terminal;
 use super::wrangler::{local, remote};
 
@@ -361,6 +364,32 @@ fn a_long_script_is_imported_whole_or_not_at_all() {
     let expected = arrived();
     let expected: Vec<&Value> = expected.as_object().unwrap().values().collect();
     assert_eq!(api.sql(WHAT_ARRIVED), json!([expected]));
+}
+
+/// As long as nobody was told to run the file nothing was done; from then on nobody knows.
+#[test]
+fn an_import_that_breaks_off_says_whether_it_may_be_done() {
+    let api = D1Api::with("");
+    let project = remote(&api).file("long.sql", long_script());
+    let busy = || refusal("429 Too Many Requests", 971, "slow down");
+    let down = || response("500 Internal Server Error", "", "<Error/>");
+    for (step, answer, code, in_doubt) in [
+        ("\"init\"", busy(), 2, false),
+        ("/upload/", down(), 2, false),
+        ("\"ingest\"", Answer::Bytes(Vec::new()), 4, true),
+        ("\"poll\"", busy(), 4, true),
+    ] {
+        api.answer_at(step, answer);
+        let typed = ["db", "file", "long.sql", "--yes", "--format", "json"];
+        let output = project.run(&typed).never_shows("hunter2");
+        let detail = output.json()["steps"][1]["detail"].to_string();
+        let said = detail.contains("it is not known whether it was done");
+        assert_eq!((output.code, said), (code, in_doubt), "{step}: {detail}");
+    }
+    assert_eq!(
+        api.sql("SELECT count(*) FROM sqlite_schema WHERE name = 't'"),
+        json!([[0]])
+    );
 }
 
 #[test]
