@@ -21,6 +21,14 @@ use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, 
 /// What an action does or tells, some time later.
 type Acting<'a, T> = Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
+/// What an action is asked to do.
+struct Doing<T> {
+    act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
+    /// Whether what it gives is the whole of it, though it was told to end: a program that is stopped may end well
+    /// without having done anything.
+    is_done: fn(&T) -> bool,
+}
+
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -139,9 +147,15 @@ impl Run<'_> {
             self.held_to_plan(turn, call)?;
         }
         let done = self
-            .acting(turn, call, judged, |action, invocation, context| {
-                action.run(invocation, context)
-            })
+            .acting(
+                turn,
+                call,
+                judged,
+                Doing {
+                    act: |action, invocation, context| action.run(invocation, context),
+                    is_done: |outputs| outputs.rows_changed.is_some(),
+                },
+            )
             .await;
         self.ledger.borrow_mut().standing.charge(turn.key, &done);
         done
@@ -182,9 +196,15 @@ impl Run<'_> {
         turn: Turn<'_>,
         call: &Call,
     ) -> Result<Preview, Failure> {
-        self.acting(turn, call, false, |action, invocation, context| {
-            action.preview(invocation, context)
-        })
+        self.acting(
+            turn,
+            call,
+            false,
+            Doing {
+                act: |action, invocation, context| action.preview(invocation, context),
+                is_done: |_| false,
+            },
+        )
         .await
     }
 
@@ -194,7 +214,7 @@ impl Run<'_> {
         turn: Turn<'_>,
         call: &Call,
         judged: bool,
-        act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
+        Doing { act, is_done }: Doing<T>,
     ) -> Result<T, Failure> {
         let Turn {
             frame,
@@ -274,6 +294,7 @@ impl Run<'_> {
         let last = tokio::time::timeout(action.grace(), future).await;
         Err(match last {
             Ok(Err(said)) => ended(cut_off, said),
+            Ok(Ok(given)) if is_done(&given) => return Ok(given),
             Ok(Ok(_)) | Err(_) => cut_off,
         })
     }

@@ -402,6 +402,21 @@ fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
     assert_eq!(ended.status("a"), Status::InDoubt);
 }
 
+/// Who says how many rows it changed was not cut short.
+#[test]
+fn a_change_that_comes_to_its_end_though_it_is_stopped_is_done_where_it_says_so() {
+    for (changes, status) in [("act.changes = 1", Status::Ok), ("", Status::InDoubt)] {
+        let text = format!(
+            "title = 'x'\n[[step]]\nname = 'a'\nact.change = {{}}\nact.fail = 'pull'\n{changes}\n\
+             [[step]]\nname = 'b'\nact.change = {{}}\n"
+        );
+        let ended = Bench::default().run(&text);
+        assert_eq!(ended.end.exit, ExitCode::Interrupted);
+        assert_eq!(ended.status("a"), status);
+        assert_eq!(ended.status("b"), Status::NotRun);
+    }
+}
+
 #[test]
 fn a_failed_undo_is_stuck_also_where_a_refusal_caused_it() {
     let ended = Bench::default().run(
