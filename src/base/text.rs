@@ -46,6 +46,33 @@ pub fn one_line(text: &str) -> String {
         .join(" ")
 }
 
+/// The same with each paragraph of prose in one line, for whoever shows it to wrap: where its author broke it only says how
+/// wide their editor was. A line that is set in, or begins as one of a list, a table or a quotation, stays one.
+#[must_use]
+pub fn flowed(text: &str) -> String {
+    let mut flowed = String::with_capacity(text.len());
+    let mut goes_on = false;
+    for line in text.lines() {
+        let is_prose = !is_laid_out(line);
+        if !flowed.is_empty() {
+            flowed.push(if goes_on && is_prose { ' ' } else { '\n' });
+        }
+        flowed.push_str(line);
+        goes_on = is_prose;
+    }
+    flowed
+}
+
+fn is_laid_out(line: &str) -> bool {
+    let without_number = line.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    let is_numbered = without_number.len() < line.len() && without_number.starts_with(['.', ')']);
+    let marks = ["- ", "* ", "+ ", "|", ">", "#"];
+    line.is_empty()
+        || line.starts_with(char::is_whitespace)
+        || marks.iter().any(|mark| line.starts_with(mark))
+        || is_numbered
+}
+
 /// The first characters of a text, at most so many bytes.
 #[must_use]
 pub fn beginning(text: &str, bytes: usize) -> &str {
@@ -158,7 +185,7 @@ pub fn shell_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{fit, neutral, one_line, shell_word, thousands, took, width};
+    use super::{fit, flowed, neutral, one_line, shell_word, thousands, took, width};
 
     #[test]
     fn a_word_is_one_word_in_a_shell() {
@@ -172,6 +199,17 @@ mod tests {
     fn foreign_text_cannot_steer_a_terminal() {
         assert_eq!(neutral("a\u{1b}[31mb\rc\u{202e}d"), "a␛[31mb␍c\u{fffd}d");
         assert_eq!(one_line("a\n\tb"), "a b");
+    }
+
+    #[test]
+    fn prose_flows_and_what_is_laid_out_stays() {
+        assert_eq!(flowed(""), "");
+        assert_eq!(
+            flowed("Asks\n`it` for\n30 days.\n\nThen\nit ends."),
+            "Asks `it` for 30 days.\n\nThen it ends."
+        );
+        let list = "Steps:\n- the first\n- the second\n    opsbook db ping\n1. one\n| a | b |";
+        assert_eq!(flowed(list), list);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Command;
 
 use crate::app::{App, AppError};
 use crate::base::CommandPath;
-use crate::base::text::{count, neutral};
+use crate::base::text::{count, flowed, neutral};
 use crate::book::LibraryEntry;
 use crate::model::Runbook;
 
@@ -127,7 +127,7 @@ impl Tree<'_> {
         }
         // A long form of anything would spread every option over three lines.
         let about = match &runbook.description {
-            Some(description) => format!("{}\n\n{}", runbook.title, description.trim()),
+            Some(description) => format!("{}\n\n{}", runbook.title, flowed(description.trim())),
             None => runbook.title.clone(),
         };
         let command = command.about(neutral(&about)).args(inputs);

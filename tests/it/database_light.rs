@@ -766,7 +766,7 @@ const COLUMNS: &[(&str, &[&str], Option<&str>)] = &[
     (
         "indexes",
         &[],
-        Some("problem,table,index,columns,bytes,detail"),
+        Some("problem,table,index,columns,bytes,detail,statement"),
     ),
     ("info", &[], Some("name,value")),
     ("integrity", &[], Some("kind,table,detail")),
@@ -808,7 +808,7 @@ const COLUMNS: &[(&str, &[&str], Option<&str>)] = &[
     (
         "tables",
         &[],
-        Some("table,columns,rows,bytes,grown_rows,grown_bytes,since"),
+        Some("table,rows,bytes,grown_rows,grown_bytes,since"),
     ),
 ];
 

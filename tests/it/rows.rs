@@ -796,7 +796,7 @@ fn the_rows_of_a_look_are_what_csv_holds() {
             .unwrap()
             .to_owned()
     };
-    assert!(header("tables").starts_with("table,columns,rows,bytes"));
+    assert!(header("tables").starts_with("table,rows,bytes"));
     assert!(header("size").starts_with("part,bytes"));
     assert!(header("indexes").starts_with("problem,table,index"));
     assert_eq!(look("activity").stdout, "", "a file has no sessions");

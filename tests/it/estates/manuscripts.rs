@@ -1,6 +1,7 @@
 //! The estate "manuscripts": an API whose refusal of strangers shows that it is up, on a D1 database.
 
 mod database;
+mod diagnose;
 
 use super::Run::Check;
 use super::{Case, Estate, Reply, Run, case, covers, page};
@@ -39,9 +40,19 @@ fn estate() -> Estate {
         "service.frontend",
         "service.anthropic",
         "service.stripe",
+        "service.cloudflare",
+        "service.mailchannels",
     ];
-    let estate = Estate::new("manuscripts", &played, "").d1(database::TABLES);
-    estate.world.route(API, Reply::of(401, "{}"));
+    let estate = Estate::new("manuscripts", &played, "")
+        .d1(database::TABLES)
+        .variable("MAILCHANNELS_API_KEY", "hunter2-mail")
+        .variable("TEST_USER_EMAIL", "test@example.com")
+        .variable("TEST_USER_PASSWORD", "hunter2-test-user");
+    let refusal = Reply::of(401, "{}");
+    let pages = "https://manuscripts.example.com";
+    let refusal = refusal.header("access-control-allow-origin", pages);
+    estate.world.route(API, refusal);
+    diagnose::routes(&estate);
     estate.world.route(PAGE, Reply::of(200, "<!doctype html>"));
     estate.world.route(MODELS, Reply::of(401, "{}"));
     estate.world.route(PAYMENTS, Reply::of(200, "ok"));
@@ -55,8 +66,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    let cases = [CASES, database::CASES].concat();
-    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    let cases = [CASES, database::CASES, diagnose::CASES].concat();
+    let ids = [IDS.as_slice(), &database::IDS, &diagnose::IDS].concat();
+    covers(&cases, &ids);
     page::tells("manuscripts", &cases);
 }
 

@@ -14,6 +14,8 @@ CREATE TABLE users (id TEXT PRIMARY KEY, email TEXT UNIQUE, role TEXT, created_a
 CREATE TABLE manuscripts (id INTEGER PRIMARY KEY, author_id TEXT, title TEXT, created_at TEXT);
 CREATE INDEX idx_manuscripts_user_id ON manuscripts (author_id);
 CREATE INDEX idx_manuscripts_created ON manuscripts (created_at);
+CREATE TABLE verification_tokens (id INTEGER PRIMARY KEY, user_id TEXT, token_type TEXT);
+INSERT INTO verification_tokens (user_id, token_type) VALUES ('u1', 'email'), ('u2', 'password_reset');
 INSERT INTO users VALUES ('u1', 'ada@example.com', 'admin', '2026-01-01', 1, 'old'), ('u2', 'grace@example.com', 'author', '2026-01-02', 0, 'old'),
   ('t1', 'prodtest1@test.example.com', 'author', '2026-01-03', 0, ''), ('t3', 'prodtest3@test.example.com', 'author', '2026-01-03', 1, '');
 INSERT INTO manuscripts (author_id, title, created_at) VALUES ('u2', 'One', '2026-01-04'), ('t3', 'Of a test', '2026-01-04');";
