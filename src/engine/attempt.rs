@@ -45,8 +45,22 @@ pub(super) enum Failure {
         /// What the action gave.
         outputs: Box<Outputs>,
     },
-    /// The run must stop. What the action had by then, where it says so in its error.
-    Stopped(Stop, Box<Outputs>),
+    /// The run must stop.
+    Stopped(Stop, Box<LastWords>),
+}
+
+/// What an action had by the time it was stopped, where it says so in its error.
+#[derive(Debug, Default)]
+pub(super) struct LastWords {
+    pub(super) outputs: Outputs,
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// Why nobody knows whether what an action did is kept, and what to do about it, as the action says.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
 }
 
 impl Failure {
@@ -54,14 +68,15 @@ impl Failure {
     pub(super) fn outputs(self) -> Outputs {
         match self {
             Self::Action(error) => *error.outputs,
-            Self::Expectation { outputs, .. } | Self::Stopped(_, outputs) => *outputs,
+            Self::Expectation { outputs, .. } => *outputs,
+            Self::Stopped(_, last) => last.outputs,
             Self::Evaluation(_) | Self::Timeout(_) => Outputs::default(),
         }
     }
 
     /// Whether it was stopped before it had changed anything, as its action says.
     pub(super) fn has_changed_nothing(&self) -> bool {
-        matches!(self, Self::Stopped(_, outputs) if outputs.rows_changed == Some(0))
+        matches!(self, Self::Stopped(_, last) if last.outputs.rows_changed == Some(0))
     }
 
     /// Whether the run cannot go on whatever `on_failure` says.
@@ -78,11 +93,18 @@ impl Failure {
 fn ended(cut_off: Failure, said: ActionError) -> Failure {
     match cut_off {
         Failure::Stopped(stop, _) => {
-            let mut outputs = said.outputs;
+            let mut last = LastWords {
+                outputs: *said.outputs,
+                doubt: None,
+            };
             if said.in_doubt {
-                outputs.rows_changed = None;
+                last.outputs.rows_changed = None;
+                last.doubt = Some(Doubt {
+                    message: said.message,
+                    help: said.help,
+                });
             }
-            Failure::Stopped(stop, outputs)
+            Failure::Stopped(stop, Box::new(last))
         }
         // It must not be tried again, as what only took too long may be.
         timeout @ Failure::Timeout(_) if said.in_doubt => {

@@ -483,7 +483,22 @@ fn a_change_that_is_interrupted_in_its_commit_is_in_doubt() {
     });
     assert_eq!(code, 130, "{shown}");
     assert!(shown.contains("IN DOUBT"), "{shown}");
+    assert!(shown.contains("SELECT txid_status("), "{shown}");
     assert!(!shown.contains("nothing was changed"), "{shown}");
+    project.run(&["resume", "1", "--yes"]).exits(4);
+}
+
+#[test]
+fn a_change_is_in_doubt_in_whose_commit_the_time_of_the_run_is_over() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
+    let (port, _coming) = holding(cluster().port(), "COMMIT\0", 0);
+    let project = project(&through(&name, port), "").runbook("change/it", ADDS_ONE);
+    project
+        .run(&["change", "it", "--yes", "--timeout", "3s"])
+        .exits(4)
+        .prints("IN DOUBT")
+        .prints("its time was over: stopped; whether the change is kept is not known")
+        .prints("SELECT txid_status(");
     project.run(&["resume", "1", "--yes"]).exits(4);
 }
 

@@ -402,6 +402,26 @@ fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
     assert_eq!(ended.status("a"), Status::InDoubt);
 }
 
+#[test]
+fn what_is_in_doubt_is_told_as_that_whatever_stops_the_run() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        timeout = "10ms"
+        [[step]]
+        name = "a"
+        act.change = {}
+        act.fail = "cut"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+    assert_eq!(ended.status("a"), Status::InDoubt);
+    assert_eq!(ended.detail("a"), "its time was over: nobody knows");
+    let line = ended.summary.steps[0].end.as_ref().unwrap();
+    let help = line.help.as_deref().unwrap();
+    assert!(help.starts_with("ask the target; look "), "{help}");
+}
+
 /// Who says how many rows it changed was not cut short.
 #[test]
 fn a_change_that_comes_to_its_end_though_it_is_stopped_is_done_where_it_says_so() {
