@@ -523,6 +523,25 @@ fn a_change_that_is_interrupted_behind_its_commit_is_done() {
     assert_eq!(cluster().psql(&name, "SELECT count(*) FROM b"), "0");
 }
 
+/// A statement that runs in no transaction is kept once it is answered, whether its session could be cleaned up or not.
+#[test]
+fn an_index_that_is_built_is_known_to_be_kept() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    let (port, coming) = holding(cluster().port(), "RESET", 0);
+    let create =
+        "[[step]]\nname = \"it\"\nsql.execute = \"CREATE INDEX CONCURRENTLY i ON t (n)\"\n";
+    let project = project(&through(&name, port), "").runbook("change/it", create);
+    let (code, shown) = interrupted(&project, || {
+        coming.recv_timeout(WATCHDOG).unwrap();
+    });
+    assert_eq!(code, 130, "{shown}");
+    assert!(
+        shown.contains("stopped behind a change that is kept"),
+        "{shown}"
+    );
+    project.run(&["resume", "1", "--yes"]).exits(4);
+}
+
 /// What was deleted is told though nobody came to count what is left.
 #[test]
 fn a_prune_that_is_interrupted_behind_its_commits_tells_what_it_deleted() {
