@@ -266,6 +266,8 @@ pub struct ActionContext<'a> {
     pub judged: bool,
     /// Whether the step has a `warn` or a `critical`: an action that would judge by itself then leaves that to them.
     pub thresholds: bool,
+    /// Whether a preview is for its number of rows, and nobody looks at it: no sample of them is needed, nor what goes along.
+    pub counts_only: bool,
     /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
     /// held to that where the target can be asked for it.
     pub may_change: bool,

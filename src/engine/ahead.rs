@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::expr::{NameUse, names_in_expression, names_in_template};
 use crate::model::Step;
 
+use super::ErrorKind;
 use super::attempt::Failure;
+use super::confirm::Agreed;
 use super::each::named;
 use super::frame::Turn;
 use super::run::Run;
@@ -19,24 +21,29 @@ impl Run<'_> {
     /// where this one only keeps something aside for it.
     pub(super) async fn granted(&self, turn: Turn<'_>) -> Result<Leave<'_>, Failure> {
         let answered = self.ledger.borrow_mut().answered.remove(turn.key);
-        if let Some(rows) = answered {
-            self.held_to_plan(turn, &turn.step.call)?;
-            return Ok(self.personal_leave(turn, rows));
-        }
-        let leave = self.confirmed(turn).await?;
-        if !self.options.dry
-            && self.keeps_aside(turn.step)
-            && let Some(next) = behind(turn)
-        {
-            self.ask_ahead(Turn {
-                step: next,
-                key: &turn.frame.key(next),
-                effect: self.effect(next),
-                ..turn
-            })
-            .await?;
+        let leave = self.confirmed(turn, answered).await?;
+        // Of a list that is asked once, before its first item.
+        if turn.step.for_each.is_none() {
+            self.ask_behind(turn).await?;
         }
         Ok(leave)
+    }
+
+    /// Asks what is asked before the step behind one, where that one only keeps something aside for it.
+    pub(super) async fn ask_behind(&self, turn: Turn<'_>) -> Result<(), Failure> {
+        if self.options.dry || turn.frame.agreed || !self.keeps_aside(turn.step) {
+            return Ok(());
+        }
+        let Some(next) = behind(turn) else {
+            return Ok(());
+        };
+        self.ask_ahead(Turn {
+            step: next,
+            key: &turn.frame.key(next),
+            effect: self.effect(next),
+            ..turn
+        })
+        .await
     }
 
     /// Whether a step only keeps something beside what there is.
@@ -66,20 +73,33 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Who says no says it before anything is kept, and so does a stop. Any other trouble is the step's own, at its turn.
     async fn ask_one_ahead(&self, turn: Turn<'_>) -> Result<(), Failure> {
+        match self.agreed_ahead(turn).await {
+            Ok(Some(agreed)) => {
+                let mut ledger = self.ledger.borrow_mut();
+                ledger.answered.insert(turn.key.clone(), agreed);
+                Ok(())
+            }
+            Err(failure @ Failure::Stopped(..)) => Err(failure),
+            Err(Failure::Action(error)) if error.kind == ErrorKind::Refused => {
+                Err(Failure::Action(error))
+            }
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
+    /// What a person agreed to, where one was asked. What a standing approval answers is counted again at its turn: others
+    /// may have used it up by then.
+    async fn agreed_ahead(&self, turn: Turn<'_>) -> Result<Option<Agreed>, Failure> {
         if self.unless_wanted(turn.step, turn.scope).is_some()
+            || !self.is_asked_for(turn)
             || self.already_done(turn).await?.is_some()
         {
-            return Ok(());
+            return Ok(None);
         }
-        // What a standing approval answers is counted at its turn: others may have used it up by then.
-        let leave = self.confirmed(turn).await?;
-        if leave.of_person {
-            let mut ledger = self.ledger.borrow_mut();
-            let rows = ledger.standing.agreed_rows(turn.key);
-            ledger.answered.insert(turn.key.clone(), rows);
-        }
-        Ok(())
+        let mut leave = self.confirmed(turn, None).await?;
+        Ok(leave.agreed.take())
     }
 }
 

@@ -29,6 +29,13 @@ struct Doing<T> {
     is_done: fn(&T) -> bool,
 }
 
+impl Doing<Preview> {
+    const PREVIEW: Self = Self {
+        act: |action, invocation, context| action.preview(invocation, context),
+        is_done: |_| false,
+    };
+}
+
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -115,6 +122,17 @@ fn ended(cut_off: Failure, said: ActionError) -> Failure {
     }
 }
 
+/// What an action is asked for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To act; what the target answers may be held against an expectation afterwards.
+    Do { judged: bool },
+    /// What it would do, for a reader.
+    Show,
+    /// How many rows it would touch.
+    Count,
+}
+
 impl Run<'_> {
     /// Does a call once and holds its outputs against `expect`.
     pub(super) async fn attempt(&self, turn: Turn<'_>) -> Result<Outputs, Failure> {
@@ -172,7 +190,7 @@ impl Run<'_> {
             .acting(
                 turn,
                 call,
-                judged,
+                Purpose::Do { judged },
                 Doing {
                     act: |action, invocation, context| action.run(invocation, context),
                     is_done: |outputs| outputs.rows_changed.is_some(),
@@ -218,16 +236,13 @@ impl Run<'_> {
         turn: Turn<'_>,
         call: &Call,
     ) -> Result<Preview, Failure> {
-        self.acting(
-            turn,
-            call,
-            false,
-            Doing {
-                act: |action, invocation, context| action.preview(invocation, context),
-                is_done: |_| false,
-            },
-        )
-        .await
+        self.acting(turn, call, Purpose::Show, Doing::PREVIEW).await
+    }
+
+    /// Asks the action of the step's call how many rows it would touch: of its preview the rest may be left out.
+    pub(super) async fn count_call(&self, turn: Turn<'_>) -> Result<Preview, Failure> {
+        self.acting(turn, &turn.step.call, Purpose::Count, Doing::PREVIEW)
+            .await
     }
 
     /// Has the action of a call do something, within the limit of time and until the run must stop.
@@ -235,7 +250,7 @@ impl Run<'_> {
         &self,
         turn: Turn<'_>,
         call: &Call,
-        judged: bool,
+        purpose: Purpose,
         Doing { act, is_done }: Doing<T>,
     ) -> Result<T, Failure> {
         let Turn {
@@ -290,8 +305,9 @@ impl Run<'_> {
             masker: self.engine.masker,
             progress: &progress,
             cancel: cancelled,
-            judged,
+            judged: matches!(purpose, Purpose::Do { judged: true }),
             thresholds: step.warn.is_some() || step.critical.is_some(),
+            counts_only: matches!(purpose, Purpose::Count),
             may_change: !self.options.dry && !self.options.read_only,
             keeps: !self.options.dry,
             most_rows: self.ledger.borrow().standing.most_rows(key),
@@ -313,12 +329,11 @@ impl Run<'_> {
         };
         // The receiver lives in the context, so this cannot fail.
         cancel.send_replace(true);
-        let last = tokio::time::timeout(action.grace(), future).await;
-        Err(match last {
-            Ok(Err(said)) => ended(cut_off, said),
-            Ok(Ok(given)) if is_done(&given) => return Ok(given),
-            Ok(Ok(_)) | Err(_) => cut_off,
-        })
+        match tokio::time::timeout(action.grace(), future).await {
+            Ok(Ok(given)) if is_done(&given) => Ok(given),
+            Ok(Err(said)) => Err(ended(cut_off, said)),
+            Ok(Ok(_)) | Err(_) => Err(cut_off),
+        }
     }
 
     /// The call with everything evaluated.

@@ -1,8 +1,10 @@
 //! What a person must agree to before a step: its own question, or what it destroys; in a protected environment by name.
 //! They see what would be sent before they answer, and what they agree to is what is done.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::base::Effect;
-use crate::base::text::shell_word;
+use crate::base::text::{hexadecimal, shell_word};
 use crate::event::Preview;
 use crate::expr::Argument;
 use crate::model::{Call, EffectRule, Kind, OnFailure, Step};
@@ -14,12 +16,87 @@ use super::run::Run;
 use super::standing::Leave;
 use super::{ActionError, Intent, PromptError, StopSignal};
 
+/// What a person agreed to.
+pub(super) struct Agreed {
+    /// To how many rows, where they saw how many there are.
+    pub(super) rows: Option<u64>,
+    /// The SHA-256 of what would be done, as they saw it.
+    shown: String,
+}
+
+impl Agreed {
+    fn to(intent: &Intent) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(&intent.title);
+        hash.update([b'\n']);
+        hash.update(&intent.preview.sent);
+        Self {
+            rows: intent.preview.rows,
+            shown: hexadecimal(&hash.finalize()),
+        }
+    }
+}
+
+/// What is asked before a step.
+struct Question {
+    text: String,
+    /// What is destroyed, if anything is.
+    object: Option<String>,
+}
+
 impl Run<'_> {
     /// Asks what must be asked before the step: its own question and whether to destroy are one question. A standing
-    /// approval answers for a destroy, and its limits hold whatever else was said.
-    pub(super) async fn confirmed(&self, turn: Turn<'_>) -> Result<Leave<'_>, Failure> {
+    /// approval answers for a destroy, and its limits hold whatever else was said. What was agreed to ahead is not asked
+    /// again as long as it is still what would be done.
+    pub(super) async fn confirmed(
+        &self,
+        turn: Turn<'_>,
+        ahead: Option<Agreed>,
+    ) -> Result<Leave<'_>, Failure> {
         let Turn { frame, step, .. } = turn;
         self.held_to_plan(turn, &step.call)?;
+        if destroys_itself(turn)
+            && !self.options.dry
+            && !frame.agreed
+            && let Some(leave) = self.standing_leave(turn).await?
+        {
+            return Ok(leave);
+        }
+        let Some(Question { mut text, object }) = self.question(turn)? else {
+            return Ok(Leave::FREE);
+        };
+        let intent = self.intent(turn).await?;
+        let agreed = Agreed::to(&intent);
+        if let Some(ahead) = ahead {
+            if ahead.shown == agreed.shown {
+                return Ok(self.personal_leave(turn, ahead));
+            }
+            text = format!("This is not what was agreed to before. {text}");
+        }
+        match object.filter(|_| self.engine.config.protected) {
+            Some(name) => self.named(&text, &name, &intent, &frame.stop).await?,
+            None => self.yes(&text, &intent, &frame.stop).await?,
+        }
+        Ok(self.personal_leave(turn, agreed))
+    }
+
+    /// Whether anything must be found out before the step may begin: a person's answer, or whether a standing approval
+    /// still allows as much.
+    pub(super) fn is_asked_for(&self, turn: Turn<'_>) -> bool {
+        if destroys_itself(turn) {
+            if self.is_approved_within_limit(turn) {
+                return true;
+            }
+            if self.is_approved_without_limit(turn) {
+                return false;
+            }
+        }
+        matches!(self.question(turn), Ok(Some(_)))
+    }
+
+    /// What a person must be asked before the step, unless the caller has answered it already.
+    fn question(&self, turn: Turn<'_>) -> Result<Option<Question>, Failure> {
+        let Turn { frame, step, .. } = turn;
         let destroys = destroys_itself(turn);
         let undo = match destroys {
             true => None,
@@ -27,10 +104,7 @@ impl Run<'_> {
         };
         let asks = destroys || undo.is_some() || step.confirm.is_some();
         if self.options.dry || frame.agreed || !asks {
-            return Ok(Leave::FREE);
-        }
-        if destroys && let Some(leave) = self.standing_leave(turn).await? {
-            return Ok(leave);
+            return Ok(None);
         }
         let undo = undo.filter(|_| !self.is_approved_without_limit(turn));
         let object = match (destroys, undo) {
@@ -40,12 +114,12 @@ impl Run<'_> {
                 Ok(object) => Some(object),
                 Err(_) => Some(self.object(turn, &step.call)?),
             },
-            (false, None) if step.confirm.is_none() => return Ok(Leave::FREE),
+            (false, None) if step.confirm.is_none() => return Ok(None),
             (false, None) => None,
         };
         let own = step.confirm.as_ref();
         let own = own.map(|question| self.engine.evaluator.text(question, turn.scope));
-        let question = match (own.transpose().map_err(Failure::Evaluation)?, &object) {
+        let text = match (own.transpose().map_err(Failure::Evaluation)?, &object) {
             (Some(own), _) => own,
             (None, _) if undo.is_some() => format!(
                 "A failure of this run takes step {} back, and that destroys.",
@@ -53,16 +127,8 @@ impl Run<'_> {
             ),
             (None, _) => format!("Step {} destroys what it works on.", turn.key),
         };
-        let object = object.as_deref();
-        if self.agreed_beforehand(object) {
-            return Ok(Leave::FREE);
-        }
-        let intent = self.intent(turn).await?;
-        match object.filter(|_| self.engine.config.protected) {
-            Some(name) => self.named(&question, name, &intent, &frame.stop).await?,
-            None => self.yes(&question, &intent, &frame.stop).await?,
-        }
-        Ok(self.personal_leave(turn, intent.preview.rows))
+        let asked = !self.agreed_beforehand(object.as_deref());
+        Ok(asked.then_some(Question { text, object }))
     }
 
     /// Whether the caller has said yes already, to whatever there is; to what destroys in a protected environment only by

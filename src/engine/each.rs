@@ -49,6 +49,11 @@ impl Run<'_> {
         if let Some(end) = self.begin_list(turn, &items).await {
             return end;
         }
+        if !items.is_empty()
+            && let Err(failure) = self.ask_behind(turn).await
+        {
+            return self.never_began(turn, &failure);
+        }
         let on_failure = frame.on_failure(step);
         let halted = std::cell::Cell::new(false);
         let total = items.len();

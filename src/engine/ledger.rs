@@ -9,6 +9,7 @@ use crate::model::Step;
 
 use super::ErrorKind;
 use super::attempt::Failure;
+use super::confirm::Agreed;
 use super::frame::Frame;
 use super::standing::Standing;
 
@@ -27,8 +28,8 @@ pub(super) struct Ledger {
     pub(super) changed: bool,
     /// What was done under standing approvals.
     pub(super) standing: Standing,
-    /// The steps that a person was asked for ahead and agreed to, with how many rows they saw.
-    pub(super) answered: BTreeMap<StepKey, Option<u64>>,
+    /// The steps that a person was asked for ahead, with what they agreed to.
+    pub(super) answered: BTreeMap<StepKey, Agreed>,
     /// The steps that ran checks.
     pub(super) runners: BTreeSet<StepKey>,
 }

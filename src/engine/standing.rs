@@ -10,8 +10,10 @@ use crate::base::text::thousands;
 use crate::base::{CommandPath, StepKey};
 use crate::event::Preview;
 use crate::plan::Plan;
+use crate::sql::{self, Dialect};
 
 use super::attempt::Failure;
+use super::confirm::Agreed;
 use super::frame::Turn;
 use super::history::History;
 use super::ledger::Ledger;
@@ -44,8 +46,8 @@ struct Grant {
 /// The leave to run a step; ends with the value.
 pub(super) struct Leave<'a> {
     limited: Option<(&'a RefCell<Ledger>, StepKey)>,
-    /// Whether a person gave it.
-    pub(super) of_person: bool,
+    /// What a person agreed to, if one gave it.
+    pub(super) agreed: Option<Agreed>,
     /// Held by a step that runs under a standing approval.
     _turn: Option<OwnedMutexGuard<()>>,
 }
@@ -54,7 +56,7 @@ impl Leave<'_> {
     /// Without limits.
     pub(super) const FREE: Self = Self {
         limited: None,
-        of_person: false,
+        agreed: None,
         _turn: None,
     };
 }
@@ -177,6 +179,11 @@ impl Run<'_> {
         !covering.is_empty() && limits_of(covering).is_empty()
     }
 
+    /// Whether a standing approval answers for what a step destroys, as long as that is within its limit.
+    pub(super) fn is_approved_within_limit(&self, turn: Turn<'_>) -> bool {
+        !limits_of(covering(self.plan, turn.key)).is_empty()
+    }
+
     /// The leave that standing approvals give; none where there is none, and a person must be asked.
     ///
     /// The nearest one answers, and the limits of those around it hold too: a runbook within an approved one cannot do more
@@ -199,7 +206,7 @@ impl Run<'_> {
             stop = turn.frame.stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
             held = waiting.lock_owned() => held,
         };
-        let preview = self.preview_call(turn, &turn.step.call).await;
+        let preview = self.count_call(turn).await;
         let mut ledger = self.ledger.borrow_mut();
         let counted = counted(preview)?;
         if let Some(refused) = ledger.standing.refuse(&limits, &counted) {
@@ -212,7 +219,7 @@ impl Run<'_> {
         ledger.standing.grants.insert(turn.key.clone(), grant);
         Ok(Some(Leave {
             limited: Some((&self.ledger, turn.key.clone())),
-            of_person: false,
+            agreed: None,
             _turn: Some(held),
         }))
     }
@@ -230,15 +237,16 @@ impl Run<'_> {
         }
     }
 
-    /// The leave that a person gives for as many rows as they saw.
-    pub(super) fn personal_leave(&self, turn: Turn<'_>, rows: Option<u64>) -> Leave<'_> {
+    /// The leave that a person gives for what they saw, and for as many rows.
+    pub(super) fn personal_leave(&self, turn: Turn<'_>, agreed: Agreed) -> Leave<'_> {
+        let rows = agreed.rows;
         if let Some(rows) = rows {
             let mut ledger = self.ledger.borrow_mut();
             ledger.standing.agreed.insert(turn.key.clone(), rows);
         }
         Leave {
             limited: rows.map(|_| (&self.ledger, turn.key.clone())),
-            of_person: true,
+            agreed: Some(agreed),
             _turn: None,
         }
     }
@@ -274,8 +282,10 @@ impl Standing {
         let (path, limit) = limits
             .iter()
             .find(|(path, limit)| *rows > limit.saturating_sub(self.used_by(path)))?;
-        let word = match sent.split_whitespace().next() {
-            Some(first) if first.eq_ignore_ascii_case("delete") => "delete",
+        // Comments may stand before it.
+        let statements = sql::pieces(sent, Dialect::Sqlite);
+        let word = match statements.first() {
+            Some(first) if first.begins(&["DELETE"]) => "delete",
             Some(_) | None => "change",
         };
         let before = match self.used_by(path) {

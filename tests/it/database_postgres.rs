@@ -611,13 +611,28 @@ fn slow_statements_are_told_without_their_values() {
         .database("CREATE SCHEMA stats; CREATE EXTENSION pg_stat_statements SCHEMA stats;");
     let url = cluster().url(&name);
     cluster().psql(&name, "SELECT pg_sleep(0.2); CREATE ROLE slow_statements PASSWORD 'hunter2'; DROP ROLE slow_statements;");
-    let output = db(&url, &["slow"]).exits(0).never_shows("hunter2");
+    // A comment ends where its line does.
+    cluster().psql(
+        &name,
+        "CREATE ROLE slow_too -- not yet\nPASSWORD 'hunter2'; DROP ROLE slow_too;",
+    );
+    for look in ["activity", "slow"] {
+        db(&url, &[look]).exits(0);
+    }
+    let output = db(&url, &["slow", "--limit", "1000"])
+        .exits(0)
+        .never_shows("hunter2")
+        .never_shows("\"-- The ");
     let queries: Vec<_> = rows(&output, "slow")
         .into_iter()
         .map(|row| row["query"].clone())
         .collect();
     assert!(
         queries.contains(&json!("CREATE ROLE slow_statements PASSWORD '…'")),
+        "{queries:?}"
+    );
+    assert!(
+        queries.contains(&json!("CREATE ROLE slow_too -- not yet PASSWORD '…'")),
         "{queries:?}"
     );
     assert!(

@@ -373,13 +373,60 @@ fn a_refusal_says_whose_trouble_it_is() {
         (
             cluster().url(&name),
             "sql.query = \"SELECT {{ 1 }} + {{ 2 }}\"",
-            78,
+            2,
             "SQLSTATE 42725",
         ),
     ] {
         let (found, detail) = failed(&url, step);
         assert_eq!(found, code, "{step}: {detail}");
         assert!(detail.contains(words), "{step}: {detail}");
+    }
+}
+
+/// Whatever the mistake: one verdict, and the place in the text as it was written.
+#[test]
+fn a_mistake_in_a_statement_is_told_with_its_line() {
+    let database = cluster().database("CREATE TABLE t (n int)");
+    let url = cluster().url(&database);
+    let mistakes = [
+        ("FROM nowhere", "line 2, column 6: ", "42P01"),
+        ("FROM t WHERE m = 1", "line 2, column 14: ", "42703"),
+        (
+            "FROM t WHERE lower(n) = 'a'",
+            "line 2, column 14: ",
+            "42883",
+        ),
+        (", *", "line 2, column 3: ", "42601"),
+    ];
+    let verbs = [
+        "sql.query",
+        "sql.exact = true\nsql.query",
+        "sql.explain",
+        "sql.run = true\nsql.explain",
+        "sql.to = \"rows.csv\"\nsql.export",
+    ];
+    for (rest, place, code) in mistakes {
+        for verb in verbs {
+            let (exit, detail) = failed(&url, &format!("{verb} = \"SELECT 'é'\\n{rest}\""));
+            assert_eq!(exit, 2, "{verb} {rest}: {detail}");
+            assert!(detail.starts_with(&format!("\"{place}")), "{detail}");
+            assert!(detail.contains(&format!("SQLSTATE {code}")), "{detail}");
+        }
+    }
+    // What cannot be read here is not sent.
+    let (exit, detail) = failed(&url, "sql.query = \"SELECT n FROM t WHEER n = 1\"");
+    assert_eq!(exit, 78, "{detail}");
+    assert!(detail.contains("cannot be parsed"), "{detail}");
+    // Of the first line, without our own words before it; of a change not in what counts its rows.
+    let explain = "sql.explain = \"SELECT m FROM t\"";
+    let change = "sql.execute = \"UPDATE t SET n = 1\\nWHERE m = {{ 1 }}\"";
+    for (step, place) in [
+        (explain, "line 1, column 8: "),
+        (change, "line 2, column 7: "),
+    ] {
+        let (exit, detail) = failed(&url, step);
+        assert_eq!(exit, 2, "{detail}");
+        assert!(detail.starts_with(&format!("\"{place}")), "{detail}");
     }
 }
 

@@ -231,12 +231,12 @@ fn a_script_is_done_as_a_whole_or_not_at_all() {
         (
             "INSERT INTO t VALUES (7);\nSELEC 1;",
             "line 2, SELEC 1: syntax error",
-            78,
+            2,
         ),
         (
             "INSERT INTO t VALUES (7); SELEC 1;",
             "line 1, SELEC 1: syntax error",
-            78,
+            2,
         ),
         (
             "INSERT INTO t VALUES (7);\nCOMMIT;\nSELECT 1/0;",

@@ -32,6 +32,18 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;
 
+    /// Runs one for what is told beside the matter: it gives up soon where somebody holds a table, and says who in few
+    /// words.
+    fn glance<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        self.query(sql, limit)
+    }
+
+    /// Runs one statement that must not write, as a person wrote it: a mistake in it is told with its line where the system
+    /// knows it.
+    fn query_written<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        self.query(sql, limit)
+    }
+
     /// Runs one statement that must not write, and sends its rows on as they come, with every digit of every number. A
     /// system that gives all rows at once sends those, or none where they are too many to be held.
     fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
@@ -131,7 +143,7 @@ pub(in crate::action) async fn until_stopped<T>(
     }
 }
 
-/// The same for what is one transaction: stopped before that was to be kept, it has changed nothing.
+/// The same for what is kept as a whole or not at all: stopped before that, it has changed nothing.
 pub(in crate::action) async fn transaction_until_stopped<T>(
     system: &dyn DatabaseSystem,
     context: &ActionContext<'_>,
@@ -345,7 +357,8 @@ pub(super) fn has_none(name: &str, kind: &str, what: &str, instead: &str) -> Act
 /// end sessions and write files.
 pub(super) fn must_read(text: &str, dialect: Dialect) -> Result<(), ActionError> {
     let analysis = sql::effect(text, dialect);
-    if analysis.statements > 1 {
+    // What stands behind a word that was not understood is no second statement.
+    if analysis.statements > 1 && !analysis.reason.starts_with(sql::UNPARSED) {
         return Err(
             ActionError::config("there is more than one statement").help("write a step for each")
         );

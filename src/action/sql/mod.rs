@@ -234,7 +234,7 @@ async fn statement(
         _ => {
             let rows = match verb {
                 QUERY_EXACTLY => queried_exactly(system, sql, limit).await?,
-                _ => system.query(sql, limit).await?,
+                _ => system.query_written(sql, limit).await?,
             };
             let detail = told(&rows, masker);
             Ok((read(rows), detail))

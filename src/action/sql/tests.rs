@@ -74,6 +74,29 @@ async fn a_query_that_would_write_is_a_mistake_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn every_mistake_in_a_statement_is_as_bad() {
+    let world = world();
+    for (text, message) in [
+        ("SELECT n\nFROM nowhere", "no such table: nowhere"),
+        ("SELECT n\nFROM t WHERE m = 1", "no such column: m"),
+        ("SELECT n\nFROM t WHERE frob(n)", "no such function: frob"),
+        (
+            "SELECT n\nFROM t LIMIT LIMIT",
+            "near \"LIMIT\": syntax error",
+        ),
+    ] {
+        for verb in ["query", "explain"] {
+            let error = world
+                .run(&Sql, verb, sql(text, &[]), &[])
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Target, "{verb} {text}");
+            assert!(error.message.starts_with(message), "{}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
 async fn executes_and_explains() {
     let world = world();
     let outputs = world
@@ -400,6 +423,30 @@ async fn an_export_destroys_nothing() {
         let written = fs::read_to_string(world.path(name)).unwrap();
         assert_eq!(written, "n\r\n1\r\n2\r\n", "{name}");
     }
+}
+
+#[tokio::test]
+async fn where_only_the_rows_are_asked_for_nothing_else_is_looked_at() {
+    let mut world = world();
+    let setup = "PRAGMA foreign_keys = ON; CREATE TABLE t(n INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);
+                 CREATE TABLE u(t REFERENCES t ON DELETE CASCADE); INSERT INTO u VALUES (1);";
+    fs::write(world.path("setup.sql"), setup).unwrap();
+    fs::write(world.path("all.sql"), "DELETE FROM t;").unwrap();
+    let delete = || sql("DELETE FROM t WHERE n < 3", &[]);
+    let file = || Argument::Path("all.sql".into());
+    let told = world.preview(&Sql, "execute", delete(), &[]).await.unwrap();
+    assert!(
+        told.sent.starts_with("-- takes along 1 row of u"),
+        "{}",
+        told.sent
+    );
+    assert!(told.sample.is_some());
+    world.counts_only = true;
+    let told = world.preview(&Sql, "execute", delete(), &[]).await.unwrap();
+    assert_eq!(told.sent, "DELETE FROM t WHERE n < 3");
+    assert_eq!((told.rows, told.sample), (Some(2), None));
+    let told = world.preview(&Sql, "file", file(), &[]).await.unwrap();
+    assert_eq!((told.rows, told.sent.lines().count()), (None, 1));
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ use crate::plan::Plan;
 use crate::store::MemoryJournal;
 
 thread_local! {
+    /// Whether the last preview was for its rows alone.
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
     /// What the test action did to the world, in order. A test runs on one thread, engine and all.
     static WORLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// Stops the run of this test.
@@ -53,6 +55,8 @@ thread_local! {
     /// What was shown above its questions, and how many rows the action was told that it agreed to.
     static SHOWN: RefCell<Vec<Intent>> = const { RefCell::new(Vec::new()) };
     static AGREED: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Whether what would be sent is another once something was done.
+    static MOVES: Cell<bool> = const { Cell::new(false) };
 }
 
 fn world() -> Vec<String> {
@@ -141,11 +145,15 @@ impl Action for Act {
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
-        _context: &'a ActionContext<'a>,
+        context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
+        COUNTED.set(context.counts_only);
         Box::pin(async move {
             let rows = Self::rows(invocation, "counted");
-            let sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            let mut sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
+            if MOVES.get() {
+                sent = format!("{sent} after {}", world().len());
+            }
             Ok(crate::event::Preview {
                 sent,
                 rows,

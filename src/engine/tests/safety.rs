@@ -539,6 +539,7 @@ fn what_a_person_saw_and_agreed_to_is_handed_to_the_action() {
     assert_eq!(shown.len(), 1);
     assert_eq!(shown[0].title, "a: act.destroy, may destroy");
     assert_eq!(shown[0].preview.sent, "DELETE it");
+    assert!(!COUNTED.get(), "a person looks at it");
     assert_eq!(AGREED.get(), Some(18));
 
     // Who says yes to whatever there is has agreed to no number, and nothing is counted for them.
@@ -632,4 +633,62 @@ fn what_names_the_copy_or_is_approved_is_not_asked_ahead() {
     // More than it may is refused before anything is kept.
     Bench::default().run(&approved.replace("20", "17"));
     assert_eq!(world(), ["keep copy", "keep copy", "destroy a"]);
+}
+
+#[test]
+fn what_changed_since_it_was_agreed_to_ahead_is_asked_again() {
+    MOVES.set(true);
+    let ended = answering(true).run(KEEPS_AND_DESTROYS);
+    assert_eq!(ended.end.exit, ExitCode::Ok);
+    assert_eq!(world(), ["keep copy", "destroy a"]);
+    let first = "Step a destroys what it works on. Go on?";
+    let again = format!("This is not what was agreed to before. {first}");
+    assert_eq!(ASKED.take(), [first, again.as_str()]);
+    let shown = SHOWN.take();
+    let sent = |place: usize| shown[place].preview.sent.as_str();
+    assert_eq!(
+        (sent(0), sent(1)),
+        ("DELETE it after 0", "DELETE it after 1")
+    );
+}
+
+#[test]
+fn before_a_list_of_copies_it_is_asked_once() {
+    for width in [1, 2] {
+        let list = KEEPS_AND_DESTROYS.replace(
+            "act.keep",
+            &format!("for_each = {{ db = \"['a', 'b']\" }}\nconcurrency = {width}\nact.keep"),
+        );
+        let list = list.replace("save = { kept = 'path' }\n", "");
+        WORLD.take();
+        let refused = answering(false).run(&list);
+        assert_eq!(refused.end.exit, ExitCode::NotNow);
+        assert!(world().is_empty(), "{:?}", world());
+        ASKED.take();
+        let agreed = answering(true).run(&list);
+        assert_eq!(agreed.end.exit, ExitCode::Ok);
+        let mut kept = world();
+        assert_eq!(kept.pop().as_deref(), Some("destroy a"));
+        kept.sort();
+        assert_eq!(kept, ["keep copy[0]", "keep copy[1]"]);
+        assert_eq!(ASKED.take().len(), 1);
+    }
+}
+
+#[test]
+fn trouble_of_the_step_behind_a_copy_is_its_own() {
+    let fails = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "unless = { act.look = {}, act.fail = 'target', expect = 'done' }\nact.destroy",
+    );
+    let ended = answering(true).run(&fails);
+    assert_eq!(ended.status("copy"), Status::Ok);
+    assert!(ended.detail("a").contains("it broke"));
+    assert_eq!(world(), ["look a", "keep copy", "look a"]);
+    // Where nobody is asked nothing is looked at ahead.
+    WORLD.take();
+    let mut bench = Bench::default();
+    bench.options.yes = true;
+    bench.run(&fails);
+    assert_eq!(world(), ["keep copy", "look a"]);
 }

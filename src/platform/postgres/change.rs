@@ -5,10 +5,11 @@ use std::pin::pin;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
-use tokio_postgres::error::{ErrorPosition, Severity};
+use tokio_postgres::error::Severity;
 use tokio_postgres::{SimpleQueryMessage, Statement};
 
 use super::PostgresError;
+use super::error::place;
 use super::query::casts;
 use super::session::{Keeping, LOCK_TIMEOUT, Session};
 use super::value::{Decoded, Parameter};
@@ -80,6 +81,8 @@ pub(super) async fn execute(
     bounds: &Bounds,
 ) -> Result<Changed, PostgresError> {
     let before = begin(session, "BEGIN").await?;
+    // A mistake in it is told of what was written, and not of what counts its rows.
+    let prepared = session.prepare(change.sql).await?;
     let counted = match &bounds.count {
         Some(count) => Some(counted(session, count).await?),
         None => None,
@@ -87,7 +90,7 @@ pub(super) async fn execute(
     if let Some(counted) = counted {
         bounds.hold_counted(counted)?;
     }
-    let (rows, told) = run(session, change).await?;
+    let (rows, told) = run(session, prepared, change).await?;
     // What was put off to the end of the transaction changes rows too.
     let tally = format!("SET CONSTRAINTS ALL IMMEDIATE; {TALLY}");
     let after = session.ask(&tally).await;
@@ -186,7 +189,9 @@ async fn counted(session: &Session<'_>, count: &Count) -> Result<u64, PostgresEr
         limit: 1,
         is_counted: false,
     };
-    let (rows, _) = run(session, asked).await?;
+    let prepared = session.client.prepare(asked.sql).await;
+    let prepared = prepared.map_err(|error| session.trouble(&error))?;
+    let (rows, _) = run(session, prepared, asked).await?;
     let counted = rows.rows.first().and_then(|row| row.values().next());
     counted
         .and_then(Value::as_u64)
@@ -196,13 +201,13 @@ async fn counted(session: &Session<'_>, count: &Count) -> Result<u64, PostgresEr
         })
 }
 
-/// Runs one statement to its end; gives the rows that are kept of it, and how many the server told.
+/// Runs one prepared statement to its end; gives the rows that are kept of it, and how many the server told.
 async fn run(
     session: &Session<'_>,
+    statement: Statement,
     change: ChangeStatement<'_>,
 ) -> Result<(Rows, u64), PostgresError> {
     let trouble = |error: tokio_postgres::Error| session.trouble(&error);
-    let statement = session.client.prepare(change.sql).await.map_err(trouble)?;
     let places = statement.params().len();
     if places != change.parameters.len() {
         return Err(PostgresError::Parameters {
@@ -258,7 +263,7 @@ async fn run_all(session: &Session<'_>, script: Script<'_>) -> Result<u64, Postg
     let placed = |error: tokio_postgres::Error, completed| match session.trouble(&error) {
         refused @ PostgresError::Server { .. } => PostgresError::Script {
             completed,
-            offset: position(&error).map(|position| offset(script.sql, position)),
+            offset: place(&error, script.sql),
             error: Box::new(refused),
         },
         other => other,
@@ -278,21 +283,6 @@ async fn run_all(session: &Session<'_>, script: Script<'_>) -> Result<u64, Postg
         }
     }
     Ok(changed)
-}
-
-/// Where in the text of a query an error is, in characters from 1.
-fn position(error: &tokio_postgres::Error) -> Option<usize> {
-    match error.as_db_error()?.position()? {
-        ErrorPosition::Original(position) => usize::try_from(*position).ok(),
-        ErrorPosition::Internal { .. } => None,
-    }
-}
-
-/// Where a character begins, in bytes.
-fn offset(text: &str, position: usize) -> usize {
-    let mut characters = text.char_indices();
-    let found = characters.nth(position.saturating_sub(1));
-    found.map_or(text.len(), |(offset, _)| offset)
 }
 
 /// What has left its transaction cannot be taken back.
@@ -341,18 +331,4 @@ async fn keep(
     session.state.keeps(None);
     session.state.has_kept();
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::offset;
-
-    #[test]
-    fn the_place_of_a_character() {
-        let script = "é;\nSELECT\n 1;";
-        assert_eq!(offset(script, 1), 0);
-        assert_eq!(offset(script, 2), 2);
-        assert_eq!(offset(script, 4), 4);
-        assert_eq!(offset(script, 999), script.len());
-    }
 }

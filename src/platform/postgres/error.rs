@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio_postgres::error::ErrorPosition;
+
 use crate::base::{Size, Span};
 use crate::platform::bounds::BoundsBroken;
 use crate::platform::dns::DnsError;
@@ -96,6 +98,8 @@ pub enum PostgresError {
         message: String,
         /// What it advises.
         hint: Option<String>,
+        /// The place in the statement that it names, in bytes of what was sent.
+        offset: Option<usize>,
     },
     /// A lock was waited for until there was no time left.
     #[error("{error}; it waited for {}", Holder::in_words(holders))]
@@ -191,6 +195,24 @@ pub struct Holder {
     pub waiting: u64,
 }
 
+/// Where in a text that was sent the server names a place, in bytes.
+pub(super) fn place(error: &tokio_postgres::Error, text: &str) -> Option<usize> {
+    match error.as_db_error()?.position()? {
+        ErrorPosition::Original(position) => {
+            let position = usize::try_from(*position).ok()?;
+            Some(offset(text, position))
+        }
+        ErrorPosition::Internal { .. } => None,
+    }
+}
+
+/// Where a character, counted from 1, begins, in bytes.
+fn offset(text: &str, position: usize) -> usize {
+    let mut characters = text.char_indices();
+    let found = characters.nth(position.saturating_sub(1));
+    found.map_or(text.len(), |(offset, _)| offset)
+}
+
 /// What came of each server.
 fn nowhere(wanted: &str, tried: &[(String, String)]) -> String {
     let each = tried
@@ -232,6 +254,7 @@ impl PostgresError {
                 code: said.code().code().to_owned(),
                 message: said.message().to_owned(),
                 hint: said.hint().map(str::to_owned),
+                offset: None,
             };
         }
         let source = error.source();
@@ -270,6 +293,24 @@ impl PostgresError {
         }
     }
 
+    /// The error with the place that the server names in the text that was sent.
+    pub(super) fn in_text(self, error: &tokio_postgres::Error, sql: &str) -> Self {
+        match self {
+            Self::Server {
+                code,
+                message,
+                hint,
+                ..
+            } => Self::Server {
+                code,
+                message,
+                hint,
+                offset: place(error, sql),
+            },
+            other => other,
+        }
+    }
+
     /// What the server calls the error, where it is the server's: SQLSTATE.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
@@ -278,5 +319,19 @@ impl PostgresError {
             Self::Waited { error, .. } | Self::Script { error, .. } => error.code(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offset;
+
+    #[test]
+    fn the_place_of_a_character() {
+        let script = "é;\nSELECT\n 1;";
+        assert_eq!(offset(script, 1), 0);
+        assert_eq!(offset(script, 2), 2);
+        assert_eq!(offset(script, 4), 4);
+        assert_eq!(offset(script, 999), script.len());
     }
 }

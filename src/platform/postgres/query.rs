@@ -1,6 +1,6 @@
 //! One statement in a read-only transaction.
 
-use futures_util::TryStreamExt as _;
+use futures_util::{TryFutureExt as _, TryStreamExt as _};
 use serde_json::Value;
 use tokio_postgres::{Client, Column, Portal, Statement, Transaction};
 
@@ -45,8 +45,8 @@ pub(super) async fn take(
     let transaction = began.map_err(|error| PostgresError::of(&error, server))?;
     let session = Session::new(transaction.client(), server, limits, state);
     let trouble = |error: tokio_postgres::Error| session.trouble(&error);
-    let ((), statement) =
-        futures_util::try_join!(session.settle(), transaction.prepare(sql)).map_err(trouble)?;
+    let settled = session.settle().map_err(trouble);
+    let ((), statement) = futures_util::try_join!(settled, session.prepare(sql))?;
     let places = statement.params().len();
     if places != parameters.len() {
         return Err(PostgresError::Parameters {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::{DbError, Severity};
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage};
+use tokio_postgres::{
+    AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage, Statement,
+};
 
 use super::PostgresError;
 use super::stage::Stages;
@@ -266,6 +268,12 @@ impl<'s> Session<'s> {
         let first = told.first().and_then(|row| row.first()?.as_deref());
         let pid = first.and_then(|pid| pid.parse().ok());
         self.state.with(|known| known.pid = pid);
+    }
+
+    /// Prepares a statement. The place of a mistake is one in this text: of one that runs nobody can say so.
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, PostgresError> {
+        let prepared = self.client.prepare(sql).await;
+        prepared.map_err(|error| self.trouble(&error).in_text(&error, sql))
     }
 
     /// What the library's error means here.

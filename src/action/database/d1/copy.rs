@@ -31,7 +31,7 @@ impl CopySystem for D1System {
         })
     }
 
-    fn restore_in_words(&self, copy: &str) -> String {
+    fn restore_in_words(&self, copy: &str, _: &str) -> String {
         format!(
             "wrangler d1 time-travel restore {} --bookmark={}",
             shell_word(&self.name),

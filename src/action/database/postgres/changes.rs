@@ -11,6 +11,7 @@ use crate::platform::rows::Changed;
 use crate::sql::{self, Dialect, Piece, Way};
 
 use super::super::system::{in_script, must_read};
+use super::trouble::placed;
 use super::{PostgresSystem, sent};
 
 /// The indexes that are no use to anybody and are kept up with every change, as they are written in SQL.
@@ -63,7 +64,7 @@ impl PostgresSystem {
             ..bounds.clone()
         };
         let done = self.postgres.execute(change, &bounds).await;
-        done.map_err(|error| self.trouble_of_change(&error))
+        done.map_err(|error| placed(self.trouble_of_change(&error), &error, &text, ""))
     }
 
     /// Runs the statements of a script in one session, each in no transaction.

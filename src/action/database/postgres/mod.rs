@@ -87,10 +87,14 @@ impl PostgresSystem {
         outcome.map_err(|error| self.trouble(&error))
     }
 
-    /// The lines of a plan.
-    async fn plan(&self, text: &str, sql: &SqlText) -> Result<Rows, ActionError> {
-        let plan = self.postgres.query(text, &sql.parameters, usize::MAX).await;
-        let plan = self.told(plan)?;
+    /// The lines of a plan, which is asked for by these words before the statement.
+    async fn plan(&self, words: &str, sql: &SqlText) -> Result<Rows, ActionError> {
+        let text = sent(&format!("{words}{}", sql.text));
+        let plan = self
+            .postgres
+            .query(&text, &sql.parameters, usize::MAX)
+            .await;
+        let plan = plan.map_err(|error| self.trouble_of_written(&error, &text, words))?;
         let lines = plan.rows.into_iter().flat_map(Map::into_iter);
         Ok(Rows {
             columns: vec!["detail".to_owned()],
@@ -189,21 +193,39 @@ impl DatabaseSystem for PostgresSystem {
         })
     }
 
+    fn glance<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        Box::pin(async move {
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&sql.text);
+            let seen = self.postgres.look(&text, &sql.parameters, limit).await;
+            seen.map_err(|error| self.trouble_in_brief(&error))
+        })
+    }
+
+    fn query_written<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        Box::pin(async move {
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&sql.text);
+            let rows = self.postgres.query(&text, &sql.parameters, limit).await;
+            rows.map_err(|error| self.trouble_of_written(&error, &text, ""))
+        })
+    }
+
     fn stream<'a>(&'a self, sql: &'a SqlText, rows: RowSender) -> Answer<'a, ()> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Postgres)?;
             let text = sent(&sql.text);
-            self.told(self.postgres.stream(&text, &sql.parameters, rows).await)
+            let sent = self.postgres.stream(&text, &sql.parameters, rows).await;
+            sent.map_err(|error| self.trouble_of_written(&error, &text, ""))
         })
     }
 
     fn explain<'a>(&'a self, sql: &'a SqlText) -> Answer<'a, Rows> {
         Box::pin(async move {
             // `ANALYZE …` behind it would run the statement.
-            let text = format!("EXPLAIN {}", sql.text);
-            must_read(&text, Dialect::Postgres)?;
-            let text = sent(&text);
-            self.plan(&text, sql).await
+            let words = "EXPLAIN ";
+            must_read(&format!("{words}{}", sql.text), Dialect::Postgres)?;
+            self.plan(words, sql).await
         })
     }
 
@@ -211,8 +233,7 @@ impl DatabaseSystem for PostgresSystem {
         Box::pin(async move {
             // It is run, in a transaction that can only read.
             must_read(&sql.text, Dialect::Postgres)?;
-            let text = sent(&format!("EXPLAIN (ANALYZE, BUFFERS) {}", sql.text));
-            self.plan(&text, sql).await
+            self.plan("EXPLAIN (ANALYZE, BUFFERS) ", sql).await
         })
     }
 

@@ -65,18 +65,36 @@ impl PostgresSystem {
 
     /// Names who held the lock that was waited for.
     fn waited(&self, holders: &[Holder], error: &PostgresError) -> ActionError {
+        self.held(self.trouble(error), holders)
+    }
+
+    /// The trouble of who waited for a lock, with those who held it.
+    pub(super) fn held(&self, kind: ActionError, holders: &[Holder]) -> ActionError {
         let shown = holders.iter().map(|holder| Holder {
             query: fit(&one_line(&self.masker.text(&holder.query)), LONGEST_QUERY),
             ..holder.clone()
         });
         let first = holders.first().map_or(0, |holder| holder.pid);
-        let kind = self.trouble(error);
         let told = Holder::in_words(&shown.collect::<Vec<_>>());
         ActionError {
             message: format!("{}; it waited for {told}", kind.message),
             ..kind
         }
         .help(self.help_with_holder(first))
+    }
+
+    /// The same in few words, where it is said beside something else: who waited for a lock is late.
+    pub(super) fn trouble_in_brief(&self, error: &PostgresError) -> ActionError {
+        let holder = match error {
+            PostgresError::Waited { holders, .. } => holders.first().map(|holder| holder.pid),
+            error if error.code() == Some("55P03") => None,
+            error => return self.trouble(error),
+        };
+        ActionError::late(match holder {
+            None => "somebody holds a lock".to_owned(),
+            Some(0) => "a prepared transaction holds a lock".to_owned(),
+            Some(pid) => format!("session {pid} holds a lock"),
+        })
     }
 
     /// What to do about who holds a lock, as commands for this database.
@@ -115,6 +133,16 @@ impl PostgresSystem {
         }
     }
 
+    /// What went wrong with a statement that was sent as a person wrote it behind these words of ours, and in which line.
+    pub(super) fn trouble_of_written(
+        &self,
+        error: &PostgresError,
+        text: &str,
+        ours: &str,
+    ) -> ActionError {
+        placed(self.trouble(error), error, text, ours)
+    }
+
     /// What went wrong with a script, and in which line.
     pub(super) fn trouble_of_script(
         &self,
@@ -141,6 +169,31 @@ impl PostgresSystem {
             message: format!("{}; nothing was changed", placed.message),
             ..placed
         }
+    }
+}
+
+/// Trouble with the line and the column of the statement, from 1, where the server names its place in what was sent.
+pub(super) fn placed(
+    trouble: ActionError,
+    error: &PostgresError,
+    text: &str,
+    ours: &str,
+) -> ActionError {
+    let PostgresError::Server {
+        offset: Some(offset),
+        ..
+    } = error
+    else {
+        return trouble;
+    };
+    let Some(before) = text.get(ours.len()..*offset) else {
+        return trouble;
+    };
+    let line = 1 + before.matches('\n').count();
+    let column = 1 + before.chars().rev().take_while(|c| *c != '\n').count();
+    ActionError {
+        message: format!("line {line}, column {column}: {}", trouble.message),
+        ..trouble
     }
 }
 
@@ -228,17 +281,11 @@ fn refusal(code: &str, message: String, hint: Option<&str>, name: &str) -> Actio
             ActionError::config,
             "it ends transactions itself, so it cannot be all or nothing: use `command.run` with psql".to_owned(),
         ),
+        // Whether there is such a name is the database's to say, and so is which grammar it knows.
         ("42P18" | "42725" | "42883" | "42804", _) => (
-            ActionError::config,
+            ActionError::target,
             hint.unwrap_or_else(|| "say which type a value has: {{ value }}::bigint".to_owned()),
         ),
-        ("42601", _) => {
-            let error = ActionError::config(message);
-            return match hint {
-                Some(hint) => error.help(hint),
-                None => error,
-            };
-        }
         _ => {
             let error = ActionError::target(message);
             return match hint {

@@ -56,8 +56,7 @@ impl SqliteSystem {
                 .help("see who holds it: fuser -v on the file; `retry` waits for longer"),
             SqliteError::Damaged(_) => ActionError::target(message)
                 .help("restore it from a backup, or try sqlite3's .recover"),
-            SqliteError::Syntax(_)
-            | SqliteError::NoStatement
+            SqliteError::NoStatement
             | SqliteError::Parameters { .. }
             | SqliteError::NumberTooLarge(_) => ActionError::config(message),
             SqliteError::SeveralStatements => ActionError::config(message)
@@ -73,9 +72,14 @@ impl SqliteSystem {
                 ..self.trouble(error)
             }
             .help("mend it: there is no database still"),
-            SqliteError::Script { error, .. } => self.trouble(error),
+            SqliteError::Script { error, .. } => match **error {
+                SqliteError::Parameters { .. } => self
+                    .trouble(error)
+                    .help("write the values into the file: none are given to it"),
+                _ => self.trouble(error),
+            },
             SqliteError::Bounds(broken) => super::system::beyond(*broken),
-            SqliteError::Refused(_) => ActionError::target(message),
+            SqliteError::Syntax(_) | SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
         }
     }

@@ -133,7 +133,12 @@ impl Reading {
                     self.damage.push(damage("there is more"));
                 }
             }
-            Err(PostgresError::Server { code, message, .. }) => match code.as_str() {
+            Err(PostgresError::Server {
+                code,
+                message,
+                offset,
+                ..
+            }) => match code.as_str() {
                 // It was dropped since it was listed.
                 "42P01" => {}
                 "XX000" if message.starts_with("could not open relation with OID") => {}
@@ -150,6 +155,7 @@ impl Reading {
                         code,
                         message,
                         hint: None,
+                        offset,
                     });
                 }
             },
