@@ -71,3 +71,4 @@ mod sql_effects;
 mod store;
 mod watch;
 mod wrangler;
+mod wrangler_commands;

@@ -144,10 +144,9 @@ impl D1System {
             Way::Wrangler { wrangler, .. } => {
                 let count = "SELECT count(*) AS tables FROM sqlite_schema WHERE type = 'table' \
                              AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_cf~_%' ESCAPE '~'";
-                let counted = self.read(&[Statement::of(count)], 1).await?;
-                let tables = counted
-                    .first()
-                    .and_then(|rows| rows.rows.first()?.get("tables"));
+                let measured = wrangler.measure(count).await.map_err(Failure::Wrangler);
+                let (counted, bytes) = measured.map_err(|failure| failure.trouble(&self.table))?;
+                let tables = counted.rows.first().and_then(|row| row.get("tables"));
                 vec![
                     ("name", json!(self.name)),
                     (
@@ -156,6 +155,9 @@ impl D1System {
                     ),
                     ("tables", tables.cloned().unwrap_or_default()),
                 ]
+                .into_iter()
+                .chain(bytes.map(|bytes| ("bytes", json!(bytes))))
+                .collect()
             }
         };
         let of = |wanted: &str| {
