@@ -1,6 +1,8 @@
 //! What a real PostgreSQL server shows of itself, and how it is kept in shape: each look and each piece of upkeep where all is
 //! well and where it is not.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::harness::{Output, Project};
@@ -146,6 +148,92 @@ fn what_one_types_to_look_at_a_database_ends_by_what_it_finds() {
         let output = db(&nowhere, &words);
         assert_ne!(output.code, 0, "{}", output.shown());
         assert!(output.shown().contains("nowhere"), "{}", output.shown());
+    }
+}
+
+/// The statements that opsbook sent, by session and in their order, each with its transaction, as the server wrote them down.
+fn statements(log: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut sessions = BTreeMap::<&str, Vec<&str>>::new();
+    let lines = log.lines().filter_map(|line| line.strip_prefix("opsbook|"));
+    for (session, told) in lines.filter_map(|line| line.split_once('|')) {
+        let statement = told.strip_prefix("LOG:  statement: ").or_else(|| {
+            let executed = told.strip_prefix("LOG:  execute ")?;
+            executed.split_once(": ").map(|(_, statement)| statement)
+        });
+        sessions.entry(session).or_default().extend(statement);
+    }
+    sessions
+}
+
+#[test]
+fn each_look_asks_in_a_read_only_transaction() {
+    let own = Cluster::start("log_statement = all\nlog_line_prefix = '%a|%p|'\n");
+    let name = own.database(
+        "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION amcheck;
+         CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1);
+         CREATE TABLE child (id int, parent int REFERENCES parent); INSERT INTO child VALUES (1, 1);
+         CREATE INDEX child_parent ON child (parent); ANALYZE;",
+    );
+    let project = project(&own.url(&name)).config(
+        "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+         [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[database.main.migrations]\nfolder = \"migrations\"\n",
+    );
+    let project = project.file("migrations/0001_note.sql", "CREATE TABLE note (n int);");
+    let log = own.folder().join("log");
+    for words in [
+        "activity",
+        "bloat",
+        "connections",
+        "diagnose",
+        "doctor",
+        "explain SELECT",
+        "foreign-keys",
+        "indexes",
+        "info",
+        "integrity",
+        "locks",
+        "migrations check --live",
+        "migrations status",
+        "orphans child parent parent",
+        "ping",
+        "query SELECT",
+        "query SELECT --explain",
+        "replication",
+        "rows child",
+        "size",
+        "slow",
+        "tables",
+    ] {
+        let before = std::fs::read_to_string(&log).unwrap().len();
+        let words = format!("db {words} --format json");
+        let words: Vec<&str> = words.split(' ').collect();
+        let words: Vec<&str> = words
+            .into_iter()
+            .map(|word| {
+                if word == "SELECT" {
+                    "SELECT * FROM child"
+                } else {
+                    word
+                }
+            })
+            .collect();
+        let output = project.run(&words);
+        // Some have something to tell.
+        assert!([0, 1].contains(&output.code), "{}", output.shown());
+        let log = std::fs::read_to_string(&log).unwrap();
+        let sessions = statements(&log[before..]);
+        assert!(!sessions.is_empty(), "{words:?}");
+        for asked in sessions.values() {
+            let mut is_reading = false;
+            for statement in asked {
+                match *statement {
+                    "START TRANSACTION READ ONLY" => is_reading = true,
+                    "ROLLBACK" => is_reading = false,
+                    _ => assert!(is_reading, "{words:?}: {statement}\n{asked:#?}"),
+                }
+            }
+            assert!(asked.len() > 2, "{words:?}: {asked:#?}");
+        }
     }
 }
 
