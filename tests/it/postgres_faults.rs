@@ -166,6 +166,51 @@ fn a_server_that_comes_back_is_tried_again() {
 }
 
 #[test]
+fn a_database_that_was_made_read_only_is_told() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    cluster().psql(
+        "postgres",
+        &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"),
+    );
+    let url = cluster().url(&name);
+    for step in [
+        "sql.execute = \"INSERT INTO t VALUES (1)\"",
+        "sql.execute = \"DELETE FROM t WHERE n = 1\"",
+        "sql.file = \"change.sql\"",
+        "migrations.apply = \"main\"",
+    ] {
+        let project = project(&url, "[database.main.migrations]\nfolder = \"migrations\"")
+            .file("migrations/0001_m.sql", "CREATE TABLE m (n int);")
+            .file(
+                "change.sql",
+                "INSERT INTO t VALUES (1); INSERT INTO t VALUES (2);",
+            );
+        let (code, said, _) = told(project, step);
+        assert_eq!(code, 2, "{step}: {said}");
+        assert!(said.contains("SQLSTATE 25006"), "{step}: {said}");
+        assert!(
+            said.contains("default_transaction_read_only is on"),
+            "{step}: {said}"
+        );
+    }
+    let (code, said, step) = told(project(&url, ""), "database.info = \"main\"");
+    assert_eq!(code, 0, "{said}");
+    let facts = step["outputs"]["rows"].as_array().unwrap();
+    let read_only = facts.iter().find(|fact| fact["name"] == "read_only");
+    assert_eq!(read_only.unwrap()["value"], true);
+    // Nobody went past it.
+    let left = "SELECT count(*), to_regclass('m') IS NULL FROM t";
+    assert_eq!(cluster().psql(&name, left), "0|t");
+    let writable = format!("{url}?target_session_attrs=read-write");
+    let (code, said, _) = told(
+        project(&writable, ""),
+        "sql.execute = \"INSERT INTO t VALUES (1)\"",
+    );
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("read-write"), "{said}");
+}
+
+#[test]
 fn a_server_that_takes_no_changes_is_told() {
     let own = Cluster::start("");
     let name = own.database("CREATE TABLE t (n int);");
