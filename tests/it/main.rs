@@ -69,5 +69,6 @@ mod servers;
 mod signals;
 mod sql_effects;
 mod store;
+mod three_engines;
 mod watch;
 mod wrangler;
