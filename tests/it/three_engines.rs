@@ -116,3 +116,123 @@ fn a_change_is_not_made_to_show_its_plan() {
         assert_eq!(left, json!([[3, "a", "c"]]), "{}", engine.name);
     }
 }
+
+/// What a command is refused with: what the engine has none of, and what to use instead.
+struct Refusal {
+    engine: &'static str,
+    command: &'static [&'static str],
+    has_no: &'static str,
+    instead: &'static str,
+}
+
+const fn refusal(
+    engine: &'static str,
+    command: &'static [&'static str],
+    has_no: &'static str,
+    instead: &'static str,
+) -> Refusal {
+    Refusal {
+        engine,
+        command,
+        has_no,
+        instead,
+    }
+}
+
+const OPEN_FILE: &str = "fuser -v on its file tells who has it open";
+
+const ONE_AFTER_THE_OTHER: &str =
+    "D1 runs one statement after the other; `opsbook db slow` tells which took most time";
+
+/// Every command that an engine has no way for.
+const REFUSED: &[Refusal] = &[
+    refusal("sqlite", &["activity"], "sessions", OPEN_FILE),
+    refusal("sqlite", &["locks"], "sessions", OPEN_FILE),
+    refusal("sqlite", &["connections"], "sessions", OPEN_FILE),
+    refusal("sqlite", &["cancel", "7"], "sessions", OPEN_FILE),
+    refusal("sqlite", &["terminate", "7"], "sessions", OPEN_FILE),
+    refusal(
+        "sqlite",
+        &["slow"],
+        "statistics of statements",
+        "`opsbook db explain` tells how a statement is run",
+    ),
+    refusal(
+        "sqlite",
+        &["replication"],
+        "replicas",
+        "the tool that copies its file knows how far it is",
+    ),
+    refusal("d1", &["activity"], "sessions", ONE_AFTER_THE_OTHER),
+    refusal("d1", &["locks"], "sessions", ONE_AFTER_THE_OTHER),
+    refusal("d1", &["connections"], "sessions", ONE_AFTER_THE_OTHER),
+    refusal("d1", &["cancel", "7"], "sessions", ONE_AFTER_THE_OTHER),
+    refusal("d1", &["terminate", "7"], "sessions", ONE_AFTER_THE_OTHER),
+    refusal(
+        "d1",
+        &["bloat"],
+        "free pages",
+        "D1 tells what all of it takes: `opsbook db size`",
+    ),
+];
+
+#[test]
+fn each_command_that_an_engine_has_no_way_for_says_what_to_use_instead() {
+    let engines = engines(TABLE);
+    for case in REFUSED {
+        let engine = engines.iter().find(|engine| engine.name == case.engine);
+        let line = [&["db"], case.command, &["--yes"]].concat();
+        let refused = engine.unwrap().project.run(&line).exits(78);
+        let words = format!(
+            "main has no {} to look at: it is of kind {}",
+            case.has_no, case.engine
+        );
+        // However it is wrapped.
+        let told: Vec<&str> = refused.stdout.split_whitespace().collect();
+        let told = told.join(" ");
+        for words in [&words, case.instead] {
+            assert!(told.contains(words), "{words}: {}", refused.shown());
+        }
+        // What a program reads says the same, in two places of their own.
+        let line = [&line[..], &["--format", "json"]].concat();
+        let told = engine.unwrap().project.run(&line).exits(78).json();
+        let step = &told["steps"][0];
+        assert_eq!(
+            (&step["status"], &step["detail"], &step["help"]),
+            (&json!("unknown"), &json!(words), &json!(case.instead)),
+            "{line:?}"
+        );
+        // What comes behind the look that was refused is not begun.
+        let begun = told["steps"].as_array().unwrap().iter();
+        assert_eq!(begun.filter(|step| step["started"] == true).count(), 1);
+    }
+}
+
+/// Where the language says that a verb is refused, it is in the table above, and nothing else is.
+#[test]
+fn what_the_language_calls_refused_is_what_is_refused() {
+    let language = include_str!("../../docs/language.md");
+    let mut documented = Vec::new();
+    for line in language.lines().filter(|line| line.contains("refused")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, verbs, sqlite, postgres, d1, _] = cells[..] else {
+            continue;
+        };
+        for (engine, cell) in [("sqlite", sqlite), ("postgres", postgres), ("d1", d1)] {
+            let verbs = verbs.split(", ").filter(|_| cell.starts_with("refused"));
+            documented.extend(verbs.map(|verb| {
+                let verb = verb.trim_matches('`').strip_prefix("database.").unwrap();
+                (engine, verb)
+            }));
+        }
+    }
+    // Its runbook skips it on D1 and says why: `database_light` holds that.
+    documented.retain(|refused| *refused != ("d1", "vacuum"));
+    documented.sort_unstable();
+    let mut tested: Vec<_> = REFUSED
+        .iter()
+        .map(|case| (case.engine, case.command[0]))
+        .collect();
+    tested.sort_unstable();
+    assert_eq!(tested, documented);
+}
