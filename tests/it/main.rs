@@ -70,5 +70,6 @@ mod signals;
 mod sql_effects;
 mod store;
 mod three_engines;
+mod values;
 mod watch;
 mod wrangler;

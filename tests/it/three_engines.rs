@@ -10,41 +10,48 @@ use super::postgres_cluster::cluster;
 const TABLE: &str = "CREATE TABLE t (n integer PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c');";
 
 /// An engine, and a project whose database `main` is one of it.
-struct Engine {
-    name: &'static str,
-    project: Project,
+pub(crate) struct Engine {
+    pub(crate) name: &'static str,
+    pub(crate) project: Project,
     /// Held as long as the project asks it.
     _api: Option<D1Api>,
 }
 
-/// One of each, with what this SQL makes.
-fn engines(setup: &str) -> [Engine; 3] {
-    let sqlite = Project::new().config("[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n");
-    let file = rusqlite::Connection::open(sqlite.path("main.db")).unwrap();
-    file.execute_batch(setup).unwrap();
-    let postgres = Project::new()
-        .config("[secret]\nurl = { env = \"URL\" }\n[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n")
-        .variable("URL", cluster().url(&cluster().database(setup)));
-    let api = D1Api::with(setup);
-    let d1 = Project::new()
-        .config(&format!(
-            "[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\n"
-        ))
-        .variable("CLOUDFLARE_API_TOKEN", TOKEN)
-        .variable("CLOUDFLARE_API_BASE_URL", api.url());
-    let engine = |name, project, api| Engine {
-        name,
-        project,
-        _api: api,
-    };
-    [
-        engine("sqlite", sqlite, None),
-        engine("postgres", postgres, None),
-        engine("d1", d1, Some(api)),
-    ]
-}
-
 impl Engine {
+    /// A database with what this SQL makes, of `sqlite`, `postgres` or `d1`.
+    pub(crate) fn with(name: &'static str, setup: &str) -> Self {
+        let of = |keys: &str| {
+            let keys = format!("[database.main]\nkind = \"{name}\"\n{keys}");
+            Project::new().config(&keys)
+        };
+        let (project, api) = match name {
+            "sqlite" => {
+                let project = of("path = \"main.db\"\n");
+                let file = rusqlite::Connection::open(project.path("main.db")).unwrap();
+                file.execute_batch(setup).unwrap();
+                (project, None)
+            }
+            "postgres" => {
+                let url = cluster().url(&cluster().database(setup));
+                let keys = "url = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n";
+                (of(keys).variable("URL", url), None)
+            }
+            _ => {
+                let api = D1Api::with(setup);
+                let keys = format!("name = \"{NAME}\"\nid = \"{ID}\"\naccount = \"{ACCOUNT}\"\n");
+                let project = of(&keys)
+                    .variable("CLOUDFLARE_API_TOKEN", TOKEN)
+                    .variable("CLOUDFLARE_API_BASE_URL", api.url());
+                (project, Some(api))
+            }
+        };
+        Self {
+            name,
+            project,
+            _api: api,
+        }
+    }
+
     /// The rows of a query.
     #[track_caller]
     fn rows(&self, sql: &str) -> Value {
@@ -52,6 +59,11 @@ impl Engine {
         let mut told = self.project.run(&arguments).exits(0).json();
         told["output"]["rows"].take()
     }
+}
+
+/// One of each, with what this SQL makes.
+fn engines(setup: &str) -> [Engine; 3] {
+    ["sqlite", "postgres", "d1"].map(|name| Engine::with(name, setup))
 }
 
 #[test]
