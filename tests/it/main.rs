@@ -24,6 +24,7 @@ mod consumers;
 mod copies;
 mod corpus;
 mod d1;
+mod d1_commands;
 mod database_light;
 mod database_postgres;
 mod dependencies;

@@ -260,7 +260,7 @@ fn the_journal_holds_what_was_typed() {
 }
 
 /// A project whose database `main` is at this API.
-fn d1(api: &D1Api) -> Project {
+pub(crate) fn d1(api: &D1Api) -> Project {
     Project::new()
         .config(&format!(
             "[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\n"

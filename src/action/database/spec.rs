@@ -214,7 +214,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             outputs: &[
                 OutputSpec {
                     name: "replicas",
-                    help: "how many replicas follow it",
+                    help: "how many replicas follow it; null where it is not known",
                 },
                 OutputSpec {
                     name: "lag_seconds",

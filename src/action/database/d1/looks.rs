@@ -138,6 +138,7 @@ async fn replication(system: &D1System) -> Result<Report, ActionError> {
     match mode.as_str() {
         Some("disabled") | None => Ok(Report {
             detail: "read replication is disabled".to_owned(),
+            further: vec![("replicas", json!(0)), ("lag_seconds", json!(0.0))],
             ..Report::default()
         }),
         Some(mode) => Ok(Report {
