@@ -50,6 +50,7 @@ mod lint;
 mod locks;
 mod maintenance;
 mod metrics;
+mod migration_programs;
 mod migrations;
 mod monitoring;
 mod monitoring_page;
