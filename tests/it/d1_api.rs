@@ -34,6 +34,8 @@ pub(crate) struct D1Api {
 
 /// What goes wrong with a request.
 enum Fault {
+    /// Nothing yet.
+    None,
     /// It is not done, and answered like this.
     Instead(Answer),
     /// It is done, and answered like this.
@@ -58,13 +60,15 @@ impl D1Api {
                 first.map(|first| faults.remove(first).1)
             };
             match fault {
-                None if request.path == "/client/v4/graphql" => analytics(&counted.lock().unwrap()),
+                None | Some(Fault::None) if request.path == "/client/v4/graphql" => {
+                    analytics(&counted.lock().unwrap())
+                }
                 Some(Fault::Instead(answer)) => answer,
                 Some(Fault::Afterwards(told)) => {
                     let _ = answer(&asked, &import, request);
                     told
                 }
-                None => answer(&asked, &import, request),
+                None | Some(Fault::None) => answer(&asked, &import, request),
             }
         });
         Self {
@@ -100,6 +104,13 @@ impl D1Api {
     pub(crate) fn answer_next_when_done(&self, answer: Answer) {
         let mut faults = self.faults.lock().unwrap();
         faults.push(("", Fault::Afterwards(answer)));
+    }
+
+    /// Does what is asked, and cuts the connection instead of an answer, behind so many requests that go well.
+    pub(crate) fn lose_answer(&self, behind: usize) {
+        let mut faults = self.faults.lock().unwrap();
+        faults.extend((0..behind).map(|_| ("", Fault::None)));
+        faults.push(("", Fault::Afterwards(Answer::Bytes(Vec::new()))));
     }
 
     /// Runs one statement on the database itself; gives its rows as lists of values.

@@ -83,7 +83,7 @@ impl D1System {
 
     async fn change(&self, statements: &[Statement], limit: usize) -> Result<Vec<Rows>, Failure> {
         let batch = self.way.batch(statements, limit, Again::IfTurnedAway);
-        self.underway.change(batch).await
+        self.underway.change(batch, Result::is_ok).await
     }
 
     /// Runs one statement that reads. Where a value may be another than the one that is stored, it is asked for once more,
@@ -235,6 +235,10 @@ impl DatabaseSystem for D1System {
             statements => statements.join("; "),
         };
         format!("{statements} on {} (d1, {})", self.table, self.name)
+    }
+
+    fn kept(&self) -> u64 {
+        self.underway.kept()
     }
 
     fn abandon(&self) -> Answer<'_, ()> {
