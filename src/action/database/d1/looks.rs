@@ -21,6 +21,10 @@ const LARGEST: u64 = 10_000_000_000;
 /// How many problems of a kind are told.
 const MOST_PROBLEMS: usize = 100;
 
+/// What tells of the copy of this machine what D1 does not.
+const OF_THE_FILE: &str = "it is a SQLite file below .wrangler/state, or `persist_to`: `du` tells what that takes, and \
+                           kind = \"sqlite\" with its path tells more";
+
 pub(super) async fn look(system: &D1System, question: &Question) -> Result<Report, ActionError> {
     let table = question.table.as_deref();
     let without = |what, instead| Err(has_none(&system.table, "d1", what, instead));
@@ -40,7 +44,11 @@ pub(super) async fn look(system: &D1System, question: &Question) -> Result<Repor
         ),
         Look::Bloat => without(
             "free pages",
-            "D1 tells what all of it takes: `opsbook db size`",
+            if system.way.is_local() {
+                OF_THE_FILE
+            } else {
+                "D1 tells what all of it takes: `opsbook db size`"
+            },
         ),
     }
 }
@@ -70,13 +78,11 @@ async fn fact(system: &D1System, name: &str) -> Result<Value, ActionError> {
 
 async fn size(system: &D1System) -> Result<Report, ActionError> {
     if system.way.is_local() {
-        let instead = "it is a SQLite file below .wrangler/state, or `persist_to`: `du` tells what that takes, and \
-                       kind = \"sqlite\" with its path tells more";
         return Err(has_none(
             &system.table,
             "d1 on this machine",
             "size",
-            instead,
+            OF_THE_FILE,
         ));
     }
     let bytes = fact(system, "bytes").await?.as_u64();
