@@ -64,7 +64,13 @@ fn the_copy_of_this_machine_is_looked_at_with_every_command() {
     all(
         &local_shop(),
         &[
-            (&["ping"], 0, "ping", "/detail", json!("answers")),
+            (
+                &["ping", "--warn", "30s"],
+                0,
+                "ping",
+                "/detail",
+                json!("answers"),
+            ),
             (&["info"], 0, "info", "/outputs/info", whole),
             (&["tables"], 0, "tables", "/table/rows", table),
             (
@@ -193,7 +199,13 @@ fn the_database_at_cloudflare_is_looked_at_and_changed_with_every_command() {
     all(
         &remote(&api),
         &[
-            (&["ping"], 0, "ping", "/detail", json!("answers")),
+            (
+                &["ping", "--warn", "30s"],
+                0,
+                "ping",
+                "/detail",
+                json!("answers"),
+            ),
             (&["info"], 0, "info", "/outputs/info", whole),
             (&["size"], 0, "size", "/outputs/bytes", json!(bytes)),
             (&["tables"], 0, "tables", "/table/rows/0/0", json!("orders")),
