@@ -108,6 +108,11 @@ impl D1Api {
         results.unwrap_or_else(|error| panic!("{error}\n{sql}"))[0]["data"]["rows"].take()
     }
 
+    /// What the database takes.
+    pub(crate) fn bytes(&self) -> Value {
+        described(&self.database)["file_size"].take()
+    }
+
     /// The requests.
     pub(crate) fn server(&self) -> &HttpServer {
         &self.server
