@@ -266,6 +266,8 @@ pub struct ActionContext<'a> {
     pub judged: bool,
     /// Whether the step has a `warn` or a `critical`: an action that would judge by itself then leaves that to them.
     pub thresholds: bool,
+    /// Whether a preview is for its number of rows, and nobody looks at it: no sample of them is needed, nor what goes along.
+    pub counts_only: bool,
     /// Whether it may change anything at all: not in a dry run, and not with `--read-only`. What is said to read is then
     /// held to that where the target can be asked for it.
     pub may_change: bool,
@@ -339,7 +341,8 @@ pub struct Outputs {
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
     pub sensitive: bool,
     /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`]. Of an
-    /// action that was stopped, 0 says that it has changed nothing at all.
+    /// action that was stopped, 0 says that it has changed nothing at all; one that does what it should though it is told to
+    /// end, and says how many rows those are, is done.
     pub rows_changed: Option<u64>,
 }
 

@@ -10,6 +10,7 @@ use crate::base::text::thousands;
 use crate::base::{CommandPath, StepKey};
 use crate::event::Preview;
 use crate::plan::Plan;
+use crate::sql::{self, Dialect};
 
 use super::attempt::Failure;
 use super::confirm::Agreed;
@@ -109,7 +110,7 @@ impl Standing {
             }
             Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
             Err(Failure::Evaluation(_)) => 0,
-            Err(Failure::Stopped(_, outputs)) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Stopped(_, last)) => last.outputs.rows_changed.unwrap_or(grant.counted),
             Err(Failure::Timeout(_) | Failure::Expectation { .. }) => grant.counted,
         };
         let limits = grant.limits.clone();
@@ -205,7 +206,7 @@ impl Run<'_> {
             stop = turn.frame.stop.wait() => return Err(Failure::Stopped(stop, Box::default())),
             held = waiting.lock_owned() => held,
         };
-        let preview = self.preview_call(turn, &turn.step.call).await;
+        let preview = self.count_call(turn).await;
         let mut ledger = self.ledger.borrow_mut();
         let counted = counted(preview)?;
         if let Some(refused) = ledger.standing.refuse(&limits, &counted) {
@@ -281,8 +282,10 @@ impl Standing {
         let (path, limit) = limits
             .iter()
             .find(|(path, limit)| *rows > limit.saturating_sub(self.used_by(path)))?;
-        let word = match sent.split_whitespace().next() {
-            Some(first) if first.eq_ignore_ascii_case("delete") => "delete",
+        // Comments may stand before it.
+        let statements = sql::pieces(sent, Dialect::Sqlite);
+        let word = match statements.first() {
+            Some(first) if first.begins(&["DELETE"]) => "delete",
             Some(_) | None => "change",
         };
         let before = match self.used_by(path) {

@@ -4,15 +4,16 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::geteuid;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::blocking;
+use super::blocking::{self, Abandoned};
 use super::disk;
 use crate::base::text::hexadecimal;
 
@@ -137,14 +138,14 @@ impl Draft {
     /// When it cannot be read or written, or none of the names is free by now.
     pub async fn keep_or_as(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
         let path = self.path.clone();
-        let kept = blocking::run(move |_| self.keep_now(others)).await;
+        let kept = blocking::run(move |abandoned| self.keep_now(others, abandoned)).await;
         kept.map_err(|ending| DraftError::Unwritable {
             path,
             source: io::Error::other(ending),
         })?
     }
 
-    fn keep_now(self, others: Vec<PathBuf>) -> Result<Kept, DraftError> {
+    fn keep_now(self, others: Vec<PathBuf>, abandoned: &Abandoned) -> Result<Kept, DraftError> {
         let Self {
             mut file,
             path,
@@ -158,6 +159,10 @@ impl Draft {
         // Another program may have written it: what is on the disk is what was read.
         let written = File::open(file.path()).map_err(unwritable)?;
         written.sync_all().map_err(unwritable)?;
+        if abandoned.get() {
+            // Nobody would be told that it is there.
+            return Err(unwritable(io::ErrorKind::Interrupted.into()));
+        }
         let mut others = others.into_iter();
         let mut place = path.clone();
         while let Err(error) = file.persist_noclobber(&place) {
@@ -246,16 +251,29 @@ fn clear(folder: &Path) {
         let draft = BESIDE.iter().find_map(|end| name.strip_suffix(end));
         let draft = folder.join(draft.unwrap_or(name));
         // Held until it is gone: who begins one of this name meanwhile takes another.
-        let _held = match File::open(&draft) {
-            Ok(file) => match Flock::lock(file, LOCK) {
+        let _held = match own_file(&draft) {
+            Ok(Some(file)) => match Flock::lock(file, LOCK) {
                 Ok(lock) => Some(lock),
                 Err(_) => continue,
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) => continue,
+            Ok(None) | Err(_) => continue,
         };
         let _ = fs::remove_file(&path);
     }
+}
+
+/// Opens a file of the user's own; none where something else is there, that nobody here begins. A pipe without a writer
+/// would otherwise hold up the thread, and every signal to it, for ever.
+fn own_file(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    let found = file.metadata()?;
+    let is_own = found.is_file() && found.uid() == geteuid().as_raw();
+    Ok(is_own.then_some(file))
 }
 
 /// Makes a folder for the user alone. What is kept there is no part of a repository.
@@ -293,7 +311,12 @@ fn digest(path: &Path) -> io::Result<(u64, String)> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
 
     use super::{Draft, DraftError, HIDDEN, PREFIX, home};
 
@@ -332,6 +355,29 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    /// There is one thread for what blocks, so what is begun last has ended last.
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let draft = Draft::begin(&path, 0).unwrap();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let busy = tokio::task::spawn_blocking(move || wait.recv());
+            let mut keep = Box::pin(draft.keep());
+            assert!(futures_util::poll!(&mut keep).is_pending());
+            drop(keep);
+            go.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
     #[test]
     fn what_the_dead_left_is_cleared_away_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
@@ -357,6 +403,24 @@ mod tests {
         ];
         wanted.sort();
         assert_eq!(left, wanted);
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_neither_waited_for_nor_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(format!("{PREFIX}{name}"));
+        mkfifo(&path("pipe"), Mode::S_IRWXU).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        fs::write(folder.path().join("elsewhere"), "another's").unwrap();
+        symlink(folder.path().join("elsewhere"), path("link")).unwrap();
+        let (begun, ended) = mpsc::channel();
+        let copy = folder.path().join("copy");
+        std::thread::spawn(move || begun.send(Draft::begin(&copy, 0).is_ok()));
+        let ended = ended.recv_timeout(Duration::from_secs(20));
+        assert_eq!(ended, Ok(true), "it waits for the pipe");
+        for name in ["pipe", "folder", "link"] {
+            assert!(fs::symlink_metadata(path(name)).is_ok(), "{name}");
+        }
     }
 
     #[test]

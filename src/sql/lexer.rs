@@ -40,6 +40,7 @@ pub(super) struct Lexer<'t> {
     at: usize,
     dialect: Dialect,
     unended: Option<Unended>,
+    line_end: Option<usize>,
 }
 
 impl<'t> Lexer<'t> {
@@ -49,6 +50,7 @@ impl<'t> Lexer<'t> {
             at: 0,
             dialect,
             unended: None,
+            line_end: None,
         }
     }
 
@@ -57,17 +59,40 @@ impl<'t> Lexer<'t> {
         self.unended
     }
 
+    /// Where the line of the lexeme before the one that was told last is over, in bytes, with the comments that begin in it;
+    /// none where both stand in one line.
+    pub(super) const fn line_end(&self) -> Option<usize> {
+        self.line_end
+    }
+
     /// Passes over white space and comments. White space beyond ASCII is part of a name for the engines.
     fn skip(&mut self) {
+        self.line_end = None;
         loop {
             match self.rest() {
                 [b'-', b'-', rest @ ..] => {
                     let end = rest.iter().position(|byte| self.ends_line(*byte));
                     self.at += 2 + end.unwrap_or(rest.len());
                 }
-                [b'/', b'*', ..] => self.comment(),
-                [b'\t'..=b'\r' | b' ', ..] => self.at += 1,
+                [b'/', b'*', ..] => {
+                    let start = self.at;
+                    self.comment();
+                    let comment = &self.text.as_bytes()[start..self.at];
+                    if comment.iter().any(|byte| self.ends_line(*byte)) {
+                        self.line_end.get_or_insert(self.at);
+                    }
+                }
+                [space @ (b'\t'..=b'\r' | b' '), ..] => {
+                    if self.ends_line(*space) {
+                        self.line_end.get_or_insert(self.at);
+                    }
+                    self.at += 1;
+                }
                 [0xef, 0xbb, 0xbf, ..] => self.at += BYTE_ORDER_MARK,
+                [] => {
+                    self.line_end.get_or_insert(self.at);
+                    return;
+                }
                 _ => return,
             }
         }

@@ -31,5 +31,5 @@ pub use parameters::{
 pub use pragma::setting;
 pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
 pub use statement::{Deletion, TableName};
-pub use texts::without_texts;
+pub use texts::{without_heading, without_texts};
 pub use way::Way;

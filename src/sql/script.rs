@@ -14,7 +14,8 @@ use super::way::{Signs, Way};
 pub struct Piece<'t> {
     /// The statement from its first word on, without its semicolon and without the comments around it.
     pub text: &'t str,
-    /// The statement with the comments around it, without its semicolon.
+    /// The statement with the comments around it, and its semicolon. What stands behind a semicolon in its line is said of
+    /// the statement that it ends, where no other begins there.
     pub commented: &'t str,
     /// Where it stands in the text, in bytes, from its first word on and with its semicolon.
     pub range: Range<usize>,
@@ -80,12 +81,18 @@ fn read(text: &str, dialect: Dialect) -> (Vec<Piece<'_>>, Option<Unended>) {
     let mut pieces = Vec::new();
     let mut current = Current::default();
     let mut place = Place::default();
-    for (lexeme, range) in &mut lexer {
+    while let Some((lexeme, range)) = lexer.next() {
+        if current.start.is_none() {
+            place.end_line(text, lexer.line_end(), pieces.last_mut());
+        }
         if lexeme == Lexeme::Semicolon && current.ends_here(dialect) {
             pieces.extend(std::mem::take(&mut current).piece(text, &range, &mut place, dialect));
         } else {
             current.see(lexeme, &range, dialect);
         }
+    }
+    if current.start.is_none() {
+        place.end_line(text, lexer.line_end(), pieces.last_mut());
     }
     let end = text.len()..text.len();
     pieces.extend(current.piece(text, &end, &mut place, dialect));
@@ -175,7 +182,9 @@ const MOST_WORDS: usize = 8;
 
 /// How far a text has been taken apart.
 struct Place {
-    /// Behind the semicolon that was seen last.
+    /// Where the statement that was read last begins, with the comments before it.
+    last: usize,
+    /// Behind the semicolon that was seen last, and the comments of its line.
     behind: usize,
     /// A place whose line is known, and the line.
     known: (usize, usize),
@@ -184,8 +193,19 @@ struct Place {
 impl Default for Place {
     fn default() -> Self {
         Self {
+            last: 0,
             behind: 0,
             known: (0, 1),
+        }
+    }
+}
+
+impl Place {
+    /// Gives the statement before the comments that stand behind its semicolon, up to where that line is over.
+    fn end_line<'t>(&mut self, text: &'t str, end: Option<usize>, before: Option<&mut Piece<'t>>) {
+        if let (Some(end), Some(before)) = (end, before) {
+            self.behind = end;
+            before.commented = text[self.last..end].trim();
         }
     }
 }
@@ -295,6 +315,7 @@ impl<'t> Current<'t> {
     ) -> Option<Piece<'t>> {
         let begin = std::mem::replace(&mut place.behind, semicolon.end);
         let start = self.start?;
+        place.last = begin;
         let (known, line) = place.known;
         let line = line + text[known..start].matches('\n').count();
         place.known = (start, line);
@@ -302,7 +323,7 @@ impl<'t> Current<'t> {
         let words: Vec<&str> = words.split(' ').collect();
         Some(Piece {
             text: &text[start..self.end],
-            commented: text[begin..semicolon.start].trim(),
+            commented: text[begin..semicolon.end].trim(),
             range: start..if semicolon.is_empty() {
                 self.end
             } else {
@@ -356,6 +377,28 @@ mod tests {
         assert!(pieces("", Sqlite).is_empty());
         assert!(pieces("-- only this\n ; ;", Postgres).is_empty());
         assert_eq!(texts("SELECT 'no end; SELECT 2", Sqlite).len(), 1);
+    }
+
+    #[test]
+    fn a_comment_is_said_of_the_statement_whose_line_it_ends() {
+        let text = "-- all of it\n\n-- one\nA;; -- of a\n-- of b\n\nB; /* of b\n too */ C; /* of d */ D /* d */\n; -- d\n-- nobody's\n";
+        for dialect in Dialect::ALL {
+            let found: Vec<&str> = pieces(text, dialect)
+                .iter()
+                .map(|piece| piece.commented)
+                .collect();
+            let told = [
+                "-- all of it\n\n-- one\nA;; -- of a",
+                "-- of b\n\nB; /* of b\n too */",
+                "C;",
+                "/* of d */ D /* d */\n; -- d",
+            ];
+            assert_eq!(found, told);
+        }
+        let returned = "A; -- of a\rB; -- of b";
+        assert_eq!(pieces(returned, Postgres)[0].commented, "A; -- of a");
+        assert_eq!(pieces(returned, Sqlite)[0].commented, returned);
+        assert_eq!(pieces("A -- a;", Sqlite)[0].commented, "A -- a;");
     }
 
     #[test]
@@ -430,6 +473,7 @@ mod tests {
                 for piece in pieces(&text, dialect) {
                     prop_assert!(piece.range.start >= end);
                     prop_assert!(text[piece.range.clone()].starts_with(piece.text));
+                    prop_assert!(piece.commented.contains(text[piece.range.clone()].trim()));
                     prop_assert_eq!(piece.line, text[..piece.range.start].matches('\n').count() + 1);
                     end = piece.range.end;
                 }

@@ -20,11 +20,26 @@ pub fn without_texts(text: &str, dialect: Dialect) -> Option<String> {
     lexer.unended().is_none().then_some(shown)
 }
 
+/// A text from its first word on, without the comments before it.
+#[must_use]
+pub fn without_heading(text: &str, dialect: Dialect) -> &str {
+    let first = Lexer::new(text, dialect).next();
+    first.map_or("", |(_, range)| &text[range.start..])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Dialect, without_texts};
+    use super::{Dialect, without_heading, without_texts};
+
+    #[test]
+    fn a_heading_goes_and_every_other_comment_stays() {
+        let text = "-- one; 'x\n/* two */\n\nSELECT 1 -- three\n";
+        let whole = without_heading(text, Dialect::Postgres);
+        assert_eq!(whole, "SELECT 1 -- three\n");
+        assert_eq!(without_heading("-- alone", Dialect::Postgres), "");
+    }
 
     fn shown(text: &str) -> Option<String> {
         without_texts(text, Dialect::Postgres)

@@ -2,13 +2,14 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rusqlite::Connection;
 
 use crate::harness::Project;
-use crate::postgres_cluster::cluster;
+use crate::postgres_cluster::{PASSWORD, cluster};
 use crate::postgres_session::Session;
 use crate::terminal::Terminal;
 use crate::zoo::{self, until};
@@ -160,9 +161,14 @@ fn what_others_migrated_since_the_question_is_asked_about_again() {
 }
 
 /// A project whose `main` is this database of the cluster.
-fn of_postgres(database: &str) -> Project {
+/// A project that waits so long for a lock.
+fn of_postgres(database: &str, lock_timeout: &str) -> Project {
+    let config = format!(
+        "[database.main]\nkind = \"postgres\"\nurl = \"{{{{ secret.url }}}}\"\nlock_timeout = \"{lock_timeout}\"\n\
+         [secret]\nurl = {{ env = \"URL\" }}\n"
+    );
     Project::new()
-        .config("[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n")
+        .config(&config)
         .variable("URL", cluster().url(database))
 }
 
@@ -175,14 +181,11 @@ fn status(pid: Pid) -> String {
     }
 }
 
-#[test]
-fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
-    let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
-    let project = of_postgres(&database);
-    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
-    let mut opsbook = project
-        .command(&["db", "copy"])
-        .stdout(Stdio::null())
+/// `opsbook` with a `pg_dump` that waits for a table that somebody holds.
+fn waiting_dump(project: &Project, database: &str, names: &[&str]) -> (Child, Pid) {
+    let opsbook = project
+        .command(names)
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -195,13 +198,21 @@ fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
         });
         dump.is_some()
     });
-    let dump = dump.unwrap();
     let waits = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'pg_dump' AND wait_event_type = 'Lock'"
     );
     until("it waits for the table", || {
         cluster().psql("postgres", &waits).trim() == "1"
     });
+    (opsbook, dump.unwrap())
+}
+
+#[test]
+fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
+    let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
+    let project = of_postgres(&database, "1h");
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
+    let (mut opsbook, dump) = waiting_dump(&project, &database, &["db", "copy"]);
     opsbook.kill().unwrap();
     opsbook.wait().unwrap();
     until("pg_dump has ended", || status(dump).is_empty());
@@ -216,6 +227,117 @@ fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
         let name = entry.file_name().into_string().unwrap();
         assert!(name == ".gitignore" || mode & 0o777 == 0o600, "{name}");
         assert!(!name.starts_with(".opsbook-draft-"), "{name}");
+    }
+}
+
+/// Without it, whoever goes on with the run changes what nobody can go back to.
+#[test]
+fn an_interrupted_copy_is_made_again_by_whoever_goes_on() {
+    let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
+    let project = of_postgres(&database, "1h").runbook(
+        "t/x",
+        "[[step]]\nname = \"copy\"\ndatabase.copy = \"main\"\n\
+         [[step]]\nname = \"change\"\nsql.execute = \"UPDATE t SET n = 2\"\n",
+    );
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
+    let (opsbook, dump) = waiting_dump(&project, &database, &["t", "x", "--yes"]);
+    kill(
+        Pid::from_raw(i32::try_from(opsbook.id()).unwrap()),
+        Signal::SIGINT,
+    )
+    .unwrap();
+    let ended = opsbook.wait_with_output().unwrap();
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{shown}");
+    assert!(shown.contains("nothing was changed"), "{shown}");
+    assert_eq!((status(dump).as_str(), copies(&project)), ("", 0));
+
+    holder.end(cluster());
+    project
+        .run(&["resume", "1", "--yes"])
+        .exits(0)
+        .step("copy", "ok")
+        .step("change", "ok");
+    assert_eq!(copies(&project), 1);
+}
+
+/// `pg_dump` itself waits without end, and says nothing.
+#[test]
+fn a_copy_waits_for_a_lock_no_longer_than_it_may_and_tells_who_holds_it() {
+    let database = cluster().database("CREATE TABLE t (n int)");
+    let project = of_postgres(&database, "2s");
+    let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
+    project
+        .run(&["db", "copy", "--format", "json"])
+        .exits(2)
+        .prints(
+            "pg_dump gave up waiting for a lock after 2s: LOCK TABLE public.t IN ACCESS SHARE MODE",
+        )
+        .prints(&format!("it waited for session {} of postgres", holder.pid))
+        .prints(&format!("opsbook db terminate {} -d main", holder.pid));
+    assert_eq!(copies(&project), 0);
+}
+
+/// Makes a copy and restores it by the line that is shown; gives that, and the database that it made.
+fn restored(database: &str, between: &str) -> (String, String) {
+    let project = of_postgres(database, "10s");
+    let shown = project.run(&["db", "copy"]).exits(0).stdout;
+    cluster().psql(database, between);
+    let (_, restore) = shown
+        .split_once("to restore it into a new database: ")
+        .unwrap();
+    let (restore, _) = restore.split_once('\n').unwrap();
+    let done = Command::new("sh")
+        .args(["-c", restore])
+        .env("PGPASSWORD", PASSWORD)
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success() && done.stderr.is_empty(),
+        "{restore}: {done:?}"
+    );
+    let beside = format!("SELECT datname FROM pg_database WHERE datname LIKE '{database}-2%Z'");
+    let beside = cluster().psql("postgres", &beside);
+    (restore.to_owned(), beside.trim().to_owned())
+}
+
+/// What a dump does not know of stays where it is, so it goes where there is nothing.
+#[test]
+fn a_dump_is_restored_beside_the_database_by_one_line() {
+    let database = cluster().database(
+        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1), (2)",
+    );
+    let (restore, beside) = restored(
+        &database,
+        "CREATE TABLE orders (customer int REFERENCES customers); INSERT INTO orders VALUES (2); DELETE FROM customers WHERE id = 1",
+    );
+    assert!(!restore.contains("encoding"), "{restore}");
+    let state = "SELECT (SELECT count(*) FROM customers), to_regclass('orders') IS NOT NULL";
+    assert_eq!(cluster().psql(&beside, state).trim(), "2|f");
+    assert_eq!(cluster().psql(&database, state).trim(), "1|t");
+}
+
+#[test]
+fn a_restored_database_has_the_encoding_and_the_locale_of_the_copied_one() {
+    for (database, made) in [
+        ("latin", "ENCODING 'LATIN1' LOCALE 'C'"),
+        (
+            "german",
+            "ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'de-u-kn'",
+        ),
+    ] {
+        let create = format!("CREATE DATABASE {database} TEMPLATE template0 {made}");
+        cluster().psql("postgres", &create);
+        let (restore, beside) = restored(database, "");
+        let of = |name: &str| {
+            // Each version of the server has names of its own for them.
+            let others = "'{oid,datname,datfrozenxid,datminmxid}'::text[]";
+            let asked = format!(
+                "SELECT to_jsonb(d) - {others} FROM pg_database AS d WHERE datname = '{name}'"
+            );
+            cluster().psql("postgres", &asked)
+        };
+        assert_eq!(of(&beside), of(database), "{restore}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a real PostgreSQL server shows of itself, and how it is kept in shape: each look and each piece of upkeep where all is
 //! well and where it is not.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::harness::{Output, Project};
@@ -55,6 +57,184 @@ fn rows(output: &Output, name: &str) -> Vec<Value> {
 /// The causes and remedies of a report.
 fn findings(output: &Output) -> String {
     output.json()["findings"].to_string()
+}
+
+#[test]
+fn what_one_types_to_look_at_a_database_ends_by_what_it_finds() {
+    let name = cluster().database(
+        "CREATE TABLE customers (id int PRIMARY KEY); INSERT INTO customers VALUES (1);
+         CREATE TABLE \"Orders\" (id int, customer int REFERENCES customers);
+         INSERT INTO \"Orders\" VALUES (1, 1), (2, NULL);
+         CREATE TABLE notes (id int, customer int); INSERT INTO notes VALUES (1, 1), (2, NULL);",
+    );
+    let url = cluster().url(&name);
+    let orphans = ["orphans", "notes", "customer", "customers"];
+    let quoted = ["orphans", "Orders", "customer", "customers", "id"];
+    for (words, said) in [
+        (&["ping"][..], "answers"),
+        (&["ping", "main"], "answers"),
+        (&["info"], "PostgreSQL 1"),
+        (&["foreign-keys"], ""),
+        (&["foreign-keys", "--table", "Orders"], ""),
+        (&orphans, ""),
+        (&quoted, ""),
+        (&["size"], ""),
+        (&["size", "--max", "1GB"], ""),
+    ] {
+        let output = db(&url, words).exits(0);
+        let step = output.json()["steps"][0].clone();
+        let detail = step["detail"].as_str().unwrap();
+        assert!(detail.contains(said), "{words:?}: {detail}");
+        assert_eq!(findings(&output), "[]", "{words:?}");
+    }
+    let info = rows(&db(&url, &["info"]), "info");
+    let database = info.iter().find(|row| row["name"] == "database").unwrap();
+    assert_eq!(database["value"], name);
+
+    // What no reference holds, and what one holds that was gone past.
+    cluster().psql(
+        &name,
+        "INSERT INTO notes VALUES (3, 7), (4, 8);
+         SET session_replication_role = replica; INSERT INTO \"Orders\" VALUES (5, 9);",
+    );
+    let output = db(&url, &orphans).exits(1);
+    assert_eq!(
+        rows(&output, "orphans"),
+        [
+            json!({"id": 3, "customer": 7}),
+            json!({"id": 4, "customer": 8})
+        ]
+    );
+    assert!(findings(&output).contains("2 rows of notes refer to rows of customers that are gone"));
+    let output = db(
+        &url,
+        &["orphans", "notes", "customer", "customers", "-n", "1"],
+    )
+    .exits(1);
+    assert_eq!(rows(&output, "orphans").len(), 1);
+    let output = db(&url, &["foreign-keys"]).exits(1);
+    let told = rows(&output, "references");
+    assert_eq!(
+        (told.len(), &told[0]["table"], &told[0]["rows"]),
+        (1, &json!("Orders"), &json!(1)),
+        "{told:?}"
+    );
+    db(&url, &quoted).exits(1);
+    cluster().psql(
+        &name,
+        "TRUNCATE customers CASCADE; INSERT INTO notes VALUES (3, 7)",
+    );
+    let output = db(&url, &orphans);
+    assert!(
+        findings(&output).contains("customers is empty"),
+        "{}",
+        findings(&output)
+    );
+    assert_eq!(output.code, 2);
+
+    let output = db(&url, &["size", "--max", "1MB"]).exits(2);
+    assert!(
+        findings(&output).contains("db tables main"),
+        "{}",
+        findings(&output)
+    );
+    let bytes = of(&output, "size")["outputs"]["bytes"].as_u64().unwrap();
+    let max = format!("{}B", bytes * 100 / 85);
+    db(&url, &["size", "--max", &max]).exits(1);
+
+    // The server is there, and the database is not.
+    let nowhere = cluster().url("nowhere");
+    for words in [["ping"], ["info"], ["size"], ["foreign-keys"]] {
+        let output = db(&nowhere, &words);
+        assert_ne!(output.code, 0, "{}", output.shown());
+        assert!(output.shown().contains("nowhere"), "{}", output.shown());
+    }
+}
+
+/// The statements that opsbook sent, by session and in their order, each with its transaction, as the server wrote them down.
+fn statements(log: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut sessions = BTreeMap::<&str, Vec<&str>>::new();
+    let lines = log.lines().filter_map(|line| line.strip_prefix("opsbook|"));
+    for (session, told) in lines.filter_map(|line| line.split_once('|')) {
+        let statement = told.strip_prefix("LOG:  statement: ").or_else(|| {
+            let executed = told.strip_prefix("LOG:  execute ")?;
+            executed.split_once(": ").map(|(_, statement)| statement)
+        });
+        sessions.entry(session).or_default().extend(statement);
+    }
+    sessions
+}
+
+#[test]
+fn each_look_asks_in_a_read_only_transaction() {
+    let own = Cluster::start("log_statement = all\nlog_line_prefix = '%a|%p|'\n");
+    let name = own.database(
+        "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION amcheck;
+         CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1);
+         CREATE TABLE child (id int, parent int REFERENCES parent); INSERT INTO child VALUES (1, 1);
+         CREATE INDEX child_parent ON child (parent); ANALYZE;",
+    );
+    let project = project(&own.url(&name)).config(
+        "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+         [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[database.main.migrations]\nfolder = \"migrations\"\n",
+    );
+    let project = project.file("migrations/0001_note.sql", "CREATE TABLE note (n int);");
+    let log = own.folder().join("log");
+    for words in [
+        "activity",
+        "bloat",
+        "connections",
+        "diagnose",
+        "doctor",
+        "explain SELECT",
+        "foreign-keys",
+        "indexes",
+        "info",
+        "integrity",
+        "locks",
+        "migrations check --live",
+        "migrations status",
+        "orphans child parent parent",
+        "ping",
+        "query SELECT",
+        "query SELECT --explain",
+        "replication",
+        "rows child",
+        "size",
+        "slow",
+        "tables",
+    ] {
+        let before = std::fs::read_to_string(&log).unwrap().len();
+        let words = format!("db {words} --format json");
+        let words: Vec<&str> = words.split(' ').collect();
+        let words: Vec<&str> = words
+            .into_iter()
+            .map(|word| {
+                if word == "SELECT" {
+                    "SELECT * FROM child"
+                } else {
+                    word
+                }
+            })
+            .collect();
+        let output = project.run(&words);
+        // Some have something to tell.
+        assert!([0, 1].contains(&output.code), "{}", output.shown());
+        let log = std::fs::read_to_string(&log).unwrap();
+        let sessions = statements(&log[before..]);
+        assert!(!sessions.is_empty(), "{words:?}");
+        for asked in sessions.values() {
+            let mut is_reading = false;
+            for statement in asked {
+                match *statement {
+                    "START TRANSACTION READ ONLY" => is_reading = true,
+                    "ROLLBACK" => is_reading = false,
+                    _ => assert!(is_reading, "{words:?}: {statement}\n{asked:#?}"),
+                }
+            }
+            assert!(asked.len() > 2, "{words:?}: {asked:#?}");
+        }
+    }
 }
 
 #[test]
@@ -611,13 +791,28 @@ fn slow_statements_are_told_without_their_values() {
         .database("CREATE SCHEMA stats; CREATE EXTENSION pg_stat_statements SCHEMA stats;");
     let url = cluster().url(&name);
     cluster().psql(&name, "SELECT pg_sleep(0.2); CREATE ROLE slow_statements PASSWORD 'hunter2'; DROP ROLE slow_statements;");
-    let output = db(&url, &["slow"]).exits(0).never_shows("hunter2");
+    // A comment ends where its line does.
+    cluster().psql(
+        &name,
+        "CREATE ROLE slow_too -- not yet\nPASSWORD 'hunter2'; DROP ROLE slow_too;",
+    );
+    for look in ["activity", "slow"] {
+        db(&url, &[look]).exits(0);
+    }
+    let output = db(&url, &["slow", "--limit", "1000"])
+        .exits(0)
+        .never_shows("hunter2")
+        .never_shows("\"-- The ");
     let queries: Vec<_> = rows(&output, "slow")
         .into_iter()
         .map(|row| row["query"].clone())
         .collect();
     assert!(
         queries.contains(&json!("CREATE ROLE slow_statements PASSWORD '…'")),
+        "{queries:?}"
+    );
+    assert!(
+        queries.contains(&json!("CREATE ROLE slow_too -- not yet PASSWORD '…'")),
         "{queries:?}"
     );
     assert!(
@@ -726,6 +921,66 @@ fn damage_is_found_where_amcheck_is_and_its_lack_is_told() {
         "database.integrity = \"main\"\ndatabase.table = \"t\"",
     )
     .exits(2);
+}
+
+/// The server itself sees it when it reads the page, and keeps count; amcheck reads them all and says where it is.
+#[test]
+fn a_page_with_a_wrong_checksum_is_damage() {
+    let own = Cluster::with_checksums();
+    let name = own.database(
+        "CREATE TABLE well (n int); CREATE TABLE orders (n int);
+         INSERT INTO well VALUES (1); INSERT INTO orders SELECT generate_series(1, 1000); CHECKPOINT;",
+    );
+    let url = own.url(&name);
+    let output = db(&url, &["integrity"]).exits(1);
+    let detail = of(&output, "integrity")["detail"].to_string();
+    assert!(!detail.contains("checksums"), "{detail}");
+
+    let path = own.psql(&name, "SELECT pg_relation_filepath('orders')");
+    own.stop("fast");
+    let file = own.file(&path);
+    let mut pages = std::fs::read(&file).unwrap();
+    pages[8191] ^= 1;
+    std::fs::write(&file, pages).unwrap();
+    own.restart();
+    let read = ["-d", &name, "-c", "SELECT count(*) FROM orders"];
+    let read = own.client("psql").args(read).output().unwrap();
+    assert!(!read.status.success());
+    let counted = "checksum_failures > 0 FROM pg_stat_database WHERE datname = current_database()";
+    until(&own, &name, counted);
+
+    let output = db(&url, &["integrity"]).exits(2);
+    let told = rows(&output, "integrity");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["kind"], &told[0]["table"]),
+        (&json!("checksum"), &Value::Null)
+    );
+    let detail = told[0]["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("of its pages had a wrong checksum, the last at 20"),
+        "{detail}"
+    );
+
+    own.psql(&name, "CREATE EXTENSION amcheck");
+    let output = db(&url, &["integrity"]).exits(2);
+    let told = rows(&output, "integrity");
+    let found: Vec<_> = told
+        .iter()
+        .map(|row| (&row["kind"], &row["table"]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (&json!("checksum"), &Value::Null),
+            (&json!("damage"), &json!("orders"))
+        ]
+    );
+    let detail = told[1]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("rows: invalid page in block 0 of relation"),
+        "{detail}"
+    );
 }
 
 #[test]

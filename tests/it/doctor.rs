@@ -1,12 +1,13 @@
 //! `opsbook db doctor` and `opsbook db diagnose` on the real engines: silent where all is well, and where it is not with the
 //! cause and the command that mends it.
 
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
 
 use serde_json::Value;
 
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
-use super::harness::{Output, Project};
+use super::harness::{Output, Project, accept};
 use super::postgres_cluster::{Cluster, PASSWORD, cluster};
 use super::postgres_session::{Session, is_waiting, until};
 
@@ -98,6 +99,50 @@ fn a_healthy_server_has_nothing_found() {
     }
 }
 
+/// Stands before a server and lets connections through in groups of these sizes, each once all of it have come, and one by
+/// one from then on. Gives its port; ends with the test.
+fn at_once(port: u16, groups: &'static [usize]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for size in groups.iter().chain(std::iter::repeat(&1)) {
+            let group: Vec<TcpStream> = (0..*size).map(|_| accept(&listener)).collect();
+            for client in group {
+                let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                relay(client.try_clone().unwrap(), server.try_clone().unwrap());
+                relay(server, client);
+            }
+        }
+    });
+    own
+}
+
+fn relay(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+/// One after the other they would each wait for the next until they give up.
+#[test]
+fn looks_are_taken_at_once() {
+    let (own, name) = server();
+    for (words, groups) in [
+        // ping; connections, which asks twice; locks, activity, replication; then the size.
+        ("diagnose", &[1, 1, 1, 3][..]),
+        // The same; locks, activity; size, references, indexes, bloat, slow, replication.
+        ("doctor", &[1, 1, 1, 2, 6]),
+    ] {
+        let port = at_once(own.port(), groups);
+        let url = own
+            .url(&name)
+            .replace(&format!(":{}/", own.port()), &format!(":{port}/"));
+        let project = postgres(&format!("{url}?sslmode=disable&connect_timeout=5"));
+        finds(&project, &[words], 0, &[]);
+    }
+}
+
 #[test]
 fn a_chain_of_waiting_sessions_is_told_by_its_root() {
     let (own, name) = server();
@@ -181,6 +226,12 @@ fn a_session_that_is_idle_in_its_transaction_and_a_long_statement_are_told() {
             "P3 session {} of postgres does nothing in a transaction… → db activity main --over 1s",
             idle.pid
         )],
+    );
+    finds(
+        &project,
+        &["doctor", "--long", "1s"],
+        1,
+        &["P3 statements or transactions that last longer than 1s: 1 → db activity main --over 1s"],
     );
     drop(idle);
     let mut busy = Session::open(&own, &name);

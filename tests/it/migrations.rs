@@ -1,14 +1,16 @@
 //! Migrations through the commands that a person types, on real SQLite files, a real PostgreSQL server and a real D1.
 
+mod engines;
+
 use std::io::Read as _;
 use std::process::{Child, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
+use super::d1_api::{ACCOUNT, BOOKMARK, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
-use super::postgres_cluster::cluster;
+use super::postgres_cluster::{PASSWORD, cluster};
 use super::postgres_session::Session;
 use super::workerd::{node, npm};
 
@@ -464,6 +466,37 @@ fn the_database_is_copied_before_it_is_changed_and_not_where_nothing_is_to_be_do
     command(&["revert"]).exits(75).prints("Take 0001_users");
     command(&["revert", "--yes", "--to", "0009_x"]).exits(78);
     assert_eq!(copies(), 1);
+}
+
+/// What was applied before is taken back by what takes it back; the copy's own line, which stands alone, says how its
+/// state comes back.
+#[test]
+fn a_failure_behind_others_names_what_takes_those_back() {
+    let (on_postgres, _) = postgres(&[USERS, NO_USERS]);
+    for project in [sqlite(&[USERS, NO_USERS]), on_postgres] {
+        let project = project.file("migrations/0003_broken.sql", BROKEN.1);
+        let apply = ["db", "migrations", "apply", "--yes"];
+        let shown = project.run(&apply).exits(2).stdout;
+        let remedy = "→ opsbook db migrations revert main --steps 1\n";
+        assert_eq!(shown.matches(remedy).count(), 1, "{shown}");
+        let lines = shown.lines();
+        let restores =
+            lines.filter(|line| line.contains("pg_restore") || line.contains(".restore"));
+        let [restore] = restores.collect::<Vec<_>>()[..] else {
+            panic!("{shown}");
+        };
+        assert!(restore.contains("copies/main-"), "{restore}");
+        // Nothing was kept this time.
+        let shown = project.run(&apply).exits(2).stdout;
+        assert!(!shown.contains("migrations revert"), "{shown}");
+        run(&project, &["revert", "--steps", "1", "--yes"]).exits(0);
+        // One that is begun comes behind it: what would be taken back is not that.
+        let begun = "-- opsbook: no-transaction\nCREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);";
+        let project = project.file("migrations/0003_broken.sql", begun);
+        let shown = project.run(&apply).exits(2).stdout;
+        assert!(shown.contains("counts as started"), "{shown}");
+        assert!(!shown.contains("migrations revert"), "{shown}");
+    }
 }
 
 #[test]

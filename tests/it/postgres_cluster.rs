@@ -59,6 +59,11 @@ impl Cluster {
         Self::make(INITDB, settings)
     }
 
+    /// Starts one whose pages have checksums.
+    pub(crate) fn with_checksums() -> Self {
+        Self::make(&format!("{INITDB} --data-checksums"), "")
+    }
+
     /// Starts a replica of this server, for which it keeps its log in a slot of this name.
     pub(crate) fn replica(&self, slot: &str) -> Self {
         let copy = format!(

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, response};
 use super::harness::{Output, Project};
 use super::postgres_cluster::cluster;
+use super::postgres_session::Session;
 use super::terminal::{Pane, Terminal};
 
 /// A database of an engine, and the project that works on it.
@@ -315,6 +316,25 @@ fn what_no_query_counts_of_the_rows_that_go_along_is_named() {
     }
 }
 
+/// With the limit of the configuration it would wait for hours, once for each table.
+#[test]
+fn rows_that_go_along_are_not_waited_for_behind_who_holds_their_tables() {
+    let bed = Bed::postgres("lock_timeout = \"1h\"\n");
+    let Engine::Postgres(database) = &bed.engine else {
+        panic!("it is one");
+    };
+    for table in ["first", "second"] {
+        bed.sql(&format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, owner INTEGER REFERENCES users (id) ON DELETE CASCADE)"));
+    }
+    let holder = Session::holding(cluster(), database, "BEGIN; LOCK TABLE first, second;");
+    let delete = "DELETE FROM users WHERE id = 1";
+    let dry = bed.run(&["db", "execute", delete, "--dry-run", "--format", "json"]);
+    let pid = holder.pid;
+    dry.exits(0).prints(&format!(
+        "rows of first, not counted: session {pid} holds a lock (ON DELETE CASCADE), rows of second, not counted (ON DELETE CASCADE)"
+    ));
+}
+
 #[test]
 fn a_table_that_is_emptied_or_dropped_tells_its_rows() {
     for bed in Bed::all("") {
@@ -547,9 +567,9 @@ fn other_actions_show_what_they_would_do_before_they_ask() {
 #[test]
 fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
     for bed in Bed::all("") {
-        let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; DELETE FROM users WHERE id > 18; SELECT 1;\n";
+        let file = "-- the first\nUPDATE users SET active = 0 WHERE id < 4; -- none goes\nDELETE FROM users WHERE id > 18; SELECT 1;\n";
         std::fs::write(bed.project.path("fix.sql"), file).unwrap();
-        let told = "3 statements of PATH: 1 reads, 2 write\n-- 1: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4;\n-- 2: write\nDELETE FROM users WHERE id > 18;\n-- 3: read\nSELECT 1;";
+        let told = "3 statements of PATH: 1 reads, 2 write\n-- statement 1, line 2: write, touches 3 rows\n-- the first\nUPDATE users SET active = 0 WHERE id < 4; -- none goes\n-- statement 2, line 3: write\nDELETE FROM users WHERE id > 18;\n-- statement 3, line 3: read\nSELECT 1;";
         let dry = bed
             .run(&["db", "file", "fix.sql", "--dry-run", "--format", "json"])
             .exits(0);
@@ -629,10 +649,9 @@ fn the_question_of_a_file_begins_with_the_worst_and_says_how_much_of_it_is_not_s
         let sent = json["steps"][0]["preview"]["sent"].as_str().unwrap();
         assert_eq!(sent.lines().count(), 1 + 2 * 301);
         assert_eq!(json["steps"][0]["preview"]["effect"], "destroy");
-        project
-            .run(&["end", "it", "--dry-run"])
-            .exits(0)
-            .prints("   -- 300: write\n   UPDATE users SET active = 0 WHERE id = 1;\n");
+        project.run(&["end", "it", "--dry-run"]).exits(0).prints(
+            "   -- statement 300, line 300: write\n   UPDATE users SET active = 0 WHERE id = 1;\n",
+        );
     }
 }
 
@@ -674,13 +693,16 @@ fn old_rows_are_pruned_by_the_rules_of_the_configuration_with_a_copy_first() {
             !restore.contains("hunter2") && !restore.contains("PGPASSWORD"),
             "{restore}"
         );
-        restored(&bed, &restore);
-        assert_eq!(bed.sql("SELECT count(*) FROM users"), "22");
+        assert_eq!(users_of(&restored(bed, &restore)), "22");
     }
 }
 
-/// Goes back to a copy by the command that was told.
-fn restored(bed: &Bed, restore: &str) {
+fn users_of(bed: &Bed) -> String {
+    bed.sql("SELECT count(*) FROM users")
+}
+
+/// Goes back to a copy by the command that was told; gives the bed with the database that is restored.
+fn restored(mut bed: Bed, restore: &str) -> Bed {
     let mut shell = Command::new("sh");
     shell.args(["-c", restore]);
     if matches!(bed.engine, Engine::Postgres(_)) {
@@ -688,6 +710,11 @@ fn restored(bed: &Bed, restore: &str) {
     }
     let done = shell.output().unwrap();
     assert!(done.status.success(), "{restore}: {done:?}");
+    if let Engine::Postgres(database) = &mut bed.engine {
+        let newest = format!("SELECT datname FROM pg_database WHERE datname LIKE '{database}-%'");
+        *database = cluster().psql("postgres", &newest).trim().to_owned();
+    }
+    bed
 }
 
 #[test]
@@ -800,6 +827,22 @@ fn a_standing_approval_holds_a_prune_to_its_rows() {
             .exits(0)
             .prints("11 rows of users");
         let _ = name;
+    }
+}
+
+#[test]
+fn a_standing_approval_says_how_many_rows_would_be_deleted_whatever_goes_along() {
+    for bed in Bed::all("") {
+        bed.sql(SHOP);
+        let project = bed.project.runbook(
+            "few/rows",
+            "approved = { rows = 1 }\n[[step]]\nname = \"old\"\neffect = \"destroy\"\n\
+             sql.execute = '''\n-- of all\nDELETE FROM \"Customers\" WHERE id < 4'''\n",
+        );
+        project
+            .run(&["few", "rows"])
+            .exits(75)
+            .prints("would delete 3 rows; approved are 1");
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) const COPY: VerbSpec = VerbSpec {
         },
         OutputSpec {
             name: "restore",
-            help: "the command that goes back to it",
+            help: "the command that goes back to it; of a dump, the one that restores it into a new database beside",
         },
     ],
     ..verb(
@@ -81,8 +81,13 @@ pub(in crate::action) trait CopySystem {
         Box::pin(async move { Err(ActionError::own(none)) })
     }
 
-    /// The command that goes back to a copy, by its path or bookmark.
-    fn restore_in_words(&self, copy: &str) -> String;
+    /// What the command that restores a file must be told of the database as it is now.
+    fn restored_as(&self) -> Answer<'_, String> {
+        Box::pin(async { Ok(String::new()) })
+    }
+
+    /// The command that goes back to a copy, by its path or bookmark; of a dump, that restores it into a new database.
+    fn restore_in_words(&self, copy: &str, restored_as: &str) -> String;
 }
 
 /// What a copy of a database is.
@@ -180,21 +185,24 @@ pub(super) async fn run(
         match system.copy_kind()? {
             CopyKind::File { ending, .. } => {
                 let about = system.copy_bytes().await?;
+                let restored_as = system.restored_as().await?;
                 let draft = place.draft(ending, about).map_err(not_kept)?;
                 system.copy(draft.path()).await?;
                 let others = place.files(ending);
                 let kept = draft.keep_or_as(others).await.map_err(not_kept)?;
-                let restore = system.restore_in_words(&kept.path.display().to_string());
+                let path = kept.path.display().to_string();
+                let restore = system.restore_in_words(&path, &restored_as);
                 Ok(of_file(ending, &kept, restore))
             }
             CopyKind::Bookmark { .. } => {
                 let bookmark = system.bookmark().await?;
-                let restore = system.restore_in_words(&bookmark);
+                let restore = system.restore_in_words(&bookmark, "");
                 Ok(of_bookmark(bookmark, restore))
             }
         }
     };
-    let outputs = system::until_stopped(system.as_ref(), context, work).await?;
+    // What it was writing goes with it: stopped, it is made again by whoever goes on.
+    let outputs = system::transaction_until_stopped(system.as_ref(), context, work).await?;
     Ok(outputs
         .with("count", 0)
         .with("rows", Vec::<Value>::new())
@@ -204,9 +212,12 @@ pub(super) async fn run(
 
 fn of_file(ending: &str, kept: &Kept, restore: String) -> Outputs {
     let path = kept.path.display().to_string();
-    let kind = if ending == "dump" { "dump" } else { "file" };
+    let (kind, way) = match ending {
+        "dump" => ("dump", "to restore it into a new database"),
+        _ => ("file", "to go back"),
+    };
     let size = Size(kept.bytes);
-    Outputs::new(format!("{path}, {size}; to go back: {restore}"))
+    Outputs::new(format!("{path}, {size}; {way}: {restore}"))
         .with("kind", kind)
         .with("path", path)
         .with("bytes", kept.bytes)

@@ -74,13 +74,17 @@ async fn of_statement(
             format!("\n-- rows not counted: {}", one_line(&error.message)),
         ),
     };
-    let sample = match rows {
-        Some(some) if some > 0 => sample(statement, &analysis, dialect, system.as_ref()).await,
-        Some(_) | None => None,
-    };
-    let along = match rows {
-        Some(0) => None,
-        Some(_) | None => along(statement, &analysis, dialect, system.as_ref()).await,
+    let (sample, along) = match rows {
+        Some(0) => (None, None),
+        _ if context.counts_only => (None, None),
+        Some(_) => (
+            sample(statement, &analysis, dialect, system.as_ref()).await,
+            along(statement, &analysis, dialect, system.as_ref()).await,
+        ),
+        None => (
+            None,
+            along(statement, &analysis, dialect, system.as_ref()).await,
+        ),
     };
     let along = along.map_or_else(String::new, |along| format!("-- {along}\n"));
     let several = match analysis.statements {
@@ -107,6 +111,10 @@ async fn of_file(
     let dialect = database.kind.dialect();
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
+    if context.counts_only {
+        // There is no number for all of them.
+        return Ok(Preview::of(head));
+    }
     let Some(pieces) = apart(text, dialect) else {
         return Ok(Preview {
             effect: Some(sql::effect(text, dialect).effect),
@@ -119,13 +127,13 @@ async fn of_file(
     // However much stands before them, those tell their rows that take all of a table.
     let (mut whole_tables, mut conditions) = (MOST_COUNTED, MOST_COUNTED);
     for (index, piece) in pieces.iter().enumerate() {
-        let part = piece.commented;
-        let analysis = sql::effect(part, dialect);
+        let analysis = sql::effect(piece.text, dialect);
         let statement = SqlText {
-            text: part.to_owned(),
+            text: piece.text.to_owned(),
             parameters: Vec::new(),
         };
-        let mut told = format!("{}: {}", index + 1, analysis.effect);
+        let (number, line) = (index + 1, piece.line);
+        let mut told = format!("statement {number}, line {line}: {}", analysis.effect);
         let left = match analysis.deletion {
             Some(Deletion::Tables(_) | Deletion::Truncation(..)) => &mut whole_tables,
             Some(Deletion::Rows(_)) | None => &mut conditions,
@@ -141,13 +149,25 @@ async fn of_file(
             Effect::Destroy => &mut destroying,
             Effect::Read | Effect::Write => &mut others,
         };
-        list.push_str(&format!("\n-- {told}\n{part};"));
+        list.push_str(&format!("\n-- {told}\n{}", ended(piece)));
     }
     let summary = summary(&pieces, &effects);
     Ok(Preview {
         effect: effects.into_iter().max(),
         ..Preview::of(format!("{head} {summary}{destroying}{others}"))
     })
+}
+
+/// A statement as it stands in its file, with a semicolon also where it is the last: another may be shown below it.
+fn ended(piece: &Piece<'_>) -> String {
+    let has_end = piece.range.len() > piece.text.len();
+    let end = match (has_end, piece.commented.ends_with(piece.text)) {
+        (true, _) => "",
+        (false, true) => ";",
+        // Not within a comment.
+        (false, false) => "\n;",
+    };
+    format!("{}{end}", piece.commented)
 }
 
 /// The rows of one statement of a file. Where one before it may change what it would touch, those are not counted that
@@ -287,28 +307,35 @@ async fn sample(
 
 #[cfg(test)]
 mod tests {
-    use super::{apart, summary};
+    use super::{apart, ended, summary};
     use crate::base::Effect;
     use crate::sql::Dialect::{self, Postgres, Sqlite};
 
-    fn told(text: &str, dialect: Dialect) -> Option<Vec<&str>> {
+    fn told(text: &str, dialect: Dialect) -> Option<Vec<String>> {
         let pieces = apart(text, dialect)?;
-        Some(pieces.into_iter().map(|piece| piece.commented).collect())
+        Some(pieces.iter().map(ended).collect())
+    }
+
+    fn owned(parts: &[&str]) -> Option<Vec<String>> {
+        Some(parts.iter().map(|part| (*part).to_owned()).collect())
     }
 
     #[test]
     fn statements_are_told_apart_where_they_end() {
         let text = "-- first; one\nDELETE FROM t WHERE a = ';' ;; /* ; */ UPDATE \"u;\" SET b = 1\n; -- end;\n";
         let parts = [
-            "-- first; one\nDELETE FROM t WHERE a = ';'",
-            "/* ; */ UPDATE \"u;\" SET b = 1",
+            "-- first; one\nDELETE FROM t WHERE a = ';' ;",
+            "/* ; */ UPDATE \"u;\" SET b = 1\n; -- end;",
         ];
-        assert_eq!(told(text, Sqlite), Some(parts.to_vec()));
-        assert_eq!(told("SELECT $$;$$", Postgres), Some(vec!["SELECT $$;$$"]));
-        assert_eq!(told("", Sqlite), Some(Vec::new()));
+        assert_eq!(told(text, Sqlite), owned(&parts));
+        assert_eq!(told("SELECT $$;$$", Postgres), owned(&["SELECT $$;$$;"]));
+        assert_eq!(told("", Sqlite), owned(&[]));
+        let open = "DELETE FROM t -- all";
+        assert_eq!(told(open, Sqlite), owned(&[&format!("{open}\n;")]));
         let trigger = "CREATE TRIGGER a AFTER INSERT ON t BEGIN DELETE FROM u; DELETE FROM v; END";
         let text = format!("{trigger}; SELECT 1");
-        assert_eq!(told(&text, Sqlite), Some(vec![trigger, "SELECT 1"]));
+        let parts = [&format!("{trigger};"), "SELECT 1;"];
+        assert_eq!(told(&text, Sqlite), owned(&parts));
     }
 
     #[test]

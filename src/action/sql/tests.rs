@@ -426,6 +426,30 @@ async fn an_export_destroys_nothing() {
 }
 
 #[tokio::test]
+async fn where_only_the_rows_are_asked_for_nothing_else_is_looked_at() {
+    let mut world = world();
+    let setup = "PRAGMA foreign_keys = ON; CREATE TABLE t(n INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);
+                 CREATE TABLE u(t REFERENCES t ON DELETE CASCADE); INSERT INTO u VALUES (1);";
+    fs::write(world.path("setup.sql"), setup).unwrap();
+    fs::write(world.path("all.sql"), "DELETE FROM t;").unwrap();
+    let delete = || sql("DELETE FROM t WHERE n < 3", &[]);
+    let file = || Argument::Path("all.sql".into());
+    let told = world.preview(&Sql, "execute", delete(), &[]).await.unwrap();
+    assert!(
+        told.sent.starts_with("-- takes along 1 row of u"),
+        "{}",
+        told.sent
+    );
+    assert!(told.sample.is_some());
+    world.counts_only = true;
+    let told = world.preview(&Sql, "execute", delete(), &[]).await.unwrap();
+    assert_eq!(told.sent, "DELETE FROM t WHERE n < 3");
+    assert_eq!((told.rows, told.sample), (Some(2), None));
+    let told = world.preview(&Sql, "file", file(), &[]).await.unwrap();
+    assert_eq!((told.rows, told.sent.lines().count()), (None, 1));
+}
+
+#[tokio::test]
 async fn an_export_to_what_is_no_file_goes_through_it() {
     let world = world();
     let ask = || sql("SELECT n FROM t", &[]);

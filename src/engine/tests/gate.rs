@@ -404,6 +404,7 @@ fn a_standing_approval_answers_within_its_limit_and_sums_over_the_run() {
         ),
         Vec::new(),
     );
+    assert!(COUNTED.get(), "nobody looks at more of it");
     assert_eq!(at_once.end.exit, ExitCode::NotNow);
     assert_eq!(
         at_once.detail("a"),

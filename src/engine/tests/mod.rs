@@ -35,6 +35,8 @@ use crate::plan::Plan;
 use crate::store::MemoryJournal;
 
 thread_local! {
+    /// Whether the last preview was for its rows alone.
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
     /// What the test action did to the world, in order. A test runs on one thread, engine and all.
     static WORLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// Stops the run of this test.
@@ -143,8 +145,9 @@ impl Action for Act {
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
-        _context: &'a ActionContext<'a>,
+        context: &'a ActionContext<'a>,
     ) -> PreviewFuture<'a> {
+        COUNTED.set(context.counts_only);
         Box::pin(async move {
             let rows = Self::rows(invocation, "counted");
             let mut sent = rows.map_or_else(|| invocation.in_words(), |_| "DELETE it".to_owned());
@@ -184,7 +187,8 @@ impl Action for Act {
                 Some("config") => return Err(ActionError::config("it is wrong")),
                 Some("cut") => {
                     context.cancelled().await;
-                    return Err(ActionError::target("nobody knows").in_doubt());
+                    let doubt = ActionError::target("nobody knows").in_doubt();
+                    return Err(doubt.help("ask the target"));
                 }
                 Some("hang") => std::future::pending::<()>().await,
                 Some(word @ ("stop" | "pull")) => {

@@ -17,6 +17,15 @@ impl Postgres {
         keywords(&self.address)
     }
 
+    /// The same for another database of the server.
+    #[must_use]
+    pub fn keywords_to(&self, database: &str) -> String {
+        keywords(&Address {
+            database: Some(database.to_owned()),
+            ..self.address.clone()
+        })
+    }
+
     /// The password for them, to be handed over as the variable `PGPASSWORD`; none where there is none, or where each server
     /// has another, which a file of passwords tells.
     #[must_use]

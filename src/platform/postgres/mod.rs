@@ -92,6 +92,14 @@ impl Postgres {
         self.address.database.as_deref()
     }
 
+    /// How long another program may wait for a lock on its behalf: so long that of what is left until the deadline there is
+    /// time to find out who holds it.
+    #[must_use]
+    pub fn lock_patience(&self) -> Duration {
+        let patience = self.limits.lock.unwrap_or(LOCK_TIMEOUT);
+        self.left().map_or(patience, |left| patience.min(left / 2))
+    }
+
     /// Runs one statement, its parameters written `$1`, in a read-only transaction; at most `limit` rows are asked for
     /// and kept.
     ///
@@ -247,6 +255,12 @@ impl Postgres {
     #[must_use]
     pub fn may_have_left_something(&self) -> bool {
         self.state.is_alone()
+    }
+
+    /// How often the server has answered that something is kept, since this value was made.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.state.kept()
     }
 
     /// Connects and has the server answer.

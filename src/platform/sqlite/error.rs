@@ -83,7 +83,7 @@ pub enum SqliteError {
     #[error("there is no statement in the SQL")]
     NoStatement,
     /// The number of values is not that of the places for them.
-    #[error("the statement has {places} places for values, and {given} were given")]
+    #[error("the statement has {places} place{} for values, and {given} were given", if *places == 1 { "" } else { "s" })]
     Parameters {
         /// How many places the statement has.
         places: usize,

@@ -198,6 +198,7 @@ fn end_transaction<T>(
 pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), SqliteError> {
     let mut batch = Batch::new(connection, sql);
     while let Some(mut statement) = batch.next()? {
+        bound(&statement, &[])?;
         let mut rows = statement.raw_query();
         while rows.next()?.is_some() {}
     }
@@ -228,7 +229,13 @@ fn run_each(connection: &Connection, sql: &str) -> Result<u64, Halted<SqliteErro
         let Some(mut statement) = batch.next().map_err(halted)? else {
             return Ok(changed);
         };
+        // SQLite would take NULL for each.
+        bound(&statement, &[]).map_err(|error| Halted {
+            done,
+            error: placed(error, None, sql, (done, begins)),
+        })?;
         let before = connection.total_changes();
+        // Without values it is its text, from the end of the statement before it on.
         passed += statement.expanded_sql().map_or(0, |text| text.len());
         let mut rows = statement.raw_query();
         while rows.next().map_err(halted)?.is_some() {}
@@ -268,18 +275,31 @@ fn in_script(
             other => other,
         },
     };
+    placed(error, place, script, (completed, begins))
+}
+
+/// Adds the place where SQLite has found what is wrong, else the line of the statement's first word.
+fn placed(
+    error: SqliteError,
+    before: Option<&str>,
+    script: &str,
+    (completed, begins): (usize, usize),
+) -> SqliteError {
     if !matches!(
         error,
-        SqliteError::Refused(_) | SqliteError::Syntax(_) | SqliteError::OwnTransaction
+        SqliteError::Refused(_)
+            | SqliteError::Syntax(_)
+            | SqliteError::OwnTransaction
+            | SqliteError::Parameters { .. }
     ) {
         return error;
     }
-    let (line, column) = match place.map(behind) {
+    let (line, column) = match before.map(behind) {
         Some((line, column)) => (line, Some(column)),
         None => {
             let rest = script.get(begins..).unwrap_or_default();
-            let words = begins + rest.len() - without_comments(rest).len();
-            (behind(&script[..words]).0, None)
+            let words = script.len() - without_comments(rest).len();
+            (behind(script.get(..words).unwrap_or(script)).0, None)
         }
     };
     SqliteError::Script {
@@ -292,14 +312,15 @@ fn in_script(
 
 /// A text from its first word on.
 fn without_comments(text: &str) -> &str {
-    let mut rest = text.trim_start();
+    let mut rest = text;
     loop {
-        let end = match rest {
-            line if line.starts_with("--") => line.find('\n'),
-            block if block.starts_with("/*") => block.find("*/").map(|end| end + 1),
+        rest = rest.trim_start_matches(|letter: char| letter == ';' || letter.is_whitespace());
+        let behind = match rest {
+            line if line.starts_with("--") => line.split_once('\n'),
+            block if block.starts_with("/*") => block.split_once("*/"),
             _ => return rest,
         };
-        rest = end.map_or("", |end| rest[end + 1..].trim_start());
+        rest = behind.map_or("", |(_, behind)| behind);
     }
 }
 

@@ -273,6 +273,37 @@ async fn a_script_is_done_in_full_or_not_at_all() {
     assert_eq!(rows.rows.len(), 3);
 }
 
+/// SQLite would take NULL for each place, which is more than stands in the text.
+#[tokio::test]
+async fn a_script_is_given_no_values_and_has_no_places_for_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = sample(folder.path());
+    let places = vec!["?"; 60].join(",");
+    let script = format!(
+        "CREATE TABLE z(a NOT NULL);;\n-- all;\nSELECT {places};\nINSERT INTO z VALUES (NULL);"
+    );
+    let told = "the statement has 60 places for values, and 0 were given";
+    let error = sqlite.script(&script).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{told} at line 3"));
+    let halted = sqlite.alone(&script).await.unwrap_err();
+    assert_eq!(
+        (halted.done, halted.error.to_string()),
+        (1, format!("{told} at line 3"))
+    );
+    let error = sqlite.read_script("SELECT ?").await.unwrap_err();
+    assert!(
+        matches!(error, SqliteError::Parameters { places: 1, .. }),
+        "{error:?}"
+    );
+    // What SQLite names no place of has the line of its first word, whatever stands between.
+    let script = "DELETE FROM z;;\n;\n/* é */ -- ;\n\n INSERT INTO z VALUES (NULL);";
+    let error = sqlite.script(script).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "NOT NULL constraint failed: z.a at line 5"
+    );
+}
+
 #[tokio::test]
 async fn mistakes_are_sorted_and_placed() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,8 +5,8 @@ mod references;
 
 use serde_json::Value;
 
-use crate::base::text::{count, thousands};
-use crate::engine::ActionError;
+use crate::base::text::{count, fit, one_line, thousands};
+use crate::engine::{ActionError, ErrorKind};
 use crate::expr::SqlText;
 use crate::sql::{Deletion, Dialect, quoted};
 
@@ -19,6 +19,9 @@ const MOST_TABLES: usize = 12;
 /// The longest query that counts rows, in bytes: each table on the way stands in those behind it.
 const LONGEST_COUNT: usize = 16 * 1024;
 
+/// How much is told of why rows are not counted.
+const LONGEST_OBSTACLE: usize = 100;
+
 /// Rows of a table that go or change with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::action) struct Along {
@@ -28,6 +31,8 @@ pub(in crate::action) struct Along {
     why: Option<&'static str>,
     /// How many; none where that is not counted.
     rows: Option<u64>,
+    /// Why not, where something kept from it.
+    obstacle: Option<String>,
 }
 
 /// The rows that are deleted at the start, as the end of a query from its FROM on; none where they cannot be asked for.
@@ -43,9 +48,19 @@ pub(in crate::action) async fn along(
 ) -> Result<Vec<Along>, ActionError> {
     let (mut found, parameters) = followed(system, dialect, deletion, touched).await?;
     for (along, query) in found.iter_mut().take(MOST_TABLES) {
-        if let Some(text) = query.take() {
-            let parameters = parameters.clone();
-            along.rows = counted(system, SqlText { text, parameters }).await;
+        let Some(text) = query.take() else {
+            continue;
+        };
+        let parameters = parameters.clone();
+        match counted(system, SqlText { text, parameters }).await {
+            Ok(rows) => along.rows = rows,
+            Err(error) => {
+                along.obstacle = Some(fit(&one_line(&error.message), LONGEST_OBSTACLE));
+                // What kept this one waiting keeps the others, too.
+                if error.kind == ErrorKind::Late {
+                    break;
+                }
+            }
         }
     }
     found.retain(|(along, _)| along.rows != Some(0));
@@ -64,17 +79,21 @@ pub(in crate::action) async fn tables(
 
 /// `25 rows of orders (ON DELETE CASCADE), rows of lines, not counted (ON DELETE CASCADE)`; none where nothing goes along.
 pub(in crate::action) fn in_words(all: &[Along]) -> Option<String> {
-    let told = all
-        .iter()
-        .take(MOST_TABLES)
-        .map(|Along { table, why, rows }| {
-            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-            match rows {
-                Some(1) => format!("1 row of {table}{why}"),
-                Some(rows) => format!("{} rows of {table}{why}", thousands(*rows)),
-                None => format!("rows of {table}, not counted{why}"),
+    let told = all.iter().take(MOST_TABLES).map(|along| {
+        let Along { table, .. } = along;
+        let why = along
+            .why
+            .map_or_else(String::new, |why| format!(" ({why})"));
+        match along.rows {
+            Some(1) => format!("1 row of {table}{why}"),
+            Some(rows) => format!("{} rows of {table}{why}", thousands(rows)),
+            None => {
+                let obstacle = along.obstacle.as_deref();
+                let obstacle = obstacle.map_or_else(String::new, |told| format!(": {told}"));
+                format!("rows of {table}, not counted{obstacle}{why}")
             }
-        });
+        }
+    });
     let told: Vec<String> = told.chain(more_tables(all)).collect();
     (!told.is_empty()).then(|| told.join(", "))
 }
@@ -131,6 +150,7 @@ async fn followed(
                 table,
                 why,
                 rows: None,
+                obstacle: None,
             };
             found.push((along, rows.as_deref().map(counting)));
         }
@@ -213,6 +233,7 @@ fn spread(
             table: table.clone(),
             why: Some(why),
             rows: None,
+            obstacle: None,
         };
         found.push((along, rows.as_deref().map(counting)));
     }
@@ -295,9 +316,10 @@ fn counting(rows: &str) -> String {
 }
 
 /// Who may delete rows may still not read those that go along: then they are not counted.
-async fn counted(system: &dyn DatabaseSystem, query: SqlText) -> Option<u64> {
-    let found = system.query(&query, 1).await.ok()?;
-    found.rows.first()?.get("n")?.as_u64()
+async fn counted(system: &dyn DatabaseSystem, query: SqlText) -> Result<Option<u64>, ActionError> {
+    let found = system.glance(&query, 1).await?;
+    let first = found.rows.first();
+    Ok(first.and_then(|row| row.get("n")?.as_u64()))
 }
 
 #[cfg(test)]
@@ -383,6 +405,7 @@ mod tests {
                 table: format!("t{number}"),
                 why: Some("ON DELETE CASCADE"),
                 rows: Some(1 + number),
+                obstacle: None,
             })
             .collect();
         let told = in_words(&all).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::action::database::catalog;
 use crate::action::database::system::DatabaseSystem;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
-use crate::sql::{Dialect, TableName, quoted};
+use crate::sql::{Dialect, TableName, quoted, without_heading};
 
 /// The foreign keys of a PostgreSQL database.
 const OF_POSTGRES: &str = include_str!("references.sql");
@@ -49,7 +49,12 @@ pub(super) async fn names(
 pub(super) async fn of_postgres(
     system: &dyn DatabaseSystem,
 ) -> Result<Vec<Reference>, ActionError> {
-    let found = asked(system, OF_POSTGRES, Vec::new()).await?;
+    let found = asked(
+        system,
+        without_heading(OF_POSTGRES, Dialect::Postgres),
+        Vec::new(),
+    )
+    .await?;
     let list = |row: &Map<String, Value>, name: &str| {
         let names = row.get(name).and_then(Value::as_array);
         let names = names.into_iter().flatten().filter_map(Value::as_str);

@@ -10,8 +10,8 @@ use super::D1System;
 impl CopySystem for D1System {
     fn copy_kind(&self) -> Result<CopyKind, ActionError> {
         if self.way.keeps_no_past() {
-            let instead =
-                "it is a SQLite file below .wrangler/state: say kind = \"sqlite\" and its path";
+            let instead = "it is a SQLite file below .wrangler/state: say kind = \"sqlite\" and its path; \
+                           what keeps a copy first goes on without one with --no-copy";
             return Err(has_none(
                 &self.table,
                 "d1 on this machine",
@@ -31,7 +31,7 @@ impl CopySystem for D1System {
         })
     }
 
-    fn restore_in_words(&self, copy: &str) -> String {
+    fn restore_in_words(&self, copy: &str, _: &str) -> String {
         format!(
             "wrangler d1 time-travel restore {} --bookmark={}",
             shell_word(&self.name),

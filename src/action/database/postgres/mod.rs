@@ -193,6 +193,15 @@ impl DatabaseSystem for PostgresSystem {
         })
     }
 
+    fn glance<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
+        Box::pin(async move {
+            must_read(&sql.text, Dialect::Postgres)?;
+            let text = sent(&sql.text);
+            let seen = self.postgres.look(&text, &sql.parameters, limit).await;
+            seen.map_err(|error| self.trouble_in_brief(&error))
+        })
+    }
+
     fn query_written<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Postgres)?;
@@ -285,6 +294,10 @@ impl DatabaseSystem for PostgresSystem {
         let database = self.postgres.database().unwrap_or(&self.name);
         let (statement, server) = (upkeep::in_words(work, database), self.postgres.server());
         format!("{statement} on {} (postgres, {server})", self.name)
+    }
+
+    fn kept(&self) -> u64 {
+        self.postgres.kept()
     }
 
     fn abandon(&self) -> Answer<'_, ()> {

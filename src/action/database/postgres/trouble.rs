@@ -65,18 +65,36 @@ impl PostgresSystem {
 
     /// Names who held the lock that was waited for.
     fn waited(&self, holders: &[Holder], error: &PostgresError) -> ActionError {
+        self.held(self.trouble(error), holders)
+    }
+
+    /// The trouble of who waited for a lock, with those who held it.
+    pub(super) fn held(&self, kind: ActionError, holders: &[Holder]) -> ActionError {
         let shown = holders.iter().map(|holder| Holder {
             query: fit(&one_line(&self.masker.text(&holder.query)), LONGEST_QUERY),
             ..holder.clone()
         });
         let first = holders.first().map_or(0, |holder| holder.pid);
-        let kind = self.trouble(error);
         let told = Holder::in_words(&shown.collect::<Vec<_>>());
         ActionError {
             message: format!("{}; it waited for {told}", kind.message),
             ..kind
         }
         .help(self.help_with_holder(first))
+    }
+
+    /// The same in few words, where it is said beside something else: who waited for a lock is late.
+    pub(super) fn trouble_in_brief(&self, error: &PostgresError) -> ActionError {
+        let holder = match error {
+            PostgresError::Waited { holders, .. } => holders.first().map(|holder| holder.pid),
+            error if error.code() == Some("55P03") => None,
+            error => return self.trouble(error),
+        };
+        ActionError::late(match holder {
+            None => "somebody holds a lock".to_owned(),
+            Some(0) => "a prepared transaction holds a lock".to_owned(),
+            Some(pid) => format!("session {pid} holds a lock"),
+        })
     }
 
     /// What to do about who holds a lock, as commands for this database.

@@ -62,7 +62,7 @@ pub(super) async fn preview(
     let database = system::find(context.config, Some(invocation.object_text()))?;
     let system = system::open(database, context)?;
     let wish = wish(invocation, database, invocation.text("table"), context.now)?;
-    match previewed(system.as_ref(), database, &wish, invocation).await {
+    match previewed(system.as_ref(), database, &wish, (invocation, context)).await {
         // An earlier step of the run may be about to make what is not there; what is refused stays refused.
         Err(error) if !context.may_change && error.kind != ErrorKind::Refused => {
             let why = one_line(&error.message);
@@ -79,7 +79,7 @@ async fn previewed(
     system: &dyn DatabaseSystem,
     database: &Database,
     wish: &Wish<'_>,
-    invocation: &Invocation,
+    (invocation, context): (&Invocation, &ActionContext<'_>),
 ) -> Result<Preview, ActionError> {
     let target = Target::find(system, database, wish).await?;
     let facts = target.facts(system, wish).await?;
@@ -87,6 +87,7 @@ async fn previewed(
     let batch = batch(invocation, wish)?;
     let along = match facts.expired {
         0 => Vec::new(),
+        _ if context.counts_only => Vec::new(),
         _ => target.along(system, wish).await?,
     };
     let along = cascade::in_words(&along);
@@ -102,7 +103,10 @@ async fn previewed(
     Ok(Preview {
         sent,
         rows: Some(facts.expired),
-        sample: target.sample(system, wish, &facts).await,
+        sample: match context.counts_only {
+            true => None,
+            false => target.sample(system, wish, &facts).await,
+        },
         ..Preview::default()
     })
 }

@@ -260,7 +260,7 @@ async fn what_is_unclear_or_missing_is_told_and_nothing_is_deleted() {
 
 #[tokio::test]
 async fn a_preview_shows_the_first_batch_and_the_oldest_rows_and_deletes_nothing() {
-    let world = world(&logs("MOMENT", ""));
+    let mut world = world(&logs("MOMENT", ""));
     let all = [
         ("table", text("logs")),
         ("column", text("at")),
@@ -280,6 +280,10 @@ async fn a_preview_shows_the_first_batch_and_the_oldest_rows_and_deletes_nothing
     assert_eq!(sample.rows.len(), 5);
     assert_eq!(sample.rows[0], [json!(1), json!("2025-06-01 00:01:00")]);
     assert_eq!(left(&world).len(), 31);
+    world.counts_only = true;
+    let counted = world.preview(&Database, "prune", text("main"), &all);
+    let counted = counted.await.unwrap();
+    assert_eq!((counted.rows, counted.sample), (Some(20), None));
     let effect = |verb| {
         crate::engine::Action::spec(&Database)
             .verb(verb)

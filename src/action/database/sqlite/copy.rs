@@ -28,7 +28,7 @@ impl CopySystem for SqliteSystem {
         })
     }
 
-    fn restore_in_words(&self, copy: &str) -> String {
+    fn restore_in_words(&self, copy: &str, _: &str) -> String {
         let path = self.sqlite.path();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let path = shell_word(&path.display().to_string());

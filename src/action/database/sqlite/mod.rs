@@ -72,7 +72,12 @@ impl SqliteSystem {
                 ..self.trouble(error)
             }
             .help("mend it: there is no database still"),
-            SqliteError::Script { error, .. } => self.trouble(error),
+            SqliteError::Script { error, .. } => match **error {
+                SqliteError::Parameters { .. } => self
+                    .trouble(error)
+                    .help("write the values into the file: none are given to it"),
+                _ => self.trouble(error),
+            },
             SqliteError::Bounds(broken) => super::system::beyond(*broken),
             SqliteError::Syntax(_) | SqliteError::Refused(_) => ActionError::target(message),
             SqliteError::Interrupted => ActionError::own(message),
@@ -191,6 +196,10 @@ impl DatabaseSystem for SqliteSystem {
 
     fn tend<'a>(&'a self, work: &'a Upkeep) -> Answer<'a, Report> {
         Box::pin(upkeep::tend(self, work))
+    }
+
+    fn kept(&self) -> u64 {
+        self.sqlite.kept()
     }
 
     fn abandon(&self) -> Answer<'_, ()> {

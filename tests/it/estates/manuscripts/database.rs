@@ -49,7 +49,7 @@ const ALL: &[&str] = &["db", "execute", "UPDATE users SET email_verified = 1"];
 const EVERY: &[&str] = &["db", "execute", "DELETE FROM manuscripts"];
 
 /// The next request finds no database.
-fn is_gone(estate: &Estate) {
+pub(super) fn is_gone(estate: &Estate) {
     estate.d1_answers(refusal(
         "404 Not Found",
         7404,

@@ -16,6 +16,7 @@ use crate::base::Span;
 use crate::base::text::{count, one_line};
 use crate::engine::ActionError;
 use crate::platform::rows::Rows;
+use crate::sql::{self, Dialect};
 
 use super::PostgresSystem;
 
@@ -36,7 +37,7 @@ pub(super) struct Table {
 impl PostgresSystem {
     /// Asks for everything that there is, up to what one answer may take.
     pub(super) async fn ask(&self, sql: &str, parameters: &[Value]) -> Result<Rows, ActionError> {
-        self.told(self.postgres.look(sql, parameters, usize::MAX).await)
+        self.told(self.postgres.look(own(sql), parameters, usize::MAX).await)
     }
 
     /// The table that is named, if one is.
@@ -147,6 +148,12 @@ fn counts(rows: &[Row], column: &str) -> String {
         .iter()
         .map(|(word, number)| format!("{number} {word}"));
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// A statement of a file as it is sent. What heads the file is for who reads it here: `slow` and `activity` show the
+/// statements of opsbook too.
+pub(super) fn own(sql: &str) -> &str {
+    sql::without_heading(sql, Dialect::Postgres)
 }
 
 /// A cell as text; empty where it is null.

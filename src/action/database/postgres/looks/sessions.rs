@@ -8,7 +8,7 @@ use crate::action::database::system::{Question, Report};
 use crate::base::text::count;
 use crate::engine::ActionError;
 
-use super::{Row, limited, text, with_statements_in_line};
+use super::{Row, limited, own, text, with_statements_in_line};
 use crate::action::database::postgres::PostgresSystem;
 
 impl PostgresSystem {
@@ -18,7 +18,7 @@ impl PostgresSystem {
     ) -> Result<Report, ActionError> {
         let over = question.over.map(|over: Duration| over.as_secs_f64());
         let (sql, parameters) = (
-            include_str!("activity.sql"),
+            own(include_str!("activity.sql")),
             [json!(over), json!(question.pid)],
         );
         let found = self.postgres.query(sql, &parameters, question.limit).await;

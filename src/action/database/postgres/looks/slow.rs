@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::action::database::system::{Question, Report};
-use crate::base::text::{count, one_line};
+use crate::base::text::count;
 use crate::engine::ActionError;
 use crate::platform::postgres::PostgresError;
 use crate::platform::rows::Rows;
 use crate::sql::{self, Dialect};
 
-use super::{limited, text, with_statements_in_line};
+use super::{limited, own, text, with_statements_in_line};
 use crate::action::database::postgres::PostgresSystem;
 
 /// What the server says of the extension where the library of it was not loaded when it started.
@@ -34,7 +34,7 @@ impl PostgresSystem {
         let sql = include_str!("slow.sql").replace("{schema}", &schema);
         let found = match self
             .postgres
-            .query(&sql, &[json!(over)], question.limit)
+            .query(own(&sql), &[json!(over)], question.limit)
             .await
         {
             Err(PostgresError::Server { code, .. }) if code == NOT_LOADED => {
@@ -68,13 +68,13 @@ impl PostgresSystem {
 /// those.
 fn told(found: Rows, question: &Question, since: &str) -> Report {
     let (mut rows, more) = limited(found, question.limit);
-    let unseen = with_statements_in_line(&mut rows);
+    // Before they are one line: a comment would take the rest of it along, with every text.
     for row in &mut rows {
         if let Some(Value::String(query)) = row.get_mut("query") {
-            *query = sql::without_texts(query, Dialect::Postgres)
-                .map_or_else(|| "…".to_owned(), |shown| one_line(&shown));
+            *query = sql::without_texts(query, Dialect::Postgres).unwrap_or_else(|| "…".to_owned());
         }
     }
+    let unseen = with_statements_in_line(&mut rows);
     let statements = count(rows.len(), "statement");
     let over = question
         .over
@@ -92,5 +92,29 @@ fn told(found: Rows, question: &Question, since: &str) -> Report {
         rows,
         problems,
         ..Report::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Question, Rows, told};
+    use crate::action::database::system::Look;
+
+    /// What the extension keeps whole, of which an answer must show no text.
+    #[test]
+    fn no_comment_hides_a_text_from_what_leaves_it_out() {
+        let query = "-- don't forget\nALTER ROLE a\n  PASSWORD 'hunter2'";
+        let row = json!({"query": query, "calls": 1});
+        let found = Rows {
+            rows: vec![row.as_object().cloned().unwrap_or_default()],
+            ..Rows::default()
+        };
+        let report = told(found, &Question::of(Look::Slow), "");
+        assert_eq!(
+            report.rows[0]["query"],
+            "-- don't forget ALTER ROLE a PASSWORD '…'"
+        );
     }
 }

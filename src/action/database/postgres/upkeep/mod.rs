@@ -13,7 +13,7 @@ use crate::platform::halted::Halted;
 use crate::sql;
 
 use super::PostgresSystem;
-use super::looks::Table;
+use super::looks::{Table, own};
 
 /// The statement that does some upkeep, as a person reads it.
 pub(super) fn in_words(work: &Upkeep, database: &str) -> String {
@@ -137,7 +137,7 @@ impl PostgresSystem {
 
     async fn bytes(&self, table: Option<&Table>) -> Result<u64, ActionError> {
         // It waits as long as the work itself does.
-        let (sql, oid) = (include_str!("bytes.sql"), [oid(table)]);
+        let (sql, oid) = (own(include_str!("bytes.sql")), [oid(table)]);
         let found = self.told(self.postgres.query(sql, &oid, 1).await)?;
         let bytes = found.rows.first().and_then(|row| row["bytes"].as_u64());
         Ok(bytes.unwrap_or_default())

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use crate::action::database::postgres::PostgresSystem;
+use crate::action::database::postgres::looks::own;
 use crate::action::database::system::Report;
 use crate::base::Span;
 use crate::base::text::{fit, one_line};
@@ -89,7 +90,7 @@ impl PostgresSystem {
     /// Sends the signal to exactly this session.
     async fn signal(&self, session: &Row, sql: &str) -> Result<(), ActionError> {
         let parameters = [session["pid"].clone(), session["began"].clone()];
-        let sent = self.postgres.query(sql, &parameters, 1).await;
+        let sent = self.postgres.query(own(sql), &parameters, 1).await;
         let sent = sent.map_err(|error| {
             let trouble = self.trouble(&error);
             match error.code() {
