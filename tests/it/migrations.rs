@@ -589,6 +589,48 @@ fn a_live_check_knows_what_is_pending_and_how_large_tables_are() {
     assert_eq!(told["rows"][0]["rule"], "index-column");
 }
 
+/// What writes or reads every row anew keeps nobody waiting where there are few.
+#[test]
+fn a_live_check_holds_what_goes_through_every_row_against_the_size_of_its_table() {
+    let cases = [
+        (
+            "change-type",
+            "ALTER TABLE users ALTER COLUMN name TYPE varchar(9);",
+        ),
+        (
+            "volatile-default",
+            "ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();",
+        ),
+        (
+            "set-not-null",
+            "ALTER TABLE users ALTER COLUMN name SET NOT NULL;",
+        ),
+        ("unique-lock", "ALTER TABLE users ADD UNIQUE (name);"),
+        ("constraint-scan", "ALTER TABLE users ADD CHECK (id > 0);"),
+    ];
+    let (project, name) = postgres(&[USERS, NO_USERS]);
+    run(&project, &["apply"]).exits(0);
+    let mut project = project.file("migrations/0002_rows.down.sql", "SELECT 1;");
+    for (rule, sql) in cases {
+        project = project.file("migrations/0002_rows.sql", sql);
+        let told = outputs(&project, &["check"], 2, "check");
+        assert_eq!(told["rows"][0]["rule"], rule);
+        run(&project, &["check", "--live"]).exits(0);
+    }
+    cluster().psql(
+        &name,
+        "INSERT INTO users SELECT n, n FROM generate_series(2, 20000) AS n; ANALYZE users;",
+    );
+    for (rule, sql) in cases {
+        project = project.file("migrations/0002_rows.sql", sql);
+        let told = outputs(&project, &["check", "--live"], 2, "check");
+        let row = &told["rows"][0];
+        assert_eq!(row["rule"], rule);
+        let detail = row["detail"].as_str().unwrap();
+        assert!(detail.contains("20,000 rows or more"), "{rule}: {detail}");
+    }
+}
+
 /// An index that is built while others write runs in no transaction: its account is written before and behind it.
 #[test]
 fn what_runs_in_no_transaction_is_told_as_started_until_somebody_says_how_it_ended() {
