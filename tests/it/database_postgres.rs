@@ -1098,6 +1098,52 @@ fn replicas_and_slots_are_told_from_both_ends() {
 }
 
 #[test]
+fn how_far_a_replica_is_behind_is_held_against_what_it_may_be() {
+    let primary = Cluster::start("");
+    let replica = primary.replica("follower");
+    primary.psql("postgres", "CREATE TABLE first (n int)");
+    until(&replica, "postgres", "to_regclass('first') IS NOT NULL");
+    let url = replica.url("postgres");
+    let calm = ["replication"];
+    until(
+        &primary,
+        "postgres",
+        "replay_lsn = pg_current_wal_lsn() FROM pg_stat_replication",
+    );
+    db(&url, &calm).exits(0);
+
+    replica.psql("postgres", "SELECT pg_wal_replay_pause()");
+    until(
+        &replica,
+        "postgres",
+        "pg_get_wal_replay_pause_state() = 'paused'",
+    );
+    primary.psql("postgres", "CREATE TABLE last (n int)");
+    until(
+        &replica,
+        "postgres",
+        "pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()",
+    );
+    for (warn, critical, code) in [("1ms", "1ms", 2), ("1ms", "1h", 1), ("1h", "1h", 0)] {
+        let words = ["replication", "--warn", warn, "--critical", critical];
+        let output = db(&url, &words).exits(code);
+        let told = rows(&output, "replication");
+        assert_eq!(told[0]["replica"], "this server");
+        assert!(told[0]["lag_seconds"].as_f64().unwrap() > 0.0, "{told:?}");
+        assert!(told[0]["lag_bytes"].as_i64().unwrap() > 0, "{told:?}");
+    }
+
+    replica.psql("postgres", "SELECT pg_wal_replay_resume()");
+    until(&replica, "postgres", "to_regclass('last') IS NOT NULL");
+    until(
+        &primary,
+        "postgres",
+        "replay_lsn = pg_current_wal_lsn() FROM pg_stat_replication",
+    );
+    db(&url, &calm).exits(0);
+}
+
+#[test]
 fn upkeep_does_what_it_says_and_a_rehearsal_nothing() {
     let name = cluster().database(
         "CREATE TABLE t (n int PRIMARY KEY, t text); CREATE SCHEMA \"my schema\"; CREATE TABLE \"my schema\".\"T\" (n int);
