@@ -421,6 +421,31 @@ fn a_file_that_was_changed_is_critical_and_stops_everything_until_it_is_accepted
 }
 
 #[test]
+fn a_file_that_was_changed_stops_everything_on_a_server_too() {
+    let (project, name) = postgres(&[USERS, ORDERS]);
+    run(&project, &["apply"]).exits(0);
+    run(&project, &["status"]).exits(0);
+    let project = project
+        .file(
+            "migrations/0001_users.sql",
+            "CREATE TABLE users (id INTEGER);",
+        )
+        .file("migrations/0003_a.sql", "CREATE TABLE a (id INTEGER);");
+    let told: Vec<String> = states(&project, 2)
+        .into_iter()
+        .map(|(_, state)| state)
+        .collect();
+    assert_eq!(told, ["changed", "applied", "pending"]);
+    run(&project, &["apply"])
+        .exits(78)
+        .prints("0001_users is not what was applied");
+    assert_eq!(cluster().psql(&name, "SELECT to_regclass('a')"), "");
+    let project = project.file("migrations/0001_users.sql", USERS.1);
+    run(&project, &["apply"]).exits(0);
+    assert_eq!(cluster().psql(&name, "SELECT to_regclass('a')"), "a");
+}
+
+#[test]
 fn what_disagrees_with_the_folder_is_told() {
     let project = sqlite(&[USERS, ("0003_c.sql", "CREATE TABLE c (id INTEGER);")]);
     run(&project, &["apply"]).exits(0);
