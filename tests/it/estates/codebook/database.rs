@@ -224,6 +224,9 @@ fn what_keeps_the_database_busy_is_told() {
     estate.json(ADD_INDEX).exits(0);
     assert_eq!(found(&[], 0), [] as [Value; 0]);
 
+    // That of another database is none of this one's, and longer.
+    let mut elsewhere = Session::open(cluster(), &cluster().database(""));
+    elsewhere.begin("SELECT pg_sleep(600);");
     let mut busy = Session::open(cluster(), &name);
     busy.begin("SELECT pg_sleep(600);");
     let lasts = format!(
