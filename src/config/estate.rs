@@ -336,6 +336,18 @@ pub enum D1Via {
     Local(WranglerTool),
 }
 
+impl D1Via {
+    /// The word in `via`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Wrangler(_) => "wrangler",
+            Self::Local(_) => "local",
+        }
+    }
+}
+
 /// Which wrangler, and what it is told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WranglerTool {

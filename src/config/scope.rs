@@ -13,7 +13,7 @@ use super::load::variable;
 /// | --- | --- |
 /// | `project`, `environment` | text or none |
 /// | `service.NAME` | `{name, url}` |
-/// | `database.NAME` | `{name, kind, retention: [{table, column, keep}], migrations}`; `database_name` and `id` of D1, `path` of SQLite |
+/// | `database.NAME` | `{name, kind, retention: [{table, column, keep}], migrations, via}`, `via` null but of D1; `database_name` and `id` of D1, `path` of SQLite |
 /// | `queue.NAME` | `{name, kind, queue_name, dead_letter}` |
 ///
 /// A name with a dash stands there twice: as written, for `service[input.service]`, and with underscores, for
@@ -88,11 +88,13 @@ fn database_value(database: &Database) -> Value {
         "kind": database.kind.as_str(),
         "retention": retention,
         "migrations": database.migrations.is_some(),
+        "via": null,
     });
     match &database.kind {
-        DatabaseKind::D1 { name, id, .. } => {
+        DatabaseKind::D1 { name, id, via, .. } => {
             value["database_name"] = json!(name);
             value["id"] = json!(id);
+            value["via"] = json!(via.as_str());
         }
         DatabaseKind::Sqlite { path, .. } => value["path"] = json!(path),
         DatabaseKind::Postgres { .. } => {}

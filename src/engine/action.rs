@@ -341,7 +341,8 @@ pub struct Outputs {
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
     pub sensitive: bool,
     /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`]. Of an
-    /// action that was stopped, 0 says that it has changed nothing at all.
+    /// action that was stopped, 0 says that it has changed nothing at all; one that does what it should though it is told to
+    /// end, and says how many rows those are, is done.
     pub rows_changed: Option<u64>,
 }
 

@@ -21,6 +21,21 @@ use super::{Action, ActionContext, ActionError, ErrorKind, Invocation, Outputs, 
 /// What an action does or tells, some time later.
 type Acting<'a, T> = Pin<Box<dyn Future<Output = Result<T, ActionError>> + 'a>>;
 
+/// What an action is asked to do.
+struct Doing<T> {
+    act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
+    /// Whether what it gives is the whole of it, though it was told to end: a program that is stopped may end well
+    /// without having done anything.
+    is_done: fn(&T) -> bool,
+}
+
+impl Doing<Preview> {
+    const PREVIEW: Self = Self {
+        act: |action, invocation, context| action.preview(invocation, context),
+        is_done: |_| false,
+    };
+}
+
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -37,8 +52,22 @@ pub(super) enum Failure {
         /// What the action gave.
         outputs: Box<Outputs>,
     },
-    /// The run must stop. What the action had by then, where it says so in its error.
-    Stopped(Stop, Box<Outputs>),
+    /// The run must stop.
+    Stopped(Stop, Box<LastWords>),
+}
+
+/// What an action had by the time it was stopped, where it says so in its error.
+#[derive(Debug, Default)]
+pub(super) struct LastWords {
+    pub(super) outputs: Outputs,
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// Why nobody knows whether what an action did is kept, and what to do about it, as the action says.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
 }
 
 impl Failure {
@@ -46,14 +75,15 @@ impl Failure {
     pub(super) fn outputs(self) -> Outputs {
         match self {
             Self::Action(error) => *error.outputs,
-            Self::Expectation { outputs, .. } | Self::Stopped(_, outputs) => *outputs,
+            Self::Expectation { outputs, .. } => *outputs,
+            Self::Stopped(_, last) => last.outputs,
             Self::Evaluation(_) | Self::Timeout(_) => Outputs::default(),
         }
     }
 
     /// Whether it was stopped before it had changed anything, as its action says.
     pub(super) fn has_changed_nothing(&self) -> bool {
-        matches!(self, Self::Stopped(_, outputs) if outputs.rows_changed == Some(0))
+        matches!(self, Self::Stopped(_, last) if last.outputs.rows_changed == Some(0))
     }
 
     /// Whether the run cannot go on whatever `on_failure` says.
@@ -70,11 +100,18 @@ impl Failure {
 fn ended(cut_off: Failure, said: ActionError) -> Failure {
     match cut_off {
         Failure::Stopped(stop, _) => {
-            let mut outputs = said.outputs;
+            let mut last = LastWords {
+                outputs: *said.outputs,
+                doubt: None,
+            };
             if said.in_doubt {
-                outputs.rows_changed = None;
+                last.outputs.rows_changed = None;
+                last.doubt = Some(Doubt {
+                    message: said.message,
+                    help: said.help,
+                });
             }
-            Failure::Stopped(stop, outputs)
+            Failure::Stopped(stop, Box::new(last))
         }
         // It must not be tried again, as what only took too long may be.
         timeout @ Failure::Timeout(_) if said.in_doubt => {
@@ -154,7 +191,10 @@ impl Run<'_> {
                 turn,
                 call,
                 Purpose::Do { judged },
-                |action, invocation, context| action.run(invocation, context),
+                Doing {
+                    act: |action, invocation, context| action.run(invocation, context),
+                    is_done: |outputs| outputs.rows_changed.is_some(),
+                },
             )
             .await;
         self.ledger.borrow_mut().standing.charge(turn.key, &done);
@@ -196,21 +236,13 @@ impl Run<'_> {
         turn: Turn<'_>,
         call: &Call,
     ) -> Result<Preview, Failure> {
-        self.acting(turn, call, Purpose::Show, |action, invocation, context| {
-            action.preview(invocation, context)
-        })
-        .await
+        self.acting(turn, call, Purpose::Show, Doing::PREVIEW).await
     }
 
     /// Asks the action of the step's call how many rows it would touch: of its preview the rest may be left out.
     pub(super) async fn count_call(&self, turn: Turn<'_>) -> Result<Preview, Failure> {
-        self.acting(
-            turn,
-            &turn.step.call,
-            Purpose::Count,
-            |action, invocation, context| action.preview(invocation, context),
-        )
-        .await
+        self.acting(turn, &turn.step.call, Purpose::Count, Doing::PREVIEW)
+            .await
     }
 
     /// Has the action of a call do something, within the limit of time and until the run must stop.
@@ -219,7 +251,7 @@ impl Run<'_> {
         turn: Turn<'_>,
         call: &Call,
         purpose: Purpose,
-        act: for<'a> fn(&'a dyn Action, &'a Invocation, &'a ActionContext<'a>) -> Acting<'a, T>,
+        Doing { act, is_done }: Doing<T>,
     ) -> Result<T, Failure> {
         let Turn {
             frame,
@@ -297,11 +329,11 @@ impl Run<'_> {
         };
         // The receiver lives in the context, so this cannot fail.
         cancel.send_replace(true);
-        let last = tokio::time::timeout(action.grace(), future).await;
-        Err(match last {
-            Ok(Err(said)) => ended(cut_off, said),
-            Ok(Ok(_)) | Err(_) => cut_off,
-        })
+        match tokio::time::timeout(action.grace(), future).await {
+            Ok(Ok(given)) if is_done(&given) => Ok(given),
+            Ok(Err(said)) => Err(ended(cut_off, said)),
+            Ok(Ok(_)) | Err(_) => Err(cut_off),
+        }
     }
 
     /// The call with everything evaluated.

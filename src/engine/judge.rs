@@ -149,6 +149,11 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
         }
         Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
         Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
+        Failure::Stopped(_, last) if last.doubt.is_some() => Ending {
+            failed: true,
+            help: last.doubt.as_ref().and_then(|doubt| doubt.help.clone()),
+            ..Ending::passed_over(Status::InDoubt, detail)
+        },
         // A change that was cut off may have taken effect or not.
         Failure::Stopped(Stop::Interrupted | Stop::Terminated, _) if effect.changes() => Ending {
             failed: true,
@@ -166,7 +171,10 @@ pub(super) fn why(failure: &Failure) -> String {
         Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
         Failure::Timeout(limit) => format!("timed out after {}", Span(*limit)),
         Failure::Expectation { because, .. } => because.clone(),
-        Failure::Stopped(stop, _) => stop.as_str().to_owned(),
+        Failure::Stopped(stop, last) => match &last.doubt {
+            Some(doubt) => format!("{}: {}", stop.as_str(), text::one_line(&doubt.message)),
+            None => stop.as_str().to_owned(),
+        },
     }
 }
 

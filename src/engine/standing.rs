@@ -110,7 +110,7 @@ impl Standing {
             }
             Err(Failure::Action(error)) => error.outputs.rows_changed.unwrap_or_default(),
             Err(Failure::Evaluation(_)) => 0,
-            Err(Failure::Stopped(_, outputs)) => outputs.rows_changed.unwrap_or(grant.counted),
+            Err(Failure::Stopped(_, last)) => last.outputs.rows_changed.unwrap_or(grant.counted),
             Err(Failure::Timeout(_) | Failure::Expectation { .. }) => grant.counted,
         };
         let limits = grant.limits.clone();

@@ -325,9 +325,8 @@ impl Run<'_> {
         self.note_failure(turn, failure);
         let outputs = match failure {
             Failure::Action(error) => (*error.outputs).clone(),
-            Failure::Expectation { outputs, .. } | Failure::Stopped(_, outputs) => {
-                (**outputs).clone()
-            }
+            Failure::Expectation { outputs, .. } => (**outputs).clone(),
+            Failure::Stopped(_, last) => last.outputs.clone(),
             Failure::Evaluation(_) | Failure::Timeout(_) => Outputs::default(),
         };
         let given = Given {

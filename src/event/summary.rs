@@ -236,8 +236,23 @@ impl Summary {
     /// The rows that the runbook prints instead of the table of steps.
     #[must_use]
     pub fn output_table(&self) -> Option<&StepTable> {
-        let output = self.start.as_ref()?.output.as_ref()?;
-        self.table_of(&StepKey::new(output))
+        self.table_of(&self.output_step()?)
+    }
+
+    /// The step whose rows the runbook prints: the one that its `output` names; where that was skipped, the only other
+    /// one that gave rows to print in its place.
+    #[must_use]
+    pub fn output_step(&self) -> Option<StepKey> {
+        let named = StepKey::new(self.start.as_ref()?.output.as_ref()?);
+        let line = self.places.get(&named).map(|place| &self.steps[*place]);
+        if line.is_some_and(|line| line.status() == Status::Skipped) {
+            let shown = |line: &&StepLine| self.table_of(&line.step).is_some();
+            let mut instead = self.counted().filter(shown);
+            if let (Some(only), None) = (instead.next(), instead.next()) {
+                return Some(only.step.clone());
+            }
+        }
+        Some(named)
     }
 
     /// The rows that a step gave to print.
@@ -443,5 +458,37 @@ mod tests {
             summary.steps[1].step,
             "the place of the line is right"
         );
+    }
+
+    #[test]
+    fn where_the_output_was_skipped_the_only_other_rows_take_its_place() {
+        let mut start = sample::run_started(&["a", "b", "c"]);
+        start.output = Some("b".to_owned());
+        let with_rows = |key: &str, status| {
+            let mut end = sample::step_finished(key, status);
+            end.table = Some(sample::table(&[key], vec![vec![1.into()]]));
+            Event::StepFinished(end)
+        };
+        let a = || with_rows("a", Status::Ok);
+        for (events, expected) in [
+            (vec![a(), sample::finished("b", Status::Skipped)], Some("a")),
+            (
+                vec![
+                    a(),
+                    sample::finished("b", Status::Skipped),
+                    with_rows("c", Status::Ok),
+                ],
+                None,
+            ),
+            (vec![a(), sample::finished("b", Status::Critical)], None),
+            (vec![a()], None),
+            (vec![a(), with_rows("b", Status::Ok)], Some("b")),
+        ] {
+            let mut all = vec![Event::RunStarted(start.clone())];
+            all.extend(events);
+            let summary = Summary::of(&sample::stream(all));
+            let table = summary.output_table();
+            assert_eq!(table.map(|table| table.columns[0].as_str()), expected);
+        }
     }
 }

@@ -55,11 +55,12 @@ impl Report for Csv {
 }
 
 impl Csv {
-    /// The step whose rows are asked for: that of the runbook's `output`, else the only one, where it shows its rows.
+    /// The step whose rows are asked for: that of the runbook's `output` or the one in its place, else the only one, where
+    /// it shows its rows.
     fn asked(&self) -> Option<StepKey> {
         let start = self.summary.start.as_ref()?;
         match (&start.output, start.steps.as_slice()) {
-            (Some(output), _) => Some(StepKey::new(output)),
+            (Some(_), _) => self.summary.output_step(),
             (None, [only]) if only.shows => Some(only.step.clone()),
             (None, _) => None,
         }

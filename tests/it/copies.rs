@@ -161,9 +161,14 @@ fn what_others_migrated_since_the_question_is_asked_about_again() {
 }
 
 /// A project whose `main` is this database of the cluster.
-fn of_postgres(database: &str) -> Project {
+/// A project that waits so long for a lock.
+fn of_postgres(database: &str, lock_timeout: &str) -> Project {
+    let config = format!(
+        "[database.main]\nkind = \"postgres\"\nurl = \"{{{{ secret.url }}}}\"\nlock_timeout = \"{lock_timeout}\"\n\
+         [secret]\nurl = {{ env = \"URL\" }}\n"
+    );
     Project::new()
-        .config("[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n")
+        .config(&config)
         .variable("URL", cluster().url(database))
 }
 
@@ -205,7 +210,7 @@ fn waiting_dump(project: &Project, database: &str, names: &[&str]) -> (Child, Pi
 #[test]
 fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
     let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
-    let project = of_postgres(&database);
+    let project = of_postgres(&database, "1h");
     let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
     let (mut opsbook, dump) = waiting_dump(&project, &database, &["db", "copy"]);
     opsbook.kill().unwrap();
@@ -229,7 +234,7 @@ fn a_killed_copy_leaves_no_pg_dump_and_the_next_one_clears_up() {
 #[test]
 fn an_interrupted_copy_is_made_again_by_whoever_goes_on() {
     let database = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
-    let project = of_postgres(&database).runbook(
+    let project = of_postgres(&database, "1h").runbook(
         "t/x",
         "[[step]]\nname = \"copy\"\ndatabase.copy = \"main\"\n\
          [[step]]\nname = \"change\"\nsql.execute = \"UPDATE t SET n = 2\"\n",
@@ -260,12 +265,7 @@ fn an_interrupted_copy_is_made_again_by_whoever_goes_on() {
 #[test]
 fn a_copy_waits_for_a_lock_no_longer_than_it_may_and_tells_who_holds_it() {
     let database = cluster().database("CREATE TABLE t (n int)");
-    let project = of_postgres(&database);
-    let config = project.read("opsbook.toml").replace(
-        "kind = \"postgres\"\n",
-        "kind = \"postgres\"\nlock_timeout = \"2s\"\n",
-    );
-    let project = project.config(&config);
+    let project = of_postgres(&database, "2s");
     let holder = Session::holding(cluster(), &database, "BEGIN; LOCK TABLE t;");
     project
         .run(&["db", "copy", "--format", "json"])
@@ -280,7 +280,7 @@ fn a_copy_waits_for_a_lock_no_longer_than_it_may_and_tells_who_holds_it() {
 
 /// Makes a copy and restores it by the line that is shown; gives that, and the database that it made.
 fn restored(database: &str, between: &str) -> (String, String) {
-    let project = of_postgres(database);
+    let project = of_postgres(database, "10s");
     let shown = project.run(&["db", "copy"]).exits(0).stdout;
     cluster().psql(database, between);
     let (_, restore) = shown

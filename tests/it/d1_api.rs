@@ -34,6 +34,8 @@ pub(crate) struct D1Api {
 
 /// What goes wrong with a request.
 enum Fault {
+    /// Nothing yet.
+    None,
     /// It is not done, and answered like this.
     Instead(Answer),
     /// It is done, and answered like this.
@@ -51,13 +53,15 @@ impl D1Api {
         let server = HttpServer::scripted(move |_, request| {
             let fault = next.lock().unwrap().pop_front();
             match fault {
-                None if request.path == "/client/v4/graphql" => analytics(&counted.lock().unwrap()),
+                None | Some(Fault::None) if request.path == "/client/v4/graphql" => {
+                    analytics(&counted.lock().unwrap())
+                }
                 Some(Fault::Instead(answer)) => answer,
                 Some(Fault::Afterwards(told)) => {
                     let _ = answer(&asked, request);
                     told
                 }
-                None => answer(&asked, request),
+                None | Some(Fault::None) => answer(&asked, request),
             }
         });
         Self {
@@ -90,11 +94,23 @@ impl D1Api {
         faults.push_back(Fault::Afterwards(answer));
     }
 
+    /// Does what is asked, and cuts the connection instead of an answer, behind so many requests that go well.
+    pub(crate) fn lose_answer(&self, behind: usize) {
+        let mut faults = self.faults.lock().unwrap();
+        faults.extend((0..behind).map(|_| Fault::None));
+        faults.push_back(Fault::Afterwards(Answer::Bytes(Vec::new())));
+    }
+
     /// Runs one statement on the database itself; gives its rows as lists of values.
     #[track_caller]
     pub(crate) fn sql(&self, sql: &str) -> Value {
         let results = self.database.run(&[json!({"sql": sql})]);
         results.unwrap_or_else(|error| panic!("{error}\n{sql}"))[0]["data"]["rows"].take()
+    }
+
+    /// What the database takes.
+    pub(crate) fn bytes(&self) -> Value {
+        described(&self.database)["file_size"].take()
     }
 
     /// The requests.

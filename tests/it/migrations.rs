@@ -1,14 +1,16 @@
 //! Migrations through the commands that a person types, on real SQLite files, a real PostgreSQL server and a real D1.
 
+mod engines;
+
 use std::io::Read as _;
 use std::process::{Child, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
+use super::d1_api::{ACCOUNT, BOOKMARK, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
-use super::postgres_cluster::cluster;
+use super::postgres_cluster::{PASSWORD, cluster};
 use super::postgres_session::Session;
 use super::workerd::{node, npm};
 

@@ -411,9 +411,38 @@ fn a_commit_that_is_cut_is_in_doubt_and_not_done_again() {
     }
 }
 
-/// Stands between opsbook and the server, and passes nothing on with these words, but for the first few times. Gives its
-/// port, and says when they have come.
+/// Passes nothing on to the server with these words, but for the first few times. Gives a port, and says when they have
+/// come.
 fn holding(port: u16, words: &'static str, mut passed_on: usize) -> (u16, Receiver<()>) {
+    keeping_back(port, move |bytes| {
+        let holds = has(bytes, words);
+        let is_passed_on = holds && passed_on > 0;
+        passed_on -= usize::from(is_passed_on);
+        holds && !is_passed_on
+    })
+}
+
+/// The same for all that has these words once a COMMIT has gone.
+fn holding_behind_commit(port: u16, words: &'static str) -> (u16, Receiver<()>) {
+    let mut is_behind = false;
+    keeping_back(port, move |bytes| {
+        let holds = is_behind && has(bytes, words);
+        is_behind |= has(bytes, "COMMIT\0");
+        holds
+    })
+}
+
+fn has(bytes: &[u8], words: &str) -> bool {
+    let mut windows = bytes.windows(words.len());
+    windows.any(|window| window == words.as_bytes())
+}
+
+/// Stands between opsbook and the server, and passes nothing on that is to be held. Gives its port, and says when that
+/// has come.
+fn keeping_back(
+    port: u16,
+    mut holds: impl FnMut(&[u8]) -> bool + Send + 'static,
+) -> (u16, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     let (came, coming) = channel();
@@ -428,13 +457,10 @@ fn holding(port: u16, words: &'static str, mut passed_on: usize) -> (u16, Receiv
             });
             let mut bytes = [0; 8192];
             while let Ok(read @ 1..) = client.read(&mut bytes) {
-                let mut windows = bytes[..read].windows(words.len());
-                let has_come = windows.any(|window| window == words.as_bytes());
-                if has_come && passed_on == 0 {
+                if holds(&bytes[..read]) {
                     came.send(()).unwrap();
                     continue;
                 }
-                passed_on -= usize::from(has_come);
                 server.write_all(&bytes[..read]).unwrap();
             }
             let _ = server.shutdown(std::net::Shutdown::Write);
@@ -459,6 +485,13 @@ fn interrupted(project: &Project, is_under_way: impl FnOnce()) -> (i32, String) 
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_to_string(&mut shown).unwrap();
     (super::harness::exit_code(child.wait().unwrap()), shown)
+}
+
+/// The URL of a database through something between.
+fn through(name: &str, port: u16) -> String {
+    let own = format!(":{}/", cluster().port());
+    let url = cluster().url(name).replace(&own, &format!(":{port}/"));
+    format!("{url}?sslmode=disable")
 }
 
 const ADDS_ONE: &str = "[[step]]\nname = \"it\"\nsql.execute = \"UPDATE t SET n = n + 1\"\n";
@@ -489,18 +522,89 @@ fn a_change_that_is_interrupted_before_its_commit_was_not_made() {
 fn a_change_that_is_interrupted_in_its_commit_is_in_doubt() {
     let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
     let (port, coming) = holding(cluster().port(), "COMMIT\0", 0);
-    let url = cluster()
-        .url(&name)
-        .replace(&format!(":{}/", cluster().port()), &format!(":{port}/"));
-    let url = format!("{url}?sslmode=disable");
-    let project = project(&url, "").runbook("change/it", ADDS_ONE);
+    let project = project(&through(&name, port), "").runbook("change/it", ADDS_ONE);
     let (code, shown) = interrupted(&project, || {
         coming.recv_timeout(WATCHDOG).unwrap();
     });
     assert_eq!(code, 130, "{shown}");
     assert!(shown.contains("IN DOUBT"), "{shown}");
+    assert!(shown.contains("SELECT txid_status("), "{shown}");
     assert!(!shown.contains("nothing was changed"), "{shown}");
     project.run(&["resume", "1", "--yes"]).exits(4);
+}
+
+#[test]
+fn a_change_is_in_doubt_in_whose_commit_the_time_of_the_run_is_over() {
+    let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
+    let (port, _coming) = holding(cluster().port(), "COMMIT\0", 0);
+    let project = project(&through(&name, port), "").runbook("change/it", ADDS_ONE);
+    project
+        .run(&["change", "it", "--yes", "--timeout", "3s"])
+        .exits(4)
+        .prints("IN DOUBT")
+        .prints("its time was over: stopped; whether the change is kept is not known")
+        .prints("SELECT txid_status(");
+    project.run(&["resume", "1", "--yes"]).exits(4);
+}
+
+/// Behind its COMMIT a change is done, whatever is still to be looked for.
+#[test]
+fn a_change_that_is_interrupted_behind_its_commit_is_done() {
+    let name = cluster().database(
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a ON DELETE CASCADE); \
+         INSERT INTO a VALUES (3), (4); INSERT INTO b VALUES (3), (3);",
+    );
+    let (port, coming) = holding_behind_commit(cluster().port(), "to_regclass");
+    let delete = "[[step]]\nname = \"it\"\nsql.execute = \"DELETE FROM a WHERE id = 3\"\n";
+    let project = project(&through(&name, port), "").runbook("change/it", delete);
+    let (code, shown) = interrupted(&project, || {
+        coming.recv_timeout(WATCHDOG).unwrap();
+    });
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.contains("1 row changed, and with that 2 more rows"),
+        "{shown}"
+    );
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM b"), "0");
+}
+
+/// A statement that runs in no transaction is kept once it is answered, whether its session could be cleaned up or not.
+#[test]
+fn an_index_that_is_built_is_known_to_be_kept() {
+    let name = cluster().database("CREATE TABLE t (n int);");
+    let (port, coming) = holding(cluster().port(), "RESET", 0);
+    let create =
+        "[[step]]\nname = \"it\"\nsql.execute = \"CREATE INDEX CONCURRENTLY i ON t (n)\"\n";
+    let project = project(&through(&name, port), "").runbook("change/it", create);
+    let (code, shown) = interrupted(&project, || {
+        coming.recv_timeout(WATCHDOG).unwrap();
+    });
+    assert_eq!(code, 130, "{shown}");
+    assert!(
+        shown.contains("stopped behind a change that is kept"),
+        "{shown}"
+    );
+    project.run(&["resume", "1", "--yes"]).exits(4);
+}
+
+/// What was deleted is told though nobody came to count what is left.
+#[test]
+fn a_prune_that_is_interrupted_behind_its_commits_tells_what_it_deleted() {
+    let name = cluster().database(
+        "CREATE TABLE t (at timestamptz); INSERT INTO t SELECT '2020-01-01' FROM generate_series(1, 20);",
+    );
+    let (port, coming) = holding_behind_commit(cluster().port(), "count(CASE");
+    let prune = "[[step]]\nname = \"it\"\ndatabase.prune = \"main\"\ndatabase.table = \"t\"\n\
+                 database.column = \"at\"\ndatabase.before = \"2021-01-01\"\ndatabase.batch = 15\n";
+    let project = project(&through(&name, port), "").runbook("change/it", prune);
+    let (code, shown) = interrupted(&project, || {
+        coming.recv_timeout(WATCHDOG).unwrap();
+    });
+    assert_eq!(code, 130, "{shown}");
+    assert!(!shown.contains("nothing was changed"), "{shown}");
+    assert_eq!(cluster().psql(&name, "SELECT count(*) FROM t"), "0");
+    let told = project.run(&["runs", "show", "1", "--format", "json"]);
+    assert_eq!(told.json()["steps"][0]["outputs"]["deleted"], 20);
 }
 
 /// What is left of a statement that runs in no transaction is there, whether anybody came to look for it or not.
@@ -510,11 +614,7 @@ fn an_index_that_failed_is_no_change_that_was_not_made() {
     for (words, passed_on) in [("RESET", 0), ("NOT indisvalid", 1)] {
         let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1), (1);");
         let (port, coming) = holding(cluster().port(), words, passed_on);
-        let url = cluster()
-            .url(&name)
-            .replace(&format!(":{}/", cluster().port()), &format!(":{port}/"));
-        let url = format!("{url}?sslmode=disable");
-        let project = project(&url, "").runbook("change/it", create);
+        let project = project(&through(&name, port), "").runbook("change/it", create);
         let (code, shown) = interrupted(&project, || {
             coming.recv_timeout(WATCHDOG).unwrap();
         });

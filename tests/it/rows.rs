@@ -1,4 +1,4 @@
-//! SQL that a person types, and the rows that come of it: what it may do, and every value in every form.
+//! SQL that a person types, and the rows that come of it: what it may do, and where they go. `values` holds each value.
 
 use std::process::Stdio;
 
@@ -259,202 +259,8 @@ fn the_journal_holds_what_was_typed() {
         .prints("DELETE FROM t WHERE n = 3");
 }
 
-/// Every kind of value of SQLite, each in a column of its own; the last is one that JSON has no word for.
-const OF_SQLITE: &str = r#"SELECT NULL AS none, '' AS empty, 9223372036854775807 AS longest, -9007199254740993 AS exact,
-    0.1 + 0.2 AS "sum", 1e300 AS large, 0.0 * -1 AS zero, 9e999 AS infinite, x'00ff' AS blob, x'' AS "no blob",
-    CAST(x'610062' AS TEXT) AS nul, CAST(x'ff61' AS TEXT) AS bytes, char(10) || 'two "lines", 😀' AS "we""ird",
-    '{"a": [1, null]}' AS doc, 1 AS "none""#;
-
-/// The same as JSON.
-fn of_sqlite() -> Value {
-    json!([
-        null,
-        "",
-        i64::MAX,
-        -9_007_199_254_740_993_i64,
-        0.300_000_000_000_000_04,
-        1e300,
-        -0.0,
-        "Infinity",
-        {"base64": "AP8="},
-        {"base64": ""},
-        "a\u{0}b",
-        {"base64": "/2E="},
-        "\ntwo \"lines\", 😀",
-        "{\"a\": [1, null]}",
-        1
-    ])
-}
-
-/// The same as a reader of CSV has it.
-const OF_SQLITE_IN_CSV: &str = r#"["", "", "9223372036854775807", "-9007199254740993", "0.30000000000000004", "1e+300", "-0.0",
-    "Infinity", "\\x00ff", "\\x", "a\u0000b", "\\xff61", "\ntwo \"lines\", 😀", "{\"a\": [1, null]}", "1"]"#;
-
-/// The same for the server of PostgreSQL.
-const OF_POSTGRES: &str = r#"SELECT NULL::int AS none, '' AS empty, 9223372036854775807 AS longest,
-    1234567890.123456789012::numeric AS "exact", 12.50::numeric(6,2) AS price, 12345678901234567890::numeric AS large,
-    'NaN'::float8 AS nan, '-Infinity'::float8 AS low, 'Infinity'::numeric AS high, '-0'::float8 AS zero,
-    0.1::float4 AS single, true AS yes, '\x00ff'::bytea AS bytes, ARRAY[1, NULL, 3] AS list,
-    ARRAY[['a','b,"'],['c','NULL']] AS square, '{"a": [9007199254740993, 1.50], "b": null}'::jsonb AS doc,
-    '{"a": 0.12345678901234567890}'::json AS long, '2026-02-03 04:05:06.789+02'::timestamptz AS at,
-    '2026-02-03 04:05:06'::timestamp AS here, '2026-02-03'::date AS day, '04:05:06'::time AS clock,
-    interval '1 day 2 hours' AS lasts, '6f2c3c0e-9a53-4d1b-8f4e-000000000001'::uuid AS id, '10.0.0.1/8'::inet AS net,
-    '[1,5)'::int4range AS span, ROW(1, 'a,b', NULL) AS pair, E'two\n"lines", \U0001F600' AS "we""ird", 7 AS none"#;
-
-fn of_postgres() -> Value {
-    json!([
-        null,
-        "",
-        i64::MAX,
-        "1234567890.123456789012",
-        12.5,
-        "12345678901234567890",
-        "NaN",
-        "-Infinity",
-        "Infinity",
-        -0.0,
-        0.1,
-        true,
-        {"base64": "AP8="},
-        [1, null, 3],
-        [["a", "b,\""], ["c", "NULL"]],
-        {"a": [9_007_199_254_740_993_i64, 1.5], "b": null},
-        "{\"a\": 0.12345678901234567890}",
-        "2026-02-03T02:05:06.789Z",
-        "2026-02-03T04:05:06",
-        "2026-02-03",
-        "04:05:06",
-        "1 day 02:00:00",
-        "6f2c3c0e-9a53-4d1b-8f4e-000000000001",
-        "10.0.0.1/8",
-        "[1,5)",
-        "(1,\"a,b\",)",
-        "two\n\"lines\", 😀",
-        7
-    ])
-}
-
-const OF_POSTGRES_IN_CSV: &str = r#"["", "", "9223372036854775807", "1234567890.123456789012", "12.5", "12345678901234567890",
-    "NaN", "-Infinity", "Infinity", "-0.0", "0.1", "true", "\\x00ff", "[1,null,3]", "[[\"a\",\"b,\\\"\"],[\"c\",\"NULL\"]]",
-    "{\"a\":[9007199254740993,1.5],\"b\":null}", "{\"a\": 0.12345678901234567890}", "2026-02-03T02:05:06.789Z",
-    "2026-02-03T04:05:06", "2026-02-03", "04:05:06", "1 day 02:00:00", "6f2c3c0e-9a53-4d1b-8f4e-000000000001", "10.0.0.1/8",
-    "[1,5)", "(1,\"a,b\",)", "two\n\"lines\", 😀", "7"]"#;
-
-/// The records of a text, as Python's module `csv` reads them.
-fn read_by_python(csv: &str) -> Vec<Vec<String>> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rows.csv");
-    std::fs::write(&path, csv).unwrap();
-    let program = "import csv, json, sys; print(json.dumps(list(csv.reader(open(sys.argv[1], newline='', encoding='utf-8')))))";
-    let read = std::process::Command::new("python3")
-        .args(["-c", program])
-        .arg(&path)
-        .output()
-        .unwrap();
-    assert!(
-        read.status.success(),
-        "{}",
-        String::from_utf8_lossy(&read.stderr)
-    );
-    serde_json::from_slice(&read.stdout).unwrap()
-}
-
-/// Asks for one row in every form, and holds each against what it should be.
-#[track_caller]
-fn comes_right(project: &Project, sql: &str, row: &Value, in_csv: &str, columns: &[&str]) {
-    let ask = |more: &[&str]| project.run(&[&["db", "query", sql], more].concat());
-    let told = ask(&["--format", "json"]).exits(0).json();
-    assert_eq!(told["output"]["columns"], json!(columns));
-    assert_eq!(&told["output"]["rows"], &json!([row]));
-    let zero = |row: &Value| row.to_string().contains("-0.0");
-    assert_eq!(zero(&told["output"]["rows"]), zero(row), "the sign of zero");
-
-    let wanted: Vec<String> = serde_json::from_str(in_csv).unwrap();
-    let printed = ask(&["--format", "csv"]).exits(0);
-    assert_eq!(printed.stderr, "");
-    let exported = ask(&["--to", "-", "-q"]).exits(0);
-    assert_eq!(exported.stdout, printed.stdout);
-    let records = read_by_python(&printed.stdout);
-    assert_eq!(
-        records,
-        [
-            columns.iter().map(|&name| name.to_owned()).collect(),
-            wanted
-        ]
-    );
-    // Null and the empty text are two things.
-    assert!(printed.stdout.contains("\r\n,\"\","), "{}", printed.shown());
-
-    let lines = ask(&["--to", "-", "--as", "jsonl", "-q"])
-        .exits(0)
-        .json_lines();
-    assert_eq!(lines.len(), 1);
-    let values: Vec<&Value> = columns.iter().map(|name| &lines[0][name]).collect();
-    assert_eq!(json!(values), *row);
-    let list = ask(&["--to", "-", "--as", "json", "-q"]).exits(0).json();
-    assert_eq!(list, json!(lines));
-
-    // One below the other at 80 columns, and nothing of it can steer the terminal.
-    let shown = ask(&[])
-        .exits(0)
-        .prints("NULL")
-        .prints("\\x00ff")
-        .prints("␊")
-        .prints("😀");
-    assert!(
-        !shown.stdout.chars().any(|c| c.is_control() && c != '\n'),
-        "{}",
-        shown.shown()
-    );
-    assert!(
-        shown.stdout.lines().all(|line| line.chars().count() <= 80),
-        "{}",
-        shown.shown()
-    );
-}
-
-#[test]
-fn every_value_of_sqlite_comes_right() {
-    let columns = [
-        "none", "empty", "longest", "exact", "sum", "large", "zero", "infinite", "blob", "no blob",
-        "nul", "bytes", "we\"ird", "doc", "none_2",
-    ];
-    comes_right(
-        &project(),
-        OF_SQLITE,
-        &of_sqlite(),
-        OF_SQLITE_IN_CSV,
-        &columns,
-    );
-}
-
-#[test]
-fn every_value_of_postgres_comes_right() {
-    let project = Project::new()
-        .config("[database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\n[secret]\nurl = { env = \"URL\" }\n")
-        .variable("URL", cluster().socket_url("postgres"));
-    let columns = [
-        "none", "empty", "longest", "exact", "price", "large", "nan", "low", "high", "zero",
-        "single", "yes", "bytes", "list", "square", "doc", "long", "at", "here", "day", "clock",
-        "lasts", "id", "net", "span", "pair", "we\"ird", "none_2",
-    ];
-    comes_right(
-        &project,
-        OF_POSTGRES,
-        &of_postgres(),
-        OF_POSTGRES_IN_CSV,
-        &columns,
-    );
-    // A step that judges has numbers to compare.
-    let judging = project.runbook(
-        "judge",
-        "[[step]]\nname = \"judge\"\nsql.query = \"SELECT avg(x) AS mean FROM (VALUES (1), (2), (2)) AS v(x)\"\nwarn = \"rows[0].mean > 1.5\"\n",
-    );
-    judging.run(&["judge"]).exits(1).prints("1.66");
-}
-
 /// A project whose database `main` is at this API.
-fn d1(api: &D1Api) -> Project {
+pub(crate) fn d1(api: &D1Api) -> Project {
     Project::new()
         .config(&format!(
             "[database.main]\nkind = \"d1\"\nname = \"{NAME}\"\nid = \"{ID}\"\n"
@@ -462,30 +268,6 @@ fn d1(api: &D1Api) -> Project {
         .variable("CLOUDFLARE_API_BASE_URL", api.url())
         .variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
         .variable("CLOUDFLARE_API_TOKEN", TOKEN)
-}
-
-/// As far as D1 gives them: it computes in doubles.
-#[test]
-fn every_value_of_d1_comes_right() {
-    let api = D1Api::with("");
-    let project = d1(&api);
-    let sql = r#"SELECT NULL AS none, '' AS empty, 9007199254740991 AS exact, 0.1 + 0.2 AS "sum", 1e300 AS large,
-        char(10) || 'two "lines", 😀' AS "we""ird", '\x00ff' AS hex, 1 AS "none""#;
-    let row = json!([
-        null,
-        "",
-        9_007_199_254_740_991_i64,
-        0.300_000_000_000_000_04,
-        1e300,
-        "\ntwo \"lines\", 😀",
-        "\\x00ff",
-        1
-    ]);
-    let in_csv = r#"["", "", "9007199254740991", "0.30000000000000004", "1e+300", "\ntwo \"lines\", 😀", "\\x00ff", "1"]"#;
-    let columns = [
-        "none", "empty", "exact", "sum", "large", "we\"ird", "hex", "none_2",
-    ];
-    comes_right(&project, sql, &row, in_csv, &columns);
 }
 
 #[test]
@@ -535,7 +317,7 @@ fn what_went_wrong_is_told_beside_the_rows() {
     let steps = project
         .run(&["change", "SELECT 1", "--format", "csv"])
         .exits(0);
-    let records = read_by_python(&steps.stdout);
+    let records = crate::values::read_by_python(&steps.stdout);
     assert_eq!(records[0][..3], ["step", "action", "status"]);
     assert_eq!(records[1][..3], ["change", "sql.execute", "ok"]);
 }

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN, response};
 use super::harness::{Output, Project};
@@ -120,6 +120,15 @@ impl Bed {
 
     fn run(&self, arguments: &[&str]) -> Output {
         self.project.run(arguments)
+    }
+
+    /// Types an answer where a statement asks; gives how it ended and all that was shown.
+    #[track_caller]
+    fn answers(&self, sql: &str, question: &str, keys: &str) -> (i32, String) {
+        let mut terminal = Terminal::start(&self.project, &["db", "execute", sql]);
+        terminal.wait_for(question);
+        terminal.press(keys);
+        terminal.end()
     }
 }
 
@@ -470,21 +479,63 @@ fn somebody_who_writes_between_question_and_change_makes_it_void() {
 
 #[test]
 fn a_statement_without_where_destroys_and_a_protected_database_is_typed() {
-    let bed = Bed::sqlite("[environment.production]\nprotected = true\n");
-    let all = ["db", "execute", "DELETE FROM users", "--env", "production"];
-    bed.run(&all).exits(75).prints("needs --confirm main");
-    bed.run(&[&all[..], &["--yes"]].concat()).exits(75);
-    let mut terminal = Terminal::start(&bed.project, &all);
-    terminal.wait_for("Type main to go on:");
-    terminal.press("main\r");
-    let (code, seen) = terminal.end();
-    assert_eq!(code, 0, "{seen}");
-    assert!(
-        seen.contains("change: sql.execute on main in production, may destroy"),
-        "{seen}"
-    );
-    assert!(seen.contains("It touches 20 rows"), "{seen}");
-    assert_eq!(bed.sql("SELECT count(*) FROM users"), "0");
+    let all = ["DELETE FROM users", "UPDATE users SET active = 0"];
+    for bed in Bed::all("[environment.production]\nprotected = true\n") {
+        let name = bed.name();
+        // What has a WHERE writes: the same question, and nobody types a name.
+        let step = |sql: &str| {
+            let dry = ["db", "execute", sql, "--dry-run", "--format", "json"];
+            bed.run(&dry).exits(0).json()["steps"][1].take()
+        };
+        assert_eq!(step(UPDATE)["effect"], "write", "{name}");
+        let (_, seen) = bed.answers(UPDATE, "Do this on main? [y/N]", "n\r");
+        assert!(seen.contains("on main, may write"), "{name}: {seen}");
+        for sql in all {
+            let (effect, rows) = (&step(sql)["effect"], &step(sql)["preview"]["rows"]);
+            assert_eq!(
+                (effect, rows),
+                (&json!("destroy"), &json!(20)),
+                "{name}: {sql}"
+            );
+            let (code, seen) = bed.answers(sql, "Do this on main? [y/N]", "n\r");
+            assert_eq!(code, 75, "{name}: {seen}");
+            for words in ["on main, may destroy", "It touches 20 rows"] {
+                assert!(seen.contains(words), "{name}: {words}: {seen}");
+            }
+            let line = ["db", "execute", sql, "--env", "production"];
+            bed.run(&line).exits(75).prints("needs --confirm main");
+            bed.run(&[&line[..], &["--yes"]].concat()).exits(75);
+            bed.run(&[&line[..], &["--confirm", "other"]].concat())
+                .exits(75);
+        }
+        assert_eq!(bed.inactive(), "0", "{name}");
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "20", "{name}");
+
+        let line = [
+            "db",
+            "execute",
+            all[1],
+            "--env",
+            "production",
+            "--confirm",
+            "main",
+        ];
+        bed.run(&line).exits(0);
+        assert_eq!(bed.inactive(), "20", "{name}");
+        let line = ["db", "execute", all[0], "--env", "production"];
+        let mut terminal = Terminal::start(&bed.project, &line);
+        terminal.wait_for("Type main to go on:");
+        terminal.press("main\r");
+        let (code, seen) = terminal.end();
+        assert_eq!(code, 0, "{seen}");
+        for words in [
+            "sql.execute on main in production, may destroy",
+            "It touches 20 rows",
+        ] {
+            assert!(seen.contains(words), "{name}: {words}: {seen}");
+        }
+        assert_eq!(bed.sql("SELECT count(*) FROM users"), "0", "{name}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::zoo;
 const SETUP: &str = "CREATE TABLE t (n INTEGER, s TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b');";
 
 /// A project whose database `main` is reached by wrangler; `more` are further keys of its table.
-fn project(via: &str, more: &str) -> Project {
+pub(crate) fn project(via: &str, more: &str) -> Project {
     let bin = node().parent().unwrap().display().to_string();
     let path = std::env::var("PATH").unwrap();
     Project::new()
@@ -38,7 +38,7 @@ fn real() -> String {
 }
 
 /// The copy of this machine, as a Worker's folder has it.
-fn local() -> Project {
+pub(crate) fn local() -> Project {
     let worker = format!(
         "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \
          \"d1_databases\": [{{\"binding\": \"DB\", \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\"}}]}}"
@@ -51,7 +51,7 @@ fn local() -> Project {
 }
 
 /// The database at the stand-in of the API.
-fn remote(api: &D1Api) -> Project {
+pub(crate) fn remote(api: &D1Api) -> Project {
     let keys = format!(
         "{}\naccount = \"{ACCOUNT}\"\ntoken = \"{{{{ secret.cloudflare }}}}\"",
         real()
@@ -62,14 +62,14 @@ fn remote(api: &D1Api) -> Project {
 }
 
 /// A stand-in for wrangler: this script of the shell.
-fn with_stand_in(project: Project, script: &str) -> Project {
+pub(crate) fn with_stand_in(project: Project, script: &str) -> Project {
     let project = project.file("wrangler-stand-in", format!("#!/bin/sh\n{script}\n"));
     let path = project.path("wrangler-stand-in");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     project
 }
 
-const STAND_IN: &str = "tool = \"./wrangler-stand-in\"";
+pub(crate) const STAND_IN: &str = "tool = \"./wrangler-stand-in\"";
 
 fn run(project: Project, step: &str) -> Output {
     let project = project.runbook("look/at", &format!("[[step]]\nname = \"look\"\n{step}\n"));

@@ -214,7 +214,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             outputs: &[
                 OutputSpec {
                     name: "replicas",
-                    help: "how many replicas follow it",
+                    help: "how many replicas follow it; null where it is not known, as of D1 with read replication",
                 },
                 OutputSpec {
                     name: "lag_seconds",

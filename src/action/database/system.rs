@@ -110,6 +110,10 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
         Vec::new()
     }
 
+    /// How many changes the database has said that it keeps, since it was opened. There may be an end to come to before
+    /// what one did is told.
+    fn kept(&self) -> u64;
+
     /// Ends what still runs in the database after its answer was dropped, where dropping it does not. Errs where nobody
     /// knows whether a change is kept.
     fn abandon(&self) -> Answer<'_, ()> {
@@ -120,14 +124,23 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
 /// How long a database may take to end what nobody waits for any more.
 pub(in crate::action) const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a change that is kept may take to tell what it did: it must be less than [`GRACE`].
+const LAST_WORD: Duration = Duration::from_millis(700);
+
 /// Waits for an answer, and has the database end its work where the step must end first.
 pub(in crate::action) async fn until_stopped<T>(
     system: &dyn DatabaseSystem,
     context: &ActionContext<'_>,
     work: impl Future<Output = Result<T, ActionError>>,
 ) -> Result<T, ActionError> {
-    let outcome = unless_stopped(system, context, work).await?;
-    outcome.ok_or_else(|| ActionError::own("stopped"))
+    tokio::select! {
+        biased;
+        outcome = work => outcome,
+        () = context.cancelled() => {
+            system.abandon().await?;
+            Err(ActionError::own("stopped"))
+        }
+    }
 }
 
 /// The same for what is kept as a whole or not at all: stopped before that, it has changed nothing.
@@ -136,7 +149,7 @@ pub(in crate::action) async fn transaction_until_stopped<T>(
     context: &ActionContext<'_>,
     work: impl Future<Output = Result<T, ActionError>>,
 ) -> Result<T, ActionError> {
-    let outcome = unless_stopped(system, context, work).await?;
+    let outcome = transaction_unless_stopped(system, context, work).await?;
     outcome.ok_or_else(|| {
         ActionError::own("stopped").outputs(Outputs {
             rows_changed: Some(0),
@@ -145,16 +158,31 @@ pub(in crate::action) async fn transaction_until_stopped<T>(
     })
 }
 
-/// None where the step must end before there is an answer.
-async fn unless_stopped<T>(
+/// None where the step had to end before the transaction was to be kept. One that is kept is done, whatever has to end.
+pub(in crate::action) async fn transaction_unless_stopped<T>(
     system: &dyn DatabaseSystem,
     context: &ActionContext<'_>,
     work: impl Future<Output = Result<T, ActionError>>,
 ) -> Result<Option<T>, ActionError> {
+    let kept_before = system.kept();
+    let mut work = Box::pin(work);
     tokio::select! {
         biased;
-        outcome = work => outcome.map(Some),
-        () = context.cancelled() => system.abandon().await.map(|()| None),
+        outcome = &mut work => return outcome.map(Some),
+        () = context.cancelled() => {}
+    }
+    if system.kept() == kept_before {
+        // What nobody waits for any more is not kept.
+        drop(work);
+        return system.abandon().await.map(|()| None);
+    }
+    match tokio::time::timeout(LAST_WORD, work).await {
+        Ok(outcome) => outcome.map(Some),
+        Err(_) => Err(ActionError::target(
+            "stopped behind a change that is kept, before it was told what that did",
+        )
+        .in_doubt()
+        .help("look what is there: it is not to be done again")),
     }
 }
 

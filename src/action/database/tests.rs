@@ -6,11 +6,14 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::system::{find, open, transaction_until_stopped};
 use super::{Database, SPEC};
 use crate::action::testing::{World, sqlite, text};
 use crate::base::Effect;
-use crate::engine::ErrorKind;
+use crate::engine::{ActionContext, ErrorKind};
+use crate::expr::SqlText;
 use crate::model::EffectRule;
+use crate::platform::bounds::Bounds;
 
 fn world(setup: &str) -> World {
     let world = World::new().with_database("main", sqlite("main.db", Some("setup.sql")));
@@ -291,4 +294,43 @@ async fn a_store_that_cannot_be_read_hides_no_table() {
     assert_eq!(error.kind, ErrorKind::Own);
     assert!(error.message.contains("disk full"), "{error}");
     assert_eq!(error.outputs.values["rows"][0]["table"], "t");
+}
+
+/// What a transaction comes to that is told to end behind so many changes, and goes on then or not.
+async fn stopped_behind(changes: usize, goes_on: bool) -> Result<(), crate::engine::ActionError> {
+    let world = world("CREATE TABLE t(n);");
+    let insert = SqlText {
+        text: "INSERT INTO t VALUES (1)".to_owned(),
+        parameters: Vec::new(),
+    };
+    let bounds = Bounds::default();
+    world
+        .with_context(async |context| {
+            let (stop, cancel) = tokio::sync::watch::channel(false);
+            let context = ActionContext { cancel, ..*context };
+            let system = open(find(context.config, None)?, &context)?;
+            let work = async {
+                for _ in 0..changes {
+                    system.execute(&insert, 0, &bounds).await?;
+                }
+                stop.send_replace(true);
+                match goes_on {
+                    true => tokio::task::yield_now().await,
+                    false => std::future::pending().await,
+                }
+                Ok(())
+            };
+            transaction_until_stopped(system.as_ref(), &context, work).await
+        })
+        .await
+}
+
+#[tokio::test]
+async fn what_is_stopped_behind_its_commit_is_never_told_as_not_made() {
+    let error = stopped_behind(0, true).await.unwrap_err();
+    assert_eq!(error.outputs.rows_changed, Some(0));
+    stopped_behind(1, true).await.unwrap();
+    let error = stopped_behind(1, false).await.unwrap_err();
+    assert_eq!(error.outputs.rows_changed, None);
+    assert!(error.in_doubt, "{error}");
 }

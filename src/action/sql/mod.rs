@@ -28,7 +28,7 @@ use crate::sql::{self, Dialect};
 use crate::action::database::system::{self, DatabaseSystem};
 
 use spec::SPEC;
-use told::{more_changed, told, told_changed, warned};
+use told::{change_in_words, told, told_changed, warned};
 
 /// How many rows are kept unless the step says otherwise.
 const LIMIT: usize = 10_000;
@@ -100,14 +100,19 @@ impl Action for Sql {
                 limit,
                 (&bounds, dialect),
             );
-            let (
-                Changed {
-                    changed,
-                    in_all,
-                    rows,
-                },
-                detail,
-            ) = system::transaction_until_stopped(system.as_ref(), context, work).await?;
+            let (done, detail) =
+                system::transaction_until_stopped(system.as_ref(), context, work).await?;
+            let detail = match &invocation.object {
+                Argument::Sql(sql) if executes(invocation, context) => {
+                    change_in_words(system.as_ref(), sql, &done, context, dialect).await
+                }
+                _ => detail,
+            };
+            let Changed {
+                changed,
+                in_all,
+                rows,
+            } = done;
             let scans = (invocation.verb.name == "explain").then(|| plan::scans(&rows, dialect));
             let detail = scans.as_deref().map_or(detail, plan::told);
             let outputs = Outputs {
@@ -133,11 +138,16 @@ impl Action for Sql {
     }
 }
 
+/// Whether it runs a statement that may change something.
+fn executes(invocation: &Invocation, context: &ActionContext<'_>) -> bool {
+    invocation.verb.name == "execute" && context.may_change
+}
+
 /// What a change must keep to: as many rows as were counted just before, agreed to and allowed.
 fn bounds(invocation: &Invocation, database: &Database, context: &ActionContext<'_>) -> Bounds {
     let (most, agreed) = (context.most_rows, context.agreed_rows);
     let count = match &invocation.object {
-        Argument::Sql(statement) if invocation.verb.name == "execute" && context.may_change => {
+        Argument::Sql(statement) if executes(invocation, context) => {
             let dialect = database.kind.dialect();
             let analysis = sql::effect(&statement.text, dialect);
             let count = preview::counting(statement, &analysis, dialect);
@@ -153,7 +163,8 @@ fn bounds(invocation: &Invocation, database: &Database, context: &ActionContext<
     }
 }
 
-/// Does what the call says; gives what it did and a line for a person.
+/// Does what the call says; gives what it did and a line for a person, which for a statement that changes something is
+/// [`change_in_words`].
 async fn work(
     system: &dyn DatabaseSystem,
     invocation: &Invocation,
@@ -170,8 +181,7 @@ async fn work(
                 "query" if invocation.flag("exact") => QUERY_EXACTLY,
                 verb => verb,
             };
-            let within = (bounds, dialect);
-            statement(system, verb, sql, limit, context.masker, within).await
+            statement(system, verb, sql, limit, context.masker, bounds).await
         }
         Argument::Path(path) => {
             let sql = text_of(&context.folder.join(path)).await?;
@@ -207,17 +217,12 @@ async fn statement(
     sql: &SqlText,
     limit: usize,
     masker: &Masker,
-    (bounds, dialect): (&Bounds, Dialect),
+    bounds: &Bounds,
 ) -> Result<(Changed, String), ActionError> {
     match verb {
         "execute" => {
             let done = system.execute(sql, limit, bounds).await?;
-            let more = more_changed(system, sql, &done, dialect).await;
-            let mut detail = format!("{}{more}", told_changed(done.changed));
-            if !done.rows.columns.is_empty() {
-                detail.push_str(&format!(", {}", told(&done.rows, masker)));
-            }
-            Ok((done, detail))
+            Ok((done, String::new()))
         }
         "explain" | "explain, run" => {
             let rows = match verb {

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::action::database::cascade;
-use crate::action::database::system::DatabaseSystem;
+use crate::action::database::system::{DatabaseSystem, until_stopped};
 use crate::base::Masker;
 use crate::base::text::{count, fit, one_line, thousands};
+use crate::engine::ActionContext;
 use crate::expr::SqlText;
 use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
@@ -52,19 +53,39 @@ pub(super) fn told(rows: &Rows, masker: &Masker) -> String {
     }
 }
 
-/// What changed besides the rows of the statement itself, for a person.
-pub(super) async fn more_changed(
+/// `3 rows changed, and with that 25 more rows (lines: ON DELETE CASCADE), id = 7`: what a change did that is kept.
+pub(super) async fn change_in_words(
     system: &dyn DatabaseSystem,
     sql: &SqlText,
     done: &Changed,
+    context: &ActionContext<'_>,
+    dialect: Dialect,
+) -> String {
+    let more = more_changed(system, sql, done, context, dialect).await;
+    let mut detail = format!("{}{more}", told_changed(done.changed));
+    if !done.rows.columns.is_empty() {
+        detail.push_str(&format!(", {}", told(&done.rows, context.masker)));
+    }
+    detail
+}
+
+/// What changed besides the rows of the statement itself, for a person.
+async fn more_changed(
+    system: &dyn DatabaseSystem,
+    sql: &SqlText,
+    done: &Changed,
+    context: &ActionContext<'_>,
     dialect: Dialect,
 ) -> String {
     if done.in_all <= done.changed {
         return String::new();
     }
     let tables = match sql::effect(&sql.text, dialect).deletion {
-        // It is done: a look that fails takes nothing away from that.
-        Some(deletion) => cascade::tables(system, dialect, &deletion).await,
+        // It is done: a look that fails, or is cut off, takes nothing away from that.
+        Some(deletion) => {
+            let look = cascade::tables(system, dialect, &deletion);
+            until_stopped(system, context, look).await
+        }
         None => Ok(Vec::new()),
     };
     let tables = tables.unwrap_or_default();

@@ -187,7 +187,8 @@ impl Action for Act {
                 Some("config") => return Err(ActionError::config("it is wrong")),
                 Some("cut") => {
                     context.cancelled().await;
-                    return Err(ActionError::target("nobody knows").in_doubt());
+                    let doubt = ActionError::target("nobody knows").in_doubt();
+                    return Err(doubt.help("ask the target"));
                 }
                 Some("hang") => std::future::pending::<()>().await,
                 Some(word @ ("stop" | "pull")) => {

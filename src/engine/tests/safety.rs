@@ -403,6 +403,41 @@ fn a_stop_while_a_change_runs_leaves_it_in_doubt() {
 }
 
 #[test]
+fn what_is_in_doubt_is_told_as_that_whatever_stops_the_run() {
+    let ended = Bench::default().run(
+        r#"
+        title = "x"
+        timeout = "10ms"
+        [[step]]
+        name = "a"
+        act.change = {}
+        act.fail = "cut"
+        "#,
+    );
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+    assert_eq!(ended.status("a"), Status::InDoubt);
+    assert_eq!(ended.detail("a"), "its time was over: nobody knows");
+    let line = ended.summary.steps[0].end.as_ref().unwrap();
+    let help = line.help.as_deref().unwrap();
+    assert!(help.starts_with("ask the target; look "), "{help}");
+}
+
+/// Who says how many rows it changed was not cut short.
+#[test]
+fn a_change_that_comes_to_its_end_though_it_is_stopped_is_done_where_it_says_so() {
+    for (changes, status) in [("act.changes = 1", Status::Ok), ("", Status::InDoubt)] {
+        let text = format!(
+            "title = 'x'\n[[step]]\nname = 'a'\nact.change = {{}}\nact.fail = 'pull'\n{changes}\n\
+             [[step]]\nname = 'b'\nact.change = {{}}\n"
+        );
+        let ended = Bench::default().run(&text);
+        assert_eq!(ended.end.exit, ExitCode::Interrupted);
+        assert_eq!(ended.status("a"), status);
+        assert_eq!(ended.status("b"), Status::NotRun);
+    }
+}
+
+#[test]
 fn a_failed_undo_is_stuck_also_where_a_refusal_caused_it() {
     let ended = Bench::default().run(
         r#"

@@ -95,7 +95,7 @@ pub(super) async fn execute(
     let tally = format!("SET CONSTRAINTS ALL IMMEDIATE; {TALLY}");
     let after = session.ask(&tally).await;
     let after = Tally::of(&after.map_err(|error| session.trouble(&error))?);
-    still_within(&before, &after)?;
+    still_within(session, &before, &after)?;
     if bounds.most.is_some() && !after.counts {
         return Err(PostgresError::Uncounted {
             server: session.server.to_owned(),
@@ -129,7 +129,7 @@ pub(super) async fn script(
     let changed = run_all(session, script).await?;
     let after = session.ask(TALLY).await;
     let after = Tally::of(&after.map_err(|error| session.trouble(&error))?);
-    still_within(&before, &after)?;
+    still_within(session, &before, &after)?;
     commit(session, after).await?;
     Ok(changed)
 }
@@ -286,11 +286,12 @@ async fn run_all(session: &Session<'_>, script: Script<'_>) -> Result<u64, Postg
 }
 
 /// What has left its transaction cannot be taken back.
-fn still_within(before: &Tally, after: &Tally) -> Result<(), PostgresError> {
-    match before.began == after.began {
-        true => Ok(()),
-        false => Err(PostgresError::Left),
+fn still_within(session: &Session<'_>, before: &Tally, after: &Tally) -> Result<(), PostgresError> {
+    if before.began == after.began {
+        return Ok(());
     }
+    session.state.has_kept();
+    Err(PostgresError::Left)
 }
 
 async fn commit(session: &Session<'_>, tally: Tally) -> Result<(), PostgresError> {
@@ -328,5 +329,6 @@ async fn keep(
         }
     }
     session.state.keeps(None);
+    session.state.has_kept();
     Ok(())
 }

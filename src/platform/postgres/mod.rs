@@ -257,6 +257,12 @@ impl Postgres {
         self.state.is_alone()
     }
 
+    /// How often the server has answered that something is kept, since this value was made.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.state.kept()
+    }
+
     /// Connects and has the server answer.
     ///
     /// # Errors

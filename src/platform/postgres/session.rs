@@ -91,6 +91,8 @@ struct Known {
     keeping: Option<Keeping>,
     /// Whether a statement was sent that runs in no transaction, and it is not told yet how that ended.
     runs_alone: bool,
+    /// How often the server has answered that something is kept.
+    kept: u64,
     warnings: Vec<String>,
     unkept_warnings: usize,
     /// How far the connection came.
@@ -137,6 +139,15 @@ impl State {
 
     pub(super) fn keeps(&self, keeping: Option<Keeping>) {
         self.with(|known| known.keeping = keeping);
+    }
+
+    /// Something is kept: nothing takes it back any more.
+    pub(super) fn has_kept(&self) {
+        self.with(|known| known.kept = known.kept.saturating_add(1));
+    }
+
+    pub(super) fn kept(&self) -> u64 {
+        self.with(|known| known.kept)
     }
 
     /// From now on, or no longer, a statement runs in no transaction: what one that fails did until then may stay.

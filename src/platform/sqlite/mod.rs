@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -38,6 +38,8 @@ pub struct Sqlite {
     busy: Duration,
     /// Whether a change is being kept: from then on until its answer nobody knows whether it is.
     keeping: Arc<AtomicBool>,
+    /// How many changes are kept.
+    kept: Arc<AtomicU64>,
 }
 
 /// What a connection may do.
@@ -60,6 +62,7 @@ impl Sqlite {
             create: create.map(Path::to_owned),
             busy: Duration::from_secs(5),
             keeping: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -311,8 +314,17 @@ impl Sqlite {
             work(&connection, &path)
         })
         .await;
-        self.keeping.store(false, Ordering::SeqCst);
+        let was_keeping = self.keeping.swap(false, Ordering::SeqCst);
+        if was_keeping && matches!(outcome, Ok(Ok(_))) {
+            self.kept.fetch_add(1, Ordering::SeqCst);
+        }
         outcome?
+    }
+
+    /// How many changes are kept since this value was made.
+    #[must_use]
+    pub fn kept(&self) -> u64 {
+        self.kept.load(Ordering::SeqCst)
     }
 
     /// Whether nobody knows if a change is kept whose answer nobody waits for any more. What was dropped before it was to be

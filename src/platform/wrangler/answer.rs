@@ -109,6 +109,13 @@ pub(super) fn changes(said: &Said) -> Result<u64, WranglerError> {
     Ok(outcomes.iter().filter_map(of).sum())
 }
 
+/// How many bytes the database takes after the last statement: of its copy on this machine wrangler says nothing.
+pub(super) fn size(said: &Said) -> Result<Option<u64>, WranglerError> {
+    let outcomes = outcomes(said)?;
+    let meta = outcomes.last().and_then(|outcome| outcome.meta.as_ref());
+    Ok(meta.and_then(|meta| meta.get("size_after")?.as_u64()))
+}
+
 /// `{"bookmark": …}`
 pub(super) fn bookmark(said: &Said) -> Result<String, WranglerError> {
     let document = document::<Value>(&said.0);

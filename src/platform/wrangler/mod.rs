@@ -121,6 +121,16 @@ impl Wrangler {
         answer::changes(&said)
     }
 
+    /// Runs one statement; gives what it gave, and how many bytes the database takes where D1 says it.
+    ///
+    /// # Errors
+    /// As [`Wrangler::execute`].
+    pub async fn measure(&self, sql: &str) -> Result<(Rows, Option<u64>), WranglerError> {
+        let said = self.d1(&format!("--command={sql}"), LONGEST).await?;
+        let rows = answer::tables(&said, 1, 1)?.pop().unwrap_or_default();
+        Ok((rows, answer::size(&said)?))
+    }
+
     /// Whether statements that are to give rows stand on the command line, where everybody on this machine can read them:
     /// at Cloudflare a file is imported, and an import gives none.
     #[must_use]

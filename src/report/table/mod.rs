@@ -89,10 +89,8 @@ impl Table {
         if output.is_none() || !well {
             blocks.extend(self.step_blocks());
         }
-        let shown = summary.steps.iter().filter(|line| {
-            let named = summary.start.as_ref().and_then(|run| run.output.as_deref());
-            named != Some(line.step.as_str())
-        });
+        let named = summary.output_step();
+        let shown = (summary.steps.iter()).filter(|line| named.as_ref() != Some(&line.step));
         blocks.extend(shown.filter_map(|line| shown_block(line, style)));
         if !summary.findings.is_empty() {
             blocks.push(closing::findings(summary, style));

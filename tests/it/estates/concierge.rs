@@ -523,7 +523,7 @@ fn play_vendors(estate: &Estate) {
             "all": [{"count": 100_000, "avg": {"edgeTimeToFirstByteMs": 45.2}}],
             "failed": [{"count": 10}],
             "httpRequestsAdaptiveGroups": [{"count": 9_000, "dimensions": {"clientCountryName": "DE"}}],
-        }]}}, "errors": null})),
+        }]}}, "errors": null})).dated(),
     );
     world.route(PAGER, Reply::of(202, "{}"));
     world.route(

@@ -2,6 +2,7 @@
 
 mod database;
 mod diagnose;
+mod outage;
 
 use super::Run::Check;
 use super::{Case, Estate, Reply, Run, case, covers, page};
@@ -41,6 +42,8 @@ fn estate() -> Estate {
         "service.anthropic",
         "service.stripe",
         "service.cloudflare",
+        "service.cloudflare-status",
+        "metrics.cloudflare",
         "service.mailchannels",
     ];
     let estate = Estate::new("manuscripts", &played, "")
@@ -53,6 +56,7 @@ fn estate() -> Estate {
     let refusal = refusal.header("access-control-allow-origin", pages);
     estate.world.route(API, refusal);
     diagnose::routes(&estate);
+    outage::routes(&estate);
     estate.world.route(PAGE, Reply::of(200, "<!doctype html>"));
     estate.world.route(MODELS, Reply::of(401, "{}"));
     estate.world.route(PAYMENTS, Reply::of(200, "ok"));
@@ -66,8 +70,8 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    let cases = [CASES, database::CASES, diagnose::CASES].concat();
-    let ids = [IDS.as_slice(), &database::IDS, &diagnose::IDS].concat();
+    let cases = [CASES, database::CASES, diagnose::CASES, outage::CASES].concat();
+    let ids = [IDS.as_slice(), &database::IDS, &diagnose::IDS, &outage::IDS].concat();
     covers(&cases, &ids);
     page::tells("manuscripts", &cases);
 }

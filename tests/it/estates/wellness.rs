@@ -417,7 +417,7 @@ fn play_vendors(estate: &Estate) {
         ], "workersInvocationsAdaptive": [{
             "sum": {"requests": 9_000, "errors": 2, "subrequests": 18_000},
             "quantiles": {"cpuTimeP50": 3_100, "cpuTimeP99": 12_400}, "dimensions": {"status": "success"},
-        }]}], "zones": [{"httpRequestsAdaptiveGroups": []}]}}, "errors": null})),
+        }]}], "zones": [{"httpRequestsAdaptiveGroups": []}]}}, "errors": null})).dated(),
     );
     let onesignal =
         |body: Value| Reply::json(body).asks("authorization", "Basic hunter2-onesignal");

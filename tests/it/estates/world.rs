@@ -18,6 +18,8 @@ pub(crate) struct Reply {
     credential: Option<(String, String)>,
     /// The JSON that a request must send, else it is answered 400.
     wanted: Option<Value>,
+    /// Whether it reads variables of GraphQL: a moment must be one of RFC 3339, else it is answered 400.
+    dated: bool,
     /// What the next request is answered instead; the last reply goes on.
     next: Option<Box<Reply>>,
 }
@@ -36,6 +38,7 @@ impl Reply {
             body: body.to_owned(),
             credential: None,
             wanted: None,
+            dated: false,
             next: None,
         }
     }
@@ -58,6 +61,12 @@ impl Reply {
         self
     }
 
+    /// As Cloudflare's analytics: for nobody whose moments among the variables are not as RFC 3339 writes them.
+    pub(crate) fn dated(mut self) -> Self {
+        self.dated = true;
+        self
+    }
+
     /// The first request is answered so, those after it by `next`.
     pub(crate) fn then(mut self, next: Self) -> Self {
         self.next = Some(Box::new(next));
@@ -70,8 +79,11 @@ impl Reply {
         {
             return Some(401);
         }
-        let wanted = self.wanted.as_ref()?;
         let sent: Option<Value> = serde_json::from_str(&request.body).ok();
+        if self.dated && !sent.as_ref().is_some_and(has_moments) {
+            return Some(400);
+        }
+        let wanted = self.wanted.as_ref()?;
         let is_json = request
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/json"));
@@ -92,6 +104,15 @@ impl Reply {
         }
         head.into_bytes()
     }
+}
+
+/// Whether what looks like a moment among the variables of this question is one.
+fn has_moments(question: &Value) -> bool {
+    let variables = question["variables"].as_object().unwrap();
+    let texts = variables.values().filter_map(Value::as_str);
+    texts
+        .filter(|text| text.starts_with("20"))
+        .all(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok())
 }
 
 /// The running world.
@@ -174,14 +195,26 @@ impl World {
         self.answers(route, reply);
     }
 
-    /// How it answers with a part of its JSON otherwise: `"/queue/pending"`.
+    /// How it answers with a part of its JSON otherwise than when all is well: `"/queue/pending"`.
     pub(crate) fn has(&self, route: &str, pointer: &str, value: Value) {
-        let reply = self.well_reply(route);
+        self.alter(route, self.well_reply(route), pointer, value);
+    }
+
+    /// How it answers with one more part of its JSON otherwise than now.
+    pub(crate) fn has_too(&self, route: &str, pointer: &str, value: Value) {
+        let now = self.routes.lock().unwrap().now.get(route).cloned();
+        let reply = now.flatten().unwrap_or_else(|| self.well_reply(route));
+        self.alter(route, reply, pointer, value);
+    }
+
+    fn alter(&self, route: &str, mut reply: Reply, pointer: &str, value: Value) {
         let mut body: Value = serde_json::from_str(&reply.body).unwrap();
         *body
             .pointer_mut(pointer)
             .unwrap_or_else(|| panic!("{route} has no {pointer}")) = value;
-        self.says(route, body);
+        reply.body = body.to_string();
+        reply.next = None;
+        self.answers(route, reply);
     }
 
     /// How it answers with a header otherwise, or without it.

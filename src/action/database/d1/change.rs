@@ -90,7 +90,8 @@ pub(super) async fn execute(
 pub(super) async fn script(system: &D1System, script: &str) -> Result<u64, ActionError> {
     let statements = statements(script)?;
     let import = system.way.import(&statements);
-    if let Some(imported) = system.underway.change(import).await {
+    let is_kept = |imported: &Option<Result<_, _>>| matches!(imported, Some(Ok(_)));
+    if let Some(imported) = system.underway.change(import, is_kept).await {
         return imported.map_err(|failure| failure.of_change(&system.table));
     }
     let mut batch = vec![Statement::of(TOTAL)];

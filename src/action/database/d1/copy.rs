@@ -10,8 +10,8 @@ use super::D1System;
 impl CopySystem for D1System {
     fn copy_kind(&self) -> Result<CopyKind, ActionError> {
         if self.way.keeps_no_past() {
-            let instead =
-                "it is a SQLite file below .wrangler/state: say kind = \"sqlite\" and its path";
+            let instead = "it is a SQLite file below .wrangler/state: say kind = \"sqlite\" and its path; \
+                           what keeps a copy first goes on without one with --no-copy";
             return Err(has_none(
                 &self.table,
                 "d1 on this machine",

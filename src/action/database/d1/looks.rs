@@ -69,6 +69,16 @@ async fn fact(system: &D1System, name: &str) -> Result<Value, ActionError> {
 }
 
 async fn size(system: &D1System) -> Result<Report, ActionError> {
+    if system.way.is_local() {
+        let instead = "it is a SQLite file below .wrangler/state, or `persist_to`: `du` tells what that takes, and \
+                       kind = \"sqlite\" with its path tells more";
+        return Err(has_none(
+            &system.table,
+            "d1 on this machine",
+            "size",
+            instead,
+        ));
+    }
     let bytes = fact(system, "bytes").await?.as_u64();
     let percent = bytes.map(|bytes| (bytes as f64 / LARGEST as f64 * 1000.0).round() / 10.0);
     let detail = match (bytes, percent) {
@@ -134,10 +144,22 @@ async fn integrity(system: &D1System, table: Option<&str>) -> Result<Report, Act
 }
 
 async fn replication(system: &D1System) -> Result<Report, ActionError> {
+    if let Way::Wrangler { .. } = &system.way {
+        let instead =
+            "via = \"api\" tells whether read replication is on; the copy of this machine has none";
+        return Err(has_none(
+            &system.table,
+            "d1 by wrangler",
+            "replicas",
+            instead,
+        ));
+    }
+    let further = |known: Value| vec![("replicas", known.clone()), ("lag_seconds", known)];
     let mode = fact(system, "replication").await?;
     match mode.as_str() {
         Some("disabled") | None => Ok(Report {
             detail: "read replication is disabled".to_owned(),
+            further: further(json!(0)),
             ..Report::default()
         }),
         Some(mode) => Ok(Report {
@@ -151,6 +173,7 @@ async fn replication(system: &D1System) -> Result<Report, ActionError> {
                 ("lag_seconds", Value::Null),
                 ("lag_bytes", Value::Null),
             ])],
+            further: further(Value::Null),
             ..Report::default()
         }),
     }

@@ -83,7 +83,7 @@ impl D1System {
 
     async fn change(&self, statements: &[Statement], limit: usize) -> Result<Vec<Rows>, Failure> {
         let batch = self.way.batch(statements, limit, Again::IfTurnedAway);
-        self.underway.change(batch).await
+        self.underway.change(batch, Result::is_ok).await
     }
 
     /// Runs one statement that reads. Where a value may be another than the one that is stored, it is asked for once more,
@@ -144,10 +144,9 @@ impl D1System {
             Way::Wrangler { wrangler, .. } => {
                 let count = "SELECT count(*) AS tables FROM sqlite_schema WHERE type = 'table' \
                              AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_cf~_%' ESCAPE '~'";
-                let counted = self.read(&[Statement::of(count)], 1).await?;
-                let tables = counted
-                    .first()
-                    .and_then(|rows| rows.rows.first()?.get("tables"));
+                let measured = wrangler.measure(count).await.map_err(Failure::Wrangler);
+                let (counted, bytes) = measured.map_err(|failure| failure.trouble(&self.table))?;
+                let tables = counted.rows.first().and_then(|row| row.get("tables"));
                 vec![
                     ("name", json!(self.name)),
                     (
@@ -156,6 +155,9 @@ impl D1System {
                     ),
                     ("tables", tables.cloned().unwrap_or_default()),
                 ]
+                .into_iter()
+                .chain(bytes.map(|bytes| ("bytes", json!(bytes))))
+                .collect()
             }
         };
         let of = |wanted: &str| {
@@ -233,6 +235,10 @@ impl DatabaseSystem for D1System {
             statements => statements.join("; "),
         };
         format!("{statements} on {} (d1, {})", self.table, self.name)
+    }
+
+    fn kept(&self) -> u64 {
+        self.underway.kept()
     }
 
     fn abandon(&self) -> Answer<'_, ()> {

@@ -1,25 +1,42 @@
-//! Whether a change is under way. Dropping it ends nothing at Cloudflare: it may be done all the same.
+//! Whether a change is under way, and how many are kept. Dropping one ends nothing at Cloudflare: it may be done all the
+//! same.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::engine::ActionError;
 
-/// Whether a change was sent that nobody has an answer of.
+/// The changes that were sent.
 #[derive(Default)]
-pub(super) struct Underway(AtomicBool);
+pub(super) struct Underway {
+    /// Whether nobody has an answer of one.
+    unanswered: AtomicBool,
+    kept: AtomicU64,
+}
 
 impl Underway {
     /// Waits for a change. Where that is dropped, it stays under way.
-    pub(super) async fn change<T>(&self, change: impl Future<Output = T>) -> T {
-        self.0.store(true, Ordering::Relaxed);
+    pub(super) async fn change<T>(
+        &self,
+        change: impl Future<Output = T>,
+        is_kept: impl FnOnce(&T) -> bool,
+    ) -> T {
+        self.unanswered.store(true, Ordering::Relaxed);
         let answer = change.await;
-        self.0.store(false, Ordering::Relaxed);
+        self.unanswered.store(false, Ordering::Relaxed);
+        if is_kept(&answer) {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+        }
         answer
+    }
+
+    /// How many of them are kept.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
     }
 
     /// What became of a change whose answer nobody waits for any more.
     pub(super) fn doubt(&self) -> Result<(), ActionError> {
-        if !self.0.load(Ordering::Relaxed) {
+        if !self.unanswered.load(Ordering::Relaxed) {
             return Ok(());
         }
         Err(
@@ -40,11 +57,13 @@ mod tests {
     async fn a_change_without_an_answer_is_in_doubt() {
         let underway = Underway::default();
         assert_eq!(underway.doubt(), Ok(()), "nothing was sent");
-        underway.change(ready(())).await;
+        underway.change(ready(()), |()| true).await;
         assert_eq!(underway.doubt(), Ok(()), "it was answered");
+        underway.change(ready(()), |()| false).await;
+        assert_eq!(underway.kept(), 1, "the other one was refused");
         tokio::select! {
             biased;
-            () = underway.change(pending()) => {}
+            () = underway.change(pending(), |()| true) => {}
             () = ready(()) => {}
         }
         assert!(underway.doubt().is_err_and(|error| error.in_doubt));

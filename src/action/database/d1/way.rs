@@ -149,7 +149,8 @@ impl Way {
         self.is_local()
     }
 
-    fn is_local(&self) -> bool {
+    /// Whether it is the copy of this machine.
+    pub(super) fn is_local(&self) -> bool {
         matches!(self, Self::Wrangler { wrangler, .. } if wrangler.place == Place::Local)
     }
 }

@@ -296,6 +296,10 @@ impl DatabaseSystem for PostgresSystem {
         format!("{statement} on {} (postgres, {server})", self.name)
     }
 
+    fn kept(&self) -> u64 {
+        self.postgres.kept()
+    }
+
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.postgres.cancel().await;

@@ -12,7 +12,9 @@ use crate::platform::bounds::{Bounds, BoundsBroken};
 use super::target::{Facts, Target};
 use super::{Wish, batch, refuse, written};
 use crate::action::database::cascade::{self, Along};
-use crate::action::database::system::{DatabaseSystem, beyond};
+use crate::action::database::system::{
+    DatabaseSystem, beyond, transaction_unless_stopped, transaction_until_stopped, until_stopped,
+};
 
 /// What was deleted so far.
 #[derive(Default)]
@@ -34,43 +36,44 @@ pub(super) async fn prune(
     context: &ActionContext<'_>,
 ) -> Result<Outputs, ActionError> {
     let started = Instant::now();
-    let target = Target::find(system, database, wish).await?;
-    let facts = target.facts(system, wish).await?;
+    let look = async {
+        let target = Target::find(system, database, wish).await?;
+        let facts = target.facts(system, wish).await?;
+        Ok((target, facts))
+    };
+    let (target, facts) = transaction_until_stopped(system, context, look).await?;
     refuse(database, wish, &facts, invocation)?;
     held(&facts, context)?;
     let batch = batch(invocation, wish)?;
     let pause = invocation.duration("pause");
     let pause = pause.map_or(Duration::ZERO, |pause| pause.0);
     let mut done = Done::default();
-    let ended = tokio::select! {
-        biased;
-        () = context.cancelled() => Err(None),
-        ended = delete(system, (&target, wish, &facts), (batch, pause), context, &mut done) => ended.map_err(Some),
-    };
+    let all = (&target, wish, &facts);
+    let ended = delete(system, all, (batch, pause), context, &mut done).await;
     let outputs = |done: &Done| outputs(wish, done, started);
+    let so_far = format!(
+        "after {} of {} rows were deleted",
+        thousands(done.deleted),
+        thousands(facts.expired)
+    );
     match ended {
-        Ok(()) => {}
-        Err(None) => {
-            let so_far = format!(
-                "after {} of {} rows were deleted",
-                thousands(done.deleted),
-                thousands(facts.expired)
-            );
-            let stopped = match system.abandon().await {
-                Ok(()) => ActionError::own(format!("stopped {so_far}")),
-                Err(doubt) => ActionError {
-                    message: format!("{so_far}: {}", doubt.message),
-                    ..doubt
-                },
-            };
-            return Err(stopped.outputs(outputs(&done)));
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(ActionError::own(format!("stopped {so_far}")).outputs(outputs(&done)));
         }
-        Err(Some(error)) => return Err(error.outputs(outputs(&done))),
+        Err(doubt) if doubt.in_doubt => {
+            let message = format!("{so_far}: {}", doubt.message);
+            return Err(ActionError { message, ..doubt }.outputs(outputs(&done)));
+        }
+        Err(error) => return Err(error.outputs(outputs(&done))),
     }
-    let remaining = target.facts(system, wish).await?.expired;
+    let left = until_stopped(system, context, target.facts(system, wish)).await;
+    let remaining = left.map_err(|error| error.outputs(outputs(&done)))?.expired;
     done.remaining = Some(remaining);
     if done.in_all > done.deleted {
-        done.along = target.tables_along(system, wish).await;
+        // It is done: a look that fails, or is cut off, takes nothing away from that.
+        let look = until_stopped(system, context, target.tables_along(system, wish)).await;
+        done.along = look.unwrap_or_default();
     }
     let given = outputs(&done);
     if remaining > 0 && !context.judged {
@@ -101,18 +104,19 @@ fn held(facts: &Facts, context: &ActionContext<'_>) -> Result<(), ActionError> {
     }
 }
 
+/// Deletes one batch after the other; gives whether it came to the end, or was stopped before.
 async fn delete(
     system: &dyn DatabaseSystem,
     (target, wish, facts): (&Target, &Wish<'_>, &Facts),
     (batch, pause): (u64, Duration),
     context: &ActionContext<'_>,
     done: &mut Done,
-) -> Result<(), ActionError> {
+) -> Result<bool, ActionError> {
     while done.deleted < facts.expired {
         // No more than were counted: what somebody adds meanwhile was not agreed to.
         let most = batch.min(facts.expired - done.deleted);
         let Some(statement) = target.statement(wish, most) else {
-            return Ok(());
+            return Ok(true);
         };
         let bounds = Bounds {
             most: context
@@ -120,9 +124,12 @@ async fn delete(
                 .map(|rows| rows.saturating_sub(done.in_all)),
             ..Bounds::default()
         };
-        let changed = system.execute(&statement, 0, &bounds).await?;
+        let deleting = system.execute(&statement, 0, &bounds);
+        let Some(changed) = transaction_unless_stopped(system, context, deleting).await? else {
+            return Ok(false);
+        };
         if changed.changed == 0 {
-            return Ok(());
+            return Ok(true);
         }
         done.deleted = done.deleted.saturating_add(changed.changed);
         done.in_all = done.in_all.saturating_add(changed.in_all);
@@ -133,11 +140,21 @@ async fn delete(
             thousands(facts.expired),
             wish.table
         ));
-        if done.deleted < facts.expired && !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+        if done.deleted < facts.expired {
+            tokio::select! {
+                biased;
+                () = context.cancelled() => return Ok(false),
+                () = slept(pause) => {}
+            }
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+async fn slept(pause: Duration) {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
 }
 
 fn outputs(wish: &Wish<'_>, done: &Done, started: Instant) -> Outputs {

@@ -202,10 +202,8 @@ impl Target {
         &self,
         system: &dyn DatabaseSystem,
         wish: &Wish<'_>,
-    ) -> Vec<Along> {
-        let tables = cascade::tables(system, self.dialect, &self.deletion(wish)).await;
-        // It is done: a look that fails takes nothing away from that.
-        tables.unwrap_or_default()
+    ) -> Result<Vec<Along>, ActionError> {
+        cascade::tables(system, self.dialect, &self.deletion(wish)).await
     }
 
     /// The same for a person.

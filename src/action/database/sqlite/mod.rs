@@ -198,6 +198,10 @@ impl DatabaseSystem for SqliteSystem {
         Box::pin(upkeep::tend(self, work))
     }
 
+    fn kept(&self) -> u64 {
+        self.sqlite.kept()
+    }
+
     fn abandon(&self) -> Answer<'_, ()> {
         Box::pin(async {
             match self.sqlite.is_in_doubt() {

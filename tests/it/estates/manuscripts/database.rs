@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::d1_api::refusal;
 use crate::estates::Run::{Runbook, Unanswered};
 use crate::estates::{Case, Estate, Run, case, outputs};
+use crate::terminal::Terminal;
 
 use super::{API, MODELS, PAYMENTS, down, estate, high};
 
@@ -48,7 +49,7 @@ const ALL: &[&str] = &["db", "execute", "UPDATE users SET email_verified = 1"];
 const EVERY: &[&str] = &["db", "execute", "DELETE FROM manuscripts"];
 
 /// The next request finds no database.
-fn is_gone(estate: &Estate) {
+pub(super) fn is_gone(estate: &Estate) {
     estate.d1_answers(refusal(
         "404 Not Found",
         7404,
@@ -70,9 +71,6 @@ pub(super) const CASES: &[Case] = &[
     down("manuscripts.db.user-count", USERS, has_no_users),
     down("manuscripts.db.recent-registrations", RECENT, has_no_users),
     refused("manuscripts.db.safe-write", VERIFY, |_| {}),
-    // Without a WHERE it is all rows, or none.
-    refused("manuscripts.db.safe-write", ALL, |_| {}),
-    refused("manuscripts.db.safe-write", EVERY, |_| {}),
     down("manuscripts.db.safe-write", Runbook(VERIFY), |estate| {
         estate.d1_sql("DROP TABLE users");
     }),
@@ -154,6 +152,38 @@ fn a_row_is_changed_and_no_other() {
         shown.stdout.contains("grace@example.com"),
         "{}",
         shown.shown()
+    );
+}
+
+/// Without a WHERE it is all rows: it destroys, and the question says so.
+#[test]
+fn what_has_no_where_destroys() {
+    let estate = estate();
+    for (words, effect, rows) in [
+        (VERIFY, "write", 1),
+        (ALL, "destroy", 4),
+        (EVERY, "destroy", 2),
+    ] {
+        let dry = estate.json(&[words, &["--dry-run"]].concat()).exits(0);
+        let step = &dry.json()["steps"][1];
+        let told = (&step["effect"], &step["preview"]["rows"]);
+        assert_eq!(told, (&json!(effect), &json!(rows)), "{words:?}");
+        let mut terminal = Terminal::start(&estate.project, words);
+        terminal.wait_for("[y/N]");
+        terminal.press("n\r");
+        let (code, shown) = terminal.end();
+        assert_eq!(code, 75, "{shown}");
+        assert!(shown.contains(&format!("may {effect}")), "{shown}");
+        // Without a person nothing is agreed to.
+        estate.project.run(words).exits(75).prints("needs --yes");
+    }
+    assert_eq!(
+        estate.d1_sql("SELECT count(*), sum(email_verified) FROM users"),
+        json!([[4, 2]])
+    );
+    assert_eq!(
+        estate.d1_sql("SELECT count(*) FROM manuscripts"),
+        json!([[2]])
     );
 }
 

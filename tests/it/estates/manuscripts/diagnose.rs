@@ -19,7 +19,7 @@ const RESET: Run = Runbook(&["diagnose", "password-reset"]);
 const LOGIN: &str = "POST /api/auth/login";
 const REQUEST: &str = "POST /api/auth/password-reset-request";
 const SEND: &str = "POST /mailchannels/tx/v1/send";
-const SECRETS: &str = "GET /cloudflare/accounts/00000000000000000000000000000000/workers/scripts/manuscript-platform/secrets";
+pub(super) const SECRETS: &str = "GET /cloudflare/accounts/00000000000000000000000000000000/workers/scripts/manuscript-platform/secrets";
 const SETTINGS: &str = "GET /cloudflare/accounts/00000000000000000000000000000000/workers/scripts/manuscript-platform/settings";
 const NAMESPACES: &str =
     "GET /cloudflare/accounts/00000000000000000000000000000000/storage/kv/namespaces";
