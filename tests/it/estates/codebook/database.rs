@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::estates::Run::{Attended, Runbook, Unanswered};
-use crate::estates::{Case, Estate, Run, case, example, outputs};
+use crate::estates::{Case, Estate, Reply, Run, case, example, outputs};
 use crate::postgres_cluster::cluster;
 use crate::postgres_session::{Session, until};
 
-use super::{TABLES, down, high, refuses_connections};
+use super::{MODELS, MODELS_STATUS, TABLES, down, high, refuses_connections};
 
 /// The procedures.
-pub(super) const IDS: [&str; 8] = [
+pub(super) const IDS: [&str; 9] = [
     "codebook.db.add-index",
     "codebook.db.migrate-apply",
     "codebook.db.migrate-precheck",
@@ -18,6 +18,7 @@ pub(super) const IDS: [&str; 8] = [
     "codebook.db.migration-lint",
     "codebook.db.slow-queries",
     "codebook.diagnose.db-cpu",
+    "codebook.diagnose.llm",
     "codebook.diagnose.queue-backlog",
 ];
 
@@ -28,6 +29,7 @@ const LINT: Run = Runbook(&["db", "migrations", "check"]);
 const SLOW: Run = Runbook(&["db", "slow-queries"]);
 const ADD_INDEX: &[&str] = &["db", "add-index"];
 const BUSY: Run = Runbook(&["diagnose", "db-cpu"]);
+const MODEL: Run = Runbook(&["diagnose", "llm"]);
 const BACKLOG: Run = Runbook(&["diagnose", "queue-backlog"]);
 
 /// The last migration.
@@ -142,9 +144,68 @@ const LOOK_CASES: &[Case] = &[
     }),
 ];
 
+const MODEL_CASES: &[Case] = &[
+    high("codebook.diagnose.llm", MODEL, |estate| {
+        let place = "/status/indicator";
+        estate.world.has(MODELS_STATUS, place, json!("minor"));
+    }),
+    down("codebook.diagnose.llm", MODEL, |estate| {
+        estate.world.answers(MODELS, Reply::of(401, "{}"));
+    }),
+    down("codebook.diagnose.llm", MODEL, |estate| {
+        estate.world.fails(MODELS);
+    }),
+    down("codebook.diagnose.llm", MODEL, |estate| {
+        estate.world.hangs_up(MODELS);
+    }),
+    case(
+        "codebook.diagnose.llm",
+        MODEL,
+        |estate| estate.unwell("refused"),
+        "warning",
+        2,
+    ),
+    high("codebook.diagnose.llm", MODEL, |estate| {
+        estate.unwell("limited");
+    }),
+    high("codebook.diagnose.llm", MODEL, |estate| {
+        estate.unwell("broken");
+    }),
+];
+
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
-    [MIGRATION_CASES, LOOK_CASES].concat()
+    [MIGRATION_CASES, LOOK_CASES, MODEL_CASES].concat()
+}
+
+#[test]
+fn its_language_model_tells_well_from_unwell() {
+    super::estate().holds(MODEL_CASES);
+}
+
+/// What holds is named, and only that.
+#[test]
+fn it_is_told_why_the_language_model_does_not_answer() {
+    let named = [
+        "the provider reports trouble",
+        "the provider refuses our key",
+        "reports no trouble: status is 500",
+        "reports no trouble: connection closed",
+        "were refused 1 times while our key is good",
+        "1 calls were too many",
+        "1 calls ended in an error",
+    ];
+    assert_eq!(MODEL_CASES.len(), named.len());
+    let estate = super::estate();
+    for (case, named) in MODEL_CASES.iter().zip(named) {
+        estate.well();
+        (case.red)(&estate);
+        let output = estate.json(&["diagnose", "llm"]);
+        let findings = output.json()["findings"].as_array().unwrap().clone();
+        assert_eq!(findings.len(), 1, "{named}: {}", output.shown());
+        let cause = findings[0]["cause"].as_str().unwrap();
+        assert!(cause.contains(named), "{named}: {cause}");
+    }
 }
 
 /// The estate with a staging that is another database, both with every migration, and a dump of production.
