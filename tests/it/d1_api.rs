@@ -1,11 +1,11 @@
 //! A stand-in of Cloudflare's REST API for D1 that answers as documented and runs the SQL on a real D1.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use opsbook::sql::{Dialect, pieces};
 use serde_json::{Map, Value, json};
 
+use super::d1_import::{Import, UPLOAD};
 use super::http_server::{Answer, HttpServer, Request};
 use super::workerd::D1;
 
@@ -28,7 +28,7 @@ pub(crate) const TOKEN: &str = "hunter2-of-the-api";
 pub(crate) struct D1Api {
     server: HttpServer,
     database: Arc<D1>,
-    faults: Arc<Mutex<VecDeque<Fault>>>,
+    faults: Arc<Mutex<Vec<(&'static str, Fault)>>>,
     insights: Arc<Mutex<Value>>,
 }
 
@@ -46,22 +46,29 @@ impl D1Api {
     /// A database with what this SQL makes.
     pub(crate) fn with(setup: &str) -> Self {
         let database = Arc::new(D1::fresh(setup));
-        let faults = Arc::new(Mutex::new(VecDeque::new()));
+        let faults = Arc::new(Mutex::new(Vec::<(&str, Fault)>::new()));
         let insights = Arc::new(Mutex::new(json!([])));
         let (asked, next) = (Arc::clone(&database), Arc::clone(&faults));
         let counted = Arc::clone(&insights);
+        let import = Import::default();
         let server = HttpServer::scripted(move |_, request| {
-            let fault = next.lock().unwrap().pop_front();
+            let fault = {
+                let mut faults = next.lock().unwrap();
+                let is_meant =
+                    |words: &str| request.path.contains(words) || request.body.contains(words);
+                let first = faults.iter().position(|(words, _)| is_meant(words));
+                first.map(|first| faults.remove(first).1)
+            };
             match fault {
                 None | Some(Fault::None) if request.path == "/client/v4/graphql" => {
                     analytics(&counted.lock().unwrap())
                 }
                 Some(Fault::Instead(answer)) => answer,
                 Some(Fault::Afterwards(told)) => {
-                    let _ = answer(&asked, request);
+                    let _ = answer(&asked, &import, request);
                     told
                 }
-                None | Some(Fault::None) => answer(&asked, request),
+                None | Some(Fault::None) => answer(&asked, &import, request),
             }
         });
         Self {
@@ -84,21 +91,26 @@ impl D1Api {
 
     /// Answers the next request like this instead; said again, the one after it.
     pub(crate) fn answer_next(&self, answer: Answer) {
+        self.answer_at("", answer);
+    }
+
+    /// Answers the next request with these words in its path or body like this instead.
+    pub(crate) fn answer_at(&self, words: &'static str, answer: Answer) {
         let mut faults = self.faults.lock().unwrap();
-        faults.push_back(Fault::Instead(answer));
+        faults.push((words, Fault::Instead(answer)));
     }
 
     /// Does what the next request says, and answers like this: `Answer::Bytes(Vec::new())` cuts the connection.
     pub(crate) fn answer_next_when_done(&self, answer: Answer) {
         let mut faults = self.faults.lock().unwrap();
-        faults.push_back(Fault::Afterwards(answer));
+        faults.push(("", Fault::Afterwards(answer)));
     }
 
     /// Does what is asked, and cuts the connection instead of an answer, behind so many requests that go well.
     pub(crate) fn lose_answer(&self, behind: usize) {
         let mut faults = self.faults.lock().unwrap();
-        faults.extend((0..behind).map(|_| Fault::None));
-        faults.push_back(Fault::Afterwards(Answer::Bytes(Vec::new())));
+        faults.extend((0..behind).map(|_| ("", Fault::None)));
+        faults.push(("", Fault::Afterwards(Answer::Bytes(Vec::new()))));
     }
 
     /// Runs one statement on the database itself; gives its rows as lists of values.
@@ -177,7 +189,7 @@ pub(crate) fn refusal(status: &str, code: i64, message: &str) -> Answer {
     response(status, "", &body.to_string())
 }
 
-fn success(result: &Value) -> Answer {
+pub(crate) fn success(result: &Value) -> Answer {
     let body = json!({"success": true, "errors": [], "messages": [], "result": result});
     response(
         "200 OK",
@@ -186,7 +198,10 @@ fn success(result: &Value) -> Answer {
     )
 }
 
-fn answer(database: &D1, request: &Request) -> Answer {
+fn answer(database: &D1, import: &Import, request: &Request) -> Answer {
+    if request.path.starts_with(UPLOAD) {
+        return import.upload(request);
+    }
     if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return refusal("401 Unauthorized", 10000, "Authentication error");
     }
@@ -223,6 +238,7 @@ fn answer(database: &D1, request: &Request) -> Answer {
             &request.body,
             |data| json!({"columns": data["columns"], "rows": data["rows"]}),
         ),
+        ("POST", "/import") => import.step(database, request),
         ("POST", "/query") => queried(database, &request.body, objects),
         _ => missing(),
     }

@@ -9,6 +9,7 @@
 )]
 
 mod d1_api;
+mod d1_import;
 mod harness;
 mod http_server;
 mod postgres_cluster;

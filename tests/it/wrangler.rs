@@ -13,6 +13,7 @@ use super::d1_api::{
 };
 use super::harness::{Output, Project};
 use super::http_server::Answer;
+use super::terminal::Terminal;
 use super::workerd::{node, npm};
 use super::zoo;
 
@@ -338,6 +339,37 @@ fn every_call_says_which_database_is_meant_and_asks_nobody() {
         let by_file = called.matches("--file=").count();
         assert_eq!(by_file, if via == "local" { 3 } else { 0 }, "{called}");
     }
+}
+
+/// One that would ask whoever sits at its terminal, and wait for the answer.
+const PROMPTS: &str = r#"
+case $1 in --version) echo 4.164.0; exit ;; esac
+for stream in 0 1 2; do [ -t $stream ] && echo "$stream is a terminal" >>seen; done
+printf 'Ok to proceed? ' >&2
+if read -r line; then echo "it was told: $line" >>seen; else echo 'end of file' >>seen; fi
+one='{"results": [{"n": 1}], "success": true, "meta": {"duration": 0}}'
+echo "[$one, $one]"
+"#;
+
+/// Who sits at the terminal of opsbook is asked by opsbook alone.
+#[test]
+fn a_wrangler_that_would_ask_finds_nobody_at_the_terminal() {
+    for via in ["wrangler", "local"] {
+        let project = with_stand_in(project(via, STAND_IN), PROMPTS);
+        let mut terminal = Terminal::start(&project, &["db", "query", "SELECT 1 AS n"]);
+        // Were it read, this would be the answer.
+        terminal.press("y\r");
+        let (code, shown) = terminal.end();
+        assert_eq!(code, 0, "{shown}");
+        assert!(!shown.contains("Ok to proceed?"), "{shown}");
+        assert_eq!(project.read("seen"), "end of file\n");
+    }
+    // The real one would begin a login in the browser.
+    let logged_out = project("wrangler", &real()).variable("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
+    let terminal = Terminal::start(&logged_out, &["db", "ping"]);
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 3, "{shown}");
+    assert!(shown.contains("wrangler is not logged in"), "{shown}");
 }
 
 /// What stands on a command line everybody on the machine can read.

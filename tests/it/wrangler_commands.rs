@@ -3,8 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::d1_api::{BOOKMARK, D1Api, NAME};
+use super::d1_api::{
+    BOOKMARK, D1Api, LONG_ROWS, NAME, WHAT_ARRIVED, arrived, long_script, refusal, response,
+};
 use super::harness::Project;
+use super::http_server::Answer;
+use super::terminal::Terminal;
 use super::wrangler::{local, remote};
 
 const SHOP: &str = "\
@@ -258,4 +262,188 @@ fn the_database_at_cloudflare_is_looked_at_and_changed_with_every_command() {
         ],
     );
     assert_eq!(api.sql("SELECT id FROM orders"), json!([[3]]));
+}
+
+/// What changes something, as it is typed.
+const CHANGES: [&[&str]; 3] = [
+    &["db", "execute", "UPDATE users SET mail = 'x' WHERE id = 1"],
+    &["db", "file", "change.sql"],
+    &["db", "migrations", "apply", "--no-copy"],
+];
+
+/// The project with a script that would change its users, and a migration that would drop its orders.
+fn with_changes(project: Project) -> Project {
+    let change = "UPDATE users SET mail = 'x' WHERE id = 1;\n";
+    let config =
+        project.read("opsbook.toml") + "[database.main.migrations]\nfolder = \"migrations\"\n";
+    project
+        .config(&config)
+        .file("change.sql", change)
+        .file("migrations/0001_drop.sql", "DROP TABLE orders;\n")
+}
+
+/// wrangler would take no answer to be a yes.
+#[track_caller]
+fn nobody_agrees(project: &Project) {
+    for typed in CHANGES {
+        project.run(typed).exits(75).prints("needs --yes");
+        let mut terminal = Terminal::start(project, typed);
+        terminal.wait_for("[y/N]");
+        terminal.press("n\r");
+        let (code, shown) = terminal.end();
+        assert_eq!(code, 75, "{shown}");
+    }
+}
+
+#[test]
+fn without_an_answer_nothing_is_sent_to_the_database_at_cloudflare() {
+    let api = D1Api::with(SHOP);
+    let project = with_changes(remote(&api));
+    nobody_agrees(&project);
+    let asked = api.server().count();
+    for _ in 0..asked {
+        let request = api.server().next_request();
+        let asked = format!("{} {} {}", request.method, request.path, request.body);
+        for word in ["UPDATE", "DROP", "INSERT", "CREATE", "import"] {
+            assert!(!asked.contains(word), "{asked}");
+        }
+    }
+    assert_eq!(
+        api.sql("SELECT mail FROM users WHERE id = 1"),
+        json!([["a@example.com"]])
+    );
+    // The same with an answer.
+    project.run(&[CHANGES[0], &["--yes"]].concat()).exits(0);
+    assert!(api.server().count() > asked);
+    assert_eq!(
+        api.sql("SELECT mail FROM users WHERE id = 1"),
+        json!([["x"]])
+    );
+}
+
+#[test]
+fn without_an_answer_the_copy_of_this_machine_stays_as_it_is() {
+    let project = with_changes(local_shop());
+    let mail = |expected: &str| {
+        let sql = "SELECT mail FROM users WHERE id = 1";
+        project.run(&["db", "query", sql]).exits(0).prints(expected);
+    };
+    nobody_agrees(&project);
+    mail("a@example.com");
+    project.run(&[CHANGES[0], &["--yes"]].concat()).exits(0);
+    mail(" x");
+}
+
+/// At Cloudflare a long script is uploaded and imported, whole or not at all.
+#[test]
+fn a_long_script_is_imported_whole_or_not_at_all() {
+    let api = D1Api::with("");
+    let broken = format!("{}INSERT INTO nowhere VALUES (1);\n", long_script());
+    let project = remote(&api)
+        .file("long.sql", long_script())
+        .file("broken.sql", broken);
+    let of = |file: &str, code: i32| {
+        let typed = ["db", "file", file, "--yes", "--format", "json"];
+        let output = project.run(&typed).exits(code).never_shows("hunter2");
+        output.json()["steps"][1].clone()
+    };
+    let step = of("broken.sql", 2);
+    let detail = step["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("no such table: nowhere") && !detail.contains("not known"),
+        "{step:#}"
+    );
+    assert_eq!(
+        api.sql("SELECT count(*) FROM sqlite_schema WHERE name = 't'"),
+        json!([[0]])
+    );
+    let step = of("long.sql", 0);
+    // What D1 says it wrote: with the tables themselves.
+    let changed = step["outputs"]["changed"].as_u64().unwrap();
+    assert!(changed >= LONG_ROWS, "{step:#}");
+    let expected = arrived();
+    let expected: Vec<&Value> = expected.as_object().unwrap().values().collect();
+    assert_eq!(api.sql(WHAT_ARRIVED), json!([expected]));
+}
+
+/// As long as nobody was told to run the file nothing was done; from then on nobody knows.
+#[test]
+fn an_import_that_breaks_off_says_whether_it_may_be_done() {
+    let api = D1Api::with("");
+    let project = remote(&api).file("long.sql", long_script());
+    let busy = || refusal("429 Too Many Requests", 971, "slow down");
+    let down = || response("500 Internal Server Error", "", "<Error/>");
+    for (step, answer, code, in_doubt) in [
+        ("\"init\"", busy(), 2, false),
+        ("/upload/", down(), 2, false),
+        ("\"ingest\"", Answer::Bytes(Vec::new()), 4, true),
+        ("\"poll\"", busy(), 4, true),
+    ] {
+        api.answer_at(step, answer);
+        let typed = ["db", "file", "long.sql", "--yes", "--format", "json"];
+        let output = project.run(&typed).never_shows("hunter2");
+        let detail = output.json()["steps"][1]["detail"].to_string();
+        let said = detail.contains("it is not known whether it was done");
+        assert_eq!((output.code, said), (code, in_doubt), "{step}: {detail}");
+    }
+    assert_eq!(
+        api.sql("SELECT count(*) FROM sqlite_schema WHERE name = 't'"),
+        json!([[0]])
+    );
+}
+
+#[test]
+fn migrations_go_forth_and_back_at_cloudflare() {
+    let api = D1Api::with("");
+    let project = remote(&api);
+    let config =
+        project.read("opsbook.toml") + "[database.main.migrations]\nfolder = \"migrations\"\n";
+    let project = project
+        .config(&config)
+        .file(
+            "migrations/0001_t.sql",
+            "CREATE TABLE t (n INTEGER);\nINSERT INTO t VALUES (7);\n",
+        )
+        .file("migrations/0001_t.down.sql", "DROP TABLE t;\n")
+        .file("migrations/0002_u.sql", "CREATE TABLE u (n INTEGER);\n");
+    let is = |rows: &[[&str; 2]]| {
+        json!(
+            rows.iter()
+                .map(|[name, state]| json!([name, state]))
+                .collect::<Vec<_>>()
+        )
+    };
+    let states = |code: i32, rows: &[[&str; 2]]| {
+        let typed = ["db", "migrations", "status", "--format", "json"];
+        let told = project.run(&typed).exits(code).json();
+        let found = told["steps"][0]["outputs"]["rows"]
+            .as_array()
+            .unwrap()
+            .iter();
+        let found: Vec<Value> = found
+            .map(|row| json!([row["name"], row["state"]]))
+            .collect();
+        assert_eq!(json!(found), is(rows));
+    };
+    let tables =
+        || api.sql("SELECT group_concat(name) FROM sqlite_schema WHERE name IN ('t', 'u')");
+    states(1, &[["0001_t", "pending"], ["0002_u", "pending"]]);
+    let first = ["db", "migrations", "apply", "--to", "0001_t", "--yes"];
+    project.run(&first).exits(0).prints("0001_t");
+    assert_eq!(api.sql("SELECT n FROM t"), json!([[7]]));
+    states(1, &[["0001_t", "applied"], ["0002_u", "pending"]]);
+    project
+        .run(&["db", "migrations", "revert", "--yes"])
+        .exits(0);
+    assert_eq!(tables(), json!([[null]]));
+    project
+        .run(&["db", "migrations", "apply", "--yes"])
+        .exits(0);
+    assert_eq!(tables(), json!([["t,u"]]));
+    states(0, &[["0001_t", "applied"], ["0002_u", "applied"]]);
+    // The last has no way back.
+    project
+        .run(&["db", "migrations", "revert", "--yes"])
+        .exits(78);
+    assert_eq!(tables(), json!([["t,u"]]));
 }

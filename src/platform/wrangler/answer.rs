@@ -19,6 +19,9 @@ const QUOTED: usize = 300;
 /// So many lines that look like the beginning of a JSON document are tried.
 const MOST_STARTS: usize = 16;
 
+/// What it says before it has an import begin.
+const IMPORT_BEGUN: [&str; 2] = ["Uploading complete", "File already uploaded"];
+
 /// What wrangler wrote to its standard output where it succeeded.
 pub(super) struct Said(String);
 
@@ -51,7 +54,11 @@ pub(super) fn judged(ended: &Ended) -> Result<Said, WranglerError> {
         Some(said) => said,
         None => beside(&plain(&ended.stderr), &stdout),
     };
-    Err(WranglerError::of(&fit(&one_line(&said), QUOTED)))
+    let error = WranglerError::of(&fit(&one_line(&said), QUOTED));
+    if IMPORT_BEGUN.iter().any(|words| stdout.contains(words)) {
+        return Err(error.of_import_begun());
+    }
+    Err(error)
 }
 
 /// The message of `{"error": {"text", "notes"}}`, or of a text.

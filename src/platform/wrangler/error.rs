@@ -61,6 +61,9 @@ pub enum WranglerError {
         "wrangler takes the words BEGIN TRANSACTION out of statements, wherever they stand; nothing was sent"
     )]
     Transaction,
+    /// The file to import did not arrive.
+    #[error("wrangler could not upload the file; nothing was done: {0}")]
+    NotUploaded(String),
     /// It said more than is read.
     #[error("the answer is longer than 32 MiB")]
     TooMuch,
@@ -73,10 +76,14 @@ pub enum WranglerError {
 type Kind = fn(String) -> WranglerError;
 
 /// What stands in wrangler's words for each kind of failure, from the more to the less certain.
-const KINDS: [(&[&str], Kind); 9] = [
+const KINDS: [(&[&str], Kind); 10] = [
     (
         &["wrangler requires at least node.js"],
         WranglerError::NodeTooOld,
+    ),
+    (
+        &["could not be uploaded", "did not upload successfully"],
+        WranglerError::NotUploaded,
     ),
     (
         &[
@@ -124,6 +131,14 @@ impl WranglerError {
         match known {
             Some((_, kind)) => kind(said.to_owned()),
             None => Self::Failing(said.to_owned()),
+        }
+    }
+
+    /// The same of an import that was begun: whoever was turned away may only have asked how it goes.
+    pub(super) fn of_import_begun(self) -> Self {
+        match self {
+            Self::TooMany(said) | Self::Unauthorized(said) => Self::Failing(said),
+            other => other,
         }
     }
 

@@ -41,6 +41,22 @@ impl D1 {
         self.touched.set(true);
     }
 
+    /// All that it holds: each table with what made it and its rows.
+    pub(super) fn content(&self) -> Vec<[Value; 2]> {
+        let made = self.api.sql(MADE);
+        let names = made
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|made| made[1].as_str().unwrap());
+        names
+            .map(|name| {
+                let sql = format!("SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = '{name}' ORDER BY name");
+                [self.api.sql(&sql), self.api.sql(&format!("SELECT * FROM \"{name}\""))]
+            })
+            .collect()
+    }
+
     /// All is well again.
     pub(super) fn well(&self) {
         self.api.has_counted(json!([]));

@@ -206,6 +206,11 @@ impl Estate {
         if let (Some(d1), Run::Runbook(_) | Run::Attended(_)) = (&self.d1, run) {
             d1.is_touched();
         }
+        let content = || match (&self.d1, run) {
+            (Some(d1), Run::Unanswered(_)) => d1.content(),
+            _ => Vec::new(),
+        };
+        let before = content();
         let output = match run {
             Run::Check(service, _) => self.health(&[service]),
             Run::Runbook(words) => self.json(words),
@@ -221,6 +226,9 @@ impl Estate {
                 return (told.to_owned(), code, shown);
             }
         };
+        if matches!(output.code, 64 | 75) {
+            assert_eq!(content(), before, "{run:?} was refused and done");
+        }
         let told = match run {
             Run::Check(service, check) => status_of(&output, service, check),
             Run::Unanswered(_) if matches!(output.code, 64 | 75) => "refused".to_owned(),

@@ -136,7 +136,7 @@ fn of_wrangler(error: &WranglerError, table: &str) -> ActionError {
             "correct `name` or `wrangler` of [database.{table}]: the copy of this machine is known by wrangler's configuration only"
         )),
         WranglerError::Refused(_) => ActionError::target(message),
-        WranglerError::Failing(_) => {
+        WranglerError::Failing(_) | WranglerError::NotUploaded(_) => {
             ActionError::target(message).help("such trouble often passes; `retry` tries again")
         }
         WranglerError::Late(_) => {
