@@ -239,16 +239,17 @@ impl Summary {
         self.table_of(&self.output_step()?)
     }
 
-    /// The step whose rows the runbook prints: the one that its `output` names; where that was skipped, the only other
-    /// one that gave rows to print in its place.
+    /// The step whose rows the runbook prints: the one that its `output` names; where that was skipped, the only one that
+    /// was not, if it gave rows to print.
     #[must_use]
     pub fn output_step(&self) -> Option<StepKey> {
         let named = StepKey::new(self.start.as_ref()?.output.as_ref()?);
         let line = self.places.get(&named).map(|place| &self.steps[*place]);
         if line.is_some_and(|line| line.status() == Status::Skipped) {
-            let shown = |line: &&StepLine| self.table_of(&line.step).is_some();
-            let mut instead = self.counted().filter(shown);
-            if let (Some(only), None) = (instead.next(), instead.next()) {
+            let mut ran = (self.counted()).filter(|line| line.status() != Status::Skipped);
+            if let (Some(only), None) = (ran.next(), ran.next())
+                && self.table_of(&only.step).is_some()
+            {
                 return Some(only.step.clone());
             }
         }
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_output_was_skipped_the_only_other_rows_take_its_place() {
+    fn where_the_output_was_skipped_the_only_step_that_was_not_takes_its_place() {
         let mut start = sample::run_started(&["a", "b", "c"]);
         start.output = Some("b".to_owned());
         let with_rows = |key: &str, status| {
@@ -471,7 +472,23 @@ mod tests {
         };
         let a = || with_rows("a", Status::Ok);
         for (events, expected) in [
-            (vec![a(), sample::finished("b", Status::Skipped)], Some("a")),
+            (
+                vec![
+                    a(),
+                    sample::finished("b", Status::Skipped),
+                    sample::finished("c", Status::Skipped),
+                ],
+                Some("a"),
+            ),
+            // Another one ran, and its rows or none are as much what the run did.
+            (
+                vec![
+                    a(),
+                    sample::finished("b", Status::Skipped),
+                    sample::finished("c", Status::Ok),
+                ],
+                None,
+            ),
             (
                 vec![
                     a(),

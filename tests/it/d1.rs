@@ -209,6 +209,12 @@ fn faults() -> Vec<(usize, Answer, i32, &'static str)> {
             2,
             "the API answers 503: try later",
         ),
+        (
+            1,
+            response("503 Service Unavailable", "retry-after: 300\r\n", ""),
+            2,
+            "the API answers 503: Service Unavailable; it asks to wait 300 s",
+        ),
         (1, refusal("200 OK", 7501, "odd"), 2, "odd (code 7501)"),
         (
             1,
@@ -275,7 +281,8 @@ fn a_read_is_tried_again_and_a_change_only_where_it_was_turned_away() {
         7500,
         "Network connection lost.",
     );
-    let down = response("503 Service Unavailable", "", "<html>");
+    let away = |wait: &str| response("503 Service Unavailable", wait, "<html>");
+    let down = away("");
     let read = "sql.query = \"SELECT n FROM t\"";
     let write = "sql.execute = \"INSERT INTO t VALUES (3, 'c')\"";
     for (step, answers, expected) in [
@@ -287,12 +294,60 @@ fn a_read_is_tried_again_and_a_change_only_where_it_was_turned_away() {
         (read, vec![down.clone(); 3], (2, 3)),
         // Longer than there is to wait.
         (read, vec![busy("retry-after: 300\r\n")], (2, 1)),
+        (
+            read,
+            vec![busy("retry-after: Fri, 01 Jan 2100 00:00:00 GMT\r\n")],
+            (2, 1),
+        ),
+        (
+            read,
+            vec![busy("retry-after: Thu, 01 Jan 2015 00:00:00 GMT\r\n")],
+            (0, 2),
+        ),
+        // Of a service that is down likewise.
+        (read, vec![away("retry-after: 300\r\n")], (2, 1)),
+        (read, vec![away("retry-after: 0\r\n")], (0, 2)),
         (write, vec![busy(""), busy("retry-after: 0\r\n")], (0, 3)),
         (write, vec![down], (4, 1)),
         (write, vec![reset], (4, 1)),
         (write, vec![Answer::Bytes(Vec::new())], (4, 1)),
     ] {
         assert_eq!(ran(step, &answers), expected, "{step}");
+    }
+}
+
+/// An answer that comes piece by piece is as good as one at once; the step's time is for all of it, and not for a piece.
+#[test]
+fn a_slow_answer_is_right_in_time_and_none_afterwards() {
+    let api = D1Api::with(SETUP);
+    let id = format!("id = \"{ID}\"\n");
+    let result =
+        json!([{"results": {"columns": ["n"], "rows": [[7], [8]]}, "success": true, "meta": {}}]);
+    let body = json!({"success": true, "errors": [], "messages": [], "result": result});
+    let Answer::Bytes(whole) = response("200 OK", "", &body.to_string()) else {
+        unreachable!();
+    };
+    let ask = "sql.query = \"SELECT n FROM t\"\ntimeout =";
+    api.answer_next(Answer::Trickled(whole));
+    let output = run(project(&api, &id), &format!("{ask} \"5m\"")).exits(0);
+    let rows = &output.json()["steps"][0]["outputs"]["rows"];
+    assert_eq!(rows, &json!([{"n": 7}, {"n": 8}]));
+    // It would take hours, and each of its bytes comes at once.
+    let endless = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999999\r\n\r\n{}",
+        " ".repeat(9_999_999)
+    );
+    for (step, code) in [
+        ("sql.query = \"SELECT n FROM t\"", 2),
+        // Nobody knows whether it was done.
+        ("sql.execute = \"INSERT INTO t VALUES (3, 'c')\"", 4),
+    ] {
+        api.answer_next(Answer::Trickled(endless.clone().into_bytes()));
+        let before = api.server().count();
+        let (found, detail) = failed(project(&api, &id), &format!("{step}\ntimeout = \"300ms\""));
+        assert_eq!(found, code, "{detail}");
+        assert!(detail.contains("no answer within"), "{detail}");
+        assert_eq!(api.server().count(), before + 1, "{step}");
     }
 }
 

@@ -171,6 +171,76 @@ fn a_chain_of_waiting_sessions_is_told_by_its_root() {
     finds(&project, &["diagnose"], 0, &[]);
 }
 
+#[test]
+fn a_wait_is_told_from_the_length_on_that_is_long() {
+    let (own, name) = server();
+    let project = postgres(&own.url(&name));
+    let mut root = Session::open(&own, &name);
+    let mut waiting = Session::open(&own, &name);
+    root.say("BEGIN; SELECT pg_advisory_xact_lock(1);");
+    waiting.begin("SELECT pg_advisory_lock(1);");
+    until(&own, &name, &is_waiting(waiting.pid));
+    finds(
+        &project,
+        &["locks", "--warn", "1h", "--critical", "1h"],
+        0,
+        &[],
+    );
+    let lasts = format!(
+        "EXISTS (SELECT FROM pg_locks WHERE pid = {} AND clock_timestamp() - waitstart > interval '5.1 s')",
+        waiting.pid
+    );
+    until(&own, &name, &lasts);
+    let ends = format!(
+        "P3 session {0} of postgres keeps others waiting → db terminate {0} -d main",
+        root.pid
+    );
+    finds(&project, &["locks", "--critical", "1h"], 1, &[&ends]);
+    let ends = ends.replace("P3", "P1");
+    finds(
+        &project,
+        &["locks", "--warn", "1h", "--critical", "5s"],
+        2,
+        &[&ends],
+    );
+    let found = findings(&look(&project, &["doctor"]));
+    let told = format!("session {} keeps others waiting → db locks main", root.pid);
+    assert!(
+        found.iter().any(|found| found.ends_with(&told)),
+        "{found:?}"
+    );
+}
+
+/// A server that takes its time.
+#[test]
+fn an_answer_that_takes_long_is_told() {
+    let (own, name) = server();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = own.url(&name).replace(
+        &format!(":{}/", own.port()),
+        &format!(":{}/", listener.local_addr().unwrap().port()),
+    );
+    let project = postgres(&format!("{url}?sslmode=disable"));
+    for (words, code) in [(&["ping"][..], 1), (&["ping", "--warn", "1h"], 0)] {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let client = accept(&listener);
+                own.psql(&name, "SELECT pg_sleep(1.05)");
+                let server = TcpStream::connect(("127.0.0.1", own.port())).unwrap();
+                relay(client.try_clone().unwrap(), server.try_clone().unwrap());
+                relay(server, client);
+            });
+            finds(&project, words, code, &[]);
+        });
+    }
+    finds(
+        &postgres(&own.url(&name)),
+        &["ping", "--warn", "0s"],
+        1,
+        &[],
+    );
+}
+
 /// A look that waits behind it gives up soon, and names who it is; those that wait for nothing are told.
 #[test]
 fn a_look_does_not_wait_for_who_holds_a_table() {

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::harness::WATCHDOG;
+
+/// How far the bytes of an answer are apart that trickles.
+const BEAT: Duration = Duration::from_millis(2);
 
 /// What the server does with a request.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub(crate) enum Answer {
     Json(u16, &'static str),
     /// Exactly these bytes, then the connection is closed.
     Bytes(Vec<u8>),
+    /// These bytes one by one, a few milliseconds apart, until the client hangs up.
+    Trickled(Vec<u8>),
     /// A head without a length and a body that goes on until the client hangs up.
     Endless,
     /// Nothing, for as long as the server lives.
@@ -182,6 +188,13 @@ fn serve(stream: impl Read + Write, state: &State) -> std::io::Result<()> {
             body.len()
         )?,
         Answer::Bytes(bytes) => stream.write_all(&bytes)?,
+        Answer::Trickled(bytes) => {
+            for byte in bytes {
+                stream.write_all(&[byte])?;
+                stream.flush()?;
+                std::thread::park_timeout(BEAT);
+            }
+        }
         Answer::Endless => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
             loop {

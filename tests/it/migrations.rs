@@ -423,6 +423,31 @@ fn a_file_that_was_changed_is_critical_and_stops_everything_until_it_is_accepted
 }
 
 #[test]
+fn a_file_that_was_changed_stops_everything_on_a_server_too() {
+    let (project, name) = postgres(&[USERS, ORDERS]);
+    run(&project, &["apply"]).exits(0);
+    run(&project, &["status"]).exits(0);
+    let project = project
+        .file(
+            "migrations/0001_users.sql",
+            "CREATE TABLE users (id INTEGER);",
+        )
+        .file("migrations/0003_a.sql", "CREATE TABLE a (id INTEGER);");
+    let told: Vec<String> = states(&project, 2)
+        .into_iter()
+        .map(|(_, state)| state)
+        .collect();
+    assert_eq!(told, ["changed", "applied", "pending"]);
+    run(&project, &["apply"])
+        .exits(78)
+        .prints("0001_users is not what was applied");
+    assert_eq!(cluster().psql(&name, "SELECT to_regclass('a')"), "");
+    let project = project.file("migrations/0001_users.sql", USERS.1);
+    run(&project, &["apply"]).exits(0);
+    assert_eq!(cluster().psql(&name, "SELECT to_regclass('a')"), "a");
+}
+
+#[test]
 fn what_disagrees_with_the_folder_is_told() {
     let project = sqlite(&[USERS, ("0003_c.sql", "CREATE TABLE c (id INTEGER);")]);
     run(&project, &["apply"]).exits(0);
@@ -589,6 +614,48 @@ fn a_live_check_knows_what_is_pending_and_how_large_tables_are() {
     );
     let told = outputs(&project, &["check", "--live"], 2, "check");
     assert_eq!(told["rows"][0]["rule"], "index-column");
+}
+
+/// What writes or reads every row anew keeps nobody waiting where there are few.
+#[test]
+fn a_live_check_holds_what_goes_through_every_row_against_the_size_of_its_table() {
+    let cases = [
+        (
+            "change-type",
+            "ALTER TABLE users ALTER COLUMN name TYPE varchar(9);",
+        ),
+        (
+            "volatile-default",
+            "ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();",
+        ),
+        (
+            "set-not-null",
+            "ALTER TABLE users ALTER COLUMN name SET NOT NULL;",
+        ),
+        ("unique-lock", "ALTER TABLE users ADD UNIQUE (name);"),
+        ("constraint-scan", "ALTER TABLE users ADD CHECK (id > 0);"),
+    ];
+    let (project, name) = postgres(&[USERS, NO_USERS]);
+    run(&project, &["apply"]).exits(0);
+    let mut project = project.file("migrations/0002_rows.down.sql", "SELECT 1;");
+    for (rule, sql) in cases {
+        project = project.file("migrations/0002_rows.sql", sql);
+        let told = outputs(&project, &["check"], 2, "check");
+        assert_eq!(told["rows"][0]["rule"], rule);
+        run(&project, &["check", "--live"]).exits(0);
+    }
+    cluster().psql(
+        &name,
+        "INSERT INTO users SELECT n, n FROM generate_series(2, 20000) AS n; ANALYZE users;",
+    );
+    for (rule, sql) in cases {
+        project = project.file("migrations/0002_rows.sql", sql);
+        let told = outputs(&project, &["check", "--live"], 2, "check");
+        let row = &told["rows"][0];
+        assert_eq!(row["rule"], rule);
+        let detail = row["detail"].as_str().unwrap();
+        assert!(detail.contains("20,000 rows or more"), "{rule}: {detail}");
+    }
 }
 
 /// An index that is built while others write runs in no transaction: its account is written before and behind it.

@@ -61,12 +61,14 @@ pub enum D1Error {
     #[error("{0}")]
     Passing(String),
     /// The API is in trouble itself: 5xx.
-    #[error("the API answers {status}: {message}")]
+    #[error("the API answers {status}: {message}{}", asks(*.retry_after))]
     Failing {
         /// The status.
         status: u16,
         /// What it says.
         message: String,
+        /// How long to wait, in seconds, where it says it.
+        retry_after: Option<u64>,
     },
     /// The answer is not what is documented.
     #[error("the answer of the API cannot be read: {0}")]
@@ -82,6 +84,12 @@ pub enum D1Error {
 fn after(retry_after: Option<u64>) -> String {
     retry_after.map_or_else(String::new, |seconds| {
         format!(" before {seconds} s are over")
+    })
+}
+
+fn asks(retry_after: Option<u64>) -> String {
+    retry_after.map_or_else(String::new, |seconds| {
+        format!("; it asks to wait {seconds} s")
     })
 }
 

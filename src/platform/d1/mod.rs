@@ -4,6 +4,7 @@
 mod answer;
 mod error;
 mod request;
+mod retry;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use super::rows::Rows;
 pub(super) use answer::{Cell, MOST_CELLS};
 pub use error::D1Error;
 pub(super) use error::PASSING;
-pub use request::Again;
+pub use retry::Again;
 
 /// Where the API is unless said otherwise.
 pub const API: &str = "https://api.cloudflare.com/client/v4";

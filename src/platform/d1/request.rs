@@ -1,11 +1,11 @@
 //! One request to the API, tried again where that cannot do harm. Must not know what is asked.
 
-use std::time::Duration;
-
+use chrono::Utc;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
 use super::error::said;
+use super::retry::{self, Again};
 use super::{D1, D1Error};
 use crate::platform::http::{Request, Response, send};
 
@@ -14,25 +14,6 @@ const LARGEST_ANSWER: u64 = 32 << 20;
 
 /// Which of the errors of a request means that the database is the trouble: an error of SQL, or of D1 itself.
 const D1_ERROR: i64 = 7500;
-
-/// How often a request is made at most.
-const TRIES: u32 = 3;
-
-/// How long it takes until it is tried again the first time; then twice that. A random part more, so that many that were
-/// turned away at once do not come back at once.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// How long the API is waited for where it says how long, and nothing else limits it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// Whether a request may be made again though nobody knows whether it was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// It changes nothing.
-    Harmless,
-    /// It may change something: only where it was surely turned away.
-    IfTurnedAway,
-}
 
 impl D1 {
     /// Asks the API; gives the `result` of its envelope.
@@ -70,7 +51,8 @@ impl D1 {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            match self.pause(&error, tries, again) {
+            let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+            match retry::pause(&error, tries, again, self.deadline.map(left)) {
                 Some(pause) => sleep(pause).await,
                 None => return Err(error),
             }
@@ -88,21 +70,6 @@ impl D1 {
         self.judged(response, request.body.len())
     }
 
-    /// How long to wait before the request is made again; none where it is not.
-    fn pause(&self, error: &D1Error, tries: u32, again: Again) -> Option<Duration> {
-        let usual = PAUSE * tries + PAUSE.mul_f64(fastrand::f64());
-        let pause = match error {
-            D1Error::TooMany { retry_after } => retry_after.map_or(usual, Duration::from_secs),
-            D1Error::Passing(_) | D1Error::Failing { .. } if again == Again::Harmless => usual,
-            _ => return None,
-        };
-        let room = match self.deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            None => LONGEST_PAUSE,
-        };
-        (tries < TRIES && pause < room).then_some(pause)
-    }
-
     /// The answer to a request of so many bytes where it is a success.
     fn judged(&self, response: Response, bytes: usize) -> Result<Response, D1Error> {
         /// What tells of an envelope how it went; its result is left unread.
@@ -117,6 +84,11 @@ impl D1 {
         let errors = errors.unwrap_or_default();
         let code = errors.pointer("/0/code").and_then(Value::as_i64);
         let said = said(&errors);
+        let retry_after = retry::after(
+            response.header("retry-after"),
+            response.header("date"),
+            Utc::now(),
+        );
         match response.status {
             401 => Err(D1Error::Unauthorized(said)),
             403 => Err(D1Error::Forbidden(said)),
@@ -124,11 +96,7 @@ impl D1 {
                 name: self.name.clone(),
             }),
             413 => Err(D1Error::TooLong { bytes }),
-            429 => Err(D1Error::TooMany {
-                retry_after: response
-                    .header("retry-after")
-                    .and_then(|seconds| seconds.parse().ok()),
-            }),
+            429 => Err(D1Error::TooMany { retry_after }),
             // Some answers say in a 500 that the statement is wrong.
             _ if code == Some(D1_ERROR) => Err(D1Error::of_d1(said)),
             status @ 500.. => Err(D1Error::Failing {
@@ -138,6 +106,7 @@ impl D1 {
                 } else {
                     said
                 },
+                retry_after,
             }),
             200..300 if !is_json => Err(D1Error::Unreadable("it is no JSON")),
             200..300 if success == Some(true) => Ok(response),

@@ -41,6 +41,7 @@ const METRICS: &str = "GET /api/metrics";
 const LIST: &str = "GET /api/api/v1/codebooks";
 const INDEX: &str = "GET /pinecone/describe_index_stats";
 const MODELS: &str = "GET /llm/v1/models";
+const MODELS_STATUS: &str = "GET /llm-status/api/v2/summary.json";
 
 const FAILED: &str = r#"status=~"5..""#;
 const LLM_FAILED: &str = r#"llm_requests_total{outcome="error"}"#;
@@ -380,6 +381,13 @@ END
 "get pods --selector app=codebook-worker --output json")
     case "$unwell" in workers) phase=Pending ;; *) phase=Running ;; esac
     echo '{"items": [{"metadata": {"name": "codebook-worker-1"}, "status": {"phase": "'$phase'"}}]}' ;;
+"--namespace default logs --selector app=codebook-backend --since 1h --tail 10000")
+    echo 'INFO GET /items/429 200'
+    case "$unwell" in
+    limited) echo 'ERROR LLM call failed: 429 Too Many Requests' ;;
+    refused) echo 'ERROR LLM call failed: 401 Unauthorized' ;;
+    broken) echo 'ERROR LLM service unavailable' ;;
+    esac ;;
 "--namespace default top pods --selector app=codebook-backend --no-headers")
     [ "$unwell" != top ] || { echo "error: Metrics API not available" >&2; exit 1; }
     echo "codebook-backend-1   120m   300Mi" ;;
@@ -432,7 +440,12 @@ fn estate_with(lines: &str) -> Estate {
     );
     parts.prometheus = Some(prometheus);
     parts.certified = certified;
-    let played = ["service.api", "service.pinecone", "service.llm"];
+    let played = [
+        "service.api",
+        "service.pinecone",
+        "service.llm",
+        "service.llm-status",
+    ];
     let mut estate = Estate::new("codebook", &played, &more)
         .variable("DATABASE_PASSWORD", "hunter2-database")
         .variable("REDIS_URL", parts.redis_url())
@@ -465,6 +478,13 @@ fn play(estate: &Estate) {
         })),
     );
     world.route(METRICS, Reply::of(200, EXPOSED));
+    let status = json!({"indicator": "none", "description": "All Systems Operational"});
+    world.route(
+        MODELS_STATUS,
+        Reply::json(json!({
+            "page": {"name": "Models"}, "status": status, "components": [], "incidents": [], "scheduled_maintenances": [],
+        })),
+    );
     // Nobody here unpacks it.
     let packed = Reply::of(200, "brotli").header("content-encoding", "br");
     world.route(LIST, packed.asks("authorization", "Bearer hunter2-client"));

@@ -1,6 +1,7 @@
 //! The estate "crm": an application with Postgres and Redis, watched by Sentry, paid through Stripe.
 
 mod database;
+mod outage;
 
 use serde_json::{Value, json};
 
@@ -181,6 +182,8 @@ fn estate() -> Estate {
             "service.alert",
             "service.stripe",
             "service.provider",
+            "service.stripe-status",
+            "service.vercel",
             "metrics.sentry",
         ],
         &format!("database.main.url = {:?}\n", parts.database_url()),
@@ -189,6 +192,7 @@ fn estate() -> Estate {
     .variable("REDIS_URL", parts.redis_url())
     .variable("REDIS_PASSWORD", REDIS_PASSWORD)
     .variable("SENTRY_TOKEN", "hunter2-sentry")
+    .variable("VERCEL_TOKEN", "hunter2-vercel")
     .variable("STRIPE_RESTRICTED_KEY", "hunter2-stripe");
     estate.parts = parts;
     let world = &estate.world;
@@ -213,6 +217,7 @@ fn estate() -> Estate {
         PAYMENTS,
         Reply::json(payments(5)).asks("authorization", "Bearer hunter2-stripe"),
     );
+    outage::routes(&estate);
     estate.well();
     estate
 }
@@ -224,8 +229,9 @@ fn its_procedures_tell_well_from_unwell() {
 
 #[test]
 fn its_procedures_are_all_there() {
-    let cases = [CASES, database::CASES].concat();
-    covers(&cases, &[IDS.as_slice(), &database::IDS].concat());
+    let cases = [CASES, database::CASES, outage::CASES].concat();
+    let ids = [IDS.as_slice(), &database::IDS, &outage::IDS].concat();
+    covers(&cases, &ids);
     page::tells("crm", &cases);
 }
 

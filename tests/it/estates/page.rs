@@ -37,7 +37,7 @@ fn rows(section: &str) -> BTreeMap<String, Row> {
 }
 
 /// The page has each procedure of the table with its file and its command, and no other of the estate; and the estate names
-/// the procedure: a check in a comment above it, a runbook in its tags, one that is shipped in a comment of `opsbook.toml`.
+/// the procedure, and no other: a check in a comment above it, a runbook in its tags, one that is shipped in a comment of `opsbook.toml`.
 pub(super) fn tells(estate: &str, cases: &[Case]) {
     let mut told = rows(estate);
     let mut seen = BTreeSet::new();
@@ -70,6 +70,32 @@ pub(super) fn tells(estate: &str, cases: &[Case]) {
     );
     told.retain(|id, _| cases.iter().all(|case| case.id != id));
     assert!(told.is_empty(), "rows without a test: {told:?}");
+    let mut unknown = named(estate);
+    unknown.retain(|id| !seen.contains(id.as_str()));
+    assert!(
+        unknown.is_empty(),
+        "named in the estate, and without a row: {unknown:?}"
+    );
+}
+
+/// The procedures that an estate names: in comments of its own in `opsbook.toml`, and in the tags of its runbooks.
+fn named(estate: &str) -> BTreeSet<String> {
+    let folder = repository().join("examples").join(estate);
+    let configuration = std::fs::read_to_string(folder.join("opsbook.toml")).unwrap();
+    let comments = configuration
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "));
+    let mut ids: BTreeSet<String> = comments.map(str::to_owned).collect();
+    for group in std::fs::read_dir(folder.join("runbooks")).unwrap() {
+        for runbook in std::fs::read_dir(group.unwrap().path()).unwrap() {
+            let text = std::fs::read_to_string(runbook.unwrap().path()).unwrap();
+            let tags = text.lines().find(|line| line.starts_with("tags"));
+            ids.extend(tags.unwrap_or_default().split('"').map(str::to_owned));
+        }
+    }
+    let start = format!("{estate}.");
+    ids.retain(|id| id.starts_with(&start) && !id.contains(' ') && id.matches('.').count() == 2);
+    ids
 }
 
 /// What the page has to tell of a run, and the file of the estate that names its procedures.

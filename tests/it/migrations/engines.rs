@@ -269,10 +269,14 @@ fn a_copy_from_before_a_migration_leads_back_to_the_state_of_before() {
     // It holds no password.
     assert!(!restore.contains("hunter2"), "{restore}");
     shell(&restore, &project.path("."), &[("PGPASSWORD", PASSWORD)]);
-    assert_eq!(asked(), "it's;");
-    assert_eq!(states(&project, 1)[1].1, "pending");
-    // What the migration made beside that is not in the copy, and stays.
-    assert_eq!(count_of_postgres(&name), 3);
+    // Into a new database beside it, and the one that is there stays as it is.
+    let beside = format!("SELECT datname FROM pg_database WHERE datname LIKE '{name}-%'");
+    let beside = cluster().psql("postgres", &beside).trim().to_owned();
+    assert_eq!(cluster().psql(&beside, state).trim(), "it's;");
+    assert_eq!(count_of_postgres(&beside), 2);
+    let account = "SELECT string_agg(name, ' ') FROM opsbook_migrations";
+    assert_eq!(cluster().psql(&beside, account).trim(), "0001_users");
+    assert_eq!(asked(), "spoilt");
 
     let api = D1Api::with("");
     let project = d1(&api, "", &[USERS]);

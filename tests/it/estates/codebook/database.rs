@@ -1,15 +1,16 @@
 //! What the estate "codebook" does about its database: migrations, slow statements, and what is wrong when it is busy.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::estates::Run::{Attended, Runbook, Unanswered};
-use crate::estates::{Case, Estate, Run, case, example, outputs};
+use crate::estates::{Case, Estate, Reply, Run, case, example, outputs};
 use crate::postgres_cluster::cluster;
+use crate::postgres_session::{Session, until};
 
-use super::{TABLES, down, high, refuses_connections};
+use super::{MODELS, MODELS_STATUS, TABLES, down, high, refuses_connections};
 
 /// The procedures.
-pub(super) const IDS: [&str; 8] = [
+pub(super) const IDS: [&str; 9] = [
     "codebook.db.add-index",
     "codebook.db.migrate-apply",
     "codebook.db.migrate-precheck",
@@ -17,6 +18,7 @@ pub(super) const IDS: [&str; 8] = [
     "codebook.db.migration-lint",
     "codebook.db.slow-queries",
     "codebook.diagnose.db-cpu",
+    "codebook.diagnose.llm",
     "codebook.diagnose.queue-backlog",
 ];
 
@@ -27,6 +29,7 @@ const LINT: Run = Runbook(&["db", "migrations", "check"]);
 const SLOW: Run = Runbook(&["db", "slow-queries"]);
 const ADD_INDEX: &[&str] = &["db", "add-index"];
 const BUSY: Run = Runbook(&["diagnose", "db-cpu"]);
+const MODEL: Run = Runbook(&["diagnose", "llm"]);
 const BACKLOG: Run = Runbook(&["diagnose", "queue-backlog"]);
 
 /// The last migration.
@@ -141,9 +144,68 @@ const LOOK_CASES: &[Case] = &[
     }),
 ];
 
+const MODEL_CASES: &[Case] = &[
+    high("codebook.diagnose.llm", MODEL, |estate| {
+        let place = "/status/indicator";
+        estate.world.has(MODELS_STATUS, place, json!("minor"));
+    }),
+    down("codebook.diagnose.llm", MODEL, |estate| {
+        estate.world.answers(MODELS, Reply::of(401, "{}"));
+    }),
+    down("codebook.diagnose.llm", MODEL, |estate| {
+        estate.world.fails(MODELS);
+    }),
+    down("codebook.diagnose.llm", MODEL, |estate| {
+        estate.world.hangs_up(MODELS);
+    }),
+    case(
+        "codebook.diagnose.llm",
+        MODEL,
+        |estate| estate.unwell("refused"),
+        "warning",
+        2,
+    ),
+    high("codebook.diagnose.llm", MODEL, |estate| {
+        estate.unwell("limited");
+    }),
+    high("codebook.diagnose.llm", MODEL, |estate| {
+        estate.unwell("broken");
+    }),
+];
+
 /// Its procedures.
 pub(super) fn cases() -> Vec<Case> {
-    [MIGRATION_CASES, LOOK_CASES].concat()
+    [MIGRATION_CASES, LOOK_CASES, MODEL_CASES].concat()
+}
+
+#[test]
+fn its_language_model_tells_well_from_unwell() {
+    super::estate().holds(MODEL_CASES);
+}
+
+/// What holds is named, and only that.
+#[test]
+fn it_is_told_why_the_language_model_does_not_answer() {
+    let named = [
+        "the provider reports trouble",
+        "the provider refuses our key",
+        "reports no trouble: status is 500",
+        "reports no trouble: connection closed",
+        "were refused 1 times while our key is good",
+        "1 calls were too many",
+        "1 calls ended in an error",
+    ];
+    assert_eq!(MODEL_CASES.len(), named.len());
+    let estate = super::estate();
+    for (case, named) in MODEL_CASES.iter().zip(named) {
+        estate.well();
+        (case.red)(&estate);
+        let output = estate.json(&["diagnose", "llm"]);
+        let findings = output.json()["findings"].as_array().unwrap().clone();
+        assert_eq!(findings.len(), 1, "{named}: {}", output.shown());
+        let cause = findings[0]["cause"].as_str().unwrap();
+        assert!(cause.contains(named), "{named}: {cause}");
+    }
 }
 
 /// The estate with a staging that is another database, both with every migration, and a dump of production.
@@ -180,6 +242,70 @@ fn a_migration_is_applied_and_taken_back() {
     assert_eq!(there(), "f");
     let copies = std::fs::read_dir(estate.project.path("copies")).unwrap();
     assert_eq!(copies.count(), 3);
+}
+
+/// What takes it back runs as a whole or not at all, and is there or nothing is done.
+#[test]
+fn a_migration_that_cannot_be_taken_back_stays() {
+    let estate = migrated();
+    let back = format!("migrations/rollback/{LAST}.sql");
+    let is_there = || {
+        assert_eq!(estate.parts.sql("SELECT to_regclass('jobs')"), "jobs");
+        estate.json(&["db", "migrations", "status"]).exits(0);
+    };
+    estate.writes(
+        &back,
+        "BEGIN;\nDROP TABLE jobs;\nDROP TABLE nowhere;\nCOMMIT;\n",
+    );
+    let output = estate.json(REVERT).exits(2);
+    assert!(output.shown().contains("nowhere"), "{}", output.shown());
+    is_there();
+    std::fs::remove_file(estate.project.path(&back)).unwrap();
+    let output = estate.json(REVERT).exits(78);
+    assert!(output.shown().contains(LAST), "{}", output.shown());
+    is_there();
+}
+
+/// An index that is missing and the statement that keeps it busy are each told with what mends that.
+#[test]
+fn what_keeps_the_database_busy_is_told() {
+    let estate = super::estate();
+    let name = estate.parts.sql("SELECT current_database()");
+    let found = |words: &[&str], code: i32| {
+        let output = estate.json(&[&["diagnose", "db-cpu"], words].concat());
+        let output = output.exits(code);
+        output.json()["findings"].as_array().unwrap().clone()
+    };
+    let told = found(&[], 1);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["cause"], &told[0]["remedy"]),
+        (&json!("first: indexes are missing"), &json!("db indexes"))
+    );
+    estate.json(ADD_INDEX).exits(0);
+    assert_eq!(found(&[], 0), [] as [Value; 0]);
+
+    // That of another database is none of this one's, and longer.
+    let mut elsewhere = Session::open(cluster(), &cluster().database(""));
+    elsewhere.begin("SELECT pg_sleep(600);");
+    let mut busy = Session::open(cluster(), &name);
+    busy.begin("SELECT pg_sleep(600);");
+    let lasts = format!(
+        "EXISTS (SELECT FROM pg_stat_activity WHERE pid = {} AND now() - query_start > interval '1.1 s' AND state = 'active')",
+        busy.pid
+    );
+    until(cluster(), &name, &lasts);
+    assert_eq!(found(&[], 0), [] as [Value; 0]);
+    let told = found(&["--long", "1s"], 2);
+    let remedy = format!("db cancel {}", busy.pid);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["severity"], &told[0]["remedy"]),
+        (&json!("P1"), &json!(remedy))
+    );
+    let words: Vec<&str> = remedy.split(' ').collect();
+    estate.json(&words).exits(0);
+    assert_eq!(found(&["--long", "1s"], 0), [] as [Value; 0]);
 }
 
 /// A copy that `db copy` made is one.

@@ -235,6 +235,17 @@ pub(super) fn cases() -> Vec<Case> {
     [LOOK_CASES, CHANGE_CASES, MIGRATION_CASES, CAPACITY_CASES].concat()
 }
 
+/// The statistics that queries are planned with are there behind it.
+#[test]
+fn the_statistics_are_refreshed() {
+    let estate = super::estate();
+    let known = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    assert_eq!(estate.d1_sql(known), json!([[0]]));
+    estate.json(&["db", "analyze"]).exits(0);
+    let users = estate.d1_sql("SELECT count(*) > 0 FROM sqlite_stat1 WHERE tbl = 'users'");
+    assert_eq!(users, json!([[1]]));
+}
+
 #[test]
 fn its_database_tells_well_from_unwell() {
     super::estate().holds_but(&[LOOK_CASES, CHANGE_CASES].concat(), &[OVER_SIZE]);

@@ -39,7 +39,12 @@ const RECENT: Run = Runbook(&["db", "recent-registrations"]);
 const CLEANUP: &[&str] = &["db", "cleanup-test-users"];
 const RESET: &[&str] = &["db", "reset-password", "grace@example.com"];
 const ADD_INDEXES: &[&str] = &["db", "add-indexes"];
-const SLOW: Run = Runbook(&["diagnose", "slow"]);
+/// Whatever the machine is doing meanwhile: what is unwell is what the test makes so.
+const SLOW: Run = Runbook(&["diagnose", "slow", "--most", "1h", "--vendors", "1h"]);
+const NEVER_FAST: Run = Runbook(&["diagnose", "slow", "--most", "0s", "--vendors", "1h"]);
+const VENDORS_LATE: Run = Runbook(&["diagnose", "slow", "--most", "1h", "--vendors", "0s"]);
+/// Those that are unwell by their options alone.
+const UNWELL_BY_OPTION: [Run; 2] = [NEVER_FAST, VENDORS_LATE];
 const VERIFY: &[&str] = &[
     "db",
     "execute",
@@ -96,6 +101,8 @@ pub(super) const CASES: &[Case] = &[
             estate.d1_sql("DROP TABLE manuscripts");
         },
     ),
+    high("manuscripts.diagnose.slow", NEVER_FAST, |_| {}),
+    high("manuscripts.diagnose.slow", VENDORS_LATE, |_| {}),
     high("manuscripts.diagnose.slow", SLOW, |estate| {
         estate.d1_sql("DROP INDEX idx_manuscripts_user_id");
     }),
@@ -121,7 +128,34 @@ pub(super) const CASES: &[Case] = &[
 fn its_database_tells_well_from_unwell() {
     estate()
         .variable("NEW_PASSWORD", "hunter2-the-new-one")
-        .holds(CASES);
+        .holds_but(CASES, &UNWELL_BY_OPTION);
+}
+
+/// A slow answer is named as such where nothing that it waits for is slow, and a vendor where it is the vendor.
+#[test]
+fn what_makes_answers_slow_is_named() {
+    let estate = estate();
+    let causes = |run: Run| -> Vec<String> {
+        let Runbook(words) = run else {
+            unreachable!("a runbook")
+        };
+        let told = estate.json(words).exits(1).json();
+        let findings = told["findings"].as_array().unwrap();
+        let cause = |finding: &serde_json::Value| finding["cause"].as_str().unwrap().to_owned();
+        findings.iter().map(cause).collect()
+    };
+    let slow = causes(NEVER_FAST);
+    assert!(
+        slow.len() == 1 && slow[0].starts_with("95 of 100 answers"),
+        "{slow:?}"
+    );
+    let late = causes(VENDORS_LATE);
+    assert!(
+        late.len() == 2
+            && late[0].starts_with("Anthropic answers late")
+            && late[1].starts_with("Stripe answers late"),
+        "{late:?}"
+    );
 }
 
 /// The accounts that were listed go, and neither the standing one nor a person's.

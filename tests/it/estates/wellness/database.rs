@@ -399,6 +399,46 @@ fn a_new_migration_is_created_by_the_projects_script() {
     assert!(created.contains("0002"), "{created}");
 }
 
+/// What is migrated is the database of this machine, and not the one that people use.
+#[test]
+fn the_local_database_is_migrated_and_no_other() {
+    let estate = scripted();
+    estate.writes("migrations/0002_notes.sql", NOTES);
+    estate.json(&["db", "migrate-dev"]).exits(0);
+    let folder = estate
+        .project
+        .path(".wrangler/state/v3/d1/miniflare-D1DatabaseObject");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let file = files
+        .find(|path| {
+            path.extension().is_some_and(|kind| kind == "sqlite")
+                && !path.ends_with("metadata.sqlite")
+        })
+        .unwrap();
+    let local = rusqlite::Connection::open(file).unwrap();
+    let made = "SELECT (SELECT count(*) FROM d1_migrations) * 10 + (SELECT count(*) FROM notes) \
+        + (SELECT count(*) FROM sqlite_master WHERE name = 'student_verifications')";
+    let made: i64 = local.query_row(made, [], |row| row.get(0)).unwrap();
+    assert_eq!(made, 21);
+    let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'notes'";
+    assert_eq!(estate.d1_sql(there), json!([[0]]));
+}
+
+/// The statistics that queries are planned with are there behind it.
+#[test]
+fn the_statistics_are_refreshed() {
+    let estate = super::estate();
+    let known = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    assert_eq!(estate.d1_sql(known), json!([[0]]));
+    let Runbook(words) = OPTIMIZE else {
+        unreachable!("a runbook")
+    };
+    estate.json(words).exits(0);
+    let tasks = estate.d1_sql("SELECT count(*) > 0 FROM sqlite_stat1 WHERE tbl = 'tasks'");
+    assert_eq!(tasks, json!([[1]]));
+}
+
 #[test]
 fn a_pending_migration_is_run_by_the_projects_script() {
     let estate = scripted();
