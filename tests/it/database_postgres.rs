@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::harness::{Output, Project};
 use super::postgres_cluster::{Cluster, cluster};
-use super::postgres_session::{Session, is_waiting, until};
+use super::postgres_session::{Session, is_waiting, until, waits_long};
 
 /// A project whose database `main` is at this URL.
 fn project(url: &str) -> Project {
@@ -313,6 +313,11 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     assert_eq!(told[0]["query"], "PREPARE TRANSACTION 'forgotten'");
     assert_eq!(told[1]["pid"], waiting.pid);
     assert!(findings(&output).contains("ROLLBACK PREPARED"));
+    until(&own, &name, &waits_long(waiting.pid));
+    // Looks that read the table itself do not wait for it.
+    db(&own.url(&name), &["doctor"])
+        .exits(2)
+        .prints("a prepared transaction keeps others waiting");
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project, accept};
 use super::postgres_cluster::{Cluster, PASSWORD, cluster};
-use super::postgres_session::{Session, is_waiting, until};
+use super::postgres_session::{Session, is_waiting, until, waits_long};
 
 /// A project whose database `main` is at this URL.
 fn postgres(url: &str) -> Project {
@@ -186,11 +186,7 @@ fn a_wait_is_told_from_the_length_on_that_is_long() {
         0,
         &[],
     );
-    let lasts = format!(
-        "EXISTS (SELECT FROM pg_locks WHERE pid = {} AND clock_timestamp() - waitstart > interval '5.1 s')",
-        waiting.pid
-    );
-    until(&own, &name, &lasts);
+    until(&own, &name, &waits_long(waiting.pid));
     let ends = format!(
         "P3 session {0} of postgres keeps others waiting → db terminate {0} -d main",
         root.pid

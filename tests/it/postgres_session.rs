@@ -84,6 +84,13 @@ pub(crate) fn until(cluster: &Cluster, database: &str, condition: &str) {
     }
 }
 
+/// It waits for a lock for longer than the five seconds from which on a wait is long.
+pub(crate) fn waits_long(pid: i64) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_locks WHERE pid = {pid} AND clock_timestamp() - waitstart > interval '5.1 s')"
+    )
+}
+
 pub(crate) fn is_waiting(pid: i64) -> String {
     format!("EXISTS (SELECT FROM pg_locks WHERE pid = {pid} AND NOT granted)")
 }
