@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) environment: Vec<(String, String)>,
     /// Whether the store of readings cannot be read.
     pub(super) store_is_broken: bool,
+    /// The line at which it is stopped, once an action tells that.
+    pub(super) stops_at: Option<&'static str>,
 }
 
 /// Standard output in memory.
@@ -220,6 +222,7 @@ impl World {
             deadline: None,
             environment: Vec::new(),
             store_is_broken: false,
+            stops_at: None,
         }
     }
 
@@ -264,7 +267,7 @@ impl World {
         act: impl AsyncFnOnce(&ActionContext<'_>) -> T,
     ) -> T {
         let step = StepKey::new("step");
-        let (_engine, cancel) = tokio::sync::watch::channel(false);
+        let (engine, cancel) = tokio::sync::watch::channel(false);
         act(&ActionContext {
             step: &step,
             config: &self.config,
@@ -281,7 +284,12 @@ impl World {
             now: chrono::Utc::now(),
             resolve: &|template| Ok(template.text.clone()),
             masker: &self.masker,
-            progress: &|line| self.told.borrow_mut().push(line),
+            progress: &|line| {
+                if self.stops_at == Some(line.as_str()) {
+                    engine.send_replace(true);
+                }
+                self.told.borrow_mut().push(line);
+            },
             cancel,
             judged: self.judged,
             thresholds: self.thresholds,

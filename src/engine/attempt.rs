@@ -60,13 +60,15 @@ pub(super) enum Failure {
 #[derive(Debug, Default)]
 pub(super) struct LastWords {
     pub(super) outputs: Outputs,
+    /// What it says of what it changed by then, or may have changed.
+    pub(super) message: Option<String>,
     pub(super) doubt: Option<Doubt>,
 }
 
-/// Why nobody knows whether what an action did is kept, and what to do about it, as the action says.
+/// Nobody knows whether what an action did is kept, as the action says.
 #[derive(Debug)]
 pub(super) struct Doubt {
-    pub(super) message: String,
+    /// What to do about it.
     pub(super) help: Option<String>,
 }
 
@@ -100,16 +102,15 @@ impl Failure {
 fn ended(cut_off: Failure, said: ActionError) -> Failure {
     match cut_off {
         Failure::Stopped(stop, _) => {
+            let has_changed = said.outputs.rows_changed.is_some_and(|rows| rows > 0);
             let mut last = LastWords {
                 outputs: *said.outputs,
+                message: (has_changed || said.in_doubt).then_some(said.message),
                 doubt: None,
             };
             if said.in_doubt {
                 last.outputs.rows_changed = None;
-                last.doubt = Some(Doubt {
-                    message: said.message,
-                    help: said.help,
-                });
+                last.doubt = Some(Doubt { help: said.help });
             }
             Failure::Stopped(stop, Box::new(last))
         }

@@ -155,10 +155,16 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
             ..Ending::passed_over(Status::InDoubt, detail)
         },
         // A change that was cut off may have taken effect or not.
-        Failure::Stopped(Stop::Interrupted | Stop::Terminated, _) if effect.changes() => Ending {
-            failed: true,
-            ..Ending::passed_over(Status::InDoubt, format!("{detail} while it ran"))
-        },
+        Failure::Stopped(Stop::Interrupted | Stop::Terminated, last) if effect.changes() => {
+            let ran = match last.message {
+                Some(_) => "",
+                None => " while it ran",
+            };
+            Ending {
+                failed: true,
+                ..Ending::passed_over(Status::InDoubt, format!("{detail}{ran}"))
+            }
+        }
         Failure::Stopped(Stop::TimedOut, _) => Ending::failed(severity, detail, None),
         Failure::Stopped(..) => Ending::unknown(detail, None, true),
     }
@@ -171,8 +177,8 @@ pub(super) fn why(failure: &Failure) -> String {
         Failure::Evaluation(error) => format!("{}: {}", error.place, error.message),
         Failure::Timeout(limit) => format!("timed out after {}", Span(*limit)),
         Failure::Expectation { because, .. } => because.clone(),
-        Failure::Stopped(stop, last) => match &last.doubt {
-            Some(doubt) => format!("{}: {}", stop.as_str(), text::one_line(&doubt.message)),
+        Failure::Stopped(stop, last) => match &last.message {
+            Some(message) => format!("{}: {}", stop.as_str(), text::one_line(message)),
             None => stop.as_str().to_owned(),
         },
     }

@@ -904,6 +904,8 @@ fn a_prune_that_is_stopped_keeps_what_it_did_and_goes_on_later() {
         terminal.press("\x03");
         let (code, seen) = terminal.end();
         assert!([4, 130].contains(&code), "{code}: {seen}");
+        let told = "interrupted: stopped after 1 of 20 rows were deleted";
+        assert!(seen.contains(told), "{seen}");
         assert_eq!(
             bed.sql("SELECT count(*) FROM users"),
             "19",

@@ -70,7 +70,8 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "fail",
         kind: Kind::Choice(&[
-            "target", "doubt", "own", "refused", "config", "hang", "cut", "stop", "pull", "",
+            "target", "doubt", "own", "refused", "config", "hang", "cut", "stop", "pull", "part",
+            "",
         ]),
         required: false,
         help: "how to fail",
@@ -191,7 +192,7 @@ impl Action for Act {
                     return Err(doubt.help("ask the target"));
                 }
                 Some("hang") => std::future::pending::<()>().await,
-                Some(word @ ("stop" | "pull")) => {
+                Some(word @ ("stop" | "pull" | "part")) => {
                     PULL.with_borrow(|pull| {
                         pull.as_ref().unwrap().send_replace(Some(Stop::Interrupted))
                     });
@@ -200,6 +201,13 @@ impl Action for Act {
                     }
                     // The stop is heard before this ends.
                     tokio::task::yield_now().await;
+                    if word == "part" {
+                        let outputs = Outputs {
+                            rows_changed: changes,
+                            ..Outputs::default()
+                        };
+                        return Err(ActionError::own("stopped on its way").outputs(outputs));
+                    }
                 }
                 _ if count < usize::try_from(until).unwrap() => {
                     return Err(ActionError::target("not yet"));

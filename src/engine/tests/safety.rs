@@ -438,6 +438,21 @@ fn a_change_that_comes_to_its_end_though_it_is_stopped_is_done_where_it_says_so(
 }
 
 #[test]
+fn what_was_changed_until_a_stop_is_told_as_its_action_says() {
+    for (changes, status, detail) in [
+        ("2", Status::InDoubt, "interrupted: stopped on its way"),
+        ("0", Status::NotRun, "interrupted"),
+    ] {
+        let ended = Bench::default().run(&format!(
+            "title = 'x'\n[[step]]\nname = 'a'\nact.change = {{}}\nact.fail = 'part'\nact.changes = {changes}\n"
+        ));
+        assert_eq!(ended.end.exit, ExitCode::Interrupted);
+        assert_eq!(ended.status("a"), status);
+        assert_eq!(ended.detail("a"), detail);
+    }
+}
+
+#[test]
 fn a_failed_undo_is_stuck_also_where_a_refusal_caused_it() {
     let ended = Bench::default().run(
         r#"

@@ -56,27 +56,33 @@ pub(super) async fn prune(
         thousands(done.deleted),
         thousands(facts.expired)
     );
+    let stopped =
+        |done: &Done| ActionError::own(format!("stopped {so_far}")).outputs(outputs(done));
     match ended {
         Ok(true) => {}
-        Ok(false) => {
-            return Err(ActionError::own(format!("stopped {so_far}")).outputs(outputs(&done)));
-        }
+        Ok(false) => return Err(stopped(&done)),
         Err(doubt) if doubt.in_doubt => {
             let message = format!("{so_far}: {}", doubt.message);
             return Err(ActionError { message, ..doubt }.outputs(outputs(&done)));
         }
         Err(error) => return Err(error.outputs(outputs(&done))),
     }
-    let left = until_stopped(system, context, target.facts(system, wish)).await;
-    let remaining = left.map_err(|error| error.outputs(outputs(&done)))?.expired;
-    done.remaining = Some(remaining);
+    let left = transaction_unless_stopped(system, context, target.facts(system, wish)).await;
+    match left.map_err(|error| error.outputs(outputs(&done)))? {
+        Some(left) => done.remaining = Some(left.expired),
+        // All that were counted are gone: a look that is cut off takes nothing away from that.
+        None if done.deleted >= facts.expired => {}
+        None => return Err(stopped(&done)),
+    }
     if done.in_all > done.deleted {
         // It is done: a look that fails, or is cut off, takes nothing away from that.
         let look = until_stopped(system, context, target.tables_along(system, wish)).await;
         done.along = look.unwrap_or_default();
     }
     let given = outputs(&done);
-    if remaining > 0 && !context.judged {
+    if let Some(remaining) = done.remaining.filter(|rows| *rows > 0)
+        && !context.judged
+    {
         let rows = thousands(remaining);
         return Err(ActionError::target(format!(
             "{}, and {rows} rows are still too old",

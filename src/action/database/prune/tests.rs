@@ -295,6 +295,24 @@ async fn a_preview_shows_the_first_batch_and_the_oldest_rows_and_deletes_nothing
 }
 
 #[tokio::test]
+async fn what_was_deleted_is_known_though_it_is_stopped() {
+    let options = [("batch", Argument::Integer(7))];
+    let mut world = world(&logs("MOMENT", ""));
+    world.stops_at = Some("7 of 20 rows of logs deleted");
+    let error = prune(&world, &options).await.unwrap_err();
+    assert_eq!(error.message, "stopped after 7 of 20 rows were deleted");
+    assert_eq!(error.outputs.rows_changed, Some(7));
+    assert!(!error.in_doubt);
+    assert_eq!(left(&world).len(), 24);
+    // Behind the last batch it only looks for what is left.
+    world.stops_at = Some("13 of 13 rows of logs deleted");
+    let outputs = prune(&world, &options).await.unwrap();
+    assert_eq!(outputs.rows_changed, Some(13));
+    assert_eq!(outputs.values["deleted"], 13);
+    assert_eq!(left(&world), young());
+}
+
+#[tokio::test]
 async fn old_rows_that_stay_are_told() {
     let world = world(
         &(logs("MOMENT", "")
