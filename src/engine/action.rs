@@ -280,6 +280,11 @@ pub struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
+    /// Whether the action must end.
+    pub fn is_cancelled(&self) -> bool {
+        *self.cancel.borrow()
+    }
+
     /// Waits until the action must end.
     pub async fn cancelled(&self) {
         let mut cancel = self.cancel.clone();
@@ -340,8 +345,8 @@ pub struct Outputs {
     pub end: Option<End>,
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
     pub sensitive: bool,
-    /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`]. Of an
-    /// action that was stopped, 0 says that it has changed nothing at all; one that does what it should though it is told to
+    /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`]; of what
+    /// no limit is held for, as migrations, it is enough that there were some. Of an action that was stopped, 0 says that it has changed nothing at all; one that does what it should though it is told to
     /// end, and says how many rows those are, is done.
     pub rows_changed: Option<u64>,
 }

@@ -102,10 +102,11 @@ impl Failure {
 fn ended(cut_off: Failure, said: ActionError) -> Failure {
     match cut_off {
         Failure::Stopped(stop, _) => {
-            let has_changed = said.outputs.rows_changed.is_some_and(|rows| rows > 0);
+            // Who says nothing of that says no more than that it was stopped.
+            let tells = said.outputs.rows_changed.is_some() || said.in_doubt;
             let mut last = LastWords {
                 outputs: *said.outputs,
-                message: (has_changed || said.in_doubt).then_some(said.message),
+                message: tells.then_some(said.message),
                 doubt: None,
             };
             if said.in_doubt {
@@ -114,10 +115,15 @@ fn ended(cut_off: Failure, said: ActionError) -> Failure {
             }
             Failure::Stopped(stop, Box::new(last))
         }
-        // It must not be tried again, as what only took too long may be.
-        timeout @ Failure::Timeout(_) if said.in_doubt => {
+        timeout @ Failure::Timeout(_) if said.in_doubt || said.outputs.rows_changed.is_some() => {
             let message = format!("{}: {}", judge::why(&timeout), said.message);
-            Failure::Action(ActionError { message, ..said })
+            // What is in doubt must not be tried again, as what only took too long may be.
+            let kind = ErrorKind::Late;
+            Failure::Action(ActionError {
+                kind,
+                message,
+                ..said
+            })
         }
         cut_off => cut_off,
     }

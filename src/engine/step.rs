@@ -360,9 +360,9 @@ impl Run<'_> {
     pub(super) fn never_began(&self, turn: Turn<'_>, failure: &Failure) -> StepEnd {
         let severity = turn.frame.severity(turn.step);
         let ending = match failure {
-            Failure::Stopped(stop @ (Stop::Interrupted | Stop::Terminated), _) => Ending {
+            Failure::Stopped(Stop::Interrupted | Stop::Terminated, _) => Ending {
                 failed: true,
-                ..Ending::passed_over(Status::NotRun, stop.as_str())
+                ..Ending::passed_over(Status::NotRun, judge::why(failure))
             },
             failure => judge::of_failure(failure, severity, Effect::Read),
         };

@@ -151,7 +151,7 @@ pub(in crate::action) async fn transaction_until_stopped<T>(
 ) -> Result<T, ActionError> {
     let outcome = transaction_unless_stopped(system, context, work).await?;
     outcome.ok_or_else(|| {
-        ActionError::own("stopped").outputs(Outputs {
+        ActionError::own("stopped before anything was kept").outputs(Outputs {
             rows_changed: Some(0),
             ..Outputs::default()
         })

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::action::database::system::{transaction_until_stopped, until_stopped};
 use crate::engine::{ActionError, Outputs};
 use crate::platform::halted::Halted;
 use crate::sql::{self, Dialect, Piece, Way};
@@ -112,14 +113,17 @@ impl Plan<'_> {
 
     /// Applies one after the other.
     pub(super) async fn run(&self, site: &Site<'_>) -> Result<Outputs, ActionError> {
-        let mut rows = Vec::new();
         if !self.steps.is_empty() && !self.ledger.exists {
-            let made = site.system.script(&self.ledger.create()).await;
-            made.map_err(|error| ActionError {
+            let (system, create) = (site.system.as_ref(), self.ledger.create());
+            let made = transaction_until_stopped(system, site.context, system.script(&create));
+            made.await.map_err(|error| ActionError {
                 message: format!("the table of migrations: {}", error.message),
                 ..error
             })?;
         }
+        let kept_before = site.system.kept();
+        let mut rows = Vec::new();
+        let mut changed: u64 = 0;
         for (position, step) in self.steps.iter().enumerate() {
             (site.context.progress)(format!(
                 "{} of {}: {}",
@@ -128,7 +132,10 @@ impl Plan<'_> {
                 step.migration.name
             ));
             match self.apply(site, step).await {
-                Ok(row) => rows.push(row),
+                Ok((row, more)) => {
+                    rows.push(row);
+                    changed = changed.saturating_add(more);
+                }
                 Err(error) => {
                     let left = self.steps.len() - position;
                     let before = match position {
@@ -137,37 +144,60 @@ impl Plan<'_> {
                         some => format!("; the {some} migrations before it are kept"),
                     };
                     let message = format!("{}{before}", error.message);
-                    let outputs = applied(rows, left + self.beyond);
+                    let is_known = changed > 0 || site.system.kept() == kept_before;
+                    let outputs = Outputs {
+                        rows_changed: is_known.then_some(changed),
+                        ..applied(rows, left + self.beyond)
+                    };
                     return Err(ActionError { message, ..error }.outputs(outputs));
                 }
             }
         }
-        Ok(applied(rows, self.beyond))
+        Ok(Outputs {
+            rows_changed: Some(changed),
+            ..applied(rows, self.beyond)
+        })
     }
 
-    async fn apply(&self, site: &Site<'_>, step: &Step<'_>) -> Result<Value, ActionError> {
+    /// Applies one; gives what is told of it, and how many rows it changed with its account.
+    async fn apply(&self, site: &Site<'_>, step: &Step<'_>) -> Result<(Value, u64), ActionError> {
         let by = by();
         let record = Record {
             began: site.clock(),
             ..step.record(&by)
         };
-        let started = Instant::now();
+        let (started, kept_before) = (Instant::now(), site.system.kept());
         let done = match &step.script {
             Script::Whole(body) => {
                 let script = self.ledger.applying(record, body);
-                site.system.migrate(&script).await.map(|_| ())
+                site.migrate(&script).await
             }
-            Script::Alone(script) => self.alone(site, record, script).await,
+            Script::Alone(_) if site.context.is_cancelled() => Ok(None),
+            Script::Alone(script) => {
+                let work = self.alone(site, record, script);
+                let done = until_stopped(site.system.as_ref(), site.context, work);
+                done.await.map(|()| Some(1))
+            }
         };
-        let state = match done {
-            Ok(()) => "applied",
-            Err(error) => self.after(site, step, error).await?,
+        let (state, changed) = match done {
+            Ok(Some(changed)) => ("applied", changed),
+            Ok(None) => {
+                let message = format!("{} is not applied", step.migration.file);
+                return Err(ActionError::own(message));
+            }
+            Err(error) => {
+                // It may be what was done here.
+                let changed = u64::from(error.in_doubt);
+                let may_be_kept = error.in_doubt || site.system.kept() > kept_before;
+                (self.after(site, step, may_be_kept, error).await?, changed)
+            }
         };
-        Ok(json!({
+        let row = json!({
             "name": step.migration.name,
             "state": state,
             "ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }))
+        });
+        Ok((row, changed))
     }
 
     /// Statement by statement, between two accounts: what is cut off in between is told as started.
@@ -198,28 +228,43 @@ impl Plan<'_> {
         })
     }
 
-    /// What the ledger says after a failure: somebody else may have applied it, or the answer was lost on its way.
+    /// What the ledger says after a failure: somebody else may have applied it, or the answer was lost on its way. Where
+    /// something may be kept of it, nobody but the ledger knows.
     async fn after(
         &self,
         site: &Site<'_>,
         step: &Step<'_>,
+        may_be_kept: bool,
         error: ActionError,
     ) -> Result<&'static str, ActionError> {
         let file = &step.migration.file;
         let message = format!("{file}: {}", error.message);
-        let Ok(ledger) = site.ledger().await else {
-            let message = format!("{message}; whether it was applied is not known");
-            return Err(ActionError { message, ..error }
-                .help("`db migrations status` tells once the database answers"));
+        let entry = match site.ledger_soon().await {
+            Ok(ledger) => ledger.entry(step.migration).map(|entry| entry.is_started),
+            // That it was taken back is known without that look, for which there was no time.
+            Err(_) if site.context.is_cancelled() && !may_be_kept => None,
+            Err(_) => {
+                let error = ActionError {
+                    message: format!("{message}; whether it was applied is not known"),
+                    in_doubt: error.in_doubt || site.context.is_cancelled(),
+                    ..error
+                };
+                return Err(error.help("`db migrations status` tells once the database answers"));
+            }
         };
         let again = site.apply_again();
-        match ledger.entry(step.migration) {
-            Some(entry) if !entry.is_started => Ok("applied meanwhile"),
-            Some(_) => {
+        match entry {
+            Some(false) => Ok("applied meanwhile"),
+            Some(true) => {
                 let first = error.help.clone();
                 let first = first.unwrap_or_else(|| format!("mend {file}"));
-                let message = format!("{message}; it counts as started");
-                Err(ActionError { message, ..error }.help(format!(
+                let error = ActionError {
+                    message: format!("{message}; it counts as started"),
+                    // How far it came is not known where nobody waited for it.
+                    in_doubt: error.in_doubt || site.context.is_cancelled(),
+                    ..error
+                };
+                Err(error.help(format!(
                     "{first}; then all of it once more: {again} --again; where nothing of it is left to do: opsbook db \
                      migrations baseline {} -d {}",
                     step.migration.name, site.database.name

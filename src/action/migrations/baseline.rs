@@ -56,7 +56,11 @@ pub(super) async fn mark(
         0 => "all of them were applied already".to_owned(),
         some => format!("{} marked as applied, without being run", was(some)),
     };
-    let outputs = Outputs::new(detail)
+    let outputs = Outputs {
+        rows_changed: Some(records.len() as u64),
+        ..Outputs::new(detail)
+    };
+    let outputs = outputs
         .with("count", records.len())
         .with("marked", records.len())
         .with("rows", rows);

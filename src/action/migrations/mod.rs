@@ -14,12 +14,14 @@ mod script;
 mod site;
 mod spec;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::action::database::system::until_stopped;
+use crate::action::database::system::{transaction_until_stopped, until_stopped};
 use crate::base::Span;
 use crate::config::{Commands, Database, Migrations as Config};
 use crate::engine::{
@@ -132,39 +134,39 @@ async fn by_opsbook(
     }
     let site = Site::open(database, migrations, context)?;
     let files = site.migrations()?;
-    let work = async {
-        let ledger = site.ledger().await?;
-        match invocation.verb.name {
-            "status" => Ok(account::told(&account::compare(&files, &ledger)?)),
-            "plan" if invocation.flag("back") => {
-                let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
-                Ok(planned(plan.scripts()))
-            }
-            "plan" => {
-                let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
-                let plan = apply::plan(&site, &files, &ledger, to, again)?;
-                Ok(planned(plan.scripts()))
-            }
-            "apply" => {
-                let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
-                let plan = apply::plan(&site, &files, &ledger, to, again)?;
-                plan.run(&site).await
-            }
-            "revert" => {
-                let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
-                plan.run(&site).await
-            }
-            "baseline" => {
-                let to = invocation.text("to").unwrap_or_default();
-                let (_, outputs) = baseline::mark(&site, &files, &ledger, to, false).await?;
-                Ok(outputs)
-            }
-            verb => Err(ActionError::config(format!(
-                "migrations has no verb {verb}"
-            ))),
-        }
+    let system = site.system.as_ref();
+    let ledger = match invocation.verb.name {
+        "status" | "plan" => until_stopped(system, context, site.ledger()).await?,
+        _ => transaction_until_stopped(system, context, site.ledger()).await?,
     };
-    until_stopped(site.system.as_ref(), context, work).await
+    let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
+    match invocation.verb.name {
+        "status" => Ok(account::told(&account::compare(&files, &ledger)?)),
+        "plan" if invocation.flag("back") => {
+            let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
+            Ok(planned(plan.scripts()))
+        }
+        "plan" => Ok(planned(
+            apply::plan(&site, &files, &ledger, to, again)?.scripts(),
+        )),
+        "apply" => {
+            let plan = apply::plan(&site, &files, &ledger, to, again)?;
+            plan.run(&site).await
+        }
+        "revert" => {
+            let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
+            plan.run(&site).await
+        }
+        "baseline" => {
+            let to = invocation.text("to").unwrap_or_default();
+            let work = baseline::mark(&site, &files, &ledger, to, false);
+            let (_, outputs) = transaction_until_stopped(system, context, work).await?;
+            Ok(outputs)
+        }
+        verb => Err(ActionError::config(format!(
+            "migrations has no verb {verb}"
+        ))),
+    }
 }
 
 async fn by_command(

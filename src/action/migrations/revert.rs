@@ -106,48 +106,61 @@ impl Revert<'_> {
     /// Takes one after the other back.
     pub(super) async fn run(&self, site: &Site<'_>) -> Result<Outputs, ActionError> {
         let mut rows: Vec<Value> = Vec::new();
+        let mut changed: u64 = 0;
         for (migration, body) in &self.steps {
             (site.context.progress)(format!("back from {}", migration.name));
             let script = self.ledger.reverting(migration, body);
-            if let Err(error) = site.system.migrate(&script).await {
-                let is_back = site
-                    .ledger()
-                    .await
-                    .map(|ledger| ledger.entry(migration).is_none());
-                let told = match is_back {
-                    Ok(true) => ", and it is taken back meanwhile",
-                    Ok(false) => "",
-                    Err(_) => "; whether it was taken back is not known",
-                };
-                let before = match rows.len() {
-                    0 => String::new(),
-                    some => format!("; {} taken back before it", was(some)),
-                };
-                let message = format!(
-                    "back from {}: {}{told}{before}",
-                    migration.name, error.message
-                );
-                let help = error.help.clone().unwrap_or_else(|| {
-                    let database = &site.database.name;
-                    format!(
-                        "mend what takes it back, then: opsbook db migrations revert {database}"
-                    )
-                });
-                let error = ActionError { message, ..error };
-                return Err(error.help(help).outputs(reverted(rows)));
-            }
-            rows.push(json!({ "name": migration.name, "state": "reverted" }));
+            let error = match site.migrate(&script).await {
+                Ok(Some(more)) => {
+                    changed = changed.saturating_add(more);
+                    rows.push(json!({ "name": migration.name, "state": "reverted" }));
+                    continue;
+                }
+                Ok(None) => ActionError::own(format!("{} stays applied", migration.name)),
+                Err(error) => self.after(site, migration, error).await,
+            };
+            let before = match rows.len() {
+                0 => String::new(),
+                some => format!("; {} taken back before it", was(some)),
+            };
+            let message = format!("{}{before}", error.message);
+            return Err(ActionError { message, ..error }.outputs(reverted(rows, changed)));
         }
-        Ok(reverted(rows))
+        Ok(reverted(rows, changed))
+    }
+
+    /// What the ledger says after a failure.
+    async fn after(
+        &self,
+        site: &Site<'_>,
+        migration: &Migration,
+        error: ActionError,
+    ) -> ActionError {
+        let ledger = site.ledger_soon().await;
+        let told = match ledger.map(|ledger| ledger.entry(migration).is_none()) {
+            Ok(true) => ", and it is taken back meanwhile",
+            Ok(false) => "",
+            Err(_) => "; whether it was taken back is not known",
+        };
+        let message = format!("back from {}: {}{told}", migration.name, error.message);
+        let help = error.help.clone().unwrap_or_else(|| {
+            let database = &site.database.name;
+            format!("mend what takes it back, then: opsbook db migrations revert {database}")
+        });
+        ActionError { message, ..error }.help(help)
     }
 }
 
-fn reverted(rows: Vec<Value>) -> Outputs {
+fn reverted(rows: Vec<Value>, changed: u64) -> Outputs {
     let detail = match rows.len() {
         0 => "nothing was to be taken back".to_owned(),
         some => format!("{} taken back", was(some)),
     };
-    Outputs::new(detail)
+    let outputs = Outputs {
+        rows_changed: Some(changed),
+        ..Outputs::new(detail)
+    };
+    outputs
         .with("count", rows.len())
         .with("reverted", rows.len())
         .with("rows", rows)

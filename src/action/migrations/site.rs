@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::action::database::system::{self, DatabaseSystem};
+use crate::action::database::system::{self, DatabaseSystem, GRACE, transaction_unless_stopped};
 use crate::config::{
     Commands, D1Via, Database, DatabaseKind, MigrationTool, Migrations, WorkerMigrations,
     worker_migrations,
@@ -151,6 +151,30 @@ impl<'a> Site<'a> {
     /// The account.
     pub(super) async fn ledger(&self) -> Result<Ledger, ActionError> {
         Ledger::read(self.system.as_ref(), self.keeper, self.dialect, &self.table).await
+    }
+
+    /// The account, behind what may have been cut off: who has to end waits no longer than a moment for it.
+    pub(super) async fn ledger_soon(&self) -> Result<Ledger, ActionError> {
+        let moment = async {
+            self.context.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            ledger = self.ledger() => ledger,
+            () = moment => Err(ActionError::own("stopped")),
+        }
+    }
+
+    /// Runs the statements of one migration with its account, all or nothing; gives how many rows they changed, of which
+    /// the account is one. None where it had to end before they were kept.
+    pub(super) async fn migrate(&self, script: &str) -> Result<Option<u64>, ActionError> {
+        if self.context.is_cancelled() {
+            return Ok(None);
+        }
+        let system = self.system.as_ref();
+        let changed = transaction_unless_stopped(system, self.context, system.migrate(script));
+        Ok(changed.await?.map(|changed| changed.max(1)))
     }
 
     /// The time by the clock that the database goes by too: of a file on this machine.

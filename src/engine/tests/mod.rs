@@ -71,7 +71,7 @@ const OPTIONS: &[OptionSpec] = &[
         name: "fail",
         kind: Kind::Choice(&[
             "target", "doubt", "own", "refused", "config", "hang", "cut", "stop", "pull", "part",
-            "",
+            "half", "",
         ]),
         required: false,
         help: "how to fail",
@@ -134,6 +134,14 @@ impl Act {
     }
 }
 
+/// What says how many rows it has changed until it was stopped.
+fn stopped(changes: Option<u64>) -> ActionError {
+    ActionError::own("stopped on its way").outputs(Outputs {
+        rows_changed: changes,
+        ..Outputs::default()
+    })
+}
+
 impl Action for Act {
     fn spec(&self) -> &'static ActionSpec {
         &ACT
@@ -191,6 +199,10 @@ impl Action for Act {
                     let doubt = ActionError::target("nobody knows").in_doubt();
                     return Err(doubt.help("ask the target"));
                 }
+                Some("half") => {
+                    context.cancelled().await;
+                    return Err(stopped(changes));
+                }
                 Some("hang") => std::future::pending::<()>().await,
                 Some(word @ ("stop" | "pull" | "part")) => {
                     PULL.with_borrow(|pull| {
@@ -202,11 +214,7 @@ impl Action for Act {
                     // The stop is heard before this ends.
                     tokio::task::yield_now().await;
                     if word == "part" {
-                        let outputs = Outputs {
-                            rows_changed: changes,
-                            ..Outputs::default()
-                        };
-                        return Err(ActionError::own("stopped on its way").outputs(outputs));
+                        return Err(stopped(changes));
                     }
                 }
                 _ if count < usize::try_from(until).unwrap() => {

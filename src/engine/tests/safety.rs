@@ -441,7 +441,7 @@ fn a_change_that_comes_to_its_end_though_it_is_stopped_is_done_where_it_says_so(
 fn what_was_changed_until_a_stop_is_told_as_its_action_says() {
     for (changes, status, detail) in [
         ("2", Status::InDoubt, "interrupted: stopped on its way"),
-        ("0", Status::NotRun, "interrupted"),
+        ("0", Status::NotRun, "interrupted: stopped on its way"),
     ] {
         let ended = Bench::default().run(&format!(
             "title = 'x'\n[[step]]\nname = 'a'\nact.change = {{}}\nact.fail = 'part'\nact.changes = {changes}\n"
@@ -450,6 +450,12 @@ fn what_was_changed_until_a_stop_is_told_as_its_action_says() {
         assert_eq!(ended.status("a"), status);
         assert_eq!(ended.detail("a"), detail);
     }
+    let ended = Bench::default().run(
+        "title = 'x'\n[[step]]\nname = 'a'\nact.change = {}\nact.fail = 'half'\nact.changes = 2\ntimeout = '10ms'\n",
+    );
+    assert_eq!(ended.status("a"), Status::Critical);
+    let detail = "timed out after 10ms: stopped on its way";
+    assert_eq!(ended.detail("a"), detail);
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! What a stop leaves of migrations, on a real SQLite database.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::Migrations;
+use crate::action::testing::{World, sqlite, text};
+use crate::config::{MigrationTool, Migrations as Config};
+use crate::engine::{ActionError, Outputs};
+
+/// Two migrations and what takes them back.
+fn world() -> World {
+    let mut world = World::new().with_database("main", sqlite("main.db", None));
+    drop(rusqlite::Connection::open(world.path("main.db")).unwrap());
+    let folder = world.path("migrations");
+    std::fs::create_dir(&folder).unwrap();
+    for (number, name) in [(1, "a"), (2, "b")] {
+        let write = |end: &str, text: String| std::fs::write(folder.join(end), text).unwrap();
+        write(
+            &format!("000{number}_{name}.sql"),
+            format!("CREATE TABLE {name}(n);"),
+        );
+        write(
+            &format!("000{number}_{name}.down.sql"),
+            format!("DROP TABLE {name};"),
+        );
+    }
+    world.config.databases[0].migrations = Some(Config {
+        tool: MigrationTool::Sql { table: None },
+        folder: Some(folder),
+        rollback: None,
+        names: None,
+        levels: Vec::new(),
+    });
+    world
+}
+
+async fn run(world: &World, verb: &str) -> Result<Outputs, ActionError> {
+    world.run(&Migrations, verb, text("main"), &[]).await
+}
+
+#[tokio::test]
+async fn what_a_stop_leaves_of_migrations_is_known() {
+    let mut world = world();
+    world.stops_at = Some("1 of 2: 0001_a");
+    let error = run(&world, "apply").await.unwrap_err();
+    assert_eq!(error.message, "0001_a.sql is not applied");
+    assert_eq!(error.outputs.rows_changed, Some(0));
+
+    world.stops_at = Some("2 of 2: 0002_b");
+    let error = run(&world, "apply").await.unwrap_err();
+    let told = "0002_b.sql is not applied; the migration before it is kept";
+    assert_eq!(error.message, told);
+    assert!(error.outputs.rows_changed > Some(0), "{error:?}");
+    assert!(!error.in_doubt);
+
+    // One that comes to its end says that it changed something, and so is done whatever has to end.
+    world.stops_at = None;
+    assert!(run(&world, "apply").await.unwrap().rows_changed > Some(0));
+
+    world.stops_at = Some("back from 0002_b");
+    let error = run(&world, "revert").await.unwrap_err();
+    assert_eq!(error.message, "0002_b stays applied");
+    assert_eq!(error.outputs.rows_changed, Some(0));
+    world.stops_at = None;
+    assert!(run(&world, "revert").await.unwrap().rows_changed > Some(0));
+}
