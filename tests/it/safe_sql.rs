@@ -906,6 +906,12 @@ fn a_prune_that_is_stopped_keeps_what_it_did_and_goes_on_later() {
         assert!([4, 130].contains(&code), "{code}: {seen}");
         let told = "interrupted: stopped after 1 of 20 rows were deleted";
         assert!(seen.contains(told), "{seen}");
+        // Who goes on is told what is left, and that the other number is of before.
+        let mut terminal = Terminal::start(&bed.project, &["resume"]);
+        terminal.wait_for("when this run began)? [y/N]");
+        terminal.press("n\r");
+        let (_, seen) = terminal.end();
+        assert!(seen.contains("It touches 19 rows"), "{seen}");
         assert_eq!(
             bed.sql("SELECT count(*) FROM users"),
             "19",
