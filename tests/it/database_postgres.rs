@@ -1045,7 +1045,7 @@ fn replicas_and_slots_are_told_from_both_ends() {
 
     // Upkeep is the primary's.
     let output = db(&there, &["vacuum"]);
-    assert_eq!(output.code, 1, "{}", output.shown());
+    assert_eq!(output.code, 2, "{}", output.shown());
     assert!(
         output.shown().contains("change the primary"),
         "{}",
