@@ -285,7 +285,7 @@ fn references_that_lead_nowhere_are_found_on_both_engines() {
         assert_eq!((code, rows(&json, "references")), (1, &wrong), "{json:#}");
         green(&project, &["db", "foreign-keys", "--table", "users"]);
         let (code, _) = run(&project, &["db", "foreign-keys", "--table", "nowhere"]);
-        assert_eq!(code, 1);
+        assert_eq!(code, 2);
         let (code, json) = run(&project, &["db", "integrity"]);
         assert_eq!(code, 2, "{json:#}");
         assert_eq!(rows(&json, "integrity")[0]["kind"], "foreign key");

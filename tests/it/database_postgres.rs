@@ -113,6 +113,7 @@ fn what_one_types_to_look_at_a_database_ends_by_what_it_finds() {
     .exits(1);
     assert_eq!(rows(&output, "orphans").len(), 1);
     let output = db(&url, &["foreign-keys"]).exits(1);
+    assert!(findings(&output).contains("1 row of Orders leads to no row of customers by customer"));
     let told = rows(&output, "references");
     assert_eq!(
         (told.len(), &told[0]["table"], &told[0]["rows"]),
