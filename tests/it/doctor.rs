@@ -252,7 +252,13 @@ fn a_look_does_not_wait_for_who_holds_a_table() {
         "it waited for session {} of postgres (idle in transaction",
         holder.pid
     );
-    for words in [["size"], ["tables"], ["indexes"], ["bloat"]] {
+    for words in [
+        ["size"],
+        ["tables"],
+        ["indexes"],
+        ["bloat"],
+        ["foreign-keys"],
+    ] {
         let output = look(&project, &words);
         assert_eq!(findings(&output), Vec::<String>::new());
         let step = output.json()["steps"][0].clone();
