@@ -274,6 +274,10 @@ fn a_look_does_not_wait_for_who_holds_a_table() {
     for words in [["doctor"], ["diagnose"]] {
         let told = "P1 somebody holds a table that looks wait for: …→ db activity main";
         finds(&project, &words, 2, &[told]);
+        // The other looks are nobody whom it keeps waiting.
+        let said = look(&project, &words).stdout;
+        assert!(said.contains(&who), "{said}");
+        assert!(!said.contains("behind which"), "{said}");
     }
 }
 
