@@ -43,6 +43,13 @@ const PID: OptionSpec = OptionSpec {
     help: "the session, as `database.activity` tells it",
 };
 
+const COUNTED: OptionSpec = OptionSpec {
+    name: "counted",
+    kind: Kind::Boolean,
+    required: false,
+    help: "whether `replicas` must be known: where nobody can tell how many there are, as of D1 with read replication, the look fails instead",
+};
+
 const ONE_PID: OptionSpec = OptionSpec {
     name: "pid",
     kind: Kind::Integer,
@@ -210,7 +217,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             )
         },
         VerbSpec {
-            options: &[LIMIT],
+            options: &[LIMIT, COUNTED],
             outputs: &[
                 OutputSpec {
                     name: "replicas",
