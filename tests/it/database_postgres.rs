@@ -317,7 +317,7 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     // Looks that read the table itself do not wait for it.
     db(&own.url(&name), &["doctor"])
         .exits(2)
-        .prints("a prepared transaction keeps others waiting");
+        .prints("a prepared transaction keeps 1 other waiting");
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 

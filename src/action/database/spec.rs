@@ -156,10 +156,16 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[OVER, LIMIT],
-            outputs: &[OutputSpec {
-                name: "longest_wait",
-                help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
-            }],
+            outputs: &[
+                OutputSpec {
+                    name: "longest_wait",
+                    help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
+                },
+                OutputSpec {
+                    name: "roots",
+                    help: "those who wait for nobody and keep others waiting, who keeps most first, as {pid, user, application, state, seconds, query, waiting}; waiting is how many, also for those who wait for it",
+                },
+            ],
             ..verb(
                 "locks",
                 "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}; seconds of the wait or, of who does not wait, of the transaction: postgres",
