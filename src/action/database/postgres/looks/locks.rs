@@ -211,6 +211,7 @@ mod tests {
     use serde_json::json;
 
     use super::{Row, Waits, behind, concerned, roots, tree};
+    use crate::action::database::system::row;
 
     fn waits(pairs: &[(i64, &[i64])]) -> Waits {
         let pairs = pairs.iter();
@@ -259,11 +260,15 @@ mod tests {
             (6, &[2, 3]),
         ]);
         let rows = tree(&all).into_iter().map(|(depth, pid)| {
-            let row = json!({
-                "depth": depth, "pid": pid, "user": "u", "application": "", "state": null,
-                "seconds": pid as f64, "lock": null, "query": ""
-            });
-            row.as_object().unwrap().clone()
+            row([
+                ("depth", json!(depth)),
+                ("pid", json!(pid)),
+                ("user", json!("app")),
+                ("application", json!("shop")),
+                ("state", json!("active")),
+                ("seconds", json!(pid as f64)),
+                ("query", json!("SELECT 1")),
+            ])
         });
         let rows: Vec<Row> = rows.collect();
         let told = roots(&rows, &all);
