@@ -105,11 +105,23 @@ fn replication_is_on_or_off_and_is_not_guessed_at() {
     assert_eq!(code, 0, "{json:#}");
     let row = json!(["read replicas", "auto", "replica", null, null, null, null]);
     assert_eq!(json["steps"][0]["table"]["rows"], json!([row]));
-    assert_eq!(json["steps"][0]["outputs"]["lag_seconds"], Value::Null);
+    let outputs = &json["steps"][0]["outputs"];
+    assert_eq!(outputs["lag_seconds"], Value::Null);
+    // The columns of every engine.
+    let mut columns: Vec<_> = outputs["rows"][0].as_object().unwrap().keys().collect();
+    columns.sort_unstable();
+    let known = "detail lag_bytes lag_seconds problem replica role state";
+    assert_eq!(columns, known.split(' ').collect::<Vec<_>>());
     auto();
     let (code, json) = told(&api, &["replication", "--replicas", "1"]);
     assert_eq!(code, 3, "nobody knows: {json:#}");
     assert_eq!(json["findings"], json!([]));
+    assert_eq!(
+        json["steps"][0]["detail"],
+        "D1 does not tell how many replicas there are: read replication is auto"
+    );
+    let help = json["steps"][0]["help"].as_str().unwrap();
+    assert!(help.starts_with("leave --replicas out"), "{help}");
 }
 
 /// What is in a table and may not be, where no reference is wrong.

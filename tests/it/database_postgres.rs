@@ -318,7 +318,7 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     // Looks that read the table itself do not wait for it.
     db(&own.url(&name), &["doctor"])
         .exits(2)
-        .prints("a prepared transaction keeps others waiting");
+        .prints("a prepared transaction keeps 1 other waiting");
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 
@@ -784,6 +784,46 @@ fn references_that_lead_nowhere_or_that_nothing_holds_are_told() {
     );
     cluster().psql(&name, "ALTER TABLE child ENABLE TRIGGER ALL;");
     step(&url, look).exits(0);
+}
+
+/// Each would wait as long, for the same: the first tells who it is, whatever was counted before it.
+#[test]
+fn references_are_not_waited_for_one_by_one_behind_who_holds_their_table() {
+    let own = Cluster::start("");
+    // The first is compared in a second, which is longer than a session waits until it asks for holders.
+    let name = own.database(
+        "CREATE FUNCTION slowly(int, int) RETURNS bool LANGUAGE sql AS 'SELECT $1 = $2 FROM pg_sleep(1)';
+         CREATE OPERATOR === (FUNCTION = slowly, LEFTARG = int, RIGHTARG = int);
+         CREATE OPERATOR CLASS slow FOR TYPE int USING btree AS
+             OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 ===, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+         CREATE TABLE parent (id int); INSERT INTO parent VALUES (1); CREATE UNIQUE INDEX ON parent (id slow);
+         CREATE TABLE a (parent int); INSERT INTO a VALUES (1);
+         ALTER TABLE a ADD FOREIGN KEY (parent) REFERENCES parent (id) NOT VALID;
+         CREATE TABLE orders (id int PRIMARY KEY);
+         CREATE TABLE b (o int REFERENCES orders, p int REFERENCES orders, q int REFERENCES orders);",
+    );
+    for scan in ["indexscan", "indexonlyscan", "bitmapscan"] {
+        own.psql(
+            &name,
+            &format!("ALTER DATABASE {name} SET enable_{scan} = off"),
+        );
+    }
+    let url = own.url(&name);
+    let held = project(&url).config(
+        "project = \"test\"\n[secret]\nurl = { env = \"URL\" }\n\
+         [database.main]\nkind = \"postgres\"\nurl = \"{{ secret.url }}\"\nlock_timeout = \"1s\"\n",
+    );
+    let mut holder = Session::open(&own, &name);
+    holder.say("BEGIN; LOCK TABLE orders;");
+    for (known, project) in [held, project(&url)].iter().enumerate() {
+        project
+            .run(&["db", "foreign-keys", "--format", "json"])
+            .exits(1)
+            .prints(&format!("it waited for session {} of postgres", holder.pid));
+        let log = std::fs::read_to_string(own.folder().join("log")).unwrap();
+        let waits = log.matches("canceling statement due to lock timeout");
+        assert_eq!(waits.count(), known + 1, "{log}");
+    }
 }
 
 #[test]

@@ -171,6 +171,51 @@ fn a_chain_of_waiting_sessions_is_told_by_its_root() {
     finds(&project, &["diagnose"], 0, &[]);
 }
 
+/// Each keeps its own waiting: who is told first is not to blame for all.
+#[test]
+fn of_several_who_block_others_each_is_told_by_those_behind_it() {
+    let own = Cluster::start("max_connections = 30\n");
+    let name = own.database(TABLES);
+    let project = postgres(&own.url(&name));
+    let mut few = Session::open(&own, &name);
+    let mut many = Session::open(&own, &name);
+    few.say("BEGIN; LOCK TABLE customers;");
+    many.say("BEGIN; LOCK TABLE orders;");
+    let mut waiting = ["customers", "orders", "orders"].map(|table| {
+        let mut session = Session::open(&own, &name);
+        session.begin(&format!("SELECT * FROM {table};"));
+        until(&own, &name, &is_waiting(session.pid));
+        session
+    });
+    let told = |root: &Session, who: &str, besides: &str, remedy: &str| {
+        let Session { pid, .. } = root;
+        format!("session {pid}{who} waiting{besides} → db {remedy}")
+            .replace("PID", &pid.to_string())
+    };
+    let also = ", and 1 other session blocks others";
+    let ends = "terminate PID -d main";
+    let first = told(&many, " of postgres keeps 2 others", also, ends);
+    finds(&project, &["diagnose"], 1, &[&format!("P3 {first}")]);
+    let warned = ["locks", "--warn", "0s", "--critical", "1h"];
+    finds(&project, &warned, 1, &[&format!("P3 {first}")]);
+    let roots = look(&project, &warned).json()["steps"][0]["outputs"]["roots"].clone();
+    let roots = roots.as_array().unwrap().iter();
+    let roots: Vec<_> = roots
+        .map(|root| (root["pid"].as_i64(), root["waiting"].as_i64()))
+        .collect();
+    assert_eq!(roots, [(Some(many.pid), Some(2)), (Some(few.pid), Some(1))]);
+    until(&own, &name, &waits_long(waiting[2].pid));
+    let found = findings(&look(&project, &["doctor"]));
+    let first = told(&many, " keeps 2 others", also, "locks main");
+    assert!(found.contains(&format!("P3 {first}")), "{found:?}");
+    // Without it the other is alone.
+    many.say("COMMIT;");
+    waiting[1].say("");
+    waiting[2].say("");
+    let last = told(&few, " of postgres keeps 1 other", "", ends);
+    finds(&project, &warned, 1, &[&format!("P3 {last}")]);
+}
+
 #[test]
 fn a_wait_is_told_from_the_length_on_that_is_long() {
     let (own, name) = server();
@@ -188,7 +233,7 @@ fn a_wait_is_told_from_the_length_on_that_is_long() {
     );
     until(&own, &name, &waits_long(waiting.pid));
     let ends = format!(
-        "P3 session {0} of postgres keeps others waiting → db terminate {0} -d main",
+        "P3 session {0} of postgres keeps 1 other waiting → db terminate {0} -d main",
         root.pid
     );
     finds(&project, &["locks", "--critical", "1h"], 1, &[&ends]);
@@ -200,7 +245,7 @@ fn a_wait_is_told_from_the_length_on_that_is_long() {
         &[&ends],
     );
     let found = findings(&look(&project, &["doctor"]));
-    let told = format!("session {} keeps others waiting → db locks main", root.pid);
+    let told = format!("session {} keeps 1 other waiting → db locks main", root.pid);
     assert!(
         found.iter().any(|found| found.ends_with(&told)),
         "{found:?}"
@@ -252,7 +297,13 @@ fn a_look_does_not_wait_for_who_holds_a_table() {
         "it waited for session {} of postgres (idle in transaction",
         holder.pid
     );
-    for words in [["size"], ["tables"], ["indexes"], ["bloat"]] {
+    for words in [
+        ["size"],
+        ["tables"],
+        ["indexes"],
+        ["bloat"],
+        ["foreign-keys"],
+    ] {
         let output = look(&project, &words);
         assert_eq!(findings(&output), Vec::<String>::new());
         let step = output.json()["steps"][0].clone();
@@ -268,6 +319,10 @@ fn a_look_does_not_wait_for_who_holds_a_table() {
     for words in [["doctor"], ["diagnose"]] {
         let told = "P1 somebody holds a table that looks wait for: …→ db activity main";
         finds(&project, &words, 2, &[told]);
+        // The other looks are nobody whom it keeps waiting.
+        let said = look(&project, &words).stdout;
+        assert!(said.contains(&who), "{said}");
+        assert!(!said.contains("behind which"), "{said}");
     }
 }
 

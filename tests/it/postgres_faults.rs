@@ -63,7 +63,8 @@ fn who_holds_the_lock_is_told() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("SQLSTATE 55P03"), "{said}");
     let held = format!("it waited for session {pid} of postgres (idle in transaction for ");
-    assert!(said.contains(", behind which 1 waits: "), "{said}");
+    // Nobody waits but who tells it.
+    assert!(!said.contains("behind which"), "{said}");
     assert!(said.contains(&held), "{said}");
     assert!(said.contains("UPDATE t SET n = n WHERE n = 1"), "{said}");
     assert!(
@@ -116,7 +117,7 @@ fn a_read_names_the_root_of_those_who_wait() {
         let (code, said, _) = told(project(&url, settings), step);
         assert_eq!(code, 2, "{said}");
         assert!(said.contains(&held), "{said}");
-        assert!(said.contains(", behind which 2 wait: "), "{said}");
+        assert!(said.contains(", behind which 1 other waits: "), "{said}");
     }
     holder.end(cluster());
     between.wait().unwrap();

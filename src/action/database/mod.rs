@@ -91,6 +91,7 @@ fn question(look: Look, invocation: &Invocation) -> Result<Question, ActionError
             .filter(|over| !over.is_zero()),
         pid: invocation.integer("pid").copied(),
         since: invocation.duration("since").map(|since| since.0),
+        counted: invocation.flag("counted"),
         ..all
     })
 }

@@ -43,6 +43,13 @@ const PID: OptionSpec = OptionSpec {
     help: "the session, as `database.activity` tells it",
 };
 
+const COUNTED: OptionSpec = OptionSpec {
+    name: "counted",
+    kind: Kind::Boolean,
+    required: false,
+    help: "whether `replicas` must be known: where nobody can tell how many there are, as of D1 with read replication, the look fails instead",
+};
+
 const ONE_PID: OptionSpec = OptionSpec {
     name: "pid",
     kind: Kind::Integer,
@@ -149,10 +156,16 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[OVER, LIMIT],
-            outputs: &[OutputSpec {
-                name: "longest_wait",
-                help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
-            }],
+            outputs: &[
+                OutputSpec {
+                    name: "longest_wait",
+                    help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
+                },
+                OutputSpec {
+                    name: "roots",
+                    help: "those who wait for nobody and keep others waiting, who keeps most first, as {pid, user, application, state, seconds, query, waiting}; waiting is how many, also for those who wait for it",
+                },
+            ],
             ..verb(
                 "locks",
                 "Who waits for whom, blockers before those they keep waiting, as rows {depth, pid, user, application, state, seconds, lock, relation, query}; seconds of the wait or, of who does not wait, of the transaction: postgres",
@@ -210,7 +223,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
             )
         },
         VerbSpec {
-            options: &[LIMIT],
+            options: &[LIMIT, COUNTED],
             outputs: &[
                 OutputSpec {
                     name: "replicas",

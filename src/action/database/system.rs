@@ -201,6 +201,8 @@ pub(in crate::action) struct Question {
     pub(in crate::action) pid: Option<i64>,
     /// Growth is told since somebody looked at least this long ago; since the last look where it is none.
     pub(in crate::action) since: Option<Duration>,
+    /// Whether replicas must be counted: it is an error where nobody can tell how many there are.
+    pub(in crate::action) counted: bool,
 }
 
 impl Question {
@@ -213,6 +215,7 @@ impl Question {
             over: None,
             pid: None,
             since: None,
+            counted: false,
         }
     }
 }

@@ -191,7 +191,7 @@ pub struct Holder {
     pub seconds: u64,
     /// Its last statement, as far as one may see it.
     pub query: String,
-    /// How many sessions wait for it, or for others that do.
+    /// How many others wait for it, or for others that do: neither the asker nor what else opsbook asks from here.
     pub waiting: u64,
 }
 
@@ -234,12 +234,13 @@ impl Holder {
                 pid, user, state, ..
             } = holder;
             let open = Span(Duration::from_secs(holder.seconds));
-            format!(
-                "session {pid} of {user} ({state} for {open}), behind which {} {}: {}",
-                holder.waiting,
-                if holder.waiting == 1 { "waits" } else { "wait" },
-                holder.query
-            )
+            let behind = match holder.waiting {
+                0 => String::new(),
+                1 => ", behind which 1 other waits".to_owned(),
+                number => format!(", behind which {number} others wait"),
+            };
+            let query = &holder.query;
+            format!("session {pid} of {user} ({state} for {open}){behind}: {query}")
         });
         each.collect::<Vec<_>>().join("; and for ")
     }

@@ -11,7 +11,9 @@ use super::{Postgres, query};
 
 /// The sessions at the root of what another waits for: those that hold and wait for nobody themselves, the oldest
 /// transaction first; where all wait for each other, every one. A transaction that was prepared holds without a session,
-/// and who may not see what another does cannot tell whether it waits: then the server is asked.
+/// and who may not see what another does cannot tell whether it waits: then the server is asked. Of those behind them the
+/// asker is not counted, nor what else is asked from here under the same name: looks at a database in trouble are none of
+/// its trouble.
 const HOLDERS: &str = "\
 WITH RECURSIVE edge (waiter, holder) AS (
     SELECT a.pid, blocking.pid
@@ -24,12 +26,19 @@ root AS (
     SELECT pid, NOT EXISTS (SELECT FROM edge WHERE waiter = pid) AS is_free FROM chain),
 behind (root, pid) AS (
     SELECT root.pid, edge.waiter FROM root JOIN edge ON edge.holder = root.pid
-    UNION SELECT behind.root, edge.waiter FROM behind JOIN edge ON edge.holder = behind.pid)
+    UNION SELECT behind.root, edge.waiter FROM behind JOIN edge ON edge.holder = behind.pid),
+own (pid) AS (
+    SELECT $1::int
+    UNION SELECT other.pid FROM pg_stat_activity AS other JOIN pg_stat_activity AS here
+                 ON (other.application_name, other.usesysid, other.client_addr)
+                    IS NOT DISTINCT FROM (here.application_name, here.usesysid, here.client_addr)
+          WHERE here.pid = pg_backend_pid())
 SELECT root.pid::int8 AS pid, coalesce(usename, '') AS \"user\",
        coalesce(state, CASE root.pid WHEN 0 THEN 'a prepared transaction' END, 'unknown') AS state,
        coalesce(extract(epoch FROM clock_timestamp() - coalesce(xact_start, state_change)), 0)::int8 AS seconds,
        coalesce(query, '') AS query,
-       (SELECT count(*) FROM behind WHERE behind.root = root.pid AND behind.pid <> root.pid) AS waiting
+       (SELECT count(*) FROM behind
+        WHERE behind.root = root.pid AND behind.pid <> root.pid AND behind.pid NOT IN (SELECT pid FROM own)) AS waiting
 FROM root LEFT JOIN pg_stat_activity AS a ON a.pid = root.pid
 WHERE is_free OR NOT EXISTS (SELECT FROM root WHERE is_free)
 ORDER BY seconds DESC";

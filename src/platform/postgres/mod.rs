@@ -130,15 +130,7 @@ impl Postgres {
         parameters: &[Value],
         limit: usize,
     ) -> Result<Rows, PostgresError> {
-        let limits = self.session_limits();
-        let lock = limits
-            .lock
-            .map_or(LOOK_TIMEOUT, |lock| lock.min(LOOK_TIMEOUT));
-        let limits = Limits {
-            lock: Some(lock),
-            ..limits
-        };
-        self.read(limits, sql, parameters, limit).await
+        self.read(self.look_limits(), sql, parameters, limit).await
     }
 
     async fn read(
@@ -345,7 +337,16 @@ impl Postgres {
         patience: Limits,
         work: impl AsyncFnOnce(&mut Client, &str) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
-        let mut working = pin!(self.in_time(work));
+        self.watched(patience, self.in_time(work)).await
+    }
+
+    /// Tells who held what this work waited for longer than it may.
+    async fn watched<T>(
+        &self,
+        patience: Limits,
+        work: impl Future<Output = Result<T, PostgresError>>,
+    ) -> Result<T, PostgresError> {
+        let mut working = pin!(work);
         let mut watching = pin!(self.holders(patience));
         let mut holders = None;
         let outcome = loop {
@@ -443,6 +444,16 @@ impl Postgres {
         Limits {
             statement: self.statement_limit(),
             lock: self.limits.lock,
+        }
+    }
+
+    /// What a session is told that looks at the database as a whole.
+    fn look_limits(&self) -> Limits {
+        let limits = self.session_limits();
+        let lock = limits.lock.unwrap_or(LOOK_TIMEOUT).min(LOOK_TIMEOUT);
+        Limits {
+            lock: Some(lock),
+            ..limits
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) async fn look(system: &D1System, question: &Question) -> Result<Repor
         Look::Integrity => integrity(system, table).await,
         Look::ForeignKeys => catalog::foreign_keys(system, table).await,
         Look::Indexes => catalog::indexes(system, question, &Default::default()).await,
-        Look::Replication => replication(system).await,
+        Look::Replication => replication(system, question).await,
         Look::Slow => slow(system, question).await,
         Look::Activity | Look::Locks | Look::Connections => without(
             "sessions",
@@ -149,7 +149,7 @@ async fn integrity(system: &D1System, table: Option<&str>) -> Result<Report, Act
     })
 }
 
-async fn replication(system: &D1System) -> Result<Report, ActionError> {
+async fn replication(system: &D1System, question: &Question) -> Result<Report, ActionError> {
     if let Way::Wrangler { .. } = &system.way {
         let instead =
             "via = \"api\" tells whether read replication is on; the copy of this machine has none";
@@ -168,6 +168,10 @@ async fn replication(system: &D1System) -> Result<Report, ActionError> {
             further: further(json!(0)),
             ..Report::default()
         }),
+        Some(mode) if question.counted => Err(ActionError::own(format!(
+            "D1 does not tell how many replicas there are: read replication is {mode}"
+        ))
+        .help("leave --replicas out, `counted` in a step of your own")),
         Some(mode) => Ok(Report {
             detail: format!(
                 "read replication is {mode}; D1 does not tell how far a replica is behind"
@@ -178,6 +182,8 @@ async fn replication(system: &D1System) -> Result<Report, ActionError> {
                 ("role", json!("replica")),
                 ("lag_seconds", Value::Null),
                 ("lag_bytes", Value::Null),
+                ("problem", Value::Null),
+                ("detail", Value::Null),
             ])],
             further: further(Value::Null),
             ..Report::default()

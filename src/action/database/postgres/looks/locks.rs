@@ -48,6 +48,7 @@ impl PostgresSystem {
             .collect();
         let unseen = with_statements_in_line(&mut rows);
         let problems = problems(&rows, &waits);
+        let roots = roots(&rows, &waits);
         let waiting = match problems.len() {
             0 => "nobody waits".to_owned(),
             number => format!(
@@ -68,7 +69,7 @@ impl PostgresSystem {
             detail: format!("{waiting}{more}{unseen}"),
             rows,
             problems,
-            further: vec![("longest_wait", json!(longest))],
+            further: vec![("longest_wait", json!(longest)), ("roots", json!(roots))],
             ..Report::default()
         })
     }
@@ -91,6 +92,42 @@ fn problems(rows: &[Row], waits: &Waits) -> Vec<String> {
         Some(format!("{pid} waits {waited} for {blockers}: {relation}"))
     });
     lines.collect()
+}
+
+/// Those who come before all others, with how many wait behind each of them: who keeps most waiting first, of several the
+/// one that is longest at it.
+fn roots(rows: &[Row], waits: &Waits) -> Vec<Row> {
+    let first = rows.iter().filter(|row| row["depth"] == 0);
+    let mut roots: Vec<(usize, &Row)> = first
+        .map(|row| (behind(waits, row["pid"].as_i64().unwrap_or_default()), row))
+        .collect();
+    let seconds = |row: &Row| row["seconds"].as_f64().unwrap_or_default();
+    roots.sort_by(|(fewer, one), (more, other)| {
+        let longest = || seconds(other).total_cmp(&seconds(one));
+        more.cmp(fewer).then_with(longest)
+    });
+    let told = ["pid", "user", "application", "state", "seconds", "query"];
+    let roots = roots.into_iter().map(|(waiting, row)| {
+        let cells = told.map(|name| (name.to_owned(), row[name].clone()));
+        Row::from_iter(
+            cells
+                .into_iter()
+                .chain([("waiting".to_owned(), json!(waiting))]),
+        )
+    });
+    roots.collect()
+}
+
+/// How many others wait for one, or for others that do.
+fn behind(waits: &Waits, root: i64) -> usize {
+    let mut kept_waiting = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(blocker) = open.pop() {
+        let waiters = waits.iter().filter(|(_, by)| by.contains(&blocker));
+        let waiters = waiters.map(|(waiter, _)| *waiter);
+        open.extend(waiters.filter(|waiter| *waiter != root && kept_waiting.insert(*waiter)));
+    }
+    kept_waiting.len()
 }
 
 /// Those who wait long enough, and all who keep them waiting, directly or not.
@@ -171,8 +208,10 @@ fn next(waits: &Waits, missing: &BTreeMap<i64, usize>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
-    use super::{Waits, concerned, tree};
+    use super::{Row, Waits, behind, concerned, roots, tree};
+    use crate::action::database::system::row;
 
     fn waits(pairs: &[(i64, &[i64])]) -> Waits {
         let pairs = pairs.iter();
@@ -200,6 +239,45 @@ mod tests {
         let circle = waits(&[(1, &[2]), (2, &[3]), (3, &[2])]);
         assert_eq!(tree(&circle), [(0, 2), (1, 1), (1, 3)]);
         assert_eq!(tree(&waits(&[(1, &[1])])), [(0, 1)]);
+    }
+
+    #[test]
+    fn who_waits_behind_one_is_counted_once_whatever_leads_there() {
+        let all = waits(&[(1, &[]), (2, &[1]), (3, &[1]), (4, &[2, 3]), (5, &[])]);
+        assert_eq!([1, 2, 4, 5].map(|pid| behind(&all, pid)), [3, 1, 0, 0]);
+        let circle = waits(&[(1, &[2]), (2, &[3]), (3, &[2])]);
+        assert_eq!([2, 1].map(|pid| behind(&circle, pid)), [2, 0]);
+    }
+
+    #[test]
+    fn each_root_is_told_by_those_behind_it_and_not_by_all_who_wait() {
+        let all = waits(&[
+            (1, &[]),
+            (2, &[]),
+            (3, &[]),
+            (4, &[1]),
+            (5, &[2]),
+            (6, &[2, 3]),
+        ]);
+        let rows = tree(&all).into_iter().map(|(depth, pid)| {
+            row([
+                ("depth", json!(depth)),
+                ("pid", json!(pid)),
+                ("user", json!("app")),
+                ("application", json!("shop")),
+                ("state", json!("active")),
+                ("seconds", json!(pid as f64)),
+                ("query", json!("SELECT 1")),
+            ])
+        });
+        let rows: Vec<Row> = rows.collect();
+        let told = roots(&rows, &all);
+        let told = told.iter().map(|row| (&row["pid"], &row["waiting"]));
+        let wanted = [(2, 2), (3, 1), (1, 1)].map(|(pid, waiting)| (json!(pid), json!(waiting)));
+        assert!(
+            told.eq(wanted.iter().map(|(pid, waiting)| (pid, waiting))),
+            "{rows:#?}"
+        );
     }
 
     #[test]
