@@ -42,7 +42,9 @@ pub(super) async fn preview(
         Argument::Sql(statement) => of_statement(statement, database, context).await,
         Argument::Path(path) => {
             let text = super::text_of(&context.folder.join(path)).await?;
-            of_file(path, &text, database, context).await
+            let preview = of_file(path, &text, database, context).await?;
+            let held = Some(text);
+            Ok(Preview { held, ..preview })
         }
         _ => Err(ActionError::config("there is no SQL to run")),
     }
