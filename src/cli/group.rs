@@ -5,7 +5,10 @@ use serde_json::json;
 use crate::app::{App, AppError, Listing};
 use crate::base::CommandPath;
 use crate::base::exit::ExitCode;
-use crate::base::text::count;
+use crate::book::{Library, LibraryEntry};
+
+/// So many names stand in the line of a group; a longer list ends in how many are left out.
+const NAMES: usize = 6;
 
 /// Prints the runbooks and groups of a group.
 ///
@@ -16,16 +19,50 @@ pub(super) fn print(folder: &[String], app: &App) -> Result<ExitCode, AppError> 
     let mut listing = Listing::new(&["command", "title"], "the group is empty");
     for entry in library.entries(folder) {
         let words: Vec<String> = folder.iter().cloned().chain([entry.name.clone()]).collect();
-        let headline = CommandPath::from_words(&words)
-            .ok()
-            .and_then(|path| library.headline(&path));
-        let title = match headline {
-            Some(headline) => headline.title,
-            None => count(library.entries(&words).len(), "runbook"),
-        };
+        let title = title(library, &words, &entry);
         let item = json!({ "path": words.join("/"), "title": title, "group": entry.is_group });
         listing.push(vec![words.join(" "), title], item);
     }
     app.print_listing(&listing)?;
     Ok(ExitCode::Ok)
+}
+
+/// One line about an entry in a list: the title of the runbook, or what stands in the group.
+pub(super) fn title(library: &Library, path: &[String], entry: &LibraryEntry) -> String {
+    let headline = CommandPath::from_words(path)
+        .ok()
+        .and_then(|path| library.headline(&path));
+    match headline {
+        Some(headline) => headline.title,
+        None if entry.is_group => {
+            let names = library.entries(path).into_iter().map(|entry| entry.name);
+            named(&names.collect::<Vec<_>>())
+        }
+        None => String::new(),
+    }
+}
+
+/// All names where they are few; else as many as leave room for how many more there are.
+fn named(names: &[String]) -> String {
+    match names.get(NAMES..) {
+        None | Some([]) => names.join(", "),
+        Some(_) => {
+            let (shown, more) = names.split_at(NAMES - 1);
+            format!("{} and {} more", shown.join(", "), more.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_long_list_of_names_is_cut_and_never_by_one() {
+        let names = |many: usize| (1..=many).map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(named(&names(0)), "");
+        assert_eq!(named(&names(1)), "1");
+        assert_eq!(named(&names(6)), "1, 2, 3, 4, 5, 6");
+        assert_eq!(named(&names(7)), "1, 2, 3, 4, 5 and 2 more");
+    }
 }

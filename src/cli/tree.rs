@@ -6,13 +6,12 @@ use std::sync::Arc;
 use clap::Command;
 
 use crate::app::{App, AppError};
-use crate::base::CommandPath;
-use crate::base::text::{count, flowed, neutral};
+use crate::base::text::{flowed, neutral};
 use crate::book::LibraryEntry;
 use crate::model::Runbook;
 
 use super::selection::{Selection, Target};
-use super::{arguments, options, verbs};
+use super::{arguments, group, options, verbs};
 
 /// What every help says last.
 const EXIT_CODES: &str =
@@ -86,7 +85,7 @@ impl Tree<'_> {
         let mut command = Command::new(entry.name.clone()).disable_help_subcommand(true);
         let path: Vec<String> = folder.iter().cloned().chain([entry.name.clone()]).collect();
         if self.titles && is_listed {
-            command = command.about(self.title(&path, entry));
+            command = command.about(group::title(self.app.library(), &path, entry));
         }
         let Some(below) = below else {
             return Ok(command);
@@ -104,18 +103,6 @@ impl Tree<'_> {
             self.level(command, &path, below)
         } else {
             Ok(command)
-        }
-    }
-
-    /// One line about an entry in a list.
-    fn title(&self, path: &[String], entry: &LibraryEntry) -> String {
-        let headline = CommandPath::from_words(path)
-            .ok()
-            .and_then(|path| self.app.library().headline(&path));
-        match headline {
-            Some(headline) => headline.title,
-            None if entry.is_group => count(self.app.library().entries(path).len(), "runbook"),
-            None => String::new(),
         }
     }
 

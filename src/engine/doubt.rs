@@ -138,13 +138,18 @@ impl Run<'_> {
         self.finish(turn, Ending::passed_over(Status::InDoubt, because), given)
     }
 
-    /// What a person does about a step in doubt.
-    pub(super) fn how_to_settle(&self, key: &StepKey) -> String {
+    /// What a person does about a step in doubt. Where its `unless` can look, nobody else has to.
+    pub(super) fn how_to_settle(&self, turn: Turn<'_>) -> String {
         let run = self.recorder.run();
-        let step = shell_word(key.as_str());
-        format!(
-            "look whether it took effect, then: opsbook resume {run} --done {step}, or --again {step} if it did not"
-        )
+        let step = shell_word(turn.key.as_str());
+        match turn.step.unless {
+            Some(_) => format!(
+                "opsbook resume {run} looks whether it took effect, and runs it if it did not; only where it cannot look: --done {step}, or --again {step}"
+            ),
+            None => format!(
+                "look whether it took effect, then: opsbook resume {run} --done {step}, or --again {step} if it did not"
+            ),
+        }
     }
 
     /// The same for its undo.

@@ -11,6 +11,7 @@ use crate::model::{EffectRule, OnFailure, Step};
 use crate::plan::effect_of_step;
 
 use super::attempt::Failure;
+use super::doubt::Settlement;
 use super::each::INDEX;
 use super::frame::{Frame, Past, Turn};
 use super::judge::{self, Ending};
@@ -160,7 +161,12 @@ impl Run<'_> {
         }
         match (doubt, looked) {
             // It shows that it is not done.
-            (Some(_), Ok(_)) if step.unless.is_some() => {}
+            (Some(_), Ok(_)) if step.unless.is_some() => {
+                if self.settled(key) == Some(Settlement::Done) {
+                    let because = "it is said to be done, and its `unless` shows that it is not";
+                    return self.end_in_doubt(turn, because);
+                }
+            }
             (Some(because), looked) => {
                 if let Some(end) = self.settled_end(turn, because, looked.err()).await {
                     return end;
@@ -411,8 +417,8 @@ impl Run<'_> {
         let by_itself = action.is_some_and(|action| action.shows_rows_of(step.call.verb));
         let table = table_of(frame, step, &outputs, by_itself);
         let help = match (ending.status, ending.help) {
-            (Status::InDoubt, None) => Some(self.how_to_settle(key)),
-            (Status::InDoubt, Some(help)) => Some(format!("{help}; {}", self.how_to_settle(key))),
+            (Status::InDoubt, None) => Some(self.how_to_settle(turn)),
+            (Status::InDoubt, Some(help)) => Some(format!("{help}; {}", self.how_to_settle(turn))),
             (_, help) => help,
         };
         let mut finished = StepFinished {

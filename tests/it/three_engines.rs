@@ -106,6 +106,22 @@ fn the_plan_of_a_query_is_its_rows_in_every_format() {
 }
 
 #[test]
+fn a_plan_is_no_export_and_says_that_nothing_was_written() {
+    let engine = Engine::with("sqlite", TABLE);
+    let line = ["db", "query", "SELECT s FROM t", "--explain", "--to"];
+    let told = engine
+        .project
+        .run(&[&line[..], &["rows.csv"]].concat())
+        .exits(2);
+    assert!(
+        told.stdout.contains("nothing was written to "),
+        "{}",
+        told.stdout
+    );
+    assert!(!engine.project.path("rows.csv").exists());
+}
+
+#[test]
 fn a_change_is_not_made_to_show_its_plan() {
     for engine in engines(TABLE) {
         for (sql, words) in [

@@ -396,6 +396,38 @@ fn a_look_that_fails_leaves_the_doubt() {
     assert_eq!(counts("change", &["a"]), [0]);
 }
 
+/// Neither is it run against somebody's word, nor does what follows go on without it.
+#[test]
+fn what_is_said_to_be_done_and_seen_not_to_be_stays_in_doubt() {
+    let text = r#"
+        title = "x"
+        [[step]]
+        name = "a"
+        act.change = {}
+        unless = { act.look = {}, expect = "changed" }
+        [[step]]
+        name = "b"
+        act.change = {}
+    "#;
+    let said = |settlement| Bench {
+        options: RunOptions {
+            settled: vec![(StepKey::new("a"), settlement)],
+            ..RunOptions::default()
+        },
+        ..cut_in("a", Bench::default(), text)
+    };
+    let ended = said(Settlement::Done).resume(text);
+    assert_eq!(ended.end.exit, ExitCode::Stuck);
+    assert_eq!(ended.status("a"), Status::InDoubt);
+    assert_eq!(counts("change", &["a", "b"]), [0, 0]);
+    let end = ended.summary.steps[0].end.clone().unwrap();
+    let help = end.help.unwrap();
+    assert!(end.detail.contains("said to be done"), "{}", end.detail);
+    assert!(help.starts_with("opsbook resume 1 looks"), "{help}");
+    assert_eq!(said(Settlement::Again).resume(text).end.exit, ExitCode::Ok);
+    assert_eq!(counts("change", &["a", "b"]), [1, 1]);
+}
+
 /// A read that was cut off, or whose outputs are secret, is simply read again.
 #[test]
 fn a_read_is_read_again_where_its_outputs_are_not_known() {
