@@ -145,6 +145,19 @@ impl Action for Act {
         verb.name == "keep"
     }
 
+    fn preflight<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _: &'a ActionContext<'a>,
+    ) -> PreflightFuture<'a> {
+        Box::pin(async {
+            match invocation.text("fail") {
+                Some("config") => Err(ActionError::config("it is wrong")),
+                _ => Ok(()),
+            }
+        })
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
