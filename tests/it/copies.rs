@@ -212,8 +212,7 @@ fn what_takes_a_migration_back_and_was_edited_since_the_question_is_asked_about_
     }
 }
 
-/// A project whose `main` is this database of the cluster.
-/// A project that waits so long for a lock.
+/// A project whose `main` is this database of the cluster and waits so long for a lock.
 fn of_postgres(database: &str, lock_timeout: &str) -> Project {
     let config = format!(
         "[database.main]\nkind = \"postgres\"\nurl = \"{{{{ secret.url }}}}\"\nlock_timeout = \"{lock_timeout}\"\n\

@@ -285,7 +285,7 @@ fn references_that_lead_nowhere_are_found_on_both_engines() {
         assert_eq!((code, rows(&json, "references")), (1, &wrong), "{json:#}");
         green(&project, &["db", "foreign-keys", "--table", "users"]);
         let (code, _) = run(&project, &["db", "foreign-keys", "--table", "nowhere"]);
-        assert_eq!(code, 1);
+        assert_eq!(code, 2);
         let (code, json) = run(&project, &["db", "integrity"]);
         assert_eq!(code, 2, "{json:#}");
         assert_eq!(rows(&json, "integrity")[0]["kind"], "foreign key");
@@ -298,7 +298,7 @@ fn references_that_lead_nowhere_are_found_on_both_engines() {
         assert_eq!(rows(&json, "count")[0]["orphans"], 2);
         assert_eq!(rows(&json, "orphans").as_array().unwrap().len(), 1);
         let (code, _) = run(&project, &["db", "orphans", "orders", "user_id", "nowhere"]);
-        assert_eq!(code, 1);
+        assert_eq!(code, 2);
     }
     let detail = |project: &Project| {
         let (_, json) = run(project, &["db", "integrity", "--table", "users"]);
@@ -578,7 +578,7 @@ fn statistics_and_indexes_are_made_anew_for_one_table_or_all() {
     green(&project, &["db", "reindex", "--yes"]);
     green(&project, &["db", "reindex", "--table", "orders", "--yes"]);
     let (code, _) = run(&project, &["db", "reindex", "--table", "nowhere", "--yes"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
 }
 
 #[test]
@@ -721,7 +721,7 @@ fn statistics_and_indexes_of_d1_are_made_anew() {
     );
     green(&project, &["db", "reindex", "--yes"]);
     let (code, json) = run(&project, &["db", "analyze", "--table", "nowhere", "--yes"]);
-    assert_eq!(code, 1, "{json:#}");
+    assert_eq!(code, 2, "{json:#}");
     let detail = step(&json, "analyze")["detail"].as_str().unwrap();
     assert!(detail.contains("no such table: nowhere"), "{detail}");
 }

@@ -113,6 +113,7 @@ fn what_one_types_to_look_at_a_database_ends_by_what_it_finds() {
     .exits(1);
     assert_eq!(rows(&output, "orphans").len(), 1);
     let output = db(&url, &["foreign-keys"]).exits(1);
+    assert!(findings(&output).contains("1 row of Orders leads to no row of customers by customer"));
     let told = rows(&output, "references");
     assert_eq!(
         (told.len(), &told[0]["table"], &told[0]["rows"]),
@@ -1045,7 +1046,7 @@ fn replicas_and_slots_are_told_from_both_ends() {
 
     // Upkeep is the primary's.
     let output = db(&there, &["vacuum"]);
-    assert_eq!(output.code, 1, "{}", output.shown());
+    assert_eq!(output.code, 2, "{}", output.shown());
     assert!(
         output.shown().contains("change the primary"),
         "{}",

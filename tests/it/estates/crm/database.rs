@@ -57,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
     high("crm.db.query-and-pool", SCAN, |_| {}),
     down("crm.db.query-and-pool", QUERY, is_full),
     case("crm.db.query-and-pool", CHANGE, |_| {}, "unknown", 78),
-    high("crm.db.reindex", Runbook(REINDEX), refuses_connections),
+    down("crm.db.reindex", Runbook(REINDEX), refuses_connections),
     down("crm.diagnose.database", Runbook(DATABASE), is_exhausted),
     case(
         "crm.diagnose.database",

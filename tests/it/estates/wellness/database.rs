@@ -198,7 +198,7 @@ const DATABASE_CASES: &[Case] = &[
     }),
     high("wellness.db.query-performance", AT_ONCE, |_| {}),
     down("wellness.db.integrity", INTEGRITY, Estate::d1_dangles),
-    high("wellness.db.optimize", OPTIMIZE, is_gone),
+    down("wellness.db.optimize", OPTIMIZE, is_gone),
     down("wellness.db.cleanup-old-data", Runbook(PRUNE), |estate| {
         estate.d1_sql("DROP TABLE voice_notes");
     }),
