@@ -22,6 +22,9 @@ pub type ActionFuture<'a> = Pin<Box<dyn Future<Output = Result<Outputs, ActionEr
 /// What an action would do, some time later.
 pub type PreviewFuture<'a> = Pin<Box<dyn Future<Output = Result<Preview, ActionError>> + 'a>>;
 
+/// Whether an action could be done, some time later.
+pub type PreflightFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ActionError>> + 'a>>;
+
 /// What becomes of an action in a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dry {
@@ -73,6 +76,16 @@ pub trait Action: Sync {
     /// What becomes of one of its verbs in a dry run: what becomes of all of them, unless they differ.
     fn dry_of(&self, _verb: &VerbSpec) -> Dry {
         self.dry()
+    }
+
+    /// Refuses what could not be done whatever its target holds, and asks the target nothing. A step is held to it before
+    /// something is kept aside for it; [`Action::preview`] refuses the same.
+    fn preflight<'a>(
+        &'a self,
+        _invocation: &'a Invocation,
+        _context: &'a ActionContext<'a>,
+    ) -> PreflightFuture<'a> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Tells what it would do, as it would be sent, how many rows it would touch where that can be counted, and some of

@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::expr::{NameUse, names_in_expression, names_in_template};
 use crate::model::Step;
 
-use super::ErrorKind;
 use super::attempt::Failure;
 use super::confirm::Agreed;
 use super::each::named;
 use super::frame::Turn;
 use super::run::Run;
 use super::standing::Leave;
+use super::{ActionError, ErrorKind};
 
 impl Run<'_> {
     /// Asks what must be asked before the step, unless it was asked ahead; and ahead what is asked before the step behind it,
@@ -73,7 +73,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Who says no says it before anything is kept, and so does a stop. Any other trouble is the step's own, at its turn.
+    /// Who says no says it before anything is kept, and so does a stop, and what could not be done in any case. Any other
+    /// trouble is the step's own, at its turn.
     async fn ask_one_ahead(&self, turn: Turn<'_>) -> Result<(), Failure> {
         match self.agreed_ahead(turn).await {
             Ok(Some(agreed)) => {
@@ -81,25 +82,58 @@ impl Run<'_> {
                 ledger.answered.insert(turn.key.clone(), agreed);
                 Ok(())
             }
-            Err(failure @ Failure::Stopped(..)) => Err(failure),
-            Err(Failure::Action(error)) if error.kind == ErrorKind::Refused => {
-                Err(Failure::Action(error))
-            }
-            Ok(None) | Err(_) => Ok(()),
+            Err(Ahead::Refused(failure)) => Err(failure),
+            Ok(None) | Err(Ahead::ForItsTurn) => Ok(()),
         }
     }
 
     /// What a person agreed to, where one was asked. What a standing approval answers is counted again at its turn: others
     /// may have used it up by then.
-    async fn agreed_ahead(&self, turn: Turn<'_>) -> Result<Option<Agreed>, Failure> {
-        if self.unless_wanted(turn.step, turn.scope).is_some()
-            || !self.is_asked_for(turn)
-            || self.already_done(turn).await?.is_some()
-        {
+    async fn agreed_ahead(&self, turn: Turn<'_>) -> Result<Option<Agreed>, Ahead> {
+        if self.unless_wanted(turn.step, turn.scope).is_some() {
+            return Ok(None);
+        }
+        let is_asked_for = self.is_asked_for(turn);
+        let may_be_done = match is_asked_for {
+            true => self.already_done(turn).await?.is_some(),
+            // Where nobody is asked the target is not asked either.
+            false => turn.step.unless.is_some(),
+        };
+        if may_be_done {
+            return Ok(None);
+        }
+        if let Err(failure) = self.preflight(turn).await {
+            return Err(match failure {
+                Failure::Action(error) => {
+                    let message = format!("{} behind it: {}", turn.key, error.message);
+                    Ahead::Refused(Failure::Action(ActionError { message, ..error }))
+                }
+                failure => failure.into(),
+            });
+        }
+        if !is_asked_for {
             return Ok(None);
         }
         let mut leave = self.confirmed(turn, None).await?;
         Ok(leave.agreed.take())
+    }
+}
+
+/// Why a step is not agreed to ahead.
+enum Ahead {
+    /// Nothing is to be kept for it.
+    Refused(Failure),
+    /// What is in its way is told at its turn.
+    ForItsTurn,
+}
+
+impl From<Failure> for Ahead {
+    fn from(failure: Failure) -> Self {
+        match &failure {
+            Failure::Stopped(..) => Self::Refused(failure),
+            Failure::Action(error) if error.kind == ErrorKind::Refused => Self::Refused(failure),
+            _ => Self::ForItsTurn,
+        }
     }
 }
 

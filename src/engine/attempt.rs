@@ -36,6 +36,13 @@ impl Doing<Preview> {
     };
 }
 
+impl Doing<()> {
+    const PREFLIGHT: Self = Self {
+        act: |action, invocation, context| action.preflight(invocation, context),
+        is_done: |()| false,
+    };
+}
+
 /// Why an attempt did not do what it should.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -249,6 +256,12 @@ impl Run<'_> {
     /// Asks the action of the step's call how many rows it would touch: of its preview the rest may be left out.
     pub(super) async fn count_call(&self, turn: Turn<'_>) -> Result<Preview, Failure> {
         self.acting(turn, &turn.step.call, Purpose::Count, Doing::PREVIEW)
+            .await
+    }
+
+    /// Refuses a step that could not be done whatever its target holds.
+    pub(super) async fn preflight(&self, turn: Turn<'_>) -> Result<(), Failure> {
+        self.acting(turn, &turn.step.call, Purpose::Show, Doing::PREFLIGHT)
             .await
     }
 

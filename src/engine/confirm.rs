@@ -22,17 +22,23 @@ pub(super) struct Agreed {
     pub(super) rows: Option<u64>,
     /// The SHA-256 of what would be done, as they saw it.
     shown: String,
+    /// The SHA-256 of what of it others may make another, where there is such a thing.
+    held: Option<String>,
 }
 
 impl Agreed {
     fn to(intent: &Intent) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(&intent.title);
-        hash.update([b'\n']);
-        hash.update(&intent.preview.sent);
+        let hash = |text: &str| {
+            let mut hash = Sha256::new();
+            hash.update(&intent.title);
+            hash.update([b'\n']);
+            hash.update(text);
+            hexadecimal(&hash.finalize())
+        };
         Self {
             rows: intent.preview.rows,
-            shown: hexadecimal(&hash.finalize()),
+            shown: hash(&intent.preview.sent),
+            held: intent.preview.held.as_deref().map(hash),
         }
     }
 }
@@ -47,7 +53,7 @@ struct Question {
 impl Run<'_> {
     /// Asks what must be asked before the step: its own question and whether to destroy are one question. A standing
     /// approval answers for a destroy, and its limits hold whatever else was said. What was agreed to ahead is not asked
-    /// again as long as it is still what would be done.
+    /// again as long as it is still what would be done; what others made another while the question stood is.
     pub(super) async fn confirmed(
         &self,
         turn: Turn<'_>,
@@ -62,22 +68,36 @@ impl Run<'_> {
         {
             return Ok(leave);
         }
-        let Some(Question { mut text, object }) = self.question(turn)? else {
+        let Some(Question { text, object }) = self.question(turn)? else {
             return Ok(Leave::FREE);
         };
-        let intent = self.intent(turn).await?;
-        let agreed = Agreed::to(&intent);
+        let again = format!("This is not what was agreed to before. {text}");
+        let name = object.filter(|_| self.engine.config.protected);
+        let mut intent = self.intent(turn).await?;
+        let mut agreed = Agreed::to(&intent);
+        let mut asked = &text;
         if let Some(ahead) = ahead {
             if ahead.shown == agreed.shown {
                 return Ok(self.personal_leave(turn, ahead));
             }
-            text = format!("This is not what was agreed to before. {text}");
+            asked = &again;
         }
-        match object.filter(|_| self.engine.config.protected) {
-            Some(name) => self.named(&text, &name, &intent, &frame.stop).await?,
-            None => self.yes(&text, &intent, &frame.stop).await?,
+        loop {
+            match &name {
+                Some(name) => self.named(asked, name, &intent, &frame.stop).await?,
+                None => self.yes(asked, &intent, &frame.stop).await?,
+            }
+            if agreed.held.is_none() {
+                return Ok(self.personal_leave(turn, agreed));
+            }
+            intent = self.intent(turn).await?;
+            let by_now = Agreed::to(&intent);
+            if by_now.held == agreed.held {
+                return Ok(self.personal_leave(turn, agreed));
+            }
+            agreed = by_now;
+            asked = &again;
         }
-        Ok(self.personal_leave(turn, agreed))
     }
 
     /// Whether anything must be found out before the step may begin: a person's answer, or whether a standing approval

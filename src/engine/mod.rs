@@ -53,7 +53,7 @@ mod undo_run;
 
 pub use action::{
     Action, ActionContext, ActionError, ActionFuture, Actions, CheckRequest, Dry, End, ErrorKind,
-    Invocation, Look, LookFuture, NestedRunner, Outputs, PreviewFuture,
+    Invocation, Look, LookFuture, NestedRunner, Outputs, PreflightFuture, PreviewFuture,
 };
 pub use data_out::{DataOut, DataOutError};
 pub use doubt::Settlement;

@@ -37,6 +37,7 @@ pub(super) fn kept(preview: Preview, step: &Step, masker: &Masker) -> Preview {
     let shown = shown(preview, step, masker);
     Preview {
         sent: bounded(shown.sent),
+        held: None,
         ..shown
     }
 }

@@ -401,6 +401,10 @@ pub struct Preview {
     /// Some of them as they are now, where that can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<StepTable>,
+    /// What of it others may make another while a question stands: the text of a file, the migrations that are pending.
+    /// No count and no moment, which are others at each look. An answer is held to it; it is neither shown nor kept.
+    #[serde(skip)]
+    pub held: Option<String>,
 }
 
 impl Preview {

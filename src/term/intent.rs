@@ -107,6 +107,7 @@ mod tests {
                     ],
                     ..StepTable::default()
                 }),
+                held: None,
             },
         }
     }

@@ -92,8 +92,8 @@ fn no_to_one_table_of_a_prune_keeps_all_of_them() {
     assert_eq!(rows(&project), 6);
 }
 
-#[test]
-fn a_migration_is_taken_back_by_one_question() {
+/// A project whose one migration, which makes the table `t`, was applied.
+fn migrated() -> Project {
     let config = "project = \"test\"\n[database.main]\nkind = \"sqlite\"\npath = \"main.db\"\n\
          create = \"empty.sql\"\n[database.main.migrations]\nfolder = \"migrations\"\n";
     let project = Project::new()
@@ -104,6 +104,12 @@ fn a_migration_is_taken_back_by_one_question() {
     project
         .run(&["db", "migrations", "apply", "--no-copy"])
         .exits(0);
+    project
+}
+
+#[test]
+fn a_migration_is_taken_back_by_one_question() {
+    let project = migrated();
     for (answer, ends, kept) in [("n\r", 75, 0), ("y\r", 0, 1)] {
         let mut terminal = Terminal::start(&project, &["db", "migrations", "revert"]);
         terminal.wait_for("Take 0001_t back on main? [y/N]");
@@ -157,6 +163,52 @@ fn what_others_migrated_since_the_question_is_asked_about_again() {
         let count = "SELECT count(*) FROM sqlite_schema WHERE name IN ('t1', 't2', 't3')";
         let tables: i64 = applied.query_row(count, [], |row| row.get(0)).unwrap();
         assert_eq!(tables, left, "{seen}");
+    }
+}
+
+/// The file is read again once the answer is there: with a copy in between, and without one.
+#[test]
+fn a_file_that_was_edited_since_the_question_is_asked_about_again() {
+    let line = ["db", "file", "fix.sql", "--copy"];
+    for line in [&line[..], &line[..3]] {
+        for (answer, ends, left) in [("n\r", 75, 6), ("y\r", 0, 4)] {
+            let project = project();
+            let mut terminal = Terminal::start(&project, line);
+            terminal.wait_for("[y/N]");
+            let edited = "DELETE FROM users WHERE id <= 2;";
+            std::fs::write(project.path("fix.sql"), edited).unwrap();
+            terminal.press("y\r");
+            terminal.wait_for("This is not what was agreed to before.");
+            terminal.wait_for(edited);
+            assert_eq!((rows(&project), copies(&project)), (6, 0));
+            terminal.press(answer);
+            let (code, seen) = terminal.end();
+            assert_eq!((code, rows(&project)), (ends, left), "{line:?}: {seen}");
+            assert_eq!(seen.matches("[y/N]").count(), 2, "{line:?}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn what_takes_a_migration_back_and_was_edited_since_the_question_is_asked_about_again() {
+    let project = migrated();
+    let back = "migrations/0001_t.down.sql";
+    let keeps = "ALTER TABLE t RENAME TO old;\n";
+    for (answer, ends, kept) in [("n\r", 75, "t"), ("y\r", 0, "old")] {
+        std::fs::write(project.path(back), "DROP TABLE t;\n").unwrap();
+        let mut terminal = Terminal::start(&project, &["db", "migrations", "revert", "--no-copy"]);
+        terminal.wait_for("Take 0001_t back on main? [y/N]");
+        std::fs::write(project.path(back), keeps).unwrap();
+        terminal.press("y\r");
+        terminal.wait_for("This is not what was agreed to before.");
+        terminal.wait_for(keeps.trim_end());
+        terminal.press(answer);
+        let (code, seen) = terminal.end();
+        assert_eq!(code, ends, "{seen}");
+        let connection = Connection::open(project.path("main.db")).unwrap();
+        let tables = "SELECT name FROM sqlite_schema WHERE name IN ('t', 'old')";
+        let table: String = connection.query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(table, kept, "{seen}");
     }
 }
 

@@ -586,6 +586,61 @@ fn a_file_is_shown_statement_by_statement_and_run_as_a_whole() {
     }
 }
 
+#[test]
+fn what_is_refused_in_a_run_is_refused_in_a_dry_run_and_before_a_copy() {
+    let files = [
+        (
+            "INSERT INTO users VALUES (99, '', 1, ''); /* open",
+            "a comment that begins in line 1 does not end",
+        ),
+        (
+            "DELETE FROM users WHERE id = 1;\0",
+            "a NUL stands in the text",
+        ),
+        (
+            "DELETE FROM users WHERE id = 1;\nCOMMIT;",
+            "line 2: COMMIT begins or ends a transaction",
+        ),
+        (
+            "DELETE FROM users WHERE id = 1;\n\\i more.sql\n",
+            "line 2: it has a command of psql",
+        ),
+        (
+            "COPY users FROM STDIN;\n",
+            "line 1: COPY over the connection is not done",
+        ),
+    ];
+    let statements = [
+        ("begin", "line 1: BEGIN begins or ends a transaction"),
+        ("vacuum; select 1", "there is more than one statement"),
+    ];
+    for bed in Bed::all("") {
+        let is_postgres = matches!(bed.engine, Engine::Postgres(_));
+        let refuses = |object: &[&str], why: &str| {
+            for how in [&["--dry-run"][..], &["--yes"], &["--yes", "--copy"]] {
+                let line = [&["db"], object, how].concat();
+                let ended = bed.run(&[&line[..], &["--format", "json"]].concat());
+                let steps = ended.json()["steps"].to_string();
+                assert_eq!(ended.code, 78, "{}: {line:?}: {steps}", bed.name());
+                assert!(steps.contains(why), "{}: {line:?}: {steps}", bed.name());
+            }
+            assert_eq!(bed.sql("SELECT count(*) FROM users"), "20");
+            assert!(!bed.project.path("copies").exists());
+        };
+        for (text, why) in &files[..if is_postgres { 5 } else { 3 }] {
+            std::fs::write(bed.project.path("wrong.sql"), text).unwrap();
+            refuses(&["file", "wrong.sql"], why);
+        }
+        for (statement, why) in statements {
+            refuses(&["execute", statement], why);
+        }
+        let mut terminal = Terminal::start(&bed.project, &["db", "execute", "begin"]);
+        terminal.wait_for("BEGIN begins or ends a");
+        let (code, seen) = terminal.end();
+        assert_eq!((code, seen.contains("[y/N]")), (78, false), "{seen}");
+    }
+}
+
 /// What is joined to one line may mean another thing: a comment ends where its line does.
 #[test]
 fn a_statement_keeps_its_lines_wherever_it_is_shown() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::text::count;
+use crate::base::text::{count, one_line};
 use crate::base::{Effect, Size, nearest};
 use crate::config::{Config, D1Via, Database, DatabaseKind};
 use crate::engine::{ActionContext, ActionError, Outputs};
@@ -16,7 +16,7 @@ use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, BoundsBroken};
 use crate::platform::halted::Halted;
 use crate::platform::rows::{Changed, RowSender, Rows};
-use crate::sql::{self, Dialect, Piece};
+use crate::sql::{self, Dialect, Piece, Way};
 
 use super::copy::CopySystem;
 use super::d1::D1System;
@@ -73,6 +73,12 @@ pub(in crate::action) trait DatabaseSystem: CopySystem {
             )
         })
     }
+
+    /// Refuses what [`Self::execute`] would not send, whatever the database holds.
+    fn refuse_statement(&self, sql: &SqlText) -> Result<(), ActionError>;
+
+    /// Refuses what [`Self::script`] would not send, whatever the database holds.
+    fn refuse_script(&self, sql: &str) -> Result<(), ActionError>;
 
     /// Runs one statement within its bounds, all or nothing.
     fn execute<'a>(
@@ -338,6 +344,19 @@ pub(super) fn beyond(broken: BoundsBroken) -> ActionError {
             "a trigger, a rule or somebody else changes the same rows: find out which before you go on",
         ),
     }
+}
+
+/// Refuses what begins or ends a transaction: opsbook does that.
+pub(super) fn refuse_transaction(piece: &Piece<'_>) -> Result<(), ActionError> {
+    if piece.way != Way::Transaction {
+        return Ok(());
+    }
+    let words = one_line(&piece.kind());
+    Err(ActionError::config(format!(
+        "line {}: {words} begins or ends a transaction",
+        piece.line
+    ))
+    .help("leave it out: everything runs in one transaction, all of it or nothing"))
 }
 
 /// What failed in a script, with its line and the statement that stands there.

@@ -62,7 +62,10 @@ impl Action for Migrations {
                 return Ok(command::preview(&argv, context));
             }
             let sent = in_words(database, migrations, invocation, context).await?;
-            Ok(Preview::of(context.masker.text(&sent)))
+            let preview = Preview::of(context.masker.text(&sent));
+            // The name of a new one is of this moment.
+            let held = (invocation.verb.name != "new").then_some(sent);
+            Ok(Preview { held, ..preview })
         })
     }
 

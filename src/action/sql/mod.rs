@@ -17,7 +17,8 @@ use crate::base::Masker;
 use crate::base::{Size, Span};
 use crate::config::{Config, Database};
 use crate::engine::{
-    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, Outputs, PreviewFuture,
+    Action, ActionContext, ActionError, ActionFuture, Dry, Invocation, Outputs, PreflightFuture,
+    PreviewFuture,
 };
 use crate::expr::{Argument, SqlText};
 use crate::model::{ActionSpec, VerbSpec};
@@ -66,6 +67,14 @@ impl Action for Sql {
             "export" => Dry::Shown,
             _ => Dry::ByEffect,
         }
+    }
+
+    fn preflight<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        context: &'a ActionContext<'a>,
+    ) -> PreflightFuture<'a> {
+        Box::pin(preview::preflight(invocation, context))
     }
 
     fn preview<'a>(
@@ -259,6 +268,15 @@ fn read(rows: Rows) -> Changed {
         rows,
         ..Changed::default()
     }
+}
+
+/// Refuses a file that could not be run whatever the database holds.
+fn refuse_file(
+    text: &str,
+    (system, dialect): (&dyn DatabaseSystem, Dialect),
+) -> Result<(), ActionError> {
+    refuse_without_effect(text, dialect)?;
+    system.refuse_script(text)
 }
 
 /// Refuses a file of which the database would not do what it says.

@@ -8,7 +8,6 @@ use crate::action::database::cascade;
 use crate::action::database::system::{self, DatabaseSystem};
 use crate::base::Effect;
 use crate::base::text::{count, fit, one_line};
-use crate::config::Database;
 use crate::engine::{ActionContext, ActionError, Invocation};
 use crate::event::{Preview, StepTable};
 use crate::expr::{Argument, SqlText, holds_unknown};
@@ -27,22 +26,52 @@ const MOST_COUNTED: usize = 20;
 /// So many cells are told of a statement where only its place matters.
 const LONGEST_PLACE: usize = 60;
 
+/// Refuses what could not be run whatever the database holds.
+pub(super) async fn preflight(
+    invocation: &Invocation,
+    context: &ActionContext<'_>,
+) -> Result<(), ActionError> {
+    let database = system::find(context.config, invocation.text("on"))?;
+    let system = system::open(database, context)?;
+    match &invocation.object {
+        Argument::Sql(statement) if invocation.verb.name == "execute" => {
+            system.refuse_statement(statement)
+        }
+        Argument::Path(path) => {
+            let text = super::text_of(&context.folder.join(path)).await?;
+            super::refuse_file(&text, (system.as_ref(), database.kind.dialect()))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) async fn preview(
     invocation: &Invocation,
     context: &ActionContext<'_>,
 ) -> Result<Preview, ActionError> {
     let database = system::find(context.config, invocation.text("on"))?;
+    // A kind that cannot be talked to is told now.
+    let opened = system::open(database, context)?;
+    let system = (opened.as_ref(), database.kind.dialect());
     match &invocation.object {
         Argument::Sql(statement) if invocation.verb.name == "export" => {
             let place = Place::of(invocation, context)?;
-            let preview = of_statement(statement, database, context).await?;
+            let preview = of_statement(statement, system, context).await?;
             let sent = format!("{}\n-- {}", preview.sent, place.in_words());
             Ok(Preview { sent, ..preview })
         }
-        Argument::Sql(statement) => of_statement(statement, database, context).await,
+        Argument::Sql(statement) => {
+            if invocation.verb.name == "execute" {
+                opened.refuse_statement(statement)?;
+            }
+            of_statement(statement, system, context).await
+        }
         Argument::Path(path) => {
             let text = super::text_of(&context.folder.join(path)).await?;
-            of_file(path, &text, database, context).await
+            super::refuse_file(&text, system)?;
+            let preview = of_file(path, &text, system, context).await?;
+            let held = Some(text);
+            Ok(Preview { held, ..preview })
         }
         _ => Err(ActionError::config("there is no SQL to run")),
     }
@@ -50,12 +79,9 @@ pub(super) async fn preview(
 
 async fn of_statement(
     statement: &SqlText,
-    database: &Database,
+    (system, dialect): (&dyn DatabaseSystem, Dialect),
     context: &ActionContext<'_>,
 ) -> Result<Preview, ActionError> {
-    let dialect = database.kind.dialect();
-    // A kind that cannot be talked to is told now.
-    let system = system::open(database, context)?;
     // Before they become literals: a quote that is doubled hides a secret from its mask.
     let shown: Vec<Value> = statement
         .parameters
@@ -64,7 +90,7 @@ async fn of_statement(
         .collect();
     let sent = sql::with_literals(statement.text.trim_end(), &shown, dialect);
     let analysis = sql::effect(&statement.text, dialect);
-    let (rows, why) = match counted(statement, &analysis, dialect, system.as_ref()).await {
+    let (rows, why) = match counted(statement, &analysis, dialect, system).await {
         Ok(rows) => (rows, String::new()),
         // Somebody is about to agree to it: what cannot even be counted cannot be done.
         Err(error) if context.may_change => return Err(error),
@@ -78,13 +104,10 @@ async fn of_statement(
         Some(0) => (None, None),
         _ if context.counts_only => (None, None),
         Some(_) => (
-            sample(statement, &analysis, dialect, system.as_ref()).await,
-            along(statement, &analysis, dialect, system.as_ref()).await,
+            sample(statement, &analysis, dialect, system).await,
+            along(statement, &analysis, dialect, system).await,
         ),
-        None => (
-            None,
-            along(statement, &analysis, dialect, system.as_ref()).await,
-        ),
+        None => (None, along(statement, &analysis, dialect, system).await),
     };
     let along = along.map_or_else(String::new, |along| format!("-- {along}\n"));
     let several = match analysis.statements {
@@ -105,10 +128,9 @@ async fn of_statement(
 async fn of_file(
     path: &Path,
     text: &str,
-    database: &Database,
+    (system, dialect): (&dyn DatabaseSystem, Dialect),
     context: &ActionContext<'_>,
 ) -> Result<Preview, ActionError> {
-    let dialect = database.kind.dialect();
     let statements = count(sql::effect(text, dialect).statements, "statement");
     let head = format!("{statements} of {}:", path.display());
     if context.counts_only {
@@ -121,7 +143,6 @@ async fn of_file(
             ..Preview::of(format!("{head}\n{}", text.trim_end()))
         });
     };
-    let system = system::open(database, context)?;
     let (mut effects, mut destroying, mut others) = (Vec::new(), String::new(), String::new());
     let mut untouched = true;
     // However much stands before them, those tell their rows that take all of a table.
@@ -141,7 +162,7 @@ async fn of_file(
         if analysis.effect != Effect::Read && *left > 0 {
             *left -= 1;
             let of = (&statement, &analysis, dialect);
-            told.push_str(&rows_of_one(of, untouched, system.as_ref()).await);
+            told.push_str(&rows_of_one(of, untouched, system).await);
         }
         untouched &= analysis.effect == Effect::Read;
         effects.push(analysis.effect);

@@ -57,6 +57,9 @@ thread_local! {
     static AGREED: Cell<Option<u64>> = const { Cell::new(None) };
     /// Whether what would be sent is another once something was done.
     static MOVES: Cell<bool> = const { Cell::new(false) };
+    /// How many questions stand until others no longer change what would be sent; none where nobody does.
+    static EDITED: Cell<Option<usize>> = const { Cell::new(None) };
+    static LOOKS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn world() -> Vec<String> {
@@ -151,6 +154,19 @@ impl Action for Act {
         verb.name == "keep"
     }
 
+    fn preflight<'a>(
+        &'a self,
+        invocation: &'a Invocation,
+        _: &'a ActionContext<'a>,
+    ) -> PreflightFuture<'a> {
+        Box::pin(async {
+            match invocation.text("fail") {
+                Some("config") => Err(ActionError::config("it is wrong")),
+                _ => Ok(()),
+            }
+        })
+    }
+
     fn preview<'a>(
         &'a self,
         invocation: &'a Invocation,
@@ -163,9 +179,18 @@ impl Action for Act {
             if MOVES.get() {
                 sent = format!("{sent} after {}", world().len());
             }
+            let asked = ASKED.with_borrow(Vec::len);
+            let held = EDITED.get();
+            let held = held.map(|times| format!("edit {}", asked.min(times)));
+            if let Some(held) = &held {
+                // A number that is another at each look is nothing to ask about again.
+                LOOKS.set(LOOKS.get() + 1);
+                sent = format!("{held}, {} rows", LOOKS.get());
+            }
             Ok(crate::event::Preview {
                 sent,
                 rows,
+                held,
                 ..crate::event::Preview::default()
             })
         })

@@ -674,6 +674,59 @@ fn what_changed_since_it_was_agreed_to_ahead_is_asked_again() {
 }
 
 #[test]
+fn what_others_change_while_the_question_stands_is_asked_again() {
+    let text = "title = 'x'\n[[step]]\nname = 'a'\nsensitive = SENSITIVE\nact.destroy = {}\nact.counted = 18\n";
+    let first = "Step a destroys what it works on. Go on?";
+    let again = format!("This is not what was agreed to before. {first}");
+    for sensitive in ["false", "true"] {
+        let text = text.replace("SENSITIVE", sensitive);
+        for times in [0, 1, 2] {
+            WORLD.take();
+            EDITED.set(Some(times));
+            assert_eq!(answering(true).run(&text).end.exit, ExitCode::Ok);
+            assert_eq!(world(), ["destroy a"]);
+            let asked = ASKED.take();
+            assert_eq!(asked.len(), times + 1);
+            assert_eq!(asked[0], first);
+            assert!(asked[1..].iter().all(|asked| *asked == again), "{asked:?}");
+            let shown = SHOWN.take();
+            let last = shown.last().unwrap().preview.sent.as_str();
+            let edited = last.starts_with(&format!("edit {times}, "));
+            assert_eq!(edited, sensitive == "false", "{last}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_kept_for_what_could_not_be_done_in_any_case() {
+    let wrong = KEEPS_AND_DESTROYS.replace("act.destroy", "act.fail = 'config'\nact.destroy");
+    let bench = |yes: bool| {
+        WORLD.take();
+        let mut bench = answering(true);
+        bench.options.yes = yes;
+        bench
+    };
+    for yes in [false, true] {
+        let ended = bench(yes).run(&wrong);
+        assert_eq!(ended.end.exit, ExitCode::Config);
+        assert!(ended.detail("copy").contains("a behind it: it is wrong"));
+        assert!(world().is_empty(), "{:?}", world());
+        assert!(ASKED.take().is_empty());
+
+        // It is no matter where it is not to be done.
+        let unwanted = wrong.replace("act.fail", "when = 'false'\nact.fail");
+        assert_eq!(bench(yes).run(&unwanted).end.exit, ExitCode::Ok);
+        assert_eq!(world(), ["keep copy"]);
+    }
+    let done = wrong.replace(
+        "act.fail",
+        "unless = { act.look = {}, expect = 'true' }\nact.fail",
+    );
+    assert_eq!(bench(true).run(&done).end.exit, ExitCode::Ok);
+    assert_eq!(world(), ["keep copy", "look a"]);
+}
+
+#[test]
 fn before_a_list_of_copies_it_is_asked_once() {
     for width in [1, 2] {
         let list = KEEPS_AND_DESTROYS.replace(

@@ -10,7 +10,7 @@ use crate::platform::rows::{Changed, Rows};
 use crate::sql::{self, Dialect};
 
 use super::{D1System, culprit, exact};
-use crate::action::database::system::{beyond, in_script};
+use crate::action::database::system::{beyond, in_script, refuse_transaction};
 
 /// How often a change is begun anew because others changed the database between the look and the change.
 const TRIES: u32 = 5;
@@ -149,11 +149,12 @@ pub(super) async fn read_script(system: &D1System, script: &str) -> Result<(), A
 }
 
 /// The statements of a script that can be sent.
-fn statements(script: &str) -> Result<Vec<Statement>, ActionError> {
+pub(super) fn statements(script: &str) -> Result<Vec<Statement>, ActionError> {
     let pieces = sql::whole_pieces(script, Dialect::Sqlite).map_err(|unended| {
         ActionError::config(format!("{unended}; nothing was sent")).help("write its end")
     })?;
     for piece in &pieces {
+        refuse_transaction(piece)?;
         fits(piece.text, || {
             format!("the statement of line {}", piece.line)
         })?;
@@ -165,14 +166,17 @@ fn statements(script: &str) -> Result<Vec<Statement>, ActionError> {
 }
 
 /// The one statement that is to be run.
-fn one(sql: &SqlText) -> Result<Statement, ActionError> {
+pub(super) fn one(sql: &SqlText) -> Result<Statement, ActionError> {
     let statement = match sql::pieces(&sql.text, Dialect::Sqlite).as_slice() {
         [] => {
             return Err(ActionError::config(
                 "there is no statement, only a comment or nothing",
             ));
         }
-        [only] => only.text.to_owned(),
+        [only] => {
+            refuse_transaction(only)?;
+            only.text.to_owned()
+        }
         _ => {
             return Err(ActionError::config("there is more than one statement")
                 .help("write a step for each, or a file for `sql.file`"));

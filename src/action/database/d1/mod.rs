@@ -200,6 +200,14 @@ impl DatabaseSystem for D1System {
         })
     }
 
+    fn refuse_statement(&self, sql: &SqlText) -> Result<(), ActionError> {
+        change::one(sql).map(|_| ())
+    }
+
+    fn refuse_script(&self, sql: &str) -> Result<(), ActionError> {
+        change::statements(sql).map(|_| ())
+    }
+
     fn execute<'a>(
         &'a self,
         sql: &'a SqlText,

@@ -1,7 +1,6 @@
 //! What changes something in a PostgreSQL server: each statement on the way that the server takes it. Must not send what
 //! would leave its transaction, or wait for what nobody sends.
 
-use crate::base::text::one_line;
 use crate::engine::ActionError;
 use crate::expr::SqlText;
 use crate::platform::bounds::{Bounds, Count};
@@ -10,7 +9,7 @@ use crate::platform::postgres::{ChangeStatement, PostgresError, Script};
 use crate::platform::rows::Changed;
 use crate::sql::{self, Dialect, Piece, Way};
 
-use super::super::system::{in_script, must_read};
+use super::super::system::{in_script, must_read, refuse_transaction};
 use super::trouble::placed;
 use super::{PostgresSystem, sent};
 
@@ -27,24 +26,9 @@ impl PostgresSystem {
         bounds: &Bounds,
     ) -> Result<Changed, ActionError> {
         self.may_change()?;
-        let pieces = pieces(&sql.text)?;
-        let piece = match pieces.as_slice() {
-            [] => return Err(ActionError::config("there is no statement")),
-            [only] => only,
-            [_, _, ..] => {
-                return Err(ActionError::config("there is more than one statement")
-                    .help("write a step for each, or a file for `sql.file`"));
-            }
-        };
-        refuse_unsendable(piece)?;
+        let piece = one(sql)?;
         if piece.way == Way::Alone {
-            if !sql.parameters.is_empty() {
-                return Err(
-                    ActionError::config(format!("{} takes no values", piece.kind()))
-                        .help("a name is written `{{ name | identifier }}`, and a value as it is"),
-                );
-            }
-            let ended = self.alone(&pieces).await;
+            let ended = self.alone(&[piece]).await;
             return ended
                 .map(|()| Changed::default())
                 .map_err(|halted| halted.error);
@@ -135,18 +119,7 @@ impl PostgresSystem {
     /// Runs the statements of a script in one transaction.
     pub(super) async fn change_by_script(&self, text: &str) -> Result<u64, ActionError> {
         self.may_change()?;
-        let pieces = pieces(text)?;
-        for piece in &pieces {
-            refuse_unsendable(piece)?;
-            if piece.way == Way::Alone {
-                return Err(ActionError::config(format!(
-                    "{} in line {} cannot run in a transaction, and a file runs in one",
-                    piece.kind(),
-                    piece.line
-                ))
-                .help("write a step of `sql.execute` for it"));
-            }
-        }
+        let pieces = of_transaction(text)?;
         let is_counted: Vec<bool> = pieces
             .iter()
             .map(|piece| piece.way == Way::Counted)
@@ -211,22 +184,54 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ActionError> {
         .map_err(|error| ActionError::config(error.to_string()))
 }
 
+/// The one statement that is to be run.
+pub(super) fn one(sql: &SqlText) -> Result<Piece<'_>, ActionError> {
+    let mut pieces = pieces(&sql.text)?;
+    if pieces.len() > 1 {
+        return Err(ActionError::config("there is more than one statement")
+            .help("write a step for each, or a file for `sql.file`"));
+    }
+    let piece = pieces.pop();
+    let piece = piece.ok_or_else(|| ActionError::config("there is no statement"))?;
+    refuse_unsendable(&piece)?;
+    if piece.way == Way::Alone && !sql.parameters.is_empty() {
+        return Err(
+            ActionError::config(format!("{} takes no values", piece.kind()))
+                .help("a name is written `{{ name | identifier }}`, and a value as it is"),
+        );
+    }
+    Ok(piece)
+}
+
+/// The statements of a script that runs in one transaction.
+pub(super) fn of_transaction(text: &str) -> Result<Vec<Piece<'_>>, ActionError> {
+    let pieces = pieces(text)?;
+    for piece in &pieces {
+        refuse_unsendable(piece)?;
+        if piece.way == Way::Alone {
+            return Err(ActionError::config(format!(
+                "{} in line {} cannot run in a transaction, and a file runs in one",
+                piece.kind(),
+                piece.line
+            ))
+            .help("write a step of `sql.execute` for it"));
+        }
+    }
+    Ok(pieces)
+}
+
 /// Refuses what would end the transaction that it stands in, or what the server answers in another way than with rows.
 fn refuse_unsendable(piece: &Piece<'_>) -> Result<(), ActionError> {
-    let words = one_line(&piece.kind());
     let (what, instead) = match piece.way {
         Way::Counted | Way::Within | Way::Alone | Way::Savepoint => return Ok(()),
-        Way::Transaction => (
-            format!("{words} begins or ends a transaction"),
-            "leave it out: everything runs in one transaction, all of it or nothing".to_owned(),
-        ),
+        Way::Transaction => return refuse_transaction(piece),
         Way::Streams => (
-            "COPY over the connection is not done".to_owned(),
-            "write INSERT, or use `command.run` with psql and \\copy".to_owned(),
+            "COPY over the connection is not done",
+            "write INSERT, or use `command.run` with psql and \\copy",
         ),
         Way::Psql => (
-            "it has a command of psql".to_owned(),
-            "use `command.run` with psql, or take what begins with \\ out".to_owned(),
+            "it has a command of psql",
+            "use `command.run` with psql, or take what begins with \\ out",
         ),
     };
     Err(ActionError::config(format!("line {}: {what}", piece.line)).help(instead))

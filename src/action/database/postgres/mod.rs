@@ -237,6 +237,14 @@ impl DatabaseSystem for PostgresSystem {
         })
     }
 
+    fn refuse_statement(&self, sql: &SqlText) -> Result<(), ActionError> {
+        changes::one(sql).map(|_| ())
+    }
+
+    fn refuse_script(&self, sql: &str) -> Result<(), ActionError> {
+        changes::of_transaction(sql).map(|_| ())
+    }
+
     fn execute<'a>(
         &'a self,
         sql: &'a SqlText,

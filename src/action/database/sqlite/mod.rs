@@ -15,7 +15,9 @@ use crate::platform::rows::{Changed, RowSender, Rows};
 use crate::platform::sqlite::{Sqlite, SqliteError};
 use crate::sql::{self, Dialect};
 
-use super::system::{Answer, DatabaseSystem, Question, Report, Upkeep, in_script};
+use super::system::{
+    Answer, DatabaseSystem, Question, Report, Upkeep, in_script, refuse_transaction,
+};
 
 /// A database in a SQLite file.
 pub(super) struct SqliteSystem {
@@ -136,6 +138,19 @@ impl DatabaseSystem for SqliteSystem {
         })
     }
 
+    fn refuse_statement(&self, sql: &SqlText) -> Result<(), ActionError> {
+        match sql::pieces(&sql.text, Dialect::Sqlite).as_slice() {
+            [] => Err(self.trouble(&SqliteError::NoStatement)),
+            [only] => refuse_transaction(only),
+            [_, _, ..] => Err(self.trouble(&SqliteError::SeveralStatements)),
+        }
+    }
+
+    fn refuse_script(&self, sql: &str) -> Result<(), ActionError> {
+        let pieces = sql::pieces(sql, Dialect::Sqlite);
+        pieces.iter().try_for_each(refuse_transaction)
+    }
+
     fn execute<'a>(
         &'a self,
         sql: &'a SqlText,
@@ -143,6 +158,7 @@ impl DatabaseSystem for SqliteSystem {
         bounds: &'a Bounds,
     ) -> Answer<'a, Changed> {
         Box::pin(async move {
+            self.refuse_statement(sql)?;
             let changed = self
                 .sqlite
                 .execute(&sql.text, &sql.parameters, limit, bounds)
@@ -153,6 +169,7 @@ impl DatabaseSystem for SqliteSystem {
 
     fn script<'a>(&'a self, sql: &'a str) -> Answer<'a, u64> {
         Box::pin(async move {
+            self.refuse_script(sql)?;
             let changed = self.sqlite.script(sql).await;
             changed.map_err(|error| self.trouble_of_all(&error, sql))
         })
