@@ -1,6 +1,7 @@
 //! Migrations through the commands that a person types, on real SQLite files, a real PostgreSQL server and a real D1.
 
 mod engines;
+mod judged;
 
 use std::io::Read as _;
 use std::process::{Child, Stdio};
