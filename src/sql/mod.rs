@@ -10,6 +10,7 @@ mod functions;
 mod lexer;
 mod names;
 mod parameters;
+mod placeholder;
 mod pragma;
 mod script;
 mod statement;
@@ -28,6 +29,7 @@ pub use names::{quoted, quoted_parts};
 pub use parameters::{
     part_of, with_dollars, with_exact, with_literals, with_values, without_semicolon,
 };
+pub use placeholder::{Placeholder, placeholder};
 pub use pragma::setting;
 pub use script::{Piece, Unwrapped, pieces, unwrapped, whole_pieces};
 pub use statement::{Deletion, TableName};

@@ -1,6 +1,7 @@
 //! Migrations through the commands that a person types, on real SQLite files, a real PostgreSQL server and a real D1.
 
 mod engines;
+mod judged;
 mod stops;
 
 use std::io::Read as _;
@@ -521,10 +522,10 @@ fn a_failure_behind_others_names_what_stays() {
         run(&project, &["revert", "--steps", "1", "--yes"]).exits(0);
         // So it is whatever kind of failure comes behind it.
         let begun = "-- opsbook: no-transaction\nCREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);";
-        let placeholder = "INSERT INTO users VALUES (?);";
-        for broken in [begun, placeholder] {
+        let read_only = "PRAGMA query_only = ON;\nINSERT INTO users VALUES (2, '');";
+        for (broken, code) in [(begun, 2), (read_only, 3)] {
             let project = sqlite(&[USERS, NO_USERS]).file("migrations/0003_broken.sql", broken);
-            let shown = project.run(&apply).exits(2).stdout;
+            let shown = project.run(&apply).exits(code).stdout;
             assert!(
                 shown.contains("these stay applied: 0001_users. "),
                 "{shown}"
@@ -812,6 +813,10 @@ fn what_would_leave_its_transaction_is_refused_before_anything_is_done() {
         ),
         (
             "CREATE TABLE a (id INTEGER);\n-- migrate:down\nDROP TABLE a;",
+            "line 2",
+        ),
+        (
+            "CREATE TABLE a (id INTEGER);\nINSERT INTO a VALUES (?);",
             "line 2",
         ),
     ] {

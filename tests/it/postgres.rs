@@ -420,9 +420,14 @@ fn a_mistake_in_a_statement_is_told_with_its_line() {
     // Of the first line, without our own words before it; of a change not in what counts its rows.
     let explain = "sql.explain = \"SELECT m FROM t\"";
     let change = "sql.execute = \"UPDATE t SET n = 1\\nWHERE m = {{ 1 }}\"";
+    // Behind a value, which the server sees otherwise than it is written, the column is not known, but in the next line it is.
+    let behind = "sql.execute = \"UPDATE t SET n = {{ 1 }}\\nWHERE n = {{ 12345 }} AND m = 1\"";
+    let below = "sql.query = \"SELECT {{ 1 }}::int\\nFROM t WHERE m = 1\"";
     for (step, place) in [
         (explain, "line 1, column 8: "),
         (change, "line 2, column 7: "),
+        (behind, "line 2: "),
+        (below, "line 2, column 14: "),
     ] {
         let (exit, detail) = failed(&url, step);
         assert_eq!(exit, 2, "{detail}");

@@ -111,6 +111,12 @@ impl Plan<'_> {
         steps.collect()
     }
 
+    /// The names of the migrations with the digests of their texts.
+    pub(super) fn due(&self) -> impl Iterator<Item = (&str, &str)> {
+        let steps = self.steps.iter();
+        steps.map(|step| (step.migration.name.as_str(), step.text.sha256.as_str()))
+    }
+
     /// Applies one after the other.
     pub(super) async fn run(&self, site: &Site<'_>) -> Result<Outputs, ActionError> {
         if !self.steps.is_empty() && !self.ledger.exists {

@@ -6,6 +6,7 @@ mod baseline;
 mod check;
 mod command;
 mod create;
+mod due;
 mod folder;
 mod ledger;
 mod lint;
@@ -30,6 +31,8 @@ use crate::engine::{
 use crate::event::Preview;
 use crate::model::ActionSpec;
 
+use folder::Migration;
+use ledger::Ledger;
 use revert::Back;
 use site::Site;
 use spec::SPEC;
@@ -85,7 +88,7 @@ impl Action for Migrations {
                 ("plan", Some(commands)) => {
                     let argv = arguments(commands, invocation)?;
                     let sql = command::preview(&argv, context).sent;
-                    Ok(planned(vec![(String::new(), sql)]))
+                    Ok(planned(vec![(String::new(), sql)], Value::Null))
                 }
                 (_, Some(commands)) => by_command(commands, invocation, context).await,
                 (_, None) => by_opsbook(database, migrations, invocation, context).await,
@@ -112,10 +115,7 @@ async fn in_words(
     let files = site.migrations()?;
     let ledger = site.ledger().await?;
     match invocation.verb.name {
-        "apply" => {
-            let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
-            Ok(apply::plan(&site, &files, &ledger, to, again)?.in_words())
-        }
+        "apply" => Ok(to_apply(&site, &files, &ledger, invocation)?.in_words()),
         "revert" => Ok(revert::plan(&site, &files, &ledger, &back(invocation)?)?.in_words()),
         "baseline" => {
             let to = invocation.text("to").unwrap_or_default();
@@ -142,18 +142,18 @@ async fn by_opsbook(
         "status" | "plan" => until_stopped(system, context, site.ledger()).await?,
         _ => transaction_until_stopped(system, context, site.ledger()).await?,
     };
-    let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
     match invocation.verb.name {
         "status" => Ok(account::told(&account::compare(&files, &ledger)?)),
         "plan" if invocation.flag("back") => {
             let plan = revert::plan(&site, &files, &ledger, &back(invocation)?)?;
-            Ok(planned(plan.scripts()))
+            Ok(planned(plan.scripts(), Value::Null))
         }
-        "plan" => Ok(planned(
-            apply::plan(&site, &files, &ledger, to, again)?.scripts(),
-        )),
+        "plan" => {
+            let plan = to_apply(&site, &files, &ledger, invocation)?;
+            Ok(planned(plan.scripts(), due::told(plan.due())))
+        }
         "apply" => {
-            let plan = apply::plan(&site, &files, &ledger, to, again)?;
+            let plan = to_apply(&site, &files, &ledger, invocation)?;
             plan.run(&site).await
         }
         "revert" => {
@@ -170,6 +170,26 @@ async fn by_opsbook(
             "migrations has no verb {verb}"
         ))),
     }
+}
+
+/// What a call would apply, which is refused where it is not what the call says is due.
+fn to_apply<'a>(
+    site: &Site<'_>,
+    files: &'a [Migration],
+    ledger: &'a Ledger,
+    invocation: &Invocation,
+) -> Result<apply::Plan<'a>, ActionError> {
+    let (to, again) = (filled(invocation, "to"), invocation.flag("again"));
+    let plan = apply::plan(site, files, ledger, to, again)?;
+    let told = invocation.json("due").unwrap_or(&Value::Null);
+    due::hold(plan.due(), told).map_err(|error| {
+        let again = format!("run {} again", site.apply_again());
+        ActionError {
+            help: error.help.or(Some(again)),
+            ..error
+        }
+    })?;
+    Ok(plan)
 }
 
 async fn by_command(
@@ -242,8 +262,8 @@ fn draft(
     create::draft(&files, &folder, rollback, title, context.now)
 }
 
-/// Names with what would be sent.
-fn planned(scripts: Vec<(String, String)>) -> Outputs {
+/// Names with what would be sent, and what is due.
+fn planned(scripts: Vec<(String, String)>, due: Value) -> Outputs {
     let names: Vec<&str> = scripts.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(", ");
     let detail = match scripts.len() {
@@ -257,5 +277,6 @@ fn planned(scripts: Vec<(String, String)>) -> Outputs {
     Outputs::new(detail)
         .with("count", rows.len())
         .with("names", names)
+        .with("due", due)
         .with("rows", rows)
 }

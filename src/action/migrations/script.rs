@@ -38,6 +38,12 @@ pub(super) fn prepare(text: &str, file: &str, dialect: Dialect) -> Result<Script
         ActionError::config(format!("{file}: {unended}"))
             .help("end it: what is written behind the migration would be a part of it")
     })?;
+    if let Some(sql::Placeholder { text, line }) = sql::placeholder(&text, dialect) {
+        return Err(ActionError::config(format!(
+            "{file}, line {line}: {text} stands for a value, and a migration is given none"
+        ))
+        .help("write the value into the file"));
+    }
     let pieces = sql::pieces(&text, dialect);
     let is_marked = text.lines().any(|line| line.trim() == NO_TRANSACTION);
     if !is_marked && !pieces.iter().any(|piece| piece.way == Way::Alone) {
@@ -113,6 +119,10 @@ mod tests {
                 "a.sql: a text that begins in line 2",
             ),
             ("CREATE TABLE a (b);\0", "a.sql: a NUL"),
+            (
+                "CREATE TABLE a (b);\nINSERT INTO a VALUES (?1);",
+                "a.sql, line 2: ?1 stands for a value",
+            ),
         ] {
             let error = prepare(text, "a.sql", Sqlite).unwrap_err();
             assert!(error.message.starts_with(told), "{error}");

@@ -72,7 +72,13 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                 option("again", Kind::Boolean, "as there"),
                 option("steps", Kind::Integer, "as there"),
             ],
-            outputs: &[output("names", "the names in their order, in one line")],
+            outputs: &[
+                output("names", "the names in their order, in one line"),
+                output(
+                    "due",
+                    "what `apply` would apply, as a list of {name, sha256}; null with `back`, and where another program applies it",
+                ),
+            ],
         },
         VerbSpec {
             name: "apply",
@@ -85,6 +91,11 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     "again",
                     Kind::Boolean,
                     "run one again that was begun in no transaction and not seen to end",
+                ),
+                option(
+                    "due",
+                    Kind::Json,
+                    "what `plan` said is due: what came or changed since is refused; null compares nothing",
                 ),
             ],
             outputs: &[

@@ -48,7 +48,7 @@ impl PostgresSystem {
             ..bounds.clone()
         };
         let done = self.postgres.execute(change, &bounds).await;
-        done.map_err(|error| placed(self.trouble_of_change(&error), &error, &text, ""))
+        done.map_err(|error| placed(self.trouble_of_change(&error), &error, sql, ""))
     }
 
     /// Runs the statements of a script in one session, each in no transaction.

@@ -94,7 +94,7 @@ impl PostgresSystem {
             .postgres
             .query(&text, &sql.parameters, usize::MAX)
             .await;
-        let plan = plan.map_err(|error| self.trouble_of_written(&error, &text, words))?;
+        let plan = plan.map_err(|error| self.trouble_of_written(&error, sql, words))?;
         let lines = plan.rows.into_iter().flat_map(Map::into_iter);
         Ok(Rows {
             columns: vec!["detail".to_owned()],
@@ -207,7 +207,7 @@ impl DatabaseSystem for PostgresSystem {
             must_read(&sql.text, Dialect::Postgres)?;
             let text = sent(&sql.text);
             let rows = self.postgres.query(&text, &sql.parameters, limit).await;
-            rows.map_err(|error| self.trouble_of_written(&error, &text, ""))
+            rows.map_err(|error| self.trouble_of_written(&error, sql, ""))
         })
     }
 
@@ -216,7 +216,7 @@ impl DatabaseSystem for PostgresSystem {
             must_read(&sql.text, Dialect::Postgres)?;
             let text = sent(&sql.text);
             let sent = self.postgres.stream(&text, &sql.parameters, rows).await;
-            sent.map_err(|error| self.trouble_of_written(&error, &text, ""))
+            sent.map_err(|error| self.trouble_of_written(&error, sql, ""))
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::base::text::{fit, one_line};
 use crate::engine::ActionError;
+use crate::expr::SqlText;
 use crate::platform::postgres::{AddressError, Holder, PostgresError};
 use crate::sql::Piece;
 
@@ -137,10 +138,10 @@ impl PostgresSystem {
     pub(super) fn trouble_of_written(
         &self,
         error: &PostgresError,
-        text: &str,
+        sql: &SqlText,
         ours: &str,
     ) -> ActionError {
-        placed(self.trouble(error), error, text, ours)
+        placed(self.trouble(error), error, sql, ours)
     }
 
     /// What went wrong with a script, and in which line.
@@ -172,11 +173,13 @@ impl PostgresSystem {
     }
 }
 
-/// Trouble with the line and the column of the statement, from 1, where the server names its place in what was sent.
+/// Trouble with the line and the column of the statement, from 1, where the server names its place in what was sent: these
+/// words of ours and the statement. A value before it in its line stands there as a mark of another length than what was
+/// written, so that its column is not known.
 pub(super) fn placed(
     trouble: ActionError,
     error: &PostgresError,
-    text: &str,
+    sql: &SqlText,
     ours: &str,
 ) -> ActionError {
     let PostgresError::Server {
@@ -186,13 +189,19 @@ pub(super) fn placed(
     else {
         return trouble;
     };
-    let Some(before) = text.get(ours.len()..*offset) else {
+    // A mark is as long as it was sent: `?1` and `$1`.
+    let end = offset.checked_sub(ours.len());
+    let Some(before) = end.and_then(|end| sql.text.get(..end)) else {
         return trouble;
     };
     let line = 1 + before.matches('\n').count();
-    let column = 1 + before.chars().rev().take_while(|c| *c != '\n').count();
+    let in_line = before.rsplit('\n').next().unwrap_or_default();
+    let place = match !sql.parameters.is_empty() && in_line.contains('?') {
+        true => format!("line {line}"),
+        false => format!("line {line}, column {}", 1 + in_line.chars().count()),
+    };
     ActionError {
-        message: format!("line {line}, column {column}: {}", trouble.message),
+        message: format!("{place}: {}", trouble.message),
         ..trouble
     }
 }
