@@ -8,7 +8,7 @@ use regex::Regex;
 use tempfile::TempDir;
 
 /// Ends a run that hangs, so that a broken binary fails the suite instead of stopping it. No assertion depends on it.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(60);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(300);
 
 /// A project: `opsbook.toml`, `runbooks/` and a home folder that belongs to nobody.
 pub(crate) struct Project {

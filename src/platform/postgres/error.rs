@@ -239,8 +239,14 @@ impl Holder {
                 1 => ", behind which 1 other waits".to_owned(),
                 number => format!(", behind which {number} others wait"),
             };
-            let query = &holder.query;
-            format!("session {pid} of {user} ({state} for {open}){behind}: {query}")
+            match pid {
+                // One that was prepared holds without a session.
+                0 => format!("{state}{behind}"),
+                _ => {
+                    let query = &holder.query;
+                    format!("session {pid} of {user} ({state} for {open}){behind}: {query}")
+                }
+            }
         });
         each.collect::<Vec<_>>().join("; and for ")
     }
@@ -325,7 +331,30 @@ impl PostgresError {
 
 #[cfg(test)]
 mod tests {
-    use super::offset;
+    use super::{Holder, offset};
+
+    #[test]
+    fn who_holds_is_a_session_or_a_prepared_transaction() {
+        let session = Holder {
+            pid: 7,
+            user: "anna".to_owned(),
+            state: "idle in transaction".to_owned(),
+            seconds: 60,
+            query: "SELECT 1".to_owned(),
+            waiting: 2,
+        };
+        let prepared = Holder {
+            pid: 0,
+            state: "a prepared transaction".to_owned(),
+            waiting: 1,
+            ..session.clone()
+        };
+        assert_eq!(
+            Holder::in_words(&[session, prepared]),
+            "session 7 of anna (idle in transaction for 1m), behind which 2 others wait: SELECT 1; \
+             and for a prepared transaction, behind which 1 other waits"
+        );
+    }
 
     #[test]
     fn the_place_of_a_character() {
