@@ -818,7 +818,7 @@ fn references_are_not_waited_for_one_by_one_behind_who_holds_their_table() {
     for (known, project) in [held, project(&url)].iter().enumerate() {
         project
             .run(&["db", "foreign-keys", "--format", "json"])
-            .exits(1)
+            .exits(2)
             .prints(&format!("it waited for session {} of postgres", holder.pid));
         let log = std::fs::read_to_string(own.folder().join("log")).unwrap();
         let waits = log.matches("canceling statement due to lock timeout");
