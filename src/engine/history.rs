@@ -75,6 +75,8 @@ pub(super) struct Known {
     pub(super) effect: Option<Effect>,
     /// The leg in which it was begun, where nothing tells that it ended.
     pub(super) open: Option<u32>,
+    /// Whether it may have changed something when it was begun before.
+    pub(super) changed_before: bool,
     /// For the whole of a `for_each`, the SHA-256 of its list.
     pub(super) items: Option<String>,
     /// The rows of a standing approval that it may have changed, where nobody knows yet how many it did.
@@ -107,7 +109,7 @@ impl Known {
 
     /// Whether it may have changed something.
     pub(super) fn may_have_changed(&self) -> bool {
-        self.was_begun() && self.effect.is_some_and(Effect::changes)
+        self.changed_before || (self.was_begun() && self.effect.is_some_and(Effect::changes))
     }
 
     /// Whether nobody knows if it took effect.
@@ -228,6 +230,7 @@ impl History {
         let leg = self.leg.number;
         let known = self.known(&start.step, start.effect);
         let afresh = start.items.is_some() && known.items != start.items;
+        known.changed_before = known.may_have_changed();
         known.open = Some(leg);
         known.undo = None;
         // Of what an earlier leg left in doubt somebody has said that it was not done.

@@ -428,6 +428,24 @@ fn what_is_said_to_be_done_and_seen_not_to_be_stays_in_doubt() {
     assert_eq!(counts("change", &["a", "b"]), [1, 1]);
 }
 
+/// What is refused in a resume changes nothing about what the run may have done before.
+#[test]
+fn a_run_that_may_have_changed_something_says_so_however_often_it_is_refused() {
+    let text = "title = 'x'\n[[step]]\nname = 'a'\nact.change = {}\nact.fail = 'WHY'\n";
+    let bench = Bench {
+        options: RunOptions {
+            settled: vec![(StepKey::new("a"), Settlement::Again)],
+            ..RunOptions::default()
+        },
+        ..cut_in("a", Bench::default(), &text.replace("WHY", ""))
+    };
+    for _ in 0..3 {
+        let ended = bench.resume(&text.replace("WHY", "refused"));
+        assert_eq!(ended.status("a"), Status::NotRun);
+        assert_eq!(ended.end.exit, ExitCode::Unknown);
+    }
+}
+
 /// A read that was cut off, or whose outputs are secret, is simply read again.
 #[test]
 fn a_read_is_read_again_where_its_outputs_are_not_known() {
