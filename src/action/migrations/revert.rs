@@ -107,9 +107,11 @@ impl Revert<'_> {
     pub(super) async fn run(&self, site: &Site<'_>) -> Result<Outputs, ActionError> {
         let mut rows: Vec<Value> = Vec::new();
         let mut changed: u64 = 0;
+        let kept_before = site.system.kept();
         for (migration, body) in &self.steps {
             (site.context.progress)(format!("back from {}", migration.name));
             let script = self.ledger.reverting(migration, body);
+            let kept_by_now = site.system.kept();
             let error = match site.migrate(&script).await {
                 Ok(Some(more)) => {
                     changed = changed.saturating_add(more);
@@ -117,37 +119,55 @@ impl Revert<'_> {
                     continue;
                 }
                 Ok(None) => ActionError::own(format!("{} stays applied", migration.name)),
-                Err(error) => self.after(site, migration, error).await,
+                Err(error) => {
+                    let may_be_kept = error.in_doubt || site.system.kept() > kept_by_now;
+                    self.after(site, migration, may_be_kept, error).await
+                }
             };
             let before = match rows.len() {
                 0 => String::new(),
                 some => format!("; {} taken back before it", was(some)),
             };
             let message = format!("{}{before}", error.message);
-            return Err(ActionError { message, ..error }.outputs(reverted(rows, changed)));
+            let is_known = changed > 0 || site.system.kept() == kept_before;
+            let outputs = Outputs {
+                rows_changed: is_known.then_some(changed),
+                ..reverted(rows, changed)
+            };
+            return Err(ActionError { message, ..error }.outputs(outputs));
         }
         Ok(reverted(rows, changed))
     }
 
-    /// What the ledger says after a failure.
+    /// What the ledger says after a failure. Where something may be kept of it, nobody but the ledger knows.
     async fn after(
         &self,
         site: &Site<'_>,
         migration: &Migration,
+        may_be_kept: bool,
         error: ActionError,
     ) -> ActionError {
         let ledger = site.ledger_soon().await;
-        let told = match ledger.map(|ledger| ledger.entry(migration).is_none()) {
-            Ok(true) => ", and it is taken back meanwhile",
-            Ok(false) => "",
-            Err(_) => "; whether it was taken back is not known",
+        let is_cancelled = site.context.is_cancelled();
+        let (told, is_unknown) = match ledger.map(|ledger| ledger.entry(migration).is_none()) {
+            Ok(true) => (", and it is taken back meanwhile", false),
+            Ok(false) => ("", false),
+            // That it stays is known without that look, for which there was no time.
+            Err(_) if is_cancelled && !may_be_kept => ("; it stays applied", false),
+            Err(_) => ("; whether it was taken back is not known", is_cancelled),
         };
         let message = format!("back from {}: {}{told}", migration.name, error.message);
+        let in_doubt = error.in_doubt || is_unknown;
         let help = error.help.clone().unwrap_or_else(|| {
             let database = &site.database.name;
             format!("mend what takes it back, then: opsbook db migrations revert {database}")
         });
-        ActionError { message, ..error }.help(help)
+        let error = ActionError {
+            message,
+            in_doubt,
+            ..error
+        };
+        error.help(help)
     }
 }
 
