@@ -162,6 +162,7 @@ impl Action for Act {
         Box::pin(async {
             match invocation.text("fail") {
                 Some("config") => Err(ActionError::config("it is wrong")),
+                Some("own") => Err(ActionError::own("the tool is missing")),
                 _ => Ok(()),
             }
         })

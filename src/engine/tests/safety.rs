@@ -766,3 +766,30 @@ fn trouble_of_the_step_behind_a_copy_is_its_own() {
     bench.run(&fails);
     assert_eq!(world(), ["keep copy", "look a"]);
 }
+
+#[test]
+fn what_does_not_end_a_run_alone_is_no_matter_ahead() {
+    let fails = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "on_failure = 'continue'\nact.fail = 'own'\nact.destroy",
+    );
+    let text = format!("{fails}[[step]]\nname = 'after'\nact.change = {{}}\n");
+    for yes in [false, true] {
+        WORLD.take();
+        let mut bench = answering(true);
+        bench.options.yes = yes;
+        let ended = bench.run(&text);
+        assert_eq!(ended.status("copy"), Status::Ok, "{}", ended.detail("copy"));
+        assert_eq!(world(), ["keep copy", "destroy a", "change after"]);
+    }
+    // What ends it in any case does so before anything is kept, also where only its `unless` tells.
+    WORLD.take();
+    let wrong = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "on_failure = 'continue'\nunless = { act.look = {}, act.fail = 'config', expect = 'true' }\nact.destroy",
+    );
+    let ended = answering(true).run(&wrong);
+    assert_eq!(ended.end.exit, ExitCode::Config);
+    assert!(ended.detail("copy").contains("a behind it: it is wrong"));
+    assert_eq!(world(), ["look a"]);
+}
