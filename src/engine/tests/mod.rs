@@ -124,6 +124,10 @@ static ACT: ActionSpec = ActionSpec {
         verb("change", EffectRule::Always(Effect::Write)),
         verb("destroy", EffectRule::Always(Effect::Destroy)),
         verb("keep", EffectRule::Always(Effect::Write)),
+        VerbSpec {
+            object: Kind::Sql,
+            ..verb("sql", EffectRule::OfSql)
+        },
     ],
     options: OPTIONS,
     outputs: &[],

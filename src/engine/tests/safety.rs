@@ -793,3 +793,27 @@ fn what_does_not_end_a_run_alone_is_no_matter_ahead() {
     assert!(ended.detail("copy").contains("a behind it: it is wrong"));
     assert_eq!(world(), ["look a"]);
 }
+
+#[test]
+fn no_copy_is_made_for_a_statement_that_does_more_with_its_values_than_was_known() {
+    let text = KEEPS_AND_DESTROYS
+        .replace("title = 'x'", "title = 'x'\ninput.one = { type = 'string' }")
+        .replace(
+            "act.destroy = {}",
+            "act.sql = \"DELETE FROM t WHERE {{ input.one | identifier }} = {{ 'id' | identifier }}\"",
+        );
+    for (one, exit, done) in [
+        ("name", ExitCode::Ok, &["keep copy", "sql a"][..]),
+        ("id", ExitCode::NotNow, &[]),
+    ] {
+        WORLD.take();
+        let mut bench = Bench {
+            inputs: Map::from_iter([("one".to_owned(), one.into())]),
+            ..Bench::default()
+        };
+        bench.options.yes = true;
+        let ended = bench.run(&text);
+        assert_eq!(ended.end.exit, exit, "{one}: {}", ended.detail("copy"));
+        assert_eq!(world(), done);
+    }
+}
