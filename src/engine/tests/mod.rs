@@ -186,7 +186,10 @@ impl Action for Act {
             }
             let asked = ASKED.with_borrow(Vec::len);
             let held = EDITED.get();
-            let held = held.map(|times| format!("edit {}", asked.min(times)));
+            let mut held = held.map(|times| format!("edit {}", asked.min(times)));
+            if let (true, Some(held)) = (MOVES.get(), &mut held) {
+                held.push_str(&format!(" after {}", world().len()));
+            }
             if let Some(held) = &held {
                 // A number that is another at each look is nothing to ask about again.
                 LOOKS.set(LOOKS.get() + 1);

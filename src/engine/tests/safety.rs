@@ -697,6 +697,26 @@ fn what_others_change_while_the_question_stands_is_asked_again() {
     }
 }
 
+/// Behind a copy an answer is held to the same as without one.
+#[test]
+fn numbers_that_others_change_are_not_asked_about_again_behind_a_copy() {
+    for (moves, times) in [(false, 1), (true, 2)] {
+        WORLD.take();
+        EDITED.set(Some(0));
+        MOVES.set(moves);
+        let ended = answering(true).run(KEEPS_AND_DESTROYS);
+        assert_eq!(ended.end.exit, ExitCode::Ok);
+        assert_eq!(world(), ["keep copy", "destroy a"]);
+        assert_eq!(ASKED.take().len(), times, "edited meanwhile: {moves}");
+        let shown = SHOWN.take();
+        assert!(
+            shown
+                .iter()
+                .all(|shown| shown.preview.sent.contains("rows"))
+        );
+    }
+}
+
 #[test]
 fn nothing_is_kept_for_what_could_not_be_done_in_any_case() {
     let wrong = KEEPS_AND_DESTROYS.replace("act.destroy", "act.fail = 'config'\nact.destroy");
