@@ -73,8 +73,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Who says no says it before anything is kept, and so does a stop, and what could not be done in any case. Any other
-    /// trouble is the step's own, at its turn.
+    /// Who says no says it before anything is kept, and so does a stop, and whatever else ends the run in any case. Any other
+    /// trouble is the step's own, at its turn: its `on_failure` may go on.
     async fn ask_one_ahead(&self, turn: Turn<'_>) -> Result<(), Failure> {
         match self.agreed_ahead(turn).await {
             Ok(Some(agreed)) => {
@@ -94,27 +94,25 @@ impl Run<'_> {
             return Ok(None);
         }
         let is_asked_for = self.is_asked_for(turn);
+        let named = |failure| named_behind(turn, failure);
         let may_be_done = match is_asked_for {
-            true => self.already_done(turn).await?.is_some(),
+            true => self.already_done(turn).await.map_err(named)?.is_some(),
             // Where nobody is asked the target is not asked either.
             false => turn.step.unless.is_some(),
         };
         if may_be_done {
             return Ok(None);
         }
-        if let Err(failure) = self.preflight(turn).await {
-            return Err(match failure {
-                Failure::Action(error) => {
-                    let message = format!("{} behind it: {}", turn.key, error.message);
-                    Ahead::Refused(Failure::Action(ActionError { message, ..error }))
-                }
-                failure => failure.into(),
-            });
-        }
+        self.preflight(turn).await.map_err(named)?;
         if !is_asked_for {
             return Ok(None);
         }
-        let mut leave = self.confirmed(turn, None).await?;
+        // A question says itself what it is about.
+        let in_words = |failure| match failure {
+            Failure::Action(ref error) if error.kind == ErrorKind::Refused => failure,
+            failure => named(failure),
+        };
+        let mut leave = self.confirmed(turn, None).await.map_err(in_words)?;
         Ok(leave.agreed.take())
     }
 }
@@ -129,11 +127,21 @@ enum Ahead {
 
 impl From<Failure> for Ahead {
     fn from(failure: Failure) -> Self {
-        match &failure {
-            Failure::Stopped(..) => Self::Refused(failure),
-            Failure::Action(error) if error.kind == ErrorKind::Refused => Self::Refused(failure),
-            _ => Self::ForItsTurn,
+        match failure.ends_run() {
+            true => Self::Refused(failure),
+            false => Self::ForItsTurn,
         }
+    }
+}
+
+/// The failure of the step behind the one that it is told of.
+fn named_behind(turn: Turn<'_>, failure: Failure) -> Failure {
+    match failure {
+        Failure::Action(error) => {
+            let message = format!("{} behind it: {}", turn.key, error.message);
+            Failure::Action(ActionError { message, ..error })
+        }
+        failure => failure,
     }
 }
 

@@ -261,6 +261,7 @@ impl Run<'_> {
 
     /// Refuses a step that could not be done whatever its target holds.
     pub(super) async fn preflight(&self, turn: Turn<'_>) -> Result<(), Failure> {
+        self.held_to_plan(turn, &turn.step.call)?;
         self.acting(turn, &turn.step.call, Purpose::Show, Doing::PREFLIGHT)
             .await
     }

@@ -20,25 +20,26 @@ use super::{ActionError, Intent, PromptError, StopSignal};
 pub(super) struct Agreed {
     /// To how many rows, where they saw how many there are.
     pub(super) rows: Option<u64>,
-    /// The SHA-256 of what would be done, as they saw it.
-    shown: String,
-    /// The SHA-256 of what of it others may make another, where there is such a thing.
-    held: Option<String>,
+    /// The SHA-256 of what the answer is held to: what others may make another, where there is such a thing, else all that
+    /// would be sent.
+    to: String,
+    /// Whether there is such a thing.
+    is_held: bool,
 }
 
 impl Agreed {
     fn to(intent: &Intent) -> Self {
-        let hash = |text: &str| {
-            let mut hash = Sha256::new();
-            hash.update(&intent.title);
-            hash.update([b'\n']);
-            hash.update(text);
-            hexadecimal(&hash.finalize())
-        };
+        let Preview {
+            rows, sent, held, ..
+        } = &intent.preview;
+        let mut hash = Sha256::new();
+        hash.update(&intent.title);
+        hash.update([b'\n']);
+        hash.update(held.as_ref().unwrap_or(sent));
         Self {
-            rows: intent.preview.rows,
-            shown: hash(&intent.preview.sent),
-            held: intent.preview.held.as_deref().map(hash),
+            rows: *rows,
+            to: hexadecimal(&hash.finalize()),
+            is_held: held.is_some(),
         }
     }
 }
@@ -77,7 +78,7 @@ impl Run<'_> {
         let mut agreed = Agreed::to(&intent);
         let mut asked = &text;
         if let Some(ahead) = ahead {
-            if ahead.shown == agreed.shown {
+            if ahead.to == agreed.to {
                 return Ok(self.personal_leave(turn, ahead));
             }
             asked = &again;
@@ -87,12 +88,12 @@ impl Run<'_> {
                 Some(name) => self.named(asked, name, &intent, &frame.stop).await?,
                 None => self.yes(asked, &intent, &frame.stop).await?,
             }
-            if agreed.held.is_none() {
+            if !agreed.is_held {
                 return Ok(self.personal_leave(turn, agreed));
             }
             intent = self.intent(turn).await?;
             let by_now = Agreed::to(&intent);
-            if by_now.held == agreed.held {
+            if by_now.to == agreed.to {
                 return Ok(self.personal_leave(turn, agreed));
             }
             agreed = by_now;

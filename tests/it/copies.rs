@@ -189,6 +189,26 @@ fn a_file_that_was_edited_since_the_question_is_asked_about_again() {
     }
 }
 
+/// How many rows a file touches is told as of the question: where others write all the time, no copy is followed by another.
+#[test]
+fn a_file_whose_rows_became_more_since_the_question_is_not_asked_about_again() {
+    let project = project().file("fix.sql", "DELETE FROM users WHERE id > 1;");
+    let mut terminal = Terminal::start(&project, &["db", "file", "fix.sql", "--copy"]);
+    terminal.wait_for("touches 2 rows");
+    terminal.wait_for("[y/N]");
+    let connection = Connection::open(project.path("main.db")).unwrap();
+    let another = "INSERT INTO users VALUES (4, '2025-03-04')";
+    connection.execute_batch(another).unwrap();
+    terminal.press("y\r");
+    let (code, seen) = terminal.end();
+    assert_eq!(
+        (code, rows(&project), copies(&project)),
+        (0, 4, 1),
+        "{seen}"
+    );
+    assert_eq!(seen.matches("[y/N]").count(), 1, "{seen}");
+}
+
 #[test]
 fn what_takes_a_migration_back_and_was_edited_since_the_question_is_asked_about_again() {
     let project = migrated();

@@ -45,7 +45,7 @@ pub(super) fn hold<'a>(
         differences.push(format!("and {} more", more + 1));
     }
     Err(ActionError::refused(format!(
-        "what is pending is not what was judged: {}; nothing was done",
+        "what is pending is not what was judged: {}; nothing more was done",
         differences.join(", ")
     )))
 }
@@ -69,11 +69,11 @@ mod tests {
         assert_eq!(said(&[], &json!([])), "");
         assert_eq!(
             said(&[("1_a", "x"), ("2_b", "z"), ("3_c", "x")], &before),
-            "what is pending is not what was judged: 2_b changed, 3_c came; nothing was done"
+            "what is pending is not what was judged: 2_b changed, 3_c came; nothing more was done"
         );
         assert_eq!(
             said(&[("1_a", "x")], &json!([])),
-            "what is pending is not what was judged: 1_a came; nothing was done"
+            "what is pending is not what was judged: 1_a came; nothing more was done"
         );
         assert_eq!(said(&[("1_a", "x")], &Value::Null), "");
         assert!(said(&[("1_a", "x")], &json!("1_a")).starts_with("`due` is no list"));

@@ -124,6 +124,10 @@ static ACT: ActionSpec = ActionSpec {
         verb("change", EffectRule::Always(Effect::Write)),
         verb("destroy", EffectRule::Always(Effect::Destroy)),
         verb("keep", EffectRule::Always(Effect::Write)),
+        VerbSpec {
+            object: Kind::Sql,
+            ..verb("sql", EffectRule::OfSql)
+        },
     ],
     options: OPTIONS,
     outputs: &[],
@@ -162,6 +166,7 @@ impl Action for Act {
         Box::pin(async {
             match invocation.text("fail") {
                 Some("config") => Err(ActionError::config("it is wrong")),
+                Some("own") => Err(ActionError::own("the tool is missing")),
                 _ => Ok(()),
             }
         })
@@ -181,7 +186,10 @@ impl Action for Act {
             }
             let asked = ASKED.with_borrow(Vec::len);
             let held = EDITED.get();
-            let held = held.map(|times| format!("edit {}", asked.min(times)));
+            let mut held = held.map(|times| format!("edit {}", asked.min(times)));
+            if let (true, Some(held)) = (MOVES.get(), &mut held) {
+                held.push_str(&format!(" after {}", world().len()));
+            }
             if let Some(held) = &held {
                 // A number that is another at each look is nothing to ask about again.
                 LOOKS.set(LOOKS.get() + 1);

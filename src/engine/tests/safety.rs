@@ -697,6 +697,26 @@ fn what_others_change_while_the_question_stands_is_asked_again() {
     }
 }
 
+/// Behind a copy an answer is held to the same as without one.
+#[test]
+fn numbers_that_others_change_are_not_asked_about_again_behind_a_copy() {
+    for (moves, times) in [(false, 1), (true, 2)] {
+        WORLD.take();
+        EDITED.set(Some(0));
+        MOVES.set(moves);
+        let ended = answering(true).run(KEEPS_AND_DESTROYS);
+        assert_eq!(ended.end.exit, ExitCode::Ok);
+        assert_eq!(world(), ["keep copy", "destroy a"]);
+        assert_eq!(ASKED.take().len(), times, "edited meanwhile: {moves}");
+        let shown = SHOWN.take();
+        assert!(
+            shown
+                .iter()
+                .all(|shown| shown.preview.sent.contains("rows"))
+        );
+    }
+}
+
 #[test]
 fn nothing_is_kept_for_what_could_not_be_done_in_any_case() {
     let wrong = KEEPS_AND_DESTROYS.replace("act.destroy", "act.fail = 'config'\nact.destroy");
@@ -765,4 +785,55 @@ fn trouble_of_the_step_behind_a_copy_is_its_own() {
     bench.options.yes = true;
     bench.run(&fails);
     assert_eq!(world(), ["keep copy", "look a"]);
+}
+
+#[test]
+fn what_does_not_end_a_run_alone_is_no_matter_ahead() {
+    let fails = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "on_failure = 'continue'\nact.fail = 'own'\nact.destroy",
+    );
+    let text = format!("{fails}[[step]]\nname = 'after'\nact.change = {{}}\n");
+    for yes in [false, true] {
+        WORLD.take();
+        let mut bench = answering(true);
+        bench.options.yes = yes;
+        let ended = bench.run(&text);
+        assert_eq!(ended.status("copy"), Status::Ok, "{}", ended.detail("copy"));
+        assert_eq!(world(), ["keep copy", "destroy a", "change after"]);
+    }
+    // What ends it in any case does so before anything is kept, also where only its `unless` tells.
+    WORLD.take();
+    let wrong = KEEPS_AND_DESTROYS.replace(
+        "act.destroy",
+        "on_failure = 'continue'\nunless = { act.look = {}, act.fail = 'config', expect = 'true' }\nact.destroy",
+    );
+    let ended = answering(true).run(&wrong);
+    assert_eq!(ended.end.exit, ExitCode::Config);
+    assert!(ended.detail("copy").contains("a behind it: it is wrong"));
+    assert_eq!(world(), ["look a"]);
+}
+
+#[test]
+fn no_copy_is_made_for_a_statement_that_does_more_with_its_values_than_was_known() {
+    let text = KEEPS_AND_DESTROYS
+        .replace("title = 'x'", "title = 'x'\ninput.one = { type = 'string' }")
+        .replace(
+            "act.destroy = {}",
+            "act.sql = \"DELETE FROM t WHERE {{ input.one | identifier }} = {{ 'id' | identifier }}\"",
+        );
+    for (one, exit, done) in [
+        ("name", ExitCode::Ok, &["keep copy", "sql a"][..]),
+        ("id", ExitCode::NotNow, &[]),
+    ] {
+        WORLD.take();
+        let mut bench = Bench {
+            inputs: Map::from_iter([("one".to_owned(), one.into())]),
+            ..Bench::default()
+        };
+        bench.options.yes = true;
+        let ended = bench.run(&text);
+        assert_eq!(ended.end.exit, exit, "{one}: {}", ended.detail("copy"));
+        assert_eq!(world(), done);
+    }
 }

@@ -58,7 +58,7 @@ fn a_resume_applies_nothing_that_came_or_changed_since_it_was_judged() {
     let shown = project.run(&["resume"]).exits(3).stdout;
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     for told in [
-        "apply: what is pending is not what was judged: 0003_slow changed, 0004_drop came; nothing was done",
+        "apply: what is pending is not what was judged: 0003_slow changed, 0004_drop came; nothing more was done",
         "→ run opsbook db migrations apply main again",
     ] {
         assert!(shown.contains(told), "{shown}");
