@@ -113,7 +113,7 @@ fn what_one_types_to_look_at_a_database_ends_by_what_it_finds() {
     .exits(1);
     assert_eq!(rows(&output, "orphans").len(), 1);
     let output = db(&url, &["foreign-keys"]).exits(1);
-    assert!(findings(&output).contains("1 row of Orders leads to no row of customers by customer"));
+    assert!(findings(&output).contains("Orders.customer: 1 row leads to no row of customers"));
     let told = rows(&output, "references");
     assert_eq!(
         (told.len(), &told[0]["table"], &told[0]["rows"]),
@@ -784,6 +784,34 @@ fn references_that_lead_nowhere_or_that_nothing_holds_are_told() {
     );
     cluster().psql(&name, "ALTER TABLE child ENABLE TRIGGER ALL;");
     step(&url, look).exits(0);
+}
+
+/// What is told first in the rows need not be what is wrong.
+#[test]
+fn the_reference_that_is_broken_is_the_one_that_is_named() {
+    let name = cluster().database(
+        "CREATE TABLE par (id int PRIMARY KEY); CREATE TABLE a1 (p int); CREATE TABLE y (p int REFERENCES par);
+         CREATE TABLE z (p int REFERENCES par); ALTER TABLE a1 ADD FOREIGN KEY (p) REFERENCES par NOT VALID;
+         SET session_replication_role = replica; INSERT INTO z VALUES (1), (2), (3);",
+    );
+    let url = cluster().url(&name);
+    let causes = || {
+        let output = db(&url, &["foreign-keys"]).exits(1);
+        assert_eq!(rows(&output, "references")[0]["table"], "a1");
+        let found = output.json()["findings"].clone();
+        let found = found.as_array().unwrap().iter();
+        let causes: Vec<_> = found.map(|finding| finding["cause"].clone()).collect();
+        causes
+    };
+    assert_eq!(causes(), ["z.p: 3 rows lead to no row of par"]);
+    cluster().psql(&name, "ALTER TABLE y DISABLE TRIGGER ALL; DELETE FROM z;");
+    assert_eq!(
+        causes(),
+        [
+            "y.p: nothing holds it: its triggers are disabled: ALTER TABLE public.y ENABLE TRIGGER ALL"
+        ]
+    );
+    db(&url, &["doctor"]).prints("nothing holds it: its triggers are disabled");
 }
 
 /// Each would wait as long, for the same: the first tells who it is, whatever was counted before it.

@@ -36,6 +36,11 @@ const GROWN_SINCE: OutputSpec = OutputSpec {
     help: "when somebody looked before; null the first time",
 };
 
+const PROBLEM: OutputSpec = OutputSpec {
+    name: "problem",
+    help: "what is wrong in a sentence: the first problem, and how many others there are; null where nothing is",
+};
+
 const PID: OptionSpec = OptionSpec {
     name: "pid",
     kind: Kind::Integer,
@@ -128,10 +133,13 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[TABLE],
-            outputs: &[OutputSpec {
-                name: "complete",
-                help: "whether all was read that the system can read: of postgres only with the extension amcheck",
-            }],
+            outputs: &[
+                OutputSpec {
+                    name: "complete",
+                    help: "whether all was read that the system can read: of postgres only with the extension amcheck",
+                },
+                PROBLEM,
+            ],
             ..verb(
                 "integrity",
                 "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
@@ -140,6 +148,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[TABLE],
+            outputs: &[PROBLEM],
             ..verb(
                 "foreign_keys",
                 "References that lead nowhere, as rows {table, column, parent, rows, detail}; fails if there are any",
