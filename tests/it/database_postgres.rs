@@ -313,12 +313,12 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     assert_eq!(told[0]["pid"], 0);
     assert_eq!(told[0]["query"], "PREPARE TRANSACTION 'forgotten'");
     assert_eq!(told[1]["pid"], waiting.pid);
-    assert!(findings(&output).contains("ROLLBACK PREPARED"));
+    let ends = "a prepared transaction keeps 1 other waiting: ROLLBACK PREPARED 'forgotten' or COMMIT PREPARED 'forgotten' ends it";
+    assert!(findings(&output).contains(ends), "{}", findings(&output));
+    assert_eq!(told[0].get("prepared"), None);
     until(&own, &name, &waits_long(waiting.pid));
     // Looks that read the table itself do not wait for it.
-    db(&own.url(&name), &["doctor"])
-        .exits(2)
-        .prints("a prepared transaction keeps 1 other waiting");
+    db(&own.url(&name), &["doctor"]).exits(2).prints(ends);
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 

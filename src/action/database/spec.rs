@@ -171,6 +171,10 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
                 },
                 OutputSpec {
+                    name: "blocked_by",
+                    help: "who keeps most others waiting, in a sentence, and how many block others beside it; null where nobody does",
+                },
+                OutputSpec {
                     name: "roots",
                     help: "those who wait for nobody and keep others waiting, who keeps most first, as {pid, user, application, state, seconds, query, waiting}; waiting is how many, also for those who wait for it",
                 },
