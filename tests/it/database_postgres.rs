@@ -992,6 +992,39 @@ fn damage_is_found_where_amcheck_is_and_its_lack_is_told() {
     .exits(2);
 }
 
+/// Reading everything may take an hour: it is not lost to who holds one table at its end.
+#[test]
+fn a_table_that_is_held_keeps_amcheck_from_no_other() {
+    let own = Cluster::start("");
+    let name = own.database(
+        "CREATE EXTENSION amcheck; CREATE TABLE a (n int PRIMARY KEY); CREATE TABLE z (n int PRIMARY KEY);",
+    );
+    let url = own.url(&name);
+    let read = || -> u64 {
+        let output = step(&url, "database.integrity = \"main\"").exits(0);
+        let detail = of(&output, "step")["detail"].to_string();
+        let read = detail.split(" indexes and tables read").next().unwrap();
+        let number = read.rsplit(' ').next().unwrap();
+        number.replace(',', "").parse().unwrap()
+    };
+    let all = read();
+    let mut holder = Session::open(&own, &name);
+    holder.say("BEGIN; LOCK TABLE a;");
+    let output = db(&url, &["integrity"]).exits(1);
+    let outputs = &of(&output, "integrity")["outputs"];
+    assert_eq!(outputs["complete"], false);
+    let unread = outputs["unread"].as_str().unwrap();
+    let who = format!("it waited for session {} of postgres", holder.pid);
+    let held = all - read();
+    assert!((1..=2).contains(&held), "its index and its rows: {held}");
+    assert!(unread.contains(&who), "{unread}");
+    assert!(
+        unread.ends_with(&format!("; held were {held} of them")),
+        "{unread}"
+    );
+    assert!(findings(&output).contains(&who), "{}", findings(&output));
+}
+
 /// The server itself sees it when it reads the page, and keeps count; amcheck reads them all and says where it is.
 #[test]
 fn a_page_with_a_wrong_checksum_is_damage() {

@@ -138,6 +138,10 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                     name: "complete",
                     help: "whether all was read that the system can read: of postgres only with the extension amcheck",
                 },
+                OutputSpec {
+                    name: "unread",
+                    help: "why not all was read: amcheck is missing or not allowed, or somebody held a table; null where all was",
+                },
                 PROBLEM,
             ],
             ..verb(
