@@ -318,7 +318,14 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     assert_eq!(told[0].get("prepared"), None);
     until(&own, &name, &waits_long(waiting.pid));
     // Looks that read the table itself do not wait for it.
-    db(&own.url(&name), &["doctor"]).exits(2).prints(ends);
+    let output = db(&own.url(&name), &["doctor"]).exits(2).prints(ends);
+    let found = output.json()["findings"].clone();
+    let mut held = found.as_array().unwrap().iter().filter(|finding| {
+        let cause = finding["cause"].as_str().unwrap();
+        cause.contains("holds a table that looks wait for")
+    });
+    assert_eq!(held.next().unwrap()["remedy"], "db locks main");
+    assert_eq!(held.next(), None);
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 
