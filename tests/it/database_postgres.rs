@@ -113,7 +113,7 @@ fn what_one_types_to_look_at_a_database_ends_by_what_it_finds() {
     .exits(1);
     assert_eq!(rows(&output, "orphans").len(), 1);
     let output = db(&url, &["foreign-keys"]).exits(1);
-    assert!(findings(&output).contains("1 row of Orders leads to no row of customers by customer"));
+    assert!(findings(&output).contains("Orders.customer: 1 row leads to no row of customers"));
     let told = rows(&output, "references");
     assert_eq!(
         (told.len(), &told[0]["table"], &told[0]["rows"]),
@@ -313,12 +313,19 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     assert_eq!(told[0]["pid"], 0);
     assert_eq!(told[0]["query"], "PREPARE TRANSACTION 'forgotten'");
     assert_eq!(told[1]["pid"], waiting.pid);
-    assert!(findings(&output).contains("ROLLBACK PREPARED"));
+    let ends = "a prepared transaction keeps 1 other waiting: ROLLBACK PREPARED 'forgotten' or COMMIT PREPARED 'forgotten' ends it";
+    assert!(findings(&output).contains(ends), "{}", findings(&output));
+    assert_eq!(told[0].get("prepared"), None);
     until(&own, &name, &waits_long(waiting.pid));
     // Looks that read the table itself do not wait for it.
-    db(&own.url(&name), &["doctor"])
-        .exits(2)
-        .prints("a prepared transaction keeps 1 other waiting");
+    let output = db(&own.url(&name), &["doctor"]).exits(2).prints(ends);
+    let found = output.json()["findings"].clone();
+    let mut held = found.as_array().unwrap().iter().filter(|finding| {
+        let cause = finding["cause"].as_str().unwrap();
+        cause.contains("holds a table that looks wait for")
+    });
+    assert_eq!(held.next().unwrap()["remedy"], "db locks main");
+    assert_eq!(held.next(), None);
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 
@@ -786,6 +793,34 @@ fn references_that_lead_nowhere_or_that_nothing_holds_are_told() {
     step(&url, look).exits(0);
 }
 
+/// What is told first in the rows need not be what is wrong.
+#[test]
+fn the_reference_that_is_broken_is_the_one_that_is_named() {
+    let name = cluster().database(
+        "CREATE TABLE par (id int PRIMARY KEY); CREATE TABLE a1 (p int); CREATE TABLE y (p int REFERENCES par);
+         CREATE TABLE z (p int REFERENCES par); ALTER TABLE a1 ADD FOREIGN KEY (p) REFERENCES par NOT VALID;
+         SET session_replication_role = replica; INSERT INTO z VALUES (1), (2), (3);",
+    );
+    let url = cluster().url(&name);
+    let causes = || {
+        let output = db(&url, &["foreign-keys"]).exits(1);
+        assert_eq!(rows(&output, "references")[0]["table"], "a1");
+        let found = output.json()["findings"].clone();
+        let found = found.as_array().unwrap().iter();
+        let causes: Vec<_> = found.map(|finding| finding["cause"].clone()).collect();
+        causes
+    };
+    assert_eq!(causes(), ["z.p: 3 rows lead to no row of par"]);
+    cluster().psql(&name, "ALTER TABLE y DISABLE TRIGGER ALL; DELETE FROM z;");
+    assert_eq!(
+        causes(),
+        [
+            "y.p: nothing holds it: its triggers are disabled: ALTER TABLE public.y ENABLE TRIGGER ALL"
+        ]
+    );
+    db(&url, &["doctor"]).prints("nothing holds it: its triggers are disabled");
+}
+
 /// Each would wait as long, for the same: the first tells who it is, whatever was counted before it.
 #[test]
 fn references_are_not_waited_for_one_by_one_behind_who_holds_their_table() {
@@ -962,6 +997,45 @@ fn damage_is_found_where_amcheck_is_and_its_lack_is_told() {
         "database.integrity = \"main\"\ndatabase.table = \"t\"",
     )
     .exits(2);
+}
+
+/// Reading everything may take an hour: it is not lost to who holds one table at its end.
+#[test]
+fn a_table_that_is_held_keeps_amcheck_from_no_other() {
+    let own = Cluster::start("");
+    let name = own.database(
+        "CREATE EXTENSION amcheck; CREATE TABLE a (n int PRIMARY KEY); CREATE TABLE z (n int PRIMARY KEY);",
+    );
+    // Two seconds for each would be half a minute and more.
+    own.psql(&name, &"CREATE INDEX ON a (n);".repeat(15));
+    let url = own.url(&name);
+    let read = || -> u64 {
+        let look = "database.integrity = \"main\"\ntimeout = \"25s\"";
+        let output = step(&url, look).exits(0);
+        let detail = of(&output, "step")["detail"].to_string();
+        let read = detail.split(" indexes and tables read").next().unwrap();
+        let number = read.rsplit(' ').next().unwrap();
+        number.replace(',', "").parse().unwrap()
+    };
+    let all = read();
+    let mut holder = Session::open(&own, &name);
+    holder.say("BEGIN; LOCK TABLE a;");
+    let output = db(&url, &["integrity"]).exits(1);
+    let outputs = &of(&output, "integrity")["outputs"];
+    assert_eq!(outputs["complete"], false);
+    let unread = outputs["unread"].as_str().unwrap();
+    let who = format!("it waited for session {} of postgres", holder.pid);
+    let held = all - read();
+    assert!(
+        (16..=17).contains(&held),
+        "its indexes and its rows: {held}"
+    );
+    assert!(unread.contains(&who), "{unread}");
+    assert!(
+        unread.ends_with(&format!("; held were {held} of them")),
+        "{unread}"
+    );
+    assert!(findings(&output).contains(&who), "{}", findings(&output));
 }
 
 /// The server itself sees it when it reads the page, and keeps count; amcheck reads them all and says where it is.

@@ -192,7 +192,7 @@ fn of_several_who_block_others_each_is_told_by_those_behind_it() {
         format!("session {pid}{who} waiting{besides} → db {remedy}")
             .replace("PID", &pid.to_string())
     };
-    let also = ", and 1 other session blocks others";
+    let also = ", and 1 other blocks others";
     let ends = "terminate PID -d main";
     let first = told(&many, " of postgres keeps 2 others", also, ends);
     finds(&project, &["diagnose"], 1, &[&format!("P3 {first}")]);
@@ -206,7 +206,7 @@ fn of_several_who_block_others_each_is_told_by_those_behind_it() {
     assert_eq!(roots, [(Some(many.pid), Some(2)), (Some(few.pid), Some(1))]);
     until(&own, &name, &waits_long(waiting[2].pid));
     let found = findings(&look(&project, &["doctor"]));
-    let first = told(&many, " keeps 2 others", also, "locks main");
+    let first = told(&many, " of postgres keeps 2 others", also, "locks main");
     assert!(found.contains(&format!("P3 {first}")), "{found:?}");
     // Without it the other is alone.
     many.say("COMMIT;");
@@ -245,7 +245,10 @@ fn a_wait_is_told_from_the_length_on_that_is_long() {
         &[&ends],
     );
     let found = findings(&look(&project, &["doctor"]));
-    let told = format!("session {} keeps 1 other waiting → db locks main", root.pid);
+    let told = format!(
+        "session {} of postgres keeps 1 other waiting → db locks main",
+        root.pid
+    );
     assert!(
         found.iter().any(|found| found.ends_with(&told)),
         "{found:?}"

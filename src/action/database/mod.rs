@@ -167,7 +167,7 @@ impl Action for Database {
             // What this system does not tell.
             for output in invocation.verb.outputs {
                 let told = report.further.iter().any(|(name, _)| *name == output.name);
-                if !told && output.name != "info" {
+                if !told && !CONCLUDED.contains(&output.name) {
                     report.further.push((output.name, Value::Null));
                 }
             }
@@ -183,8 +183,13 @@ impl Action for Database {
 /// Verbs that fail on what they find; the others only tell it. A step with `expect` judges the problems itself.
 const FAIL_ON_PROBLEMS: [&str; 2] = ["integrity", "foreign_keys"];
 
+/// Outputs that are made of a report once it is whole.
+const CONCLUDED: [&str; 2] = ["info", "problem"];
+
 fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs, ActionError> {
     let info = (verb == "info").then(|| facts(&report.rows));
+    let problem = in_words(&report.problems);
+    let fails = FAIL_ON_PROBLEMS.contains(&verb);
     let mut outputs = Outputs::new(report.detail)
         .with("count", report.rows.len())
         .with("rows", report.rows.into_iter().collect::<Value>())
@@ -194,18 +199,27 @@ fn conclude(report: Report, verb: &str, ms: f64, judged: bool) -> Result<Outputs
     if let Some(info) = info {
         outputs = outputs.with("info", info);
     }
+    if fails {
+        outputs = outputs.with("problem", problem.clone());
+    }
     for (name, value) in report.further {
         outputs = outputs.with(name, value);
     }
-    match report.problems.as_slice() {
-        [] => Ok(outputs),
-        _ if judged || !FAIL_ON_PROBLEMS.contains(&verb) => Ok(outputs),
-        [only] => Err(ActionError::target(only).outputs(outputs)),
-        [first, others @ ..] => Err(ActionError::target(format!(
-            "{first}; and {}",
-            count(others.len(), "other problem")
-        ))
-        .outputs(outputs)),
+    match problem {
+        Some(problem) if fails && !judged => Err(ActionError::target(problem).outputs(outputs)),
+        _ => Ok(outputs),
+    }
+}
+
+/// The first problem, and how many others there are.
+fn in_words(problems: &[String]) -> Option<String> {
+    match problems {
+        [] => None,
+        [only] => Some(only.clone()),
+        [first, others @ ..] => {
+            let others = count(others.len(), "other problem");
+            Some(format!("{first}; and {others}"))
+        }
     }
 }
 

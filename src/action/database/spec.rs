@@ -36,6 +36,11 @@ const GROWN_SINCE: OutputSpec = OutputSpec {
     help: "when somebody looked before; null the first time",
 };
 
+const PROBLEM: OutputSpec = OutputSpec {
+    name: "problem",
+    help: "what is wrong in a sentence: the first problem, and how many others there are; null where nothing is",
+};
+
 const PID: OptionSpec = OptionSpec {
     name: "pid",
     kind: Kind::Integer,
@@ -128,10 +133,17 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[TABLE],
-            outputs: &[OutputSpec {
-                name: "complete",
-                help: "whether all was read that the system can read: of postgres only with the extension amcheck",
-            }],
+            outputs: &[
+                OutputSpec {
+                    name: "complete",
+                    help: "whether all was read that the system can read: of postgres only with the extension amcheck",
+                },
+                OutputSpec {
+                    name: "unread",
+                    help: "why not all was read: amcheck is missing or not allowed, or somebody held a table; null where all was",
+                },
+                PROBLEM,
+            ],
             ..verb(
                 "integrity",
                 "What is wrong in it, as rows {kind, table, detail}; fails if anything is",
@@ -140,6 +152,7 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
         },
         VerbSpec {
             options: &[TABLE],
+            outputs: &[PROBLEM],
             ..verb(
                 "foreign_keys",
                 "References that lead nowhere, as rows {table, column, parent, rows, detail}; fails if there are any",
@@ -160,6 +173,10 @@ pub(super) static SPEC: ActionSpec = ActionSpec {
                 OutputSpec {
                     name: "longest_wait",
                     help: "how long the longest wait lasts already, in seconds; 0 where nobody waits",
+                },
+                OutputSpec {
+                    name: "blocked_by",
+                    help: "who keeps most others waiting, in a sentence, and how many block others beside it; null where nobody does",
                 },
                 OutputSpec {
                     name: "roots",

@@ -126,8 +126,15 @@ async fn a_problem_fails_the_step_and_stays_in_its_rows() {
         "child: row 1: parent leads to no row of parent; and 1 other problem"
     );
     assert_eq!(error.outputs.values["problems"], 2);
+    assert_eq!(error.outputs.values["problem"], error.message.as_str());
     assert_eq!(error.outputs.values["bytes"], Value::Null);
     assert_eq!(error.outputs.values["rows"][1]["table"], "child");
+
+    let whole = self::world("CREATE TABLE t(n);");
+    for verb in ["integrity", "foreign_keys"] {
+        let run = whole.run(&Database, verb, text("main"), &[]).await;
+        assert_eq!(run.unwrap().values.get("problem"), Some(&Value::Null));
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ use connect::Opened;
 pub use error::{Holder, PostgresError};
 pub use inspect::TableSize;
 use query::Taker;
+pub use series::Held;
 pub use session::Limits;
 use session::{Cancel, LOCK_TIMEOUT, LOOK_TIMEOUT, Session, State, serve};
 pub use stage::Stage;

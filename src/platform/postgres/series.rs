@@ -1,15 +1,30 @@
 //! Several statements on one connection, each in a read-only transaction of its own: the end of one is not that of the
 //! others.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
+use super::session::Limits;
 use super::{LOCK_NOT_AVAILABLE, Postgres, PostgresError, query};
 use crate::platform::rows::Rows;
 
+/// What a statement that waited for a lock in vain ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The series: those behind it would wait for the same.
+    All,
+    /// Itself: those behind it ask for something else.
+    One,
+}
+
+/// How long is waited for a lock behind one that was waited for in vain: many may be held.
+const AFTERWARDS: Duration = Duration::from_millis(100);
+
 impl Postgres {
     /// Runs each statement as [`Postgres::look`] does, one after the other. What the server refuses is the outcome of that
-    /// statement alone; behind one that waited for a lock in vain, as those behind it would, and behind what else goes wrong
-    /// there are no more outcomes.
+    /// statement alone; behind one that waited for a lock in vain it is as `held` says, and no other waits as long. Behind
+    /// what else goes wrong there are no more outcomes.
     ///
     /// # Errors
     /// When the server cannot be reached.
@@ -18,20 +33,32 @@ impl Postgres {
         statements: &[String],
         parameters: &[Value],
         limit: usize,
+        held: Held,
     ) -> Result<Vec<Result<Rows, PostgresError>>, PostgresError> {
         self.in_time(async |client, server| {
             let mut outcomes = Vec::with_capacity(statements.len());
+            let mut has_waited = false;
             for sql in statements {
                 // There is less time for each than for the one before.
                 let limits = self.look_limits();
+                let limits = match has_waited {
+                    true => Limits {
+                        lock: limits.lock.map(|lock| lock.min(AFTERWARDS)),
+                        ..limits
+                    },
+                    false => limits,
+                };
                 let known = (limits, &self.state);
                 let read = query::read(client, server, known, sql, parameters, limit);
-                // Each may be the one that waits.
-                let outcome = self.watched(limits, read).await;
-                let is_over = matches!(
-                    outcome.as_ref().map_err(PostgresError::code),
-                    Err(None | Some(LOCK_NOT_AVAILABLE))
-                );
+                // Each may be the one that waits; who holds is asked for once.
+                let outcome = match has_waited {
+                    true => read.await,
+                    false => self.watched(limits, read).await,
+                };
+                let code = outcome.as_ref().map_err(PostgresError::code);
+                let is_held = code == Err(Some(LOCK_NOT_AVAILABLE));
+                let is_over = matches!(code, Err(None)) || (is_held && held == Held::All);
+                has_waited |= is_held;
                 outcomes.push(outcome);
                 if is_over {
                     break;

@@ -108,8 +108,9 @@ pub(in super::super) async fn foreign_keys(
     {
         report.problems.push(match rows {
             Some(rows) => format!(
-                "{of}: {} lead to no row of {parent} by {columns}",
-                count(usize::try_from(rows).unwrap_or(usize::MAX), "row")
+                "{of}: {} {} to no row of {parent} by {columns}",
+                count(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
+                if rows == 1 { "leads" } else { "lead" }
             ),
             None => format!("{of}: {why}"),
         });

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::action::database::system::{Question, Report, row};
 use crate::base::text::{count, thousands};
 use crate::engine::ActionError;
+use crate::platform::postgres::Held;
 
 use super::{Row, text};
 use crate::action::database::postgres::PostgresSystem;
@@ -18,7 +19,7 @@ impl PostgresSystem {
         let known = known.await?.rows;
         let counting = known.iter().filter(|key| !key["counting"].is_null());
         let statements: Vec<String> = counting.map(|key| text(key, "counting")).collect();
-        let counted = self.told(self.postgres.queries(&statements, &[], 1).await)?;
+        let counted = self.told(self.postgres.queries(&statements, &[], 1, Held::All).await)?;
         let mut counted = counted.into_iter();
 
         let mut report = Report::default();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::action::database::system::{Question, Report, row};
 use crate::base::text::{count, one_line, thousands};
 use crate::engine::ActionError;
-use crate::platform::postgres::PostgresError;
+use crate::platform::postgres::{Held, PostgresError};
 use crate::platform::rows::Rows;
 
 use super::{Row, Table, text};
@@ -17,6 +17,9 @@ SELECT current_setting('data_checksums') AS checksums,
        (SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
         WHERE e.extname = 'amcheck') AS schema";
 
+/// SQLSTATE of who waited for a lock in vain.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// What was read and what was not.
 #[derive(Default)]
 struct Reading {
@@ -24,6 +27,8 @@ struct Reading {
     damage: Vec<Row>,
     /// How many indexes and tables were read.
     read: usize,
+    /// How many could not be, because somebody held them.
+    held: usize,
     /// Why the others were not.
     unread: Option<String>,
 }
@@ -58,7 +63,8 @@ impl PostgresSystem {
             0 => "no damage".to_owned(),
             number => count(number, "problem"),
         };
-        let unread = match &reading.unread {
+        let why = reading.why_unread();
+        let unread = match &why {
             None => String::new(),
             Some(why) => format!("; not all of it was read, {why}"),
         };
@@ -71,7 +77,7 @@ impl PostgresSystem {
             detail: format!("{found}, {read} indexes and tables read{unread}{checksums}"),
             rows,
             problems,
-            further: vec![("complete", json!(reading.unread.is_none()))],
+            further: vec![("complete", json!(why.is_none())), ("unread", json!(why))],
             ..Report::default()
         })
     }
@@ -91,11 +97,20 @@ impl PostgresSystem {
             .iter()
             .map(|row| text(row, "statement"))
             .collect();
-        let outcomes = self.told(self.postgres.queries(&statements, &[], usize::MAX).await)?;
+        let outcomes = self
+            .postgres
+            .queries(&statements, &[], usize::MAX, Held::One);
+        let outcomes = self.told(outcomes.await)?;
         let mut reading = Reading::default();
         for (part, outcome) in listed.rows.iter().zip(outcomes) {
             if let Err(error) = reading.take(part, outcome) {
                 let trouble = self.trouble(&error);
+                // What is held now is read another time; the others are read all the same.
+                if error.code() == Some(LOCK_NOT_AVAILABLE) {
+                    reading.held += 1;
+                    reading.unread.get_or_insert(trouble.message);
+                    continue;
+                }
                 if reading.damage.is_empty() && !is_damaged {
                     return Err(trouble);
                 }
@@ -107,6 +122,15 @@ impl PostgresSystem {
 }
 
 impl Reading {
+    /// Why not all was read; nothing where all was.
+    fn why_unread(&self) -> Option<String> {
+        let why = self.unread.as_ref()?;
+        Some(match self.held {
+            0 => why.clone(),
+            held => format!("{why}; held were {held} of them"),
+        })
+    }
+
     /// Takes in what came of one index or table. Gives back what tells nothing of it.
     fn take(
         &mut self,

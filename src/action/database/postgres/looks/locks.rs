@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::action::database::system::{Question, Report};
-use crate::base::text::count;
+use crate::base::text::{count, one_line};
 use crate::engine::ActionError;
 use crate::platform::rows::Rows;
 
@@ -22,9 +22,11 @@ impl PostgresSystem {
         let over = question.over.map_or(0.0, |over| over.as_secs_f64());
         let mut known: BTreeMap<i64, Row> = BTreeMap::new();
         let mut waits = Waits::new();
+        let mut prepared = Vec::new();
         for mut row in found.rows {
             let pid = row["pid"].as_i64().unwrap_or_default();
             waits.insert(pid, blockers(&mut row));
+            prepared.append(&mut names(&mut row));
             known.insert(pid, row);
         }
         let long = |pid: &i64| {
@@ -69,7 +71,11 @@ impl PostgresSystem {
             detail: format!("{waiting}{more}{unseen}"),
             rows,
             problems,
-            further: vec![("longest_wait", json!(longest)), ("roots", json!(roots))],
+            further: vec![
+                ("longest_wait", json!(longest)),
+                ("blocked_by", json!(in_words(&roots, &prepared))),
+                ("roots", json!(roots)),
+            ],
             ..Report::default()
         })
     }
@@ -80,6 +86,51 @@ fn blockers(row: &mut Row) -> BTreeSet<i64> {
     let blockers = row.remove("blocked_by").unwrap_or_default();
     let blockers = blockers.as_array().into_iter().flatten();
     blockers.filter_map(Value::as_i64).collect()
+}
+
+/// Takes the names of the prepared transactions, quoted for SQL, out of the row that stands for them.
+fn names(row: &mut Row) -> Vec<String> {
+    let names = row.remove("prepared").unwrap_or_default();
+    let names = names.as_array().into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// How many prepared transactions are named in a sentence.
+const MOST_NAMES: usize = 3;
+
+/// Who keeps most others waiting, how many block others beside it, and what ends a prepared transaction; nothing where nobody
+/// blocks. The server does not tell which of several prepared ones it is.
+fn in_words(roots: &[Row], prepared: &[String]) -> Option<String> {
+    let (first, others) = roots.split_first()?;
+    let pid = first["pid"].as_i64().unwrap_or_default();
+    let waiting = first["waiting"].as_u64().unwrap_or_default();
+    let waiting = count(usize::try_from(waiting).unwrap_or(usize::MAX), "other");
+    let besides = match others.len() {
+        0 => String::new(),
+        1 => ", and 1 other blocks others".to_owned(),
+        number => format!(", and {number} others block others"),
+    };
+    let who = match (pid, text(first, "user")) {
+        (0, _) => "a prepared transaction".to_owned(),
+        // A process of the server itself.
+        (_, user) if user.is_empty() => format!("session {pid}"),
+        (_, user) => format!("session {pid} of {user}"),
+    };
+    // One that a line cannot hold as it is would be another name there.
+    let is_plain = prepared.iter().all(|name| one_line(name) == *name);
+    let end = match (pid, prepared) {
+        (1.., _) => String::new(),
+        (_, [only]) if is_plain => {
+            format!(": ROLLBACK PREPARED {only} or COMMIT PREPARED {only} ends it")
+        }
+        (_, several @ [_, ..]) if is_plain && several.len() <= MOST_NAMES => {
+            let names = several.join(", ");
+            format!(": ROLLBACK PREPARED or COMMIT PREPARED ends it, it is one of {names}")
+        }
+        _ => ": ROLLBACK PREPARED or COMMIT PREPARED ends it, pg_prepared_xacts tells its name"
+            .to_owned(),
+    };
+    Some(format!("{who} keeps {waiting} waiting{besides}{end}"))
 }
 
 fn problems(rows: &[Row], waits: &Waits) -> Vec<String> {
@@ -208,9 +259,9 @@ fn next(waits: &Waits, missing: &BTreeMap<i64, usize>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::{Row, Waits, behind, concerned, roots, tree};
+    use super::{Row, Waits, behind, concerned, in_words, names, roots, tree};
     use crate::action::database::system::row;
 
     fn waits(pairs: &[(i64, &[i64])]) -> Waits {
@@ -278,6 +329,77 @@ mod tests {
             told.eq(wanted.iter().map(|(pid, waiting)| (pid, waiting))),
             "{rows:#?}"
         );
+    }
+
+    #[test]
+    fn who_blocks_is_told_in_a_sentence() {
+        let root = |pid: i64, user: Value, waiting: u64| {
+            row([
+                ("pid", json!(pid)),
+                ("user", user),
+                ("waiting", json!(waiting)),
+            ])
+        };
+        let [anna, own] = [root(7, json!("anna"), 2), root(8, Value::Null, 1)];
+        let prepared = root(0, Value::Null, 1);
+        let names_of = |cell: Value| {
+            let mut row = row([("pid", json!(0)), ("prepared", cell)]);
+            let names = names(&mut row);
+            assert_eq!(row.len(), 1, "it is not shown");
+            names
+        };
+        let [none, one, two, many, broken] = [
+            Value::Null,
+            json!(["'x1'"]),
+            json!(["'x1'", "'x2'"]),
+            json!(["'1'", "'2'", "'3'", "'4'"]),
+            json!(["'x\n2'"]),
+        ]
+        .map(names_of);
+        assert_eq!(in_words(&[], &none), None);
+        for (roots, names, told) in [
+            (
+                vec![&anna],
+                &none,
+                "session 7 of anna keeps 2 others waiting",
+            ),
+            (
+                vec![&anna, &prepared],
+                &one,
+                "session 7 of anna keeps 2 others waiting, and 1 other blocks others",
+            ),
+            (
+                vec![&own, &anna, &prepared],
+                &one,
+                "session 8 keeps 1 other waiting, and 2 others block others",
+            ),
+            (
+                vec![&prepared],
+                &one,
+                "a prepared transaction keeps 1 other waiting: ROLLBACK PREPARED 'x1' or COMMIT PREPARED 'x1' ends it",
+            ),
+            (
+                vec![&prepared, &own],
+                &two,
+                "a prepared transaction keeps 1 other waiting, and 1 other blocks others: \
+                 ROLLBACK PREPARED or COMMIT PREPARED ends it, it is one of 'x1', 'x2'",
+            ),
+            (
+                vec![&prepared],
+                &many,
+                "a prepared transaction keeps 1 other waiting: \
+                 ROLLBACK PREPARED or COMMIT PREPARED ends it, pg_prepared_xacts tells its name",
+            ),
+            (
+                vec![&prepared],
+                &broken,
+                "a prepared transaction keeps 1 other waiting: \
+                 ROLLBACK PREPARED or COMMIT PREPARED ends it, pg_prepared_xacts tells its name",
+            ),
+        ] {
+            let roots: Vec<Row> = roots.into_iter().cloned().collect();
+            assert_eq!(in_words(&roots, names).as_deref(), Some(told));
+        }
     }
 
     #[test]

@@ -31,7 +31,11 @@ SELECT concerned.pid, coalesce(waiting.blocked_by, '{}') AS blocked_by,
            WHEN 0 THEN (SELECT string_agg(format('PREPARE TRANSACTION %L', gid), '; ' ORDER BY prepared)
                         FROM pg_prepared_xacts WHERE database = current_database())
            ELSE session.query
-       END AS query
+       END AS query,
+       CASE concerned.pid
+           WHEN 0 THEN (SELECT array_agg(format('%L', gid) ORDER BY prepared)
+                        FROM pg_prepared_xacts WHERE database = current_database())
+       END AS prepared
 FROM concerned
      LEFT JOIN waiting USING (pid)
      LEFT JOIN pg_stat_activity AS session USING (pid)
