@@ -15,6 +15,9 @@ use crate::platform::tls::TlsError;
 
 use super::stream::TooLong;
 
+/// What the server calls a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// What can go wrong with a PostgreSQL server. No message holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
@@ -326,6 +329,12 @@ impl PostgresError {
             Self::Waited { error, .. } | Self::Script { error, .. } => error.code(),
             _ => None,
         }
+    }
+
+    /// Whether a lock was waited for in vain: somebody held it for longer than the limit.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        self.code() == Some(LOCK_NOT_AVAILABLE)
     }
 }
 

@@ -44,9 +44,6 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// What the server calls a statement that it runs in no transaction.
 const WITHIN_TRANSACTION: &str = "25001";
 
-/// What the server calls a lock that was not to be had in time.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-
 /// A database of a PostgreSQL server.
 pub struct Postgres {
     address: Address,
@@ -362,9 +359,7 @@ impl Postgres {
             PostgresError::Late { .. } | PostgresError::Silent { .. } if !holders.is_empty() => {
                 waited(error, holders)
             }
-            error if error.code() == Some(LOCK_NOT_AVAILABLE) && !holders.is_empty() => {
-                waited(error, holders)
-            }
+            error if error.is_lock_timeout() && !holders.is_empty() => waited(error, holders),
             error => error,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::session::Limits;
-use super::{LOCK_NOT_AVAILABLE, Postgres, PostgresError, query};
+use super::{Postgres, PostgresError, query};
 use crate::platform::rows::Rows;
 
 /// What a statement that waited for a lock in vain ends.
@@ -55,9 +55,10 @@ impl Postgres {
                     true => read.await,
                     false => self.watched(limits, read).await,
                 };
-                let code = outcome.as_ref().map_err(PostgresError::code);
-                let is_held = code == Err(Some(LOCK_NOT_AVAILABLE));
-                let is_over = matches!(code, Err(None)) || (is_held && held == Held::All);
+                let error = outcome.as_ref().err();
+                let is_held = error.is_some_and(PostgresError::is_lock_timeout);
+                let is_gone = error.is_some_and(|error| error.code().is_none());
+                let is_over = is_gone || (is_held && held == Held::All);
                 has_waited |= is_held;
                 outcomes.push(outcome);
                 if is_over {

@@ -88,7 +88,7 @@ impl PostgresSystem {
     pub(super) fn trouble_in_brief(&self, error: &PostgresError) -> ActionError {
         let holder = match error {
             PostgresError::Waited { holders, .. } => holders.first().map(|holder| holder.pid),
-            error if error.code() == Some("55P03") => None,
+            error if error.is_lock_timeout() => None,
             error => return self.trouble(error),
         };
         ActionError::late(match holder {

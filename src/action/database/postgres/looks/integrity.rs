@@ -17,9 +17,6 @@ SELECT current_setting('data_checksums') AS checksums,
        (SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
         WHERE e.extname = 'amcheck') AS schema";
 
-/// SQLSTATE of who waited for a lock in vain.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-
 /// What was read and what was not.
 #[derive(Default)]
 struct Reading {
@@ -106,7 +103,7 @@ impl PostgresSystem {
             if let Err(error) = reading.take(part, outcome) {
                 let trouble = self.trouble(&error);
                 // What is held now is read another time; the others are read all the same.
-                if error.code() == Some(LOCK_NOT_AVAILABLE) {
+                if error.is_lock_timeout() {
                     reading.held += 1;
                     reading.unread.get_or_insert(trouble.message);
                     continue;
