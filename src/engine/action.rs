@@ -359,8 +359,9 @@ pub struct Outputs {
     /// Whether the outputs must be kept out of the journal and the screen, whatever the step says: a hidden answer.
     pub sensitive: bool,
     /// How many rows it changed in all, those that triggers changed too, where it held [`ActionContext::most_rows`]; of what
-    /// no limit is held for, as migrations, it is enough that there were some. Of an action that was stopped, 0 says that it has changed nothing at all; one that does what it should though it is told to
-    /// end, and says how many rows those are, is done.
+    /// no limit is held for, as migrations, it is enough that there were some. Of an action that was stopped, 0 says that it
+    /// has changed nothing at all; one that does what it should though it is told to end, and says how many rows those are,
+    /// is done.
     pub rows_changed: Option<u64>,
 }
 

@@ -29,6 +29,13 @@ struct Doing<T> {
     is_done: fn(&T) -> bool,
 }
 
+impl Doing<Outputs> {
+    const RUN: Self = Self {
+        act: |action, invocation, context| action.run(invocation, context),
+        is_done: |outputs| outputs.rows_changed.is_some(),
+    };
+}
+
 impl Doing<Preview> {
     const PREVIEW: Self = Self {
         act: |action, invocation, context| action.preview(invocation, context),
@@ -69,13 +76,9 @@ pub(super) struct LastWords {
     pub(super) outputs: Outputs,
     /// What it says of what it changed by then, or may have changed.
     pub(super) message: Option<String>,
-    pub(super) doubt: Option<Doubt>,
-}
-
-/// Nobody knows whether what an action did is kept, as the action says.
-#[derive(Debug)]
-pub(super) struct Doubt {
-    /// What to do about it.
+    /// Whether nobody knows if what it did is kept.
+    pub(super) in_doubt: bool,
+    /// What to do about that.
     pub(super) help: Option<String>,
 }
 
@@ -114,11 +117,11 @@ fn ended(cut_off: Failure, said: ActionError) -> Failure {
             let mut last = LastWords {
                 outputs: *said.outputs,
                 message: tells.then_some(said.message),
-                doubt: None,
+                in_doubt: said.in_doubt,
+                help: said.help,
             };
-            if said.in_doubt {
+            if last.in_doubt {
                 last.outputs.rows_changed = None;
-                last.doubt = Some(Doubt { help: said.help });
             }
             Failure::Stopped(stop, Box::new(last))
         }
@@ -201,15 +204,7 @@ impl Run<'_> {
             self.held_to_plan(turn, call)?;
         }
         let done = self
-            .acting(
-                turn,
-                call,
-                Purpose::Do { judged },
-                Doing {
-                    act: |action, invocation, context| action.run(invocation, context),
-                    is_done: |outputs| outputs.rows_changed.is_some(),
-                },
-            )
+            .acting(turn, call, Purpose::Do { judged }, Doing::RUN)
             .await;
         self.ledger.borrow_mut().standing.charge(turn.key, &done);
         done

@@ -149,9 +149,9 @@ pub(super) fn of_failure(failure: &Failure, severity: Severity, effect: Effect) 
         }
         Failure::Evaluation(error) => Ending::unknown(detail, error.help.clone(), true),
         Failure::Timeout(_) | Failure::Expectation { .. } => Ending::failed(severity, detail, None),
-        Failure::Stopped(_, last) if last.doubt.is_some() => Ending {
+        Failure::Stopped(_, last) if last.in_doubt => Ending {
             failed: true,
-            help: last.doubt.as_ref().and_then(|doubt| doubt.help.clone()),
+            help: last.help.clone(),
             ..Ending::passed_over(Status::InDoubt, detail)
         },
         // A change that was cut off may have taken effect or not.
