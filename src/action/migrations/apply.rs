@@ -14,7 +14,7 @@ use super::account::{self, State, compare, was};
 use super::folder::{Migration, Text};
 use super::ledger::{Ledger, Record, by};
 use super::script::{Script, prepare};
-use super::site::Site;
+use super::site::{Known, Site};
 
 /// A migration that is to be applied, with what is run.
 struct Step<'a> {
@@ -150,9 +150,8 @@ impl Plan<'_> {
                         some => format!("; the {some} migrations before it are kept"),
                     };
                     let message = format!("{}{before}", error.message);
-                    let is_known = changed > 0 || site.system.kept() == kept_before;
                     let outputs = Outputs {
-                        rows_changed: is_known.then_some(changed),
+                        rows_changed: site.changed_since(kept_before, changed),
                         ..applied(rows, left + self.beyond)
                     };
                     return Err(ActionError { message, ..error }.outputs(outputs));
@@ -194,8 +193,7 @@ impl Plan<'_> {
             Err(error) => {
                 // It may be what was done here.
                 let changed = u64::from(error.in_doubt);
-                let may_be_kept = error.in_doubt || site.system.kept() > kept_before;
-                (self.after(site, step, may_be_kept, error).await?, changed)
+                (self.after(site, step, kept_before, error).await?, changed)
             }
         };
         let row = json!({
@@ -234,22 +232,20 @@ impl Plan<'_> {
         })
     }
 
-    /// What the ledger says after a failure: somebody else may have applied it, or the answer was lost on its way. Where
-    /// something may be kept of it, nobody but the ledger knows.
+    /// What the ledger says after a failure: somebody else may have applied it, or the answer was lost on its way.
     async fn after(
         &self,
         site: &Site<'_>,
         step: &Step<'_>,
-        may_be_kept: bool,
+        kept_before: u64,
         error: ActionError,
     ) -> Result<&'static str, ActionError> {
         let file = &step.migration.file;
         let message = format!("{file}: {}", error.message);
-        let entry = match site.ledger_soon().await {
-            Ok(ledger) => ledger.entry(step.migration).map(|entry| entry.is_started),
-            // That it was taken back is known without that look, for which there was no time.
-            Err(_) if site.context.is_cancelled() && !may_be_kept => None,
-            Err(_) => {
+        let entry = match site.known_after(kept_before, &error).await {
+            Known::ByLedger(ledger) => ledger.entry(step.migration).map(|entry| entry.is_started),
+            Known::TakenBack => None,
+            Known::Nothing => {
                 let error = ActionError {
                     message: format!("{message}; whether it was applied is not known"),
                     in_doubt: error.in_doubt || site.context.is_cancelled(),

@@ -8,7 +8,7 @@ use super::account::{self, Line, compare, was};
 use super::folder::{self, Migration};
 use super::ledger::Ledger;
 use super::script::{Script, prepare};
-use super::site::Site;
+use super::site::{Known, Site};
 
 /// How far back a revert goes.
 pub(super) enum Back<'a> {
@@ -119,19 +119,15 @@ impl Revert<'_> {
                     continue;
                 }
                 Ok(None) => ActionError::own(format!("{} stays applied", migration.name)),
-                Err(error) => {
-                    let may_be_kept = error.in_doubt || site.system.kept() > kept_by_now;
-                    self.after(site, migration, may_be_kept, error).await
-                }
+                Err(error) => self.after(site, migration, kept_by_now, error).await,
             };
             let before = match rows.len() {
                 0 => String::new(),
                 some => format!("; {} taken back before it", was(some)),
             };
             let message = format!("{}{before}", error.message);
-            let is_known = changed > 0 || site.system.kept() == kept_before;
             let outputs = Outputs {
-                rows_changed: is_known.then_some(changed),
+                rows_changed: site.changed_since(kept_before, changed),
                 ..reverted(rows, changed)
             };
             return Err(ActionError { message, ..error }.outputs(outputs));
@@ -139,22 +135,24 @@ impl Revert<'_> {
         Ok(reverted(rows, changed))
     }
 
-    /// What the ledger says after a failure. Where something may be kept of it, nobody but the ledger knows.
+    /// What the ledger says after a failure.
     async fn after(
         &self,
         site: &Site<'_>,
         migration: &Migration,
-        may_be_kept: bool,
+        kept_before: u64,
         error: ActionError,
     ) -> ActionError {
-        let ledger = site.ledger_soon().await;
-        let is_cancelled = site.context.is_cancelled();
-        let (told, is_unknown) = match ledger.map(|ledger| ledger.entry(migration).is_none()) {
-            Ok(true) => (", and it is taken back meanwhile", false),
-            Ok(false) => ("", false),
-            // That it stays is known without that look, for which there was no time.
-            Err(_) if is_cancelled && !may_be_kept => ("; it stays applied", false),
-            Err(_) => ("; whether it was taken back is not known", is_cancelled),
+        let (told, is_unknown) = match site.known_after(kept_before, &error).await {
+            Known::ByLedger(ledger) if ledger.entry(migration).is_none() => {
+                (", and it is taken back meanwhile", false)
+            }
+            Known::ByLedger(_) => ("", false),
+            Known::TakenBack => ("; it stays applied", false),
+            Known::Nothing => (
+                "; whether it was taken back is not known",
+                site.context.is_cancelled(),
+            ),
         };
         let message = format!("back from {}: {}{told}", migration.name, error.message);
         let in_doubt = error.in_doubt || is_unknown;

@@ -16,6 +16,16 @@ use super::ledger::{Keeper, Ledger};
 /// The folder unless the configuration names one.
 const FOLDER: &str = "migrations";
 
+/// What is known of a migration that failed.
+pub(super) enum Known {
+    /// What the account says by now.
+    ByLedger(Ledger),
+    /// It was taken back whole: there was no time for that look, and nothing was kept.
+    TakenBack,
+    /// Nothing: something may be kept, and the database does not tell.
+    Nothing,
+}
+
 /// A database whose migrations opsbook applies itself.
 pub(super) struct Site<'a> {
     pub(super) context: &'a ActionContext<'a>,
@@ -153,8 +163,25 @@ impl<'a> Site<'a> {
         Ledger::read(self.system.as_ref(), self.keeper, self.dialect, &self.table).await
     }
 
+    /// What is known of a migration that failed, of which the database had kept so much before.
+    pub(super) async fn known_after(&self, kept_before: u64, error: &ActionError) -> Known {
+        let may_be_kept = error.in_doubt || self.system.kept() > kept_before;
+        match self.ledger_soon().await {
+            Ok(ledger) => Known::ByLedger(ledger),
+            Err(_) if self.context.is_cancelled() && !may_be_kept => Known::TakenBack,
+            Err(_) => Known::Nothing,
+        }
+    }
+
+    /// How many rows all of them changed, where one failed of which the database had kept so much before; none where
+    /// something was kept and nobody knows how much that changed.
+    pub(super) fn changed_since(&self, kept_before: u64, changed: u64) -> Option<u64> {
+        let is_known = changed > 0 || self.system.kept() == kept_before;
+        is_known.then_some(changed)
+    }
+
     /// The account, behind what may have been cut off: who has to end waits no longer than a moment for it.
-    pub(super) async fn ledger_soon(&self) -> Result<Ledger, ActionError> {
+    async fn ledger_soon(&self) -> Result<Ledger, ActionError> {
         let moment = async {
             self.context.cancelled().await;
             tokio::time::sleep(GRACE).await;
