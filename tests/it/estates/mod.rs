@@ -272,6 +272,24 @@ impl Estate {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    /// Of each row, which is a runbook, one cause alone is found, in these words, and this secret is never shown.
+    pub(crate) fn names_each_cause(&self, cases: &[Case], named: &[&str], secret: &str) {
+        assert_eq!(cases.len(), named.len());
+        for (case, named) in cases.iter().zip(named) {
+            self.well();
+            (case.red)(self);
+            let Run::Runbook(words) = case.run else {
+                unreachable!("a runbook")
+            };
+            let output = self.json(words);
+            let findings = output.json()["findings"].as_array().unwrap().clone();
+            assert_eq!(findings.len(), 1, "{named}: {}", output.shown());
+            let cause = findings[0]["cause"].as_str().unwrap();
+            assert!(cause.contains(named), "{named}: {cause}");
+            assert!(!output.shown().contains(secret), "{}", output.shown());
+        }
+    }
+
     /// The runs that are not ok when all is well, each with what it showed.
     fn not_green(&self, cases: &[Case], never_well: &[Run]) -> Vec<String> {
         self.well();
