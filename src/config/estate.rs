@@ -357,7 +357,7 @@ pub struct WranglerTool {
     pub environment: Option<String>,
     /// Where its copies of this machine lie. Starts from the configuration's folder where it was relative.
     pub persist_to: Option<PathBuf>,
-    /// The program's name or path.
+    /// The program's name, or its path from the configuration's folder.
     pub program: Option<String>,
 }
 

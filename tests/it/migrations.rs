@@ -15,6 +15,8 @@ use super::harness::{Output, Project};
 use super::postgres_cluster::{PASSWORD, cluster};
 use super::postgres_session::Session;
 use super::workerd::{node, npm};
+use super::wrangler::{STAND_IN, behind, file_of_copy, local_by, real, worker};
+use super::zoo;
 
 const USERS: (&str, &str) = (
     "0001_users.sql",
@@ -341,19 +343,9 @@ fn the_account_of_wrangler_is_kept_as_wrangler_keeps_it() {
 #[test]
 fn wrangler_and_opsbook_agree_on_what_is_applied() {
     let wrangler = npm("node_modules/.bin/wrangler");
-    let config = format!(
-        "kind = \"d1\"\nname = \"{NAME}\"\nvia = \"local\"\ntool = \"{}\"\nwrangler = \"worker/wrangler.jsonc\"\n\
-         persist_to = \"copies\"\n[database.main.migrations]\ntool = \"wrangler\"\n",
-        wrangler.display()
-    );
-    let worker = format!(
-        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \"d1_databases\": [{{\"binding\": \"DB\", \
-         \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\", \"migrations_dir\": \"sql\"}}]}}"
-    );
-    let bin = node().parent().unwrap().display().to_string();
-    let path = std::env::var("PATH").unwrap();
-    let project = project(&config, &[])
-        .file("worker/wrangler.jsonc", &worker)
+    let migrations = "[database.main.migrations]\ntool = \"wrangler\"";
+    let project = local_by(&real(), migrations)
+        .file("worker/wrangler.jsonc", worker(", \"migrations_dir\": \"sql\""))
         .file("worker/sql/0001_users.sql", USERS.1)
         .file("worker/sql/0002_a.sql", "CREATE TABLE a (id INTEGER);")
         .file("worker/sql/0003_b.sql", "CREATE TABLE b (id INTEGER);")
@@ -361,15 +353,19 @@ fn wrangler_and_opsbook_agree_on_what_is_applied() {
         .runbook(
             "only/apply",
             "[[step]]\nname = \"apply\"\nmigrations.apply = \"main\"\nmigrations.to = \"0001_users\"\n",
-        )
-        .variable("PATH", format!("{bin}:{path}"));
+        );
+    let path = format!(
+        "{}:{}",
+        node().parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
     let by_wrangler = |verb: &str| {
         let mut command = std::process::Command::new(&wrangler);
         command
             .args(["d1", "migrations", verb, NAME, "--local", "--persist-to"])
             .arg(project.path("copies"))
             .current_dir(project.path("worker"))
-            .env("PATH", format!("{bin}:{path}"))
+            .env("PATH", &path)
             .env("HOME", project.path("."))
             .env("WRANGLER_SEND_METRICS", "false")
             .stdin(Stdio::null());

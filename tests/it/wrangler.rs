@@ -2,7 +2,7 @@
 //! the program where it must be old, talkative or silent.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::d1_api::{
     ACCOUNT, BOOKMARK, D1Api, ID, LONG_ROWS, NAME, TOKEN, WHAT_ARRIVED, arrived, long_script,
     refusal, response,
 };
-use super::harness::{Output, Project};
+use super::harness::{Output, Project, exit_code};
 use super::http_server::Answer;
 use super::terminal::Terminal;
 use super::workerd::{node, npm};
@@ -32,7 +32,7 @@ pub(crate) fn project(via: &str, more: &str) -> Project {
 }
 
 /// The key that names the real program.
-fn real() -> String {
+pub(crate) fn real() -> String {
     let program = npm("node_modules/.bin/wrangler");
     assert!(program.exists(), "wrangler is missing; run: scripts/test");
     format!("tool = \"{}\"", program.display())
@@ -40,15 +40,33 @@ fn real() -> String {
 
 /// The copy of this machine, as a Worker's folder has it.
 pub(crate) fn local() -> Project {
-    let worker = format!(
-        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \
-         \"d1_databases\": [{{\"binding\": \"DB\", \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\"}}]}}"
-    );
-    let keys = format!(
-        "{}\nwrangler = \"worker/wrangler.jsonc\"\npersist_to = \"copies\"",
-        real()
-    );
-    project("local", &keys).file("worker/wrangler.jsonc", &worker)
+    local_by(&real(), "")
+}
+
+/// The same by the program that this key names; `more` stands behind the keys of the database.
+pub(crate) fn local_by(tool: &str, more: &str) -> Project {
+    let keys =
+        format!("{tool}\nwrangler = \"worker/wrangler.jsonc\"\npersist_to = \"copies\"\n{more}");
+    project("local", &keys).file("worker/wrangler.jsonc", worker(""))
+}
+
+/// The configuration of a Worker with the database, of which `more` says more.
+pub(crate) fn worker(more: &str) -> String {
+    format!(
+        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \"d1_databases\": \
+         [{{\"binding\": \"DB\", \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\"{more}}}]}}"
+    )
+}
+
+/// The file of the copy of this machine, where it is made already.
+pub(crate) fn file_of_copy(project: &Project) -> Option<PathBuf> {
+    let folder = project.path("copies/v3/d1/miniflare-D1DatabaseObject");
+    let files = std::fs::read_dir(folder).ok()?;
+    let mut paths = files.map(|file| file.unwrap().path());
+    paths.find(|path| {
+        path.extension().is_some_and(|kind| kind == "sqlite")
+            && path.file_stem().is_some_and(|name| name != "metadata")
+    })
 }
 
 /// The database at the stand-in of the API.
@@ -509,6 +527,63 @@ fn a_script_that_the_copy_of_this_machine_refuses_names_its_line() {
     assert!(
         detail.contains("line 4, INSERT INTO t: UNIQUE constraint failed"),
         "{detail}"
+    );
+}
+
+/// The real program behind a script of the shell, which sees how it is called.
+pub(crate) fn behind(project: Project, script: &str) -> Project {
+    let wrangler = npm("node_modules/.bin/wrangler");
+    with_stand_in(project, &format!("{script}\nexec {wrangler:?} \"$@\""))
+}
+
+/// As SQLite waits for a lock, so do we, for wrangler does not; workerd tells of it in one of two ways.
+#[test]
+fn a_lock_of_the_copy_of_this_machine_is_waited_for() {
+    let project = behind(
+        local_by(STAND_IN, ""),
+        "case $2 in execute) echo >>../called ;; esac",
+    );
+    let calls = || {
+        std::fs::read_to_string(project.path("called"))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    project
+        .run(&["db", "execute", "CREATE TABLE t (n INTEGER)", "--yes"])
+        .exits(0);
+    let connection = rusqlite::Connection::open(file_of_copy(&project).unwrap()).unwrap();
+    for (lock, release) in [
+        ("BEGIN IMMEDIATE", "ROLLBACK"),
+        (
+            "PRAGMA locking_mode = EXCLUSIVE; BEGIN; INSERT INTO t VALUES (0); ROLLBACK",
+            "PRAGMA locking_mode = NORMAL; SELECT * FROM t",
+        ),
+    ] {
+        connection.execute_batch(lock).unwrap();
+        let change = ["db", "execute", "INSERT INTO t VALUES (1)", "--yes"];
+        let before = calls();
+        project
+            .run(&change)
+            .exits(2)
+            .prints("is locked by another process")
+            .prints("fuser -v");
+        let needed = calls() - before;
+        assert!(needed >= 3, "{needed}");
+        let last = calls() + needed;
+        let mut opsbook = project
+            .command(&change)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        zoo::until("it is called a second time", || calls() >= last - 1);
+        connection.execute_batch(release).unwrap();
+        assert_eq!(exit_code(opsbook.wait().unwrap()), 0);
+    }
+    assert_eq!(
+        connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)),
+        Ok(2)
     );
 }
 

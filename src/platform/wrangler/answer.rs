@@ -19,6 +19,9 @@ const QUOTED: usize = 300;
 /// So many lines that look like the beginning of a JSON document are tried.
 const MOST_STARTS: usize = 16;
 
+/// What it says where workerd keeps the reason to its log.
+const INTERNAL: &str = "internal error";
+
 /// What it says before it has an import begin.
 const IMPORT_BEGUN: [&str; 2] = ["Uploading complete", "File already uploaded"];
 
@@ -50,9 +53,10 @@ pub(super) fn judged(ended: &Ended) -> Result<Said, WranglerError> {
     if ended.code == Some(0) {
         return Ok(Said(stdout));
     }
+    let stderr = plain(&ended.stderr);
     let said = match document::<Value>(&stdout).as_ref().and_then(told) {
-        Some(said) => said,
-        None => beside(&plain(&ended.stderr), &stdout),
+        Some(said) => with_reason(said, &stderr),
+        None => beside(&stderr, &stdout),
     };
     let error = WranglerError::of(&fit(&one_line(&said), QUOTED));
     if IMPORT_BEGUN.iter().any(|words| stdout.contains(words)) {
@@ -77,6 +81,19 @@ fn told(document: &Value) -> Option<String> {
             .collect::<Vec<_>>()
             .join(" "),
     )
+}
+
+/// With the reason that workerd keeps to its log on standard error, where it ends a line with ` = ` and the reason.
+fn with_reason(said: String, stderr: &str) -> String {
+    if !said.starts_with(INTERNAL) {
+        return said;
+    }
+    let mut lines = stderr.lines().filter(|line| line.contains("workerd/"));
+    let reason = lines.find_map(|line| line.rsplit_once(" = "));
+    match reason {
+        Some((_, reason)) => format!("{said}: {}", reason.trim()),
+        None => said,
+    }
 }
 
 /// The message of a failure that is told in words: what stands behind `[ERROR]`, else the first line.
@@ -234,7 +251,7 @@ impl<'de> Deserialize<'de> for Row {
 mod tests {
     use serde_json::json;
 
-    use super::{Said, Value, beside, changes, document, tables, told};
+    use super::{Said, Value, beside, changes, document, tables, told, with_reason};
 
     const BANNERS: &str = "\n ⛅️ wrangler 4.164.0\n[wrangler:info] hello\n├ Checking if file needs uploading\n│\n\
         [\n  {\n    \"results\": [\n      {\"n\": 1, \"b\": [0, 255]}\n    ],\n    \"success\": true,\n    \"meta\": {\"changes\": 2}\n  }\n]\nA new version is there\n";
@@ -261,5 +278,21 @@ mod tests {
             "Unknown argument: x"
         );
         assert_eq!(beside("", ""), "it ended with an error and said nothing");
+    }
+
+    #[test]
+    fn what_workerd_keeps_to_its_log_is_told_too() {
+        let log = "e = workerd/util/sqlite.c++:914: failed: SQLite failed; dbErrorMessage(result, db) = database is locked: SQLITE_BUSY\n\
+            stack: /bin/workerd@2b5edc0; wdErrId = abc; sentryTag = NOSENTRY\n";
+        let told = |said: &str, log| with_reason(said.to_owned(), log);
+        assert_eq!(
+            told("internal error; reference = abc", log),
+            "internal error; reference = abc: database is locked: SQLITE_BUSY"
+        );
+        assert_eq!(
+            told("internal error; reference = abc", ""),
+            "internal error; reference = abc"
+        );
+        assert_eq!(told("no such table: t", log), "no such table: t");
     }
 }

@@ -38,6 +38,9 @@ pub enum WranglerError {
     /// There is no such database.
     #[error("{0}")]
     Missing(String),
+    /// Another process holds a lock of the copy on this machine, as long as was waited for: nothing was done.
+    #[error("the copy of this machine is locked by another process: {0}")]
+    Locked(String),
     /// D1 refuses the statement: nothing of it was done.
     #[error("{0}")]
     Refused(String),
@@ -75,8 +78,11 @@ pub enum WranglerError {
 /// Makes an error of wrangler's words.
 type Kind = fn(String) -> WranglerError;
 
+/// What SQLite says of a lock, in lower case; where workerd meets it on its own behalf, its log alone says it.
+const LOCKED: &str = "database is locked: sqlite_busy";
+
 /// What stands in wrangler's words for each kind of failure, from the more to the less certain.
-const KINDS: [(&[&str], Kind); 10] = [
+const KINDS: [(&[&str], Kind); 11] = [
     (
         &["wrangler requires at least node.js"],
         WranglerError::NodeTooOld,
@@ -106,6 +112,7 @@ const KINDS: [(&[&str], Kind); 10] = [
         &["[code: 971]", "too many requests", "rate limit"],
         WranglerError::TooMany,
     ),
+    (&[LOCKED], WranglerError::Locked),
     (
         &[
             "fetch failed",
@@ -137,7 +144,9 @@ impl WranglerError {
     /// The same of an import that was begun: whoever was turned away may only have asked how it goes.
     pub(super) fn of_import_begun(self) -> Self {
         match self {
-            Self::TooMany(said) | Self::Unauthorized(said) => Self::Failing(said),
+            Self::TooMany(said) | Self::Unauthorized(said) | Self::Locked(said) => {
+                Self::Failing(said)
+            }
             other => other,
         }
     }
@@ -180,6 +189,15 @@ mod tests {
                 "Missing",
             ),
             ("no such table: t: SQLITE_ERROR", "Refused"),
+            ("database is locked: SQLITE_BUSY", "Locked"),
+            (
+                "internal error; reference = x: database is locked: SQLITE_BUSY",
+                "Locked",
+            ),
+            (
+                "internal error; reference = x: disk I/O error: SQLITE_IOERR",
+                "Failing",
+            ),
             ("Network connection lost. [code: 7500]", "Failing"),
             (
                 "D1 DB storage operation exceeded timeout which caused object to be reset. [code: 7500]",

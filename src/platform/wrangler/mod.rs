@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::base::Masker;
 
@@ -40,6 +40,12 @@ const LONGEST_ANSWER: usize = 32 << 20;
 
 /// So long before the deadline it is asked to end, and killed after half of it: so that how it ended can still be told.
 const RESERVE: Duration = Duration::from_secs(1);
+
+/// How often it is called at most where another process holds a lock: it waits for none itself.
+const TRIES: u32 = 3;
+
+/// How long it takes at most until it is called again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The versions that programs have said, each asked once.
 static SAID: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
@@ -67,7 +73,7 @@ impl Place {
 /// A D1 database behind wrangler.
 #[derive(Clone, Debug)]
 pub struct Wrangler {
-    /// The program's name or path; found beside the configuration or in `PATH` where none is given.
+    /// The program's name in `PATH`, or its absolute path; found beside the configuration or in `PATH` where none is given.
     pub program: Option<String>,
     /// The folder that it runs in: where its configuration is, or the project's.
     pub folder: PathBuf,
@@ -165,7 +171,23 @@ impl Wrangler {
         let mut words = vec!["d1", "execute", &self.database, self.place.option()];
         words.extend(["--json", "--yes", sql]);
         words.extend(persist.as_deref());
-        self.run(&words, limit).await
+        let mut tries = 1;
+        loop {
+            let begun = Instant::now();
+            match self.run(&words, limit).await {
+                Err(WranglerError::Locked(_)) if tries < TRIES && self.has_time(begun) => {}
+                ended => return ended,
+            }
+            tries += 1;
+            // Not at the same moment as the other process.
+            sleep(PAUSE.mul_f64(fastrand::f64())).await;
+        }
+    }
+
+    /// Whether there is time for a pause and another call like the one that was begun then.
+    fn has_time(&self, begun: Instant) -> bool {
+        let needed = Instant::now() + begun.elapsed() + PAUSE + RESERVE;
+        self.deadline.is_none_or(|deadline| needed < deadline)
     }
 
     async fn run(&self, words: &[&str], limit: Duration) -> Result<answer::Said, WranglerError> {

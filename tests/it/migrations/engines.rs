@@ -1,10 +1,10 @@
 //! What holds for the migrations of SQLite holds for those of PostgreSQL and of D1, by its API and on this machine: changed
 //! files, baselines, two hosts at once, a kill in the middle; and the copy from before has the state of before.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::*;
@@ -143,76 +143,51 @@ fn a_lost_answer_of_d1_applies_nothing_twice() {
     }
 }
 
-/// A project on the D1 of this machine, through the real wrangler.
-fn local(files: &[(&str, &str)]) -> Project {
-    let config = format!(
-        "kind = \"d1\"\nname = \"{NAME}\"\nvia = \"local\"\ntool = {:?}\nwrangler = \"worker/wrangler.jsonc\"\n\
-         persist_to = \"copies\"\n[database.main.migrations]\nfolder = \"migrations\"\n",
-        npm("node_modules/.bin/wrangler")
-    );
-    let worker = format!(
-        "{{\"name\": \"crm\", \"compatibility_date\": \"2026-01-01\", \"d1_databases\": [{{\"binding\": \"DB\", \
-         \"database_name\": \"{NAME}\", \"database_id\": \"{ID}\"}}]}}"
-    );
-    let path = format!(
-        "{}:{}",
-        node().parent().unwrap().display(),
-        std::env::var("PATH").unwrap()
-    );
-    project(&config, files)
-        .file("worker/wrangler.jsonc", &worker)
-        // The step alone: each call of wrangler takes seconds.
-        .runbook(
-            "only/apply",
-            "[[step]]\nname = \"apply\"\nmigrations.apply = \"main\"\n",
-        )
-        .variable("PATH", path)
-}
-
-/// The file of the D1 of this machine, where it is made already.
-fn file_of(project: &Project) -> Option<PathBuf> {
-    let folder = project.path("copies/v3/d1/miniflare-D1DatabaseObject");
-    let files = std::fs::read_dir(folder).ok()?;
-    let mut paths = files.map(|file| file.unwrap().path());
-    paths.find(|path| {
-        path.extension().is_some_and(|kind| kind == "sqlite")
-            && path.file_stem().is_some_and(|name| name != "metadata")
-    })
-}
-
-/// What a statement gives in the D1 of this machine, asked beside workerd; none before there is one.
-fn in_file(project: &Project, sql: &str) -> Option<i64> {
-    let connection =
-        Connection::open_with_flags(file_of(project)?, OpenFlags::SQLITE_OPEN_READ_WRITE);
-    connection.ok()?.query_row(sql, [], |row| row.get(0)).ok()
+/// What a statement gives in the D1 of this machine, asked beside workerd.
+#[track_caller]
+fn in_copy(project: &Project, sql: &str) -> i64 {
+    let connection = Connection::open(file_of_copy(project).unwrap()).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 #[test]
 fn two_hosts_and_a_kill_leave_the_d1_of_this_machine_in_step() {
-    let files = few(3);
-    let project = local(&borrowed(&files));
+    let migrations = "[database.main.migrations]\nfolder = \"migrations\"";
+    let project = few(3)
+        .iter()
+        .fold(local_by(STAND_IN, migrations), |project, (name, text)| {
+            project.file(&format!("migrations/{name}"), text)
+        });
+    // The step alone: each call of wrangler takes seconds.
+    let project = project.runbook(
+        "only/apply",
+        "[[step]]\nname = \"apply\"\nmigrations.apply = \"main\"\n",
+    );
+    let project = behind(
+        project,
+        "grep -qs 'INSERT INTO log' \"${7#--file=}\" && touch ../adding",
+    );
     let only = |host: &str| {
         let mut command = project.command(&["only", "apply", "--yes"]);
         command.env("XDG_STATE_HOME", project.path(host));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
-    // Killed as soon as one is seen to be applied, in the middle of the next.
+    // Killed where one is applied and the next begins.
     let mut child = only("one");
-    while in_file(&project, "SELECT count(*) FROM log").is_none()
-        && child.try_wait().unwrap().is_none()
-    {
-        std::thread::yield_now();
-    }
+    zoo::until("the second one begins", || {
+        project.path("adding").exists() || child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(child.try_wait().unwrap(), None);
     child.kill().unwrap();
     child.wait().unwrap();
     // What wrangler was about may end behind the kill: in step at every moment.
-    assert_eq!(in_file(&project, IN_STEP), Some(1));
+    assert_eq!(in_copy(&project, IN_STEP), 1);
     for (code, said) in [only("two"), only("three")].map(end) {
         assert_eq!(code, 0, "{said}");
     }
-    assert_eq!(in_file(&project, ONCE), Some(202));
-    assert_eq!(in_file(&project, IN_STEP), Some(1));
+    assert_eq!(in_copy(&project, ONCE), 202);
+    assert_eq!(in_copy(&project, IN_STEP), 1);
 }
 
 const SPOILING: (&str, &str) = (

@@ -135,6 +135,9 @@ fn of_wrangler(error: &WranglerError, table: &str) -> ActionError {
         WranglerError::Missing(_) => ActionError::target(message).help(format!(
             "correct `name` or `wrangler` of [database.{table}]: the copy of this machine is known by wrangler's configuration only"
         )),
+        WranglerError::Locked(_) => ActionError::target(message).help(
+            "see who holds it: fuser -v on the .sqlite file below .wrangler/state or `persist_to`; `retry` waits for longer",
+        ),
         WranglerError::Refused(_) => ActionError::target(message),
         WranglerError::Failing(_) | WranglerError::NotUploaded(_) => {
             ActionError::target(message).help("such trouble often passes; `retry` tries again")

@@ -207,10 +207,14 @@ fn by_wrangler(
         let folder = context.config.folder.join(path);
         std::path::absolute(&folder).unwrap_or(folder)
     };
+    let program = |name: &str| match name.contains('/') {
+        true => absolute(Path::new(name)).display().to_string(),
+        false => name.to_owned(),
+    };
     let config = tool.config.as_deref().map(absolute);
     let folder = config.as_deref().and_then(Path::parent);
     let wrangler = Wrangler {
-        program: tool.program.clone(),
+        program: tool.program.as_deref().map(program),
         folder: folder.map_or_else(|| absolute(Path::new("")), Path::to_owned),
         environment: tool.environment.clone(),
         persist_to: tool.persist_to.as_deref().map(absolute),
