@@ -38,8 +38,8 @@ pub enum WranglerError {
     /// There is no such database.
     #[error("{0}")]
     Missing(String),
-    /// Another process holds a lock of the copy on this machine, as long as was waited for: nothing was done.
-    #[error("the copy of this machine is locked by another process: {0}")]
+    /// Another process holds a lock, of the copy on this machine: nothing was done.
+    #[error("the database is locked by another process: {0}")]
     Locked(String),
     /// D1 refuses the statement: nothing of it was done.
     #[error("{0}")]
