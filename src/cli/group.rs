@@ -1,11 +1,15 @@
-//! What a group without a default prints when it is named alone: its runbooks.
+//! What a group without a default prints when it is named alone: its runbooks, or its help.
 
+use clap::Command;
+use clap::builder::StyledStr;
 use serde_json::json;
 
 use crate::app::{App, AppError, Listing};
 use crate::base::CommandPath;
 use crate::base::exit::ExitCode;
 use crate::book::{Library, LibraryEntry};
+
+use super::options;
 
 /// So many names stand in the line of a group; a longer list ends in how many are left out.
 const NAMES: usize = 6;
@@ -25,6 +29,30 @@ pub(super) fn print(folder: &[String], app: &App) -> Result<ExitCode, AppError> 
     }
     app.print_listing(&listing)?;
     Ok(ExitCode::Ok)
+}
+
+/// Prints the help of a group.
+///
+/// # Errors
+/// When the help cannot be written.
+pub(super) fn print_help(folder: &[String], app: &App) -> Result<ExitCode, AppError> {
+    let help = help(folder, app.library());
+    app.print_help(&help.to_string(), &help.ansi().to_string())?;
+    Ok(ExitCode::Ok)
+}
+
+/// The help of a group, as the tree of commands would have it. There each of a thousand runbooks would have a copy of
+/// every option of those above it.
+pub(super) fn help(folder: &[String], library: &Library) -> StyledStr {
+    let runbooks = library.entries(folder).into_iter().map(|entry| {
+        let path: Vec<String> = folder.iter().cloned().chain([entry.name.clone()]).collect();
+        Command::new(entry.name.clone()).about(title(library, &path, &entry))
+    });
+    let group = Command::new("group").bin_name(format!("opsbook {}", folder.join(" ")));
+    options::with_all(group)
+        .disable_help_subcommand(true)
+        .subcommands(runbooks)
+        .render_help()
 }
 
 /// One line about an entry in a list: the title of the runbook, or what stands in the group.

@@ -33,7 +33,7 @@ use crate::app::{self, App, AppError, Environment};
 use crate::base::exit::ExitCode;
 
 use selection::{Selection, Target};
-use tree::Tree;
+use tree::{Purpose, Tree};
 
 /// Does what the command line of this process says.
 #[must_use]
@@ -71,11 +71,23 @@ fn follow(environment: Environment) -> Result<ExitCode, AppError> {
         scan = scan::scan(&line);
     }
     let selection = selection::select(&scan.words, app.library())?;
-    let titles = usage::wants_help(&line) || matches!(selection.target, Target::Nothing);
+    let wants_help = usage::wants_help(&line);
+    if let Target::Group(folder) = &selection.target
+        && wants_help
+        && *folder == scan.words
+    {
+        return group::print_help(folder, &app);
+    }
+    let shows_help = wants_help || matches!(selection.target, Target::Nothing);
+    let purpose = if shows_help {
+        Purpose::Help
+    } else {
+        Purpose::Parsing
+    };
     let mut command = Tree {
         app: &app,
         selection: &selection,
-        titles,
+        purpose,
     }
     .command()?;
     let names = std::iter::once(OsString::from("opsbook")).chain(line);
@@ -120,7 +132,7 @@ fn complete(shell: &str, environment: &Environment) -> Result<ExitCode, AppError
     let command = Tree {
         app: &app,
         selection: &selection,
-        titles: true,
+        purpose: Purpose::Completion,
     }
     .command()?;
     let command = candidates::with_what_there_is(command, &selection, &app);

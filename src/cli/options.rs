@@ -20,24 +20,29 @@ const RUN: &str = "Run options";
 /// What `--fail-on` takes.
 const LEVELS: [Verdict; 2] = [Verdict::Warning, Verdict::Critical];
 
-/// Gives a command the options that every command takes.
+/// Gives a command, and those below it, the options that every command takes.
 pub(super) fn with_global(command: Command) -> Command {
-    command.args(global())
+    command.args(passed_on(global()))
 }
 
 /// Gives a command, and those below it, the options that every run takes.
 pub(super) fn with_run(command: Command) -> Command {
-    command.args(run())
+    command.args(passed_on(run()))
 }
 
 /// Gives a command, and those below it, the option of what can be begun again and again.
 pub(super) fn with_watch(command: Command) -> Command {
-    let watch = value(
-        "watch",
-        "EVERY",
-        "Run a runbook that only reads again and again, until Ctrl-C: 5s, 1m",
-    );
-    command.arg(watch.value_parser(interval).global(true).help_heading(RUN))
+    command.args(passed_on([watched()]))
+}
+
+/// Gives a command alone the options that a runbook takes, in the order of the help.
+pub(super) fn with_all(command: Command) -> Command {
+    command.args(run()).arg(watched()).args(global())
+}
+
+/// Each command below has a copy of its own.
+fn passed_on(options: impl IntoIterator<Item = Arg>) -> impl Iterator<Item = Arg> {
+    options.into_iter().map(|option| option.global(true))
 }
 
 /// How long from one run to the next, where the caller wants more than one: flag before environment.
@@ -107,7 +112,7 @@ pub(super) fn global() -> Vec<Arg> {
         .add(candidates::words(LogFormat::ALL.map(|(word, _)| word))),
     ]
     .into_iter()
-    .map(|argument| argument.global(true).help_heading(GLOBAL))
+    .map(|argument| argument.help_heading(GLOBAL))
     .collect()
 }
 
@@ -160,8 +165,18 @@ pub(super) fn run() -> Vec<Arg> {
         .value_parser(Span::from_str),
     ]
     .into_iter()
-    .map(|argument| argument.global(true).help_heading(RUN))
+    .map(|argument| argument.help_heading(RUN))
     .collect()
+}
+
+fn watched() -> Arg {
+    value(
+        "watch",
+        "EVERY",
+        "Run a runbook that only reads again and again, until Ctrl-C: 5s, 1m",
+    )
+    .value_parser(interval)
+    .help_heading(RUN)
 }
 
 fn value(name: &'static str, shown: &'static str, help: impl Into<StyledStr>) -> Arg {

@@ -10,8 +10,8 @@ use clap::error::ErrorKind;
 use crate::app::{App, AppError, Environment};
 
 use super::selection::{self, Selection, Target};
-use super::tree::{self, Tree};
-use super::{arguments, options, scan};
+use super::tree::{self, Purpose, Tree};
+use super::{arguments, group, options, scan};
 
 /// A project with a few runbooks.
 struct Project {
@@ -56,7 +56,7 @@ impl Project {
         let tree = Tree {
             app: &app,
             selection: &selection,
-            titles: true,
+            purpose: Purpose::Completion,
         };
         let mut command = tree.command()?;
         command.clone().debug_assert();
@@ -97,6 +97,17 @@ fn runbook(inputs: &str) -> String {
 #[test]
 fn our_own_commands_are_sound() {
     tree::without_runbooks().debug_assert();
+}
+
+#[test]
+fn the_help_of_a_group_is_that_of_the_tree() {
+    let project = Project::with(&[("ops/one", &runbook("")), ("ops/more/two", &runbook(""))]);
+    for line in ["ops", "ops more", "db"] {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let of_tree = project.parse(&format!("{line} --help")).unwrap().message();
+        let app = project.app();
+        assert_eq!(group::help(&words, app.library()).to_string(), of_tree);
+    }
 }
 
 #[test]

@@ -23,8 +23,19 @@ pub(super) struct Tree<'a> {
     pub(super) app: &'a App,
     /// What the command line names.
     pub(super) selection: &'a Selection,
-    /// Whether titles will be shown: for help and completion. They cost a look into each file.
-    pub(super) titles: bool,
+    /// What it is built for.
+    pub(super) purpose: Purpose,
+}
+
+/// What a tree is built for: what nobody will see is left out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To parse the line.
+    Parsing,
+    /// To show the help of what is named. Titles cost a look into each file.
+    Help,
+    /// To complete the last word, which may be the beginning of another.
+    Completion,
 }
 
 impl Tree<'_> {
@@ -39,6 +50,10 @@ impl Tree<'_> {
             Some(_) | None => verbs::run(),
         };
         self.level(with_verbs(root().subcommand(run)), &[], chain)
+    }
+
+    fn has_titles(&self) -> bool {
+        self.purpose != Purpose::Parsing
     }
 
     /// `run` with what its first word names below it.
@@ -59,8 +74,7 @@ impl Tree<'_> {
         folder: &[String],
         rest: &[String],
     ) -> Result<Command, AppError> {
-        // The neighbours of what is named matter to a person who reads or completes, not to a run.
-        let only = rest.first().filter(|_| !self.titles);
+        let only = rest.first().filter(|_| self.purpose != Purpose::Completion);
         for entry in self.app.library().entries(folder) {
             let is_hidden = folder.is_empty() && verbs::is_verb(&entry.name);
             if is_hidden || only.is_some_and(|only| *only != entry.name) {
@@ -84,7 +98,7 @@ impl Tree<'_> {
     ) -> Result<Command, AppError> {
         let mut command = Command::new(entry.name.clone()).disable_help_subcommand(true);
         let path: Vec<String> = folder.iter().cloned().chain([entry.name.clone()]).collect();
-        if self.titles && is_listed {
+        if self.has_titles() && is_listed {
             command = command.about(group::title(self.app.library(), &path, entry));
         }
         let Some(below) = below else {
@@ -109,7 +123,7 @@ impl Tree<'_> {
     /// Gives a command the inputs of a runbook and what its author says of it.
     fn runbook(&self, command: Command, runbook: &Arc<Runbook>) -> Result<Command, AppError> {
         let mut inputs = arguments::arguments(runbook, self.app.environment());
-        if self.titles {
+        if self.has_titles() {
             inputs = arguments::completed(inputs, runbook, &self.app.names());
         }
         // A long form of anything would spread every option over three lines.
@@ -118,7 +132,7 @@ impl Tree<'_> {
             None => runbook.title.clone(),
         };
         let command = command.about(neutral(&about)).args(inputs);
-        Ok(if self.titles {
+        Ok(if self.has_titles() {
             command.after_help(neutral(&self.notes(runbook)))
         } else {
             command
