@@ -122,10 +122,7 @@ impl Plan<'_> {
         if !self.steps.is_empty() && !self.ledger.exists {
             let (system, create) = (site.system.as_ref(), self.ledger.create());
             let made = transaction_until_stopped(system, site.context, system.script(&create));
-            made.await.map_err(|error| ActionError {
-                message: format!("the table of migrations: {}", error.message),
-                ..error
-            })?;
+            made.await.map_err(|error| without_table(error, site))?;
         }
         let kept_before = site.system.kept();
         let mut rows = Vec::new();
@@ -288,6 +285,23 @@ impl Plan<'_> {
                 Err(error.help(format!("{first}, then: {again}")))
             }
         }
+    }
+}
+
+/// The failure to make the table. Whether it is there by now is no doubt: it is made where it is not.
+fn without_table(error: ActionError, site: &Site<'_>) -> ActionError {
+    let in_doubt = error.in_doubt;
+    let error = ActionError {
+        message: format!("the table of migrations: {}", error.message),
+        in_doubt: false,
+        ..error
+    };
+    match in_doubt {
+        true => error.help(format!(
+            "no migration was begun; once more: {}",
+            site.apply_again()
+        )),
+        false => error,
     }
 }
 

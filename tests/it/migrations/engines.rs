@@ -133,7 +133,9 @@ fn a_lost_answer_of_d1_applies_nothing_twice() {
         let api = D1Api::with("CREATE TABLE log (n INTEGER)");
         let project = d1(&api, "", &[("0001_add.sql", "INSERT INTO log VALUES (1);")]);
         api.lose_answer(lost);
-        run(&project, &["apply", "--to", "0001_add", "--yes"]);
+        let first = run(&project, &["apply", "--to", "0001_add", "--yes"]);
+        // It is looked up, and what only makes the account is made again.
+        assert_ne!(first.code, 4, "request {lost}");
         run(&project, &["apply", "--yes"]).exits(0);
         assert_eq!(api.sql(ONCE), json!([[101]]), "request {lost}");
         assert_eq!(
