@@ -898,13 +898,14 @@ fn slow_statements_are_told_without_their_values() {
     );
 
     let output = db(&url, &["slow", "--over", "100ms"]).exits(1);
+    // On a busy machine what made the database is slow too.
     let told = rows(&output, "slow");
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(
-        (&told[0]["query"], &told[0]["calls"]),
-        (&json!("SELECT pg_sleep($1)"), &json!(1))
-    );
-    assert!(told[0]["mean_ms"].as_f64().unwrap() >= 200.0);
+    let mean = |row: &Value| row["mean_ms"].as_f64().unwrap();
+    assert!(told.iter().all(|row| mean(row) >= 100.0), "{told:?}");
+    let sleeps = |row: &&Value| row["query"] == "SELECT pg_sleep($1)";
+    let slept = told.iter().find(sleeps).expect("it is slow");
+    assert_eq!(slept["calls"], 1);
+    assert!(mean(slept) >= 200.0, "{slept}");
     assert!(findings(&output).contains("db indexes main"));
     db(&url, &["slow", "--over", "1h"]).exits(0);
 }
