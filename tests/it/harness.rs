@@ -175,6 +175,16 @@ impl ClosedPort {
     }
 }
 
+/// Tries what its time cuts off with more and more of it, until it came as far as it is to come before: how fast this machine
+/// is, nobody knows. An attempt that had too little says what came of it instead.
+#[track_caller]
+pub(crate) fn with_time_enough<T>(attempt: impl Fn(&str) -> Result<T, String>) -> T {
+    attempt("1s")
+        .or_else(|_| attempt("5s"))
+        .or_else(|_| attempt("25s"))
+        .unwrap_or_else(|said| panic!("it does not come so far in time\n{said}"))
+}
+
 /// The exit code as a shell tells it: 128 + n for a signal.
 pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
