@@ -181,10 +181,10 @@ mod tests {
 
     #[tokio::test]
     async fn goes_on_to_the_next_address_when_one_refuses() {
-        let dead = closed().await;
+        let dead = closed();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let alive = listener.local_addr().unwrap();
-        let stream = connect(&[dead, alive]).await.unwrap();
+        let stream = connect(&[dead.address, alive]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), alive);
     }
 
@@ -199,7 +199,8 @@ mod tests {
 
     #[tokio::test]
     async fn names_every_address_that_refused() {
-        let (one, two) = (closed().await, closed().await);
+        let held = [closed(), closed()];
+        let [one, two] = held.each_ref().map(|closed| closed.address);
         let error = connect(&[one, two]).await.unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::harness::{Output, Project};
 use super::postgres_cluster::{Cluster, cluster};
 use super::postgres_session::{Session, is_waiting, until, waits_long};
+use super::zoo;
 
 /// A project whose database `main` is at this URL.
 fn project(url: &str) -> Project {
@@ -317,15 +318,18 @@ fn a_prepared_transaction_that_nobody_holds_is_told() {
     assert!(findings(&output).contains(ends), "{}", findings(&output));
     assert_eq!(told[0].get("prepared"), None);
     until(&own, &name, &waits_long(waiting.pid));
-    // Looks that read the table itself do not wait for it.
-    let output = db(&own.url(&name), &["doctor"]).exits(2).prints(ends);
-    let found = output.json()["findings"].clone();
-    let mut held = found.as_array().unwrap().iter().filter(|finding| {
-        let cause = finding["cause"].as_str().unwrap();
-        cause.contains("holds a table that looks wait for")
+    // Looks that read the table itself do not wait for it. On a busy machine the answer who holds it may come too late.
+    zoo::until("who holds it is known", || {
+        let output = db(&own.url(&name), &["doctor"]).exits(2).prints(ends);
+        let found = output.json()["findings"].clone();
+        let mut held = found.as_array().unwrap().iter().filter(|finding| {
+            let cause = finding["cause"].as_str().unwrap();
+            cause.contains("holds a table that looks wait for")
+        });
+        let remedy = held.next().unwrap()["remedy"].clone();
+        assert_eq!(held.next(), None);
+        remedy == "db locks main"
     });
-    assert_eq!(held.next().unwrap()["remedy"], "db locks main");
-    assert_eq!(held.next(), None);
     own.psql(&name, "ROLLBACK PREPARED 'forgotten'");
 }
 
@@ -898,13 +902,14 @@ fn slow_statements_are_told_without_their_values() {
     );
 
     let output = db(&url, &["slow", "--over", "100ms"]).exits(1);
+    // On a busy machine what made the database is slow too.
     let told = rows(&output, "slow");
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(
-        (&told[0]["query"], &told[0]["calls"]),
-        (&json!("SELECT pg_sleep($1)"), &json!(1))
-    );
-    assert!(told[0]["mean_ms"].as_f64().unwrap() >= 200.0);
+    let mean = |row: &Value| row["mean_ms"].as_f64().unwrap();
+    assert!(told.iter().all(|row| mean(row) >= 100.0), "{told:?}");
+    let sleeps = |row: &&Value| row["query"] == "SELECT pg_sleep($1)";
+    let slept = told.iter().find(sleeps).expect("it is slow");
+    assert_eq!(slept["calls"], 1);
+    assert!(mean(slept) >= 200.0, "{slept}");
     assert!(findings(&output).contains("db indexes main"));
     db(&url, &["slow", "--over", "1h"]).exits(0);
 }

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::d1_api::{ACCOUNT, D1Api, ID, NAME, TOKEN};
-use super::harness::{Output, Project, accept};
+use super::harness::{ClosedPort, Output, Project, accept};
 use super::postgres_cluster::{Cluster, PASSWORD, cluster};
 use super::postgres_session::{Session, is_waiting, until, waits_long};
 
@@ -432,13 +432,12 @@ fn a_server_that_is_stopped_and_a_wrong_password_are_told() {
 #[test]
 fn where_the_way_to_a_server_ends_is_told() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let free = |listener: TcpListener| listener.local_addr().unwrap().port();
-    let closed = free(TcpListener::bind("127.0.0.1:0").unwrap());
+    let closed = ClosedPort::new();
     let (port, name) = (cluster().port(), cluster().database(""));
     let silent_port = silent.local_addr().unwrap().port();
     for (place, stage) in [
         (format!("nowhere.invalid:{port}/{name}"), "dns"),
-        (format!("127.0.0.1:{closed}/{name}"), "tcp"),
+        (format!("127.0.0.1:{}/{name}", closed.number()), "tcp"),
         (
             format!("127.0.0.1:{port}/{name}?sslmode=verify-full"),
             "tls",

@@ -151,6 +151,40 @@ pub(crate) fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
     stream
 }
 
+/// A port of 127.0.0.1 that nobody listens on: who knocks is refused, unless a server that the test starts has taken it. As
+/// long as this lives the system gives it to nobody else.
+pub(crate) struct ClosedPort {
+    number: u16,
+    _holder: tokio::net::TcpSocket,
+}
+
+impl ClosedPort {
+    pub(crate) fn new() -> Self {
+        let holder = tokio::net::TcpSocket::new_v4().unwrap();
+        // A server that says the same may listen beside it.
+        holder.set_reuseaddr(true).unwrap();
+        holder.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self {
+            number: holder.local_addr().unwrap().port(),
+            _holder: holder,
+        }
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+/// Tries what its time cuts off with more and more of it, until it came as far as it is to come before: how fast this machine
+/// is, nobody knows. An attempt that had too little says what came of it instead.
+#[track_caller]
+pub(crate) fn with_time_enough<T>(attempt: impl Fn(&str) -> Result<T, String>) -> T {
+    attempt("1s")
+        .or_else(|_| attempt("5s"))
+        .or_else(|_| attempt("25s"))
+        .unwrap_or_else(|said| panic!("it does not come so far in time\n{said}"))
+}
+
 /// The exit code as a shell tells it: 128 + n for a signal.
 pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;

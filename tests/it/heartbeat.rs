@@ -1,6 +1,6 @@
 //! Heartbeats: what a watch is told of a run, and that a run does not care what becomes of it.
 
-use crate::harness::{Output, Project};
+use crate::harness::{ClosedPort, Output, Project};
 use crate::http_server::{Answer, HttpServer, Request};
 
 const WELL: &str = "[[step]]\nname = \"a\"\nassert.that = \"true\"\n";
@@ -143,9 +143,8 @@ fn a_dry_run_is_no_sign_of_life() {
 
 #[test]
 fn a_watch_that_is_ill_changes_nothing_and_is_told_of() {
-    let fails = |url: &str, reason: &str| -> Output {
-        let config =
-            format!("project = \"test\"\n[heartbeat]\nurl = \"{url}\"\ntimeout = \"200ms\"\n");
+    let fails = |url: &str, more: &str, reason: &str| -> Output {
+        let config = format!("project = \"test\"\n[heartbeat]\nurl = \"{url}\"\n{more}\n");
         let project = Project::bare().config(&config).runbook("t/x", WELL);
         let output = project
             .run(&["t", "x"])
@@ -154,14 +153,13 @@ fn a_watch_that_is_ill_changes_nothing_and_is_told_of() {
         output.says(reason)
     };
     let broken = HttpServer::answering(Answer::Json(500, "{}"));
-    fails(&broken.url(), "the watch answers 500");
+    fails(&broken.url(), "", "the watch answers 500");
     let silent = HttpServer::answering(Answer::Never);
-    fails(&silent.url(), "no answer within");
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
-    fails(&format!("http://{address}"), "connection refused");
-    fails("{{ project }}/x", "this is no URL");
+    fails(&silent.url(), "timeout = \"200ms\"", "no answer within");
+    let closed = ClosedPort::new();
+    let nowhere = format!("http://127.0.0.1:{}", closed.number());
+    fails(&nowhere, "", "connection refused");
+    fails("{{ project }}/x", "", "this is no URL");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::harness::ClosedPort;
+
 /// The password of the superuser `postgres`: asked over TCP, not on the socket.
 pub(crate) const PASSWORD: &str = "cluster hunter2/@?#%";
 
@@ -42,7 +44,7 @@ const INITDB: &str = "initdb -D data -U postgres --auth-local=trust --auth-host=
 /// A server of its own.
 pub(crate) struct Cluster {
     folder: PathBuf,
-    port: u16,
+    port: ClosedPort,
     /// Ends with its standard input, which ends with this value or with the process.
     _keeper: Child,
 }
@@ -69,21 +71,15 @@ impl Cluster {
         let copy = format!(
             "pg_basebackup -d 'host={} port={} user=postgres application_name={slot}' -D data -R -X stream -c fast -C -S {slot} --no-sync",
             self.folder.display(),
-            self.port
+            self.port()
         );
         Self::make(&copy, "")
     }
 
     fn make(making: &str, settings: &str) -> Self {
-        // Between the look for a free port and its use another may take it.
-        let mut said = String::new();
-        for _ in 0..3 {
-            match Self::try_make(making, settings) {
-                Ok(cluster) => return cluster,
-                Err(error) => said = error,
-            }
-        }
-        panic!("no PostgreSQL server can be started; run: sudo scripts/test\n{said}");
+        Self::try_make(making, settings).unwrap_or_else(|said| {
+            panic!("no PostgreSQL server can be started; run: sudo scripts/test\n{said}")
+        })
     }
 
     fn try_make(making: &str, settings: &str) -> Result<Self, String> {
@@ -93,13 +89,14 @@ impl Cluster {
             .tempdir_in("/tmp")
             .unwrap()
             .keep();
-        let port = free_port();
+        let port = ClosedPort::new();
         let certificate = Certificate::new();
         let settings = format!(
-            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = off\n\
+            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\nfsync = off\n\
              max_connections = 30\nsuperuser_reserved_connections = 3\nautovacuum_naptime = 1d\n\
              shared_preload_libraries = 'pg_stat_statements'\nssl = on\nssl_cert_file = '../server.pem'\n\
              ssl_key_file = '../server.key'\nssl_ca_file = '../ca.pem'\nlc_messages = 'C'\n{settings}\n",
+            port.number(),
             folder.display()
         );
         for (name, content) in [
@@ -148,7 +145,7 @@ impl Cluster {
 
     /// The port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// A file of the stopped server, below its data folder.
@@ -186,7 +183,7 @@ impl Cluster {
             .collect();
         format!(
             "postgres://postgres:{password}@127.0.0.1:{}/{database}",
-            self.port
+            self.port()
         )
     }
 
@@ -195,7 +192,7 @@ impl Cluster {
         format!(
             "postgres://postgres@/{database}?host={}&port={}",
             self.folder.display(),
-            self.port
+            self.port()
         )
     }
 
@@ -224,7 +221,7 @@ impl Cluster {
         let mut command = Command::new(binaries().join(program));
         command
             .env("PGHOST", &self.folder)
-            .env("PGPORT", self.port.to_string())
+            .env("PGPORT", self.port().to_string())
             .env("PGUSER", "postgres")
             .env("PGCONNECT_TIMEOUT", "30");
         command
@@ -266,12 +263,6 @@ impl Cluster {
             .unwrap();
         assert!(output.success(), "pg_ctl {arguments:?}: {output}");
     }
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[track_caller]
@@ -396,7 +387,7 @@ impl Certificate {
 fn a_cluster_ends_when_nobody_holds_it() {
     let own = Cluster::start("");
     assert_eq!(own.psql("postgres", "SELECT 1"), "1");
-    let (folder, port) = (own.folder.clone(), own.port);
+    let (folder, port) = (own.folder.clone(), own.port());
     let Cluster { mut _keeper, .. } = own;
     drop(_keeper.stdin.take());
     assert!(_keeper.wait().unwrap().success());

@@ -9,9 +9,9 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::harness::{Project, SmallDisk, WATCHDOG, accept};
+use super::harness::{Project, SmallDisk, WATCHDOG, accept, with_time_enough};
 use super::postgres_cluster::{Cluster, cluster};
-use super::postgres_session::Session;
+use super::postgres_session::{self, Session, is_waiting};
 use super::zoo::until;
 
 /// A project whose database `main` is at this URL, with more lines for it.
@@ -56,16 +56,22 @@ fn who_holds_the_lock_is_told() {
         "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()",
     );
     let url = cluster().url(&name);
-    let (code, said, _) = told(
-        project(&url, "lock_timeout = \"1s\""),
-        "sql.execute = \"ALTER TABLE t ADD COLUMN m int\"",
-    );
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("SQLSTATE 55P03"), "{said}");
     let held = format!("it waited for session {pid} of postgres (idle in transaction for ");
+    let said = with_time_enough(|time| {
+        let (code, said, _) = told(
+            project(&url, &format!("lock_timeout = \"{time}\"")),
+            "sql.execute = \"ALTER TABLE t ADD COLUMN m int\"",
+        );
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("SQLSTATE 55P03"), "{said}");
+        if said.contains(&held) {
+            Ok(said)
+        } else {
+            Err(said)
+        }
+    });
     // Nobody waits but who tells it.
     assert!(!said.contains("behind which"), "{said}");
-    assert!(said.contains(&held), "{said}");
     assert!(said.contains("UPDATE t SET n = n WHERE n = 1"), "{said}");
     assert!(
         said.contains(&format!("`opsbook db terminate {pid} -d main`")),
@@ -91,36 +97,31 @@ fn who_holds_the_lock_is_told() {
 #[test]
 fn a_read_names_the_root_of_those_who_wait() {
     let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
-    let pid_of = |words: &str| {
-        let sql = format!(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
-             AND pid <> pg_backend_pid() AND query LIKE '%{words}%'"
-        );
-        cluster().psql(&name, &sql)
-    };
-    let holder = Session::holding(cluster(), &name, "BEGIN; SELECT n AS at_the_root FROM t;");
-    let root = pid_of("at_the_root");
-    let mut between = cluster()
-        .client("psql")
-        .args(["-X", "-d", &name, "-c", "ALTER TABLE t ADD COLUMN m int"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    until("it waits", || !pid_of("ALTER TABLE").is_empty());
+    let holder = Session::holding(cluster(), &name, "BEGIN; SELECT n FROM t;");
+    let root = holder.pid;
+    let mut between = Session::open(cluster(), &name);
+    between.begin("ALTER TABLE t ADD COLUMN m int;");
+    postgres_session::until(cluster(), &name, &is_waiting(between.pid));
     let url = cluster().url(&name);
     let held = format!("it waited for session {root} of postgres (idle in transaction for ");
     for (settings, step) in [
-        ("lock_timeout = \"1s\"", "sql.query = \"SELECT n FROM t\""),
-        ("", "sql.query = \"SELECT n FROM t\"\ntimeout = \"2s\""),
+        ("lock_timeout = \"TIME\"", "sql.query = \"SELECT n FROM t\""),
+        ("", "sql.query = \"SELECT n FROM t\"\ntimeout = \"TIME\""),
     ] {
-        let (code, said, _) = told(project(&url, settings), step);
-        assert_eq!(code, 2, "{said}");
-        assert!(said.contains(&held), "{said}");
+        // Who holds is asked while it waits, and told where the answer comes in time.
+        let said = with_time_enough(|time| {
+            let of = |text: &str| text.replace("TIME", time);
+            let (code, said, _) = told(project(&url, &of(settings)), &of(step));
+            assert_eq!(code, 2, "{said}");
+            if said.contains(&held) {
+                Ok(said)
+            } else {
+                Err(said)
+            }
+        });
         assert!(said.contains(", behind which 1 other waits: "), "{said}");
     }
     holder.end(cluster());
-    between.wait().unwrap();
 }
 
 #[test]
@@ -537,10 +538,14 @@ fn a_change_that_is_interrupted_in_its_commit_is_in_doubt() {
 #[test]
 fn a_change_is_in_doubt_in_whose_commit_the_time_of_the_run_is_over() {
     let name = cluster().database("CREATE TABLE t (n int); INSERT INTO t VALUES (1);");
-    let (port, _coming) = holding(cluster().port(), "COMMIT\0", 0);
-    let project = project(&through(&name, port), "").runbook("change/it", ADDS_ONE);
-    project
-        .run(&["change", "it", "--yes", "--timeout", "3s"])
+    let (project, output) = with_time_enough(|time| {
+        let (port, coming) = holding(cluster().port(), "COMMIT\0", 0);
+        let project = project(&through(&name, port), "").runbook("change/it", ADDS_ONE);
+        let output = project.run(&["change", "it", "--yes", "--timeout", time]);
+        let came = coming.try_recv();
+        came.map_err(|_| output.shown()).map(|()| (project, output))
+    });
+    output
         .exits(4)
         .prints("IN DOUBT")
         .prints("its time was over: stopped; whether the change is kept is not known")

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use super::harness::{Output, Project};
-use super::redis_server::{RedisServer, free_port, replying};
+use super::harness::{ClosedPort, Output, Project};
+use super::redis_server::{RedisServer, replying};
 
 /// Runs a runbook of one step.
 fn run(step: &str) -> Output {
@@ -206,7 +206,8 @@ fn keys_are_listed_by_a_pattern() {
 
 #[test]
 fn a_server_that_cannot_be_asked_is_told() {
-    let closed = format!("redis://127.0.0.1:{}", free_port());
+    let port = ClosedPort::new();
+    let closed = format!("redis://127.0.0.1:{}", port.number());
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("redis://{}", silent.local_addr().unwrap());
     let cases = [
@@ -268,7 +269,8 @@ fn a_connection_may_be_encrypted() {
     };
     let certificate = write("server.pem", certificate.pem());
     let key = write("server.key", key.serialize_pem());
-    let secure = free_port().to_string();
+    let port = ClosedPort::new();
+    let secure = port.number().to_string();
     let _server = RedisServer::start(&[
         "--tls-port",
         &secure,

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::harness::WATCHDOG;
+use super::harness::{ClosedPort, WATCHDOG};
 
 /// Runs the server until its own standard input ends: then whoever started it is gone.
 const KEEPER: &str = r#"
@@ -19,7 +19,7 @@ kill -9 $!
 /// A server of its own.
 pub(crate) struct RedisServer {
     folder: TempDir,
-    port: u16,
+    port: ClosedPort,
     keeper: Child,
 }
 
@@ -27,9 +27,9 @@ impl RedisServer {
     /// Starts a server with more options: `["--requirepass", "x"]`.
     pub(crate) fn start(options: &[&str]) -> Self {
         let folder = TempDir::with_prefix("opsbook-redis-").unwrap();
-        let port = free_port();
+        let port = ClosedPort::new();
         let keeper = Command::new("sh")
-            .args(["-c", KEEPER, "sh", "--port", &port.to_string()])
+            .args(["-c", KEEPER, "sh", "--port", &port.number().to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--dir", "."])
             .args(options)
             .current_dir(folder.path())
@@ -44,7 +44,7 @@ impl RedisServer {
             keeper,
         };
         let began = std::time::Instant::now();
-        while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", server.port())).is_err() {
             let log = std::fs::read_to_string(server.folder.path().join("log"));
             assert!(
                 began.elapsed() < WATCHDOG,
@@ -57,17 +57,17 @@ impl RedisServer {
 
     /// The port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The URL of its first database.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        format!("redis://127.0.0.1:{}/0", self.port())
     }
 
     /// Has the server do commands, a line each, as `redis-cli` takes them; gives what it replied.
     pub(crate) fn tell(&self, commands: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
         stream.set_read_timeout(Some(WATCHDOG)).unwrap();
         for command in commands.lines() {
             stream
@@ -87,12 +87,6 @@ impl Drop for RedisServer {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Replies to the first connection with these bytes, whatever it sends, and takes in what it sends until it leaves.

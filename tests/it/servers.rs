@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::harness::{Output, Project};
+use crate::harness::{ClosedPort, Output, Project};
 use crate::http_server::{Answer, HttpServer};
 
 /// Asks the server for its health within ten seconds.
@@ -137,13 +137,12 @@ fn whether_an_answer_was_compressed_can_be_asked() {
 
 #[test]
 fn what_to_do_next_follows_the_reason() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let closed = ClosedPort::new();
+    let port = closed.number();
     Project::new()
         .runbook(
             "t/x",
-            &format!("[[step]]\nname = \"ask\"\nhttp.get = \"http://{address}/\"\n"),
+            &format!("[[step]]\nname = \"ask\"\nhttp.get = \"http://127.0.0.1:{port}/\"\n"),
         )
         .run(&["t", "x"])
         .exits(2)

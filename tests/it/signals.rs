@@ -4,7 +4,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::Project;
+use crate::harness::{Output, Project, with_time_enough};
 use crate::terminal::Terminal;
 use crate::zoo::{self, Held, ONE_STEP, holding, journaled_exit};
 
@@ -90,35 +90,46 @@ command.run = ["touch", "child-tidied"]
     assert!(project.path("child-tidied").exists());
 }
 
+/// The run where its step came to hold, else what it showed.
+fn held(project: Project, output: Output) -> Result<(Project, Output), String> {
+    match project.path("one.ready").exists() {
+        true => Ok((project, output)),
+        false => Err(output.shown()),
+    }
+}
+
 /// The later steps of a run must not meet what an earlier one was to have ended.
 #[test]
 fn a_step_whose_time_is_over_leaves_nothing_to_the_next() {
-    let project = holding(
-        r#"
+    let steps = r#"
 [[step]]
 name        = "hold"
 command.run = ["sh", "hold.sh", "one"]
-timeout     = "5s"
+timeout     = "TIME"
 on_failure  = "continue"
 [[step]]
 name        = "look"
-shell.run   = "cat one.ready; grep -lzx OPSBOOK_RUN=$OPSBOOK_RUN /proc/[0-9]*/environ | wc -l > left"
-"#,
-    );
-    project.run(&["t", "x"]).exits(2).step("look", "ok");
+shell.run   = "grep -lzx OPSBOOK_RUN=$OPSBOOK_RUN /proc/[0-9]*/environ | wc -l > left"
+"#;
+    let (project, output) = with_time_enough(|time| {
+        let project = holding(&steps.replace("TIME", time));
+        let output = project.run(&["t", "x"]);
+        held(project, output)
+    });
+    output.exits(2).step("look", "ok");
     // The look itself: the shell, grep and wc.
     assert!(project.read("left").trim().parse::<usize>().unwrap() <= 3);
 }
 
 #[test]
 fn a_run_whose_time_is_over_leaves_nothing() {
-    let project = holding(ONE_STEP);
-    let mut held = Held::start_as(
-        &project,
-        project.command(&["t", "x", "--timeout", "5s"]),
-        &["one"],
-    );
-    assert_eq!(held.end(), (2, 0));
+    let (project, output) = with_time_enough(|time| {
+        let project = holding(ONE_STEP);
+        let output = project.run(&["t", "x", "--timeout", time]);
+        held(project, output)
+    });
+    output.exits(2);
+    assert_eq!(zoo::crowd_of(&project.read("one.ready")).members(), []);
     assert!(project.path("tidied").exists());
     assert_eq!(journaled_exit(&project), Some(2));
 }

@@ -18,6 +18,8 @@ pub(crate) struct Terminal {
     output: Receiver<Vec<u8>>,
     seen: String,
     raw: Vec<u8>,
+    /// So many of the bytes are in what was seen.
+    decoded: usize,
     pid_file: PathBuf,
 }
 
@@ -64,6 +66,7 @@ impl Terminal {
             output,
             seen: String::new(),
             raw: Vec::new(),
+            decoded: 0,
             pid_file,
         }
     }
@@ -105,9 +108,16 @@ impl Terminal {
         self.child.wait().unwrap();
     }
 
+    /// Takes in what came; a character may come in two pieces.
     fn take(&mut self, bytes: &[u8]) {
-        self.seen.push_str(&String::from_utf8_lossy(bytes));
         self.raw.extend_from_slice(bytes);
+        let rest = &self.raw[self.decoded..];
+        let whole = match std::str::from_utf8(rest) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => rest.len(),
+        };
+        self.seen.push_str(&String::from_utf8_lossy(&rest[..whole]));
+        self.decoded += whole;
     }
 
     /// The exit code and all that was shown.

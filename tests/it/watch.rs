@@ -207,13 +207,18 @@ fn a_broken_configuration_is_told_and_the_next_run_reads_it_again() {
     let estate = Estate::new();
     let pane = Pane::start(&estate.project, WATCH, 80, 24);
     pane.wait_until("a run", |screen| screen.contains("2 checks: 2 ok"));
-    let path = estate.project.path("opsbook.toml");
-    std::fs::write(&path, "projct = \"test\"\n").unwrap();
+    // In one stroke: a file that is half written is another one.
+    let write = |text: &str| {
+        let draft = estate.project.path("draft");
+        std::fs::write(&draft, text).unwrap();
+        std::fs::rename(draft, estate.project.path("opsbook.toml")).unwrap();
+    };
+    write("projct = \"test\"\n");
     let screen = pane.wait_until("told", |screen| screen.contains("NOT BEGUN"));
     assert!(screen.contains("projct"), "{screen}");
     assert!(screen.contains("liveness"), "{screen}");
     let third = format!("{}{}", config(&estate.server), check("third"));
-    std::fs::write(&path, third).unwrap();
+    write(&third);
     let screen = pane.wait_until("read again", |screen| screen.contains("3 checks: 3 ok"));
     assert!(!screen.contains("NOT BEGUN"), "{screen}");
 }

@@ -25,7 +25,8 @@ async fn connects_or_says_why_not() {
     assert_eq!(outputs.detail, format!("connected to {}", server.address));
     assert!(outputs.values["connect"].as_f64().unwrap() > 0.0);
 
-    let closed = closed().await;
+    let nobody = closed();
+    let closed = nobody.address;
     let error = probe("tcp", &closed.to_string()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Target);
     assert_eq!(error.message, format!("connection refused by {closed}"));
@@ -134,7 +135,8 @@ async fn a_certificate_that_no_list_names_is_not_revoked() {
 async fn where_it_cannot_be_told_the_reason_is() {
     let authority = Authority::new();
     let stranger = Authority::new();
-    let dead = format!("http://{}/revoked.crl", closed().await);
+    let nobody = closed();
+    let dead = format!("http://{}/revoked.crl", nobody.address);
     let missing = serve(|_| (response("404 Not Found", "", b""), Then::Close)).await;
     let silent = serve(|_| (Vec::new(), Then::Hang)).await;
     let (_page, page) = listing(b"<html>".to_vec()).await;

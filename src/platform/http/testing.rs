@@ -12,10 +12,19 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use super::super::tls::testing::{Authority, Identity};
 
-/// An address that nobody listens at: it was a listener's a moment ago.
-pub(crate) async fn closed() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// An address that nobody listens at, and that the system gives to nobody else for as long as this lives.
+pub(crate) struct Closed {
+    pub(crate) address: SocketAddr,
+    _holder: TcpSocket,
+}
+
+pub(crate) fn closed() -> Closed {
+    let holder = TcpSocket::new_v4().unwrap();
+    holder.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    Closed {
+        address: holder.local_addr().unwrap(),
+        _holder: holder,
+    }
 }
 
 /// An address that swallows whoever knocks, for as long as this lives: nothing there accepts, and the queue of those who wait is

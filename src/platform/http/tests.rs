@@ -95,7 +95,8 @@ async fn sends_a_body_and_takes_none_after_head() {
 
 #[tokio::test]
 async fn a_refused_connection_is_named() {
-    let address = closed().await;
+    let closed = closed();
+    let address = closed.address;
     let error = fail(&get(&format!("http://{address}/"))).await;
     assert_eq!(error.phase, Phase::Connect);
     assert_eq!(
@@ -751,7 +752,8 @@ async fn goes_through_a_proxy() {
     assert!(proxy.seen()[0].contains("proxy-authorization: "));
     assert!(!server.seen()[0].contains("proxy-authorization"));
 
-    let nobody = closed().await;
+    let closed = closed();
+    let nobody = closed.address;
     request.proxies = variables("HTTPS_PROXY", format!("http://{nobody}"));
     assert_eq!(
         fail(&request).await.to_string(),

@@ -57,7 +57,7 @@ impl Postgres {
         let Some(shortest) = shortest.min() else {
             return std::future::pending().await;
         };
-        tokio::time::sleep(shortest.mul_f64(0.7)).await;
+        tokio::time::sleep(shortest - left_for_looking(shortest)).await;
         let Some(pid) = self.state.pid() else {
             return Vec::new();
         };
@@ -78,6 +78,12 @@ impl Postgres {
     }
 }
 
+/// With how much of the patience left is looked: late, for a statement may work before it waits, and early enough for an
+/// answer, for afterwards nobody can tell.
+fn left_for_looking(patience: Duration) -> Duration {
+    patience.mul_f64(0.3).max(LOOK.min(patience / 2))
+}
+
 fn holder(row: &Map<String, Value>) -> Holder {
     let text = |column: &str| row[column].as_str().unwrap_or_default().to_owned();
     Holder {
@@ -87,5 +93,26 @@ fn holder(row: &Map<String, Value>) -> Holder {
         seconds: row["seconds"].as_u64().unwrap_or_default(),
         query: text("query"),
         waiting: row["waiting"].as_u64().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::left_for_looking;
+
+    #[test]
+    fn a_look_has_its_time_as_far_as_the_patience_has_it() {
+        for (patience, left) in [
+            (0, 0),
+            (600, 300),
+            (1000, 500),
+            (2000, 1000),
+            (10_000, 3000),
+        ] {
+            let found = left_for_looking(Duration::from_millis(patience));
+            assert_eq!(found, Duration::from_millis(left), "{patience} ms");
+        }
     }
 }

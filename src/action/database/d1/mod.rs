@@ -260,12 +260,11 @@ mod tests {
     use crate::action::database::Database;
     use crate::action::testing::{World, text};
     use crate::config::{D1Via, DatabaseKind};
+    use crate::platform::http::testing::closed;
 
     #[tokio::test]
     async fn an_api_that_cannot_be_reached_is_told_with_what_to_do() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        drop(listener);
+        let nobody = closed();
         let kind = DatabaseKind::D1 {
             name: "orders".to_owned(),
             id: Some("1".to_owned()),
@@ -275,7 +274,10 @@ mod tests {
         };
         let mut world = World::new().with_database("main", kind);
         for (name, value) in [
-            ("CLOUDFLARE_API_BASE_URL", format!("http://{address}")),
+            (
+                "CLOUDFLARE_API_BASE_URL",
+                format!("http://{}", nobody.address),
+            ),
             ("CLOUDFLARE_ACCOUNT_ID", "0".to_owned()),
             ("CLOUDFLARE_API_TOKEN", "token".to_owned()),
         ] {
