@@ -82,7 +82,16 @@ pub(super) fn explain(
     collect(&mut statement, parameters, usize::MAX, AtLimit::Stop)
 }
 
-/// Runs one statement. Alone it is a transaction already, and some (VACUUM) run in no other.
+/// Whether SQLite runs a statement in no transaction; none of these changes rows.
+pub(super) fn stands_alone(sql: &str) -> bool {
+    let words = without_comments(sql);
+    let end = words.find(|letter: char| !letter.is_ascii_alphabetic());
+    let first = &words[..end.unwrap_or(words.len())];
+    let alone = ["VACUUM", "PRAGMA", "ATTACH", "DETACH"];
+    alone.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// Runs one statement, which is no transaction by itself: what `OR FAIL` and `RAISE(FAIL, …)` refuse leaves the rows before.
 pub(super) fn execute(
     connection: &Connection,
     sql: &str,
@@ -99,7 +108,7 @@ pub(super) fn execute(
     })
 }
 
-/// Runs one statement and takes it back where it breaks its bounds.
+/// Runs one statement and takes it back where it fails or breaks its bounds.
 pub(super) fn execute_within(
     connection: &Connection,
     sql: &str,
@@ -312,7 +321,7 @@ fn placed(
 
 /// A text from its first word on.
 fn without_comments(text: &str) -> &str {
-    let mut rest = text;
+    let mut rest = text.trim_start_matches('\u{feff}');
     loop {
         rest = rest.trim_start_matches(|letter: char| letter == ';' || letter.is_whitespace());
         let behind = match rest {
