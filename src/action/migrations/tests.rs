@@ -6,6 +6,7 @@ use super::Migrations;
 use crate::action::testing::{World, sqlite, text};
 use crate::config::{MigrationTool, Migrations as Config};
 use crate::engine::{ActionError, Outputs};
+use crate::expr::Argument;
 
 /// Two migrations and what takes them back.
 fn world() -> World {
@@ -63,4 +64,19 @@ async fn what_a_stop_leaves_of_migrations_is_known() {
     assert_eq!(error.outputs.rows_changed, Some(0));
     world.stops_at = None;
     assert!(run(&world, "revert").await.unwrap().rows_changed > Some(0));
+}
+
+#[tokio::test]
+async fn what_was_begun_is_done_again_though_it_is_one_transaction_by_now() {
+    let world = world();
+    let write = |text: &str| std::fs::write(world.path("migrations/0002_b.sql"), text).unwrap();
+    write("-- opsbook: no-transaction\nCREATE TABLE b(n);\nDROP TABLE nowhere;");
+    let error = run(&world, "apply").await.unwrap_err();
+    assert!(error.message.contains("it counts as started"), "{error}");
+    write("CREATE TABLE c(n);");
+    let again = [("again", Argument::Boolean(true))];
+    let once_more = world.run(&Migrations, "apply", text("main"), &again);
+    assert_eq!(once_more.await.unwrap().values["applied"], 1);
+    let status = run(&world, "status").await.unwrap();
+    assert_eq!(status.detail, "nothing pending, 2 migrations applied");
 }
