@@ -205,7 +205,8 @@ fn end_transaction<T>(
 
 /// Runs the statements of a file on a connection that can only read.
 pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), SqliteError> {
-    let mut batch = Batch::new(connection, sql);
+    let sql = terminated(sql);
+    let mut batch = Batch::new(connection, &sql);
     while let Some(mut statement) = batch.next()? {
         bound(&statement, &[])?;
         let mut rows = statement.raw_query();
@@ -225,6 +226,7 @@ fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
 
 /// Runs one statement after the other; gives how many rows they changed.
 fn run_each(connection: &Connection, sql: &str) -> Result<u64, Halted<SqliteError>> {
+    let sql = &terminated(sql);
     let mut changed = 0;
     let mut passed = 0;
     let mut done = 0;
@@ -252,6 +254,11 @@ fn run_each(connection: &Connection, sql: &str) -> Result<u64, Halted<SqliteErro
         changed += changed_since(connection, before);
         done += 1;
     }
+}
+
+/// A script with a NUL behind it: SQLite takes it as it is, where it would make a copy of all that is left for each statement.
+fn terminated(sql: &str) -> String {
+    format!("{sql}\0")
 }
 
 /// Adds the place in the script to what SQLite refuses. Each statement's text is the rest of the script from it on;

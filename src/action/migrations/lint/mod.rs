@@ -316,8 +316,9 @@ impl<'a> File<'a> {
         }
         let does_nothing = sql::setting(piece.text)
             .is_some_and(|name| ["foreign_keys", "journal_mode"].contains(&name.as_str()));
-        let is_within = standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
-        if standard.dialect == Dialect::Sqlite && does_nothing && is_within {
+        // Looked for where it matters alone: there may be a hundred thousand statements in ten megabytes.
+        let is_within = || standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
+        if standard.dialect == Dialect::Sqlite && does_nothing && is_within() {
             let instead = match standard.is_d1 {
                 true => "leave it out; PRAGMA defer_foreign_keys = ON puts the look at references off, but ON DELETE CASCADE deletes all the same".to_owned(),
                 false => format!(
