@@ -328,7 +328,8 @@ impl Ledger {
 }
 
 async fn in_sqlite(system: &dyn DatabaseSystem, name: &str) -> Result<bool, ActionError> {
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?1";
+    // To SQLite a name in other letters is the same.
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?1)";
     Ok(!query(system, sql, &[name]).await?.is_empty())
 }
 

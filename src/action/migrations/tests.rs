@@ -80,3 +80,14 @@ async fn what_was_begun_is_done_again_though_it_is_one_transaction_by_now() {
     let status = run(&world, "status").await.unwrap();
     assert_eq!(status.detail, "nothing pending, 2 migrations applied");
 }
+
+#[tokio::test]
+async fn the_table_of_migrations_is_found_in_capitals_and_small_letters() {
+    let mut world = world();
+    assert!(run(&world, "apply").await.is_ok());
+    let table = Some("Opsbook_Migrations".to_owned());
+    let migrations = world.config.databases[0].migrations.as_mut().unwrap();
+    migrations.tool = MigrationTool::Sql { table };
+    let status = run(&world, "status").await.unwrap();
+    assert_eq!(status.values["pending"], 0, "{status:?}");
+}
