@@ -73,13 +73,16 @@ pub(super) async fn change_in_words(
     detail
 }
 
-/// Whether no rows of a statement means that none changed. Nobody counts those of a table that is dropped or emptied.
+/// Whether no rows of a statement means that none changed. Nobody counts those of a table that is dropped or emptied, and
+/// what only sets something has none.
 fn counts_rows(text: &str, dialect: Dialect) -> bool {
+    const COUNTED: [&str; 11] = [
+        "CALL", "DELETE", "DO", "EXECUTE", "INSERT", "MERGE", "REPLACE", "SELECT", "UPDATE",
+        "VALUES", "WITH",
+    ];
     let pieces = sql::pieces(text, dialect);
-    let uncounted = ["ALTER", "CREATE", "DROP", "TRUNCATE"];
-    !pieces
-        .iter()
-        .any(|piece| uncounted.iter().any(|word| piece.begins(&[*word])))
+    let mut pieces = pieces.iter();
+    pieces.any(|piece| COUNTED.iter().any(|word| piece.begins(&[*word])))
 }
 
 /// What changed besides the rows of the statement itself, for a person.
