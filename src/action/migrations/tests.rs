@@ -5,7 +5,7 @@
 use super::Migrations;
 use crate::action::testing::{World, sqlite, text};
 use crate::config::{MigrationTool, Migrations as Config};
-use crate::engine::{ActionError, Outputs};
+use crate::engine::{ActionError, ErrorKind, Outputs};
 use crate::expr::Argument;
 
 /// Two migrations and what takes them back.
@@ -90,4 +90,25 @@ async fn the_table_of_migrations_is_found_in_capitals_and_small_letters() {
     migrations.tool = MigrationTool::Sql { table };
     let status = run(&world, "status").await.unwrap();
     assert_eq!(status.values["pending"], 0, "{status:?}");
+}
+
+/// As `new` leaves it until somebody writes it.
+#[tokio::test]
+async fn a_file_without_a_statement_takes_nothing_back() {
+    let world = world();
+    let down = world.path("migrations/0002_b.down.sql");
+    std::fs::write(down, "-- Takes back: b\n").unwrap();
+    let check = run(&world, "check").await.unwrap();
+    let rows = &check.values["rows"];
+    assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
+    assert_eq!(rows[0]["rule"], "revert");
+    run(&world, "apply").await.unwrap();
+    let error = run(&world, "revert").await.unwrap_err();
+    assert_eq!(
+        error.message,
+        "0002_b.down.sql holds no statement, so nothing takes 0002_b back; nothing was done"
+    );
+    assert_eq!(error.kind, ErrorKind::Config);
+    let status = run(&world, "status").await.unwrap();
+    assert_eq!(status.detail, "nothing pending, 2 migrations applied");
 }

@@ -16,8 +16,8 @@ use crate::config::{Level, Migrations, Rule};
 use crate::platform::d1::LONGEST_STATEMENT;
 use crate::sql::{self, Change, Dialect, Piece, Way};
 
-use super::folder::Migration;
-use super::script::NO_TRANSACTION;
+use super::folder::{self, Migration};
+use super::script::{NO_TRANSACTION, is_blank};
 
 use allow::Allowance;
 pub(super) use rules::FEW_ROWS;
@@ -158,9 +158,15 @@ impl<'a> File<'a> {
                 "rename it before it is applied anywhere",
             ));
         }
-        if migration.down.is_none() {
+        let missing = match &migration.down {
+            None => Some("no file takes it back"),
+            Some(down) => folder::text(down)
+                .is_ok_and(|text| is_blank(&text.sql, self.standard.dialect))
+                .then_some("the file that takes it back holds no statement"),
+        };
+        if let Some(missing) = missing {
             let instead = "write what takes it back, or allow it with the reason why nothing can";
-            said.push(Said::new(1, Rule::Revert, "no file takes it back", instead));
+            said.push(Said::new(1, Rule::Revert, missing, instead));
         }
         if self.standard.is_d1 && self.source.sql.contains("\r\n") {
             let instead = "have the file end its lines in LF: *.sql text eol=lf in .gitattributes";
