@@ -37,6 +37,7 @@ pub(super) struct World {
     pub(super) counts_only: bool,
     pub(super) may_change: bool,
     pub(super) agreed_rows: Option<u64>,
+    pub(super) most_rows: Option<u64>,
     pub(super) deadline: Option<tokio::time::Instant>,
     pub(super) environment: Vec<(String, String)>,
     /// Whether the store of readings cannot be read.
@@ -219,6 +220,7 @@ impl World {
             counts_only: false,
             may_change: true,
             agreed_rows: None,
+            most_rows: None,
             deadline: None,
             environment: Vec::new(),
             store_is_broken: false,
@@ -296,7 +298,7 @@ impl World {
             counts_only: self.counts_only,
             may_change: self.may_change,
             keeps: false,
-            most_rows: None,
+            most_rows: self.most_rows,
             agreed_rows: self.agreed_rows,
         })
         .await

@@ -35,7 +35,11 @@ pub fn read_statement(name: &str, argument: &str) -> Result<String, AppError> {
                 .hint("`opsbook db file` runs the statements of a large file"),
         );
     }
-    Ok(text)
+    // A byte order mark is no SQL.
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(sql) => sql.to_owned(),
+        None => text,
+    })
 }
 
 #[cfg(test)]
@@ -53,6 +57,8 @@ mod tests {
         assert!(missing.message.contains("report.sql"), "{missing}");
         std::fs::write(&path, "SELECT 1\n").unwrap();
         assert_eq!(read_statement("sql", &argument).unwrap(), "SELECT 1\n");
+        std::fs::write(&path, "\u{feff}SELECT 2\n").unwrap();
+        assert_eq!(read_statement("sql", &argument).unwrap(), "SELECT 2\n");
         assert_eq!(read_statement("sql", "SELECT '@x'").unwrap(), "SELECT '@x'");
         std::fs::write(&path, vec![b' '; LONGEST_SQL + 1]).unwrap();
         let large = read_statement("sql", &argument).unwrap_err();

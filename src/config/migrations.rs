@@ -262,7 +262,7 @@ impl Rule {
             Self::Revert,
             "revert",
             Level::Warn,
-            "there is no file that takes the migration back",
+            "there is no file that takes the migration back, or no statement in it",
         ),
         (
             Self::SetNotNull,

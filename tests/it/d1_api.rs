@@ -108,9 +108,18 @@ impl D1Api {
 
     /// Does what is asked, and cuts the connection instead of an answer, behind so many requests that go well.
     pub(crate) fn lose_answer(&self, behind: usize) {
+        self.fault(behind, Fault::Afterwards(Answer::Bytes(Vec::new())));
+    }
+
+    /// Leaves what is asked without an answer, behind so many requests that go well; it is not done.
+    pub(crate) fn fall_silent(&self, behind: usize) {
+        self.fault(behind, Fault::Instead(Answer::Never));
+    }
+
+    fn fault(&self, behind: usize, fault: Fault) {
         let mut faults = self.faults.lock().unwrap();
         faults.extend((0..behind).map(|_| ("", Fault::None)));
-        faults.push(("", Fault::Afterwards(Answer::Bytes(Vec::new()))));
+        faults.push(("", fault));
     }
 
     /// Runs one statement on the database itself; gives its rows as lists of values.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::d1_api::{ACCOUNT, BOOKMARK, D1Api, ID, NAME, TOKEN};
 use super::harness::{Output, Project};
 use super::postgres_cluster::{PASSWORD, cluster};
-use super::postgres_session::Session;
+use super::postgres_session::{Session, until};
 use super::workerd::{node, npm};
 use super::wrangler::{STAND_IN, behind, file_of_copy, local_by, real, worker};
 use super::zoo;
@@ -686,6 +686,25 @@ fn what_runs_in_no_transaction_is_told_as_started_until_somebody_says_how_it_end
     assert_eq!(cluster().psql(&name, valid).trim(), "t");
 }
 
+#[test]
+fn what_was_begun_on_a_server_is_done_again_though_it_is_one_transaction_by_now() {
+    let (project, _) = postgres(&[
+        USERS,
+        (
+            "0002_index.sql",
+            "CREATE INDEX CONCURRENTLY i ON nowhere (name);",
+        ),
+    ]);
+    run(&project, &["apply", "--yes"]).exits(2);
+    assert_eq!(states(&project, 2)[1].1, "started");
+    let project = project.file(
+        "migrations/0002_index.sql",
+        "CREATE INDEX i ON users (name);",
+    );
+    run(&project, &["apply", "--again", "--yes"]).exits(0);
+    assert_eq!(states(&project, 0)[1].1, "applied");
+}
+
 /// What one statement sets holds for those behind it: they have one session.
 #[test]
 fn statements_in_no_transaction_have_one_session() {
@@ -903,11 +922,46 @@ fn two_hosts_that_apply_at_once_apply_each_migration_once() {
     );
 }
 
+/// Keeps everybody else from the migrations of a database.
+const HOLDING: &str = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('opsbook migrations'), hashtext('\"public\".\"opsbook_migrations\"')); SELECT 'held';";
+
+/// Both have read that it is pending before either of them begins it.
+#[test]
+fn what_another_host_has_begun_in_no_transaction_is_left_to_it() {
+    let waits = "-- opsbook: no-transaction\nSELECT pg_advisory_lock(7);\nCREATE TABLE once (id INTEGER);\n";
+    let (project, name) = postgres(&[USERS, ("0002_once.sql", waits)]);
+    run(&project, &["apply", "--to", "0001_users", "--yes"]).exits(0);
+    let end_of_work = Session::holding(cluster(), &name, "SELECT pg_advisory_lock(7);");
+    let begin_of_work = Session::holding(cluster(), &name, HOLDING);
+    let (mut one, mut two) = apart(&project);
+    let both_wait = "(SELECT count(*) = 2 FROM pg_locks JOIN pg_database AS d ON d.oid = database \
+                     WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)";
+    until(cluster(), &name, both_wait);
+    begin_of_work.end(cluster());
+    let (first, late) = loop {
+        match (one.try_wait().unwrap(), two.try_wait().unwrap()) {
+            (Some(_), _) => break (two, one),
+            (_, Some(_)) => break (one, two),
+            (None, None) => std::thread::yield_now(),
+        }
+    };
+    let (code, said) = end(late);
+    assert_eq!(code, 2, "{said}");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("0002_once.sql: another run has begun it meanwhile"),
+        "{said}"
+    );
+    assert!(!said.contains("--again"), "{said}");
+    end_of_work.end(cluster());
+    let (code, said) = end(first);
+    assert_eq!(code, 0, "{said}");
+}
+
 #[test]
 fn whoever_waits_too_long_for_another_is_told_who_that_is() {
     let (project, name) = postgres(&[USERS]);
-    let lock = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('opsbook migrations'), hashtext('\"public\".\"opsbook_migrations\"')); SELECT 'held';";
-    let holder = Session::holding(cluster(), &name, lock);
+    let holder = Session::holding(cluster(), &name, HOLDING);
     let output = run(&project, &["apply", "--yes"]);
     holder.end(cluster());
     output.exits(2).prints("it waited for").prints("'held'");

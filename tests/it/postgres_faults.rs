@@ -439,6 +439,15 @@ fn has(bytes: &[u8], words: &str) -> bool {
     windows.any(|window| window == words.as_bytes())
 }
 
+/// Passes nothing on any more from a COMMIT on, in whichever session.
+pub(crate) fn silent_from_commit(port: u16) -> (u16, Receiver<()>) {
+    let mut is_silent = false;
+    keeping_back(port, move |bytes| {
+        is_silent |= has(bytes, "COMMIT\0");
+        is_silent
+    })
+}
+
 /// Stands between opsbook and the server, and passes nothing on that is to be held. Gives its port, and says when that
 /// has come.
 fn keeping_back(
@@ -490,7 +499,7 @@ fn interrupted(project: &Project, is_under_way: impl FnOnce()) -> (i32, String) 
 }
 
 /// The URL of a database through something between.
-fn through(name: &str, port: u16) -> String {
+pub(crate) fn through(name: &str, port: u16) -> String {
     let own = format!(":{}/", cluster().port());
     let url = cluster().url(name).replace(&own, &format!(":{port}/"));
     format!("{url}?sslmode=disable")

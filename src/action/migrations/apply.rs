@@ -254,6 +254,16 @@ impl Plan<'_> {
         let again = site.apply_again();
         match entry {
             Some(false) => Ok("applied meanwhile"),
+            Some(true) if self.is_begun_by_another(site, step, kept_before, &error) => {
+                let name = &site.database.name;
+                let message = format!(
+                    "{file}: another run has begun it meanwhile, and it runs in no transaction"
+                );
+                let status = format!("opsbook db migrations status {name}");
+                Err(ActionError { message, ..error }.help(format!(
+                    "wait until that one has ended, and look how: {status}; then, where it is applied: {again}"
+                )))
+            }
             Some(true) => {
                 let first = error.help.clone();
                 let first = first.unwrap_or_else(|| format!("mend {file}"));
@@ -285,6 +295,18 @@ impl Plan<'_> {
                 Err(error.help(format!("{first}, then: {again}")))
             }
         }
+    }
+
+    /// Whether what counts as started is no work of this call: nothing of it is kept, not even that it begins.
+    fn is_begun_by_another(
+        &self,
+        site: &Site<'_>,
+        step: &Step<'_>,
+        kept_before: u64,
+        error: &ActionError,
+    ) -> bool {
+        let was_there = self.ledger.entry(step.migration).is_some();
+        !was_there && !error.in_doubt && site.system.kept() == kept_before
     }
 }
 

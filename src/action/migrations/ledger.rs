@@ -191,15 +191,20 @@ impl Ledger {
             (_, Dialect::Postgres) => {
                 let ms = "CAST(extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 AS bigint)";
                 format!(
-                    "{}{} {body}\nUPDATE {} SET ms = {ms} WHERE name = {};",
+                    "{}{}{} {body}\nUPDATE {} SET ms = {ms} WHERE name = {};",
                     self.lock(),
+                    self.unmarking(record.migration),
                     self.insert(record, "applied"),
                     self.table,
                     self.literal(self.name_of(record.migration)),
                 )
             }
             // Last, for SQLite counts columns from where the script begins. It has one writer at a time.
-            (_, Dialect::Sqlite) => format!("{body}\n{}", self.insert(record, "applied")),
+            (_, Dialect::Sqlite) => format!(
+                "{body}\n{}{}",
+                self.unmarking(record.migration),
+                self.insert(record, "applied")
+            ),
         }
     }
 
@@ -226,13 +231,22 @@ impl Ledger {
 
     /// Writes that a migration begins which runs in no transaction.
     pub(super) fn beginning(&self, record: Record<'_>) -> String {
-        let name = self.literal(self.name_of(record.migration));
-        let fresh = match self.entry(record.migration) {
-            Some(_) => format!("DELETE FROM {} WHERE name = {name}; ", self.table),
-            None => String::new(),
-        };
-        let insert = self.insert(record, "started");
+        let (fresh, insert) = (
+            self.unmarking(record.migration),
+            self.insert(record, "started"),
+        );
         format!("{}{fresh}{insert}", self.lock())
+    }
+
+    /// Takes away that a migration was begun, where it is to be done once more. Where somebody else has ended it since, the
+    /// account of that stays, and no second one can be written.
+    fn unmarking(&self, migration: &Migration) -> String {
+        if self.entry(migration).is_none() {
+            return String::new();
+        }
+        let name = self.literal(self.name_of(migration));
+        let table = &self.table;
+        format!("DELETE FROM {table} WHERE name = {name} AND state = 'started'; ")
     }
 
     /// Writes that it has ended after so many milliseconds.
@@ -314,7 +328,8 @@ impl Ledger {
 }
 
 async fn in_sqlite(system: &dyn DatabaseSystem, name: &str) -> Result<bool, ActionError> {
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ?1";
+    // To SQLite a name in other letters is the same.
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?1)";
     Ok(!query(system, sql, &[name]).await?.is_empty())
 }
 

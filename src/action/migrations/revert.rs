@@ -7,7 +7,7 @@ use crate::engine::{ActionError, Outputs};
 use super::account::{self, Line, compare, was};
 use super::folder::{self, Migration};
 use super::ledger::Ledger;
-use super::script::{Script, prepare};
+use super::script::{Script, is_blank, prepare};
 use super::site::{Known, Site};
 
 /// How far back a revert goes.
@@ -67,7 +67,17 @@ pub(super) fn plan<'a>(
             .help(site.without_down()));
         };
         let file = down.file_name().unwrap_or_default().to_string_lossy();
-        match prepare(&folder::text(down)?.sql, &file, site.dialect)? {
+        let text = folder::text(down)?.sql;
+        if is_blank(&text, site.dialect) {
+            return Err(ActionError::config(format!(
+                "{file} holds no statement, so nothing takes {} back; nothing was done",
+                line.name
+            ))
+            .help(
+                "write what takes it back; where there is nothing to take back, write SELECT 1;",
+            ));
+        }
+        match prepare(&text, &file, site.dialect)? {
             Script::Whole(body) => Ok((migration, body)),
             Script::Alone(_) => Err(ActionError::config(format!(
                 "{file} has a statement that runs in no transaction; nothing was done"

@@ -311,12 +311,17 @@ async fn text_of(path: &Path) -> Result<String, ActionError> {
         ))
         .help("split it, or hand it to the database's own tool with `command.run`"));
     }
-    tokio::fs::read_to_string(path).await.map_err(|error| {
+    let text = tokio::fs::read_to_string(path).await.map_err(|error| {
         ActionError::own(format!(
             "the file {} cannot be read: {error}",
             path.display()
         ))
         .help("a relative path begins at the folder of the runbooks; the text is UTF-8")
+    })?;
+    // A byte order mark is no SQL.
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(sql) => sql.to_owned(),
+        None => text,
     })
 }
 

@@ -120,6 +120,23 @@ async fn executes_and_explains() {
         .await
         .unwrap();
     assert_eq!(outputs.detail, "reads in full: t");
+    // Nobody counts the rows that were in it.
+    for (text, told) in [
+        ("UPDATE t SET n = 1 WHERE n = 9", "0 rows changed"),
+        ("PRAGMA user_version = 3", "done"),
+        ("DROP TABLE t", "done"),
+    ] {
+        let outputs = world.run(&Sql, "execute", sql(text, &[]), &[]).await;
+        assert_eq!(outputs.unwrap().detail, told, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_sql() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.sql");
+    fs::write(&path, "\u{feff}SELECT 1").unwrap();
+    assert_eq!(super::text_of(&path).await.unwrap(), "SELECT 1");
 }
 
 #[tokio::test]

@@ -62,11 +62,27 @@ pub(super) async fn change_in_words(
     dialect: Dialect,
 ) -> String {
     let more = more_changed(system, sql, done, context, dialect).await;
-    let mut detail = format!("{}{more}", told_changed(done.changed));
+    let changed = match done.in_all {
+        0 if !counts_rows(&sql.text, dialect) => "done".to_owned(),
+        _ => told_changed(done.changed),
+    };
+    let mut detail = format!("{changed}{more}");
     if !done.rows.columns.is_empty() {
         detail.push_str(&format!(", {}", told(&done.rows, context.masker)));
     }
     detail
+}
+
+/// Whether no rows of a statement means that none changed. Nobody counts those of a table that is dropped or emptied, and
+/// what only sets something has none.
+fn counts_rows(text: &str, dialect: Dialect) -> bool {
+    const COUNTED: [&str; 11] = [
+        "CALL", "DELETE", "DO", "EXECUTE", "INSERT", "MERGE", "REPLACE", "SELECT", "UPDATE",
+        "VALUES", "WITH",
+    ];
+    let pieces = sql::pieces(text, dialect);
+    let mut pieces = pieces.iter();
+    pieces.any(|piece| COUNTED.iter().any(|word| piece.begins(&[*word])))
 }
 
 /// What changed besides the rows of the statement itself, for a person.

@@ -15,10 +15,16 @@ type Dangling = BTreeMap<(String, String), (u64, Option<i64>)>;
 pub(super) fn migrate(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
     // Within a transaction it would do nothing.
     connection.pragma_update(None, "foreign_keys", false)?;
-    // Where the structure is so that nothing can be looked up, it may be what the migration mends.
-    let before = dangling(connection).unwrap_or_default();
+    // Where the structure is so that nothing can be looked up, it may be what the migration mends, or is no matter of its.
+    let (before, mismatch) = match dangling(connection) {
+        Ok(before) => (before, None),
+        Err(mismatch) => (Dangling::new(), Some(mismatch.to_string())),
+    };
     script_held(connection, sql, || {
-        let after = dangling(connection)?;
+        let after = match dangling(connection) {
+            Err(error) if mismatch == Some(error.to_string()) => return Ok(()),
+            after => after?,
+        };
         let new = after.into_iter().find(|(tables, (count, _))| {
             before.get(tables).is_none_or(|(before, _)| count > before)
         });

@@ -137,8 +137,7 @@ impl Sqlite {
         let (sql, parameters) = (sql.to_owned(), parameters.to_vec());
         let bounds = bounds.clone();
         self.with(Access::Write, move |connection, _| {
-            // Some statements run outside a transaction only.
-            if bounds == Bounds::default() {
+            if statement::stands_alone(&sql) {
                 return statement::execute(connection, &sql, &parameters, limit);
             }
             statement::execute_within(connection, &sql, &parameters, limit, &bounds)

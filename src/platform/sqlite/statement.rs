@@ -82,7 +82,16 @@ pub(super) fn explain(
     collect(&mut statement, parameters, usize::MAX, AtLimit::Stop)
 }
 
-/// Runs one statement. Alone it is a transaction already, and some (VACUUM) run in no other.
+/// Whether SQLite runs a statement in no transaction; none of these changes rows.
+pub(super) fn stands_alone(sql: &str) -> bool {
+    let words = without_comments(sql);
+    let end = words.find(|letter: char| !letter.is_ascii_alphabetic());
+    let first = &words[..end.unwrap_or(words.len())];
+    let alone = ["VACUUM", "PRAGMA", "ATTACH", "DETACH"];
+    alone.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// Runs one statement, which is no transaction by itself: what `OR FAIL` and `RAISE(FAIL, …)` refuse leaves the rows before.
 pub(super) fn execute(
     connection: &Connection,
     sql: &str,
@@ -99,7 +108,7 @@ pub(super) fn execute(
     })
 }
 
-/// Runs one statement and takes it back where it breaks its bounds.
+/// Runs one statement and takes it back where it fails or breaks its bounds.
 pub(super) fn execute_within(
     connection: &Connection,
     sql: &str,
@@ -196,7 +205,8 @@ fn end_transaction<T>(
 
 /// Runs the statements of a file on a connection that can only read.
 pub(super) fn read_script(connection: &Connection, sql: &str) -> Result<(), SqliteError> {
-    let mut batch = Batch::new(connection, sql);
+    let sql = terminated(sql);
+    let mut batch = Batch::new(connection, &sql);
     while let Some(mut statement) = batch.next()? {
         bound(&statement, &[])?;
         let mut rows = statement.raw_query();
@@ -216,6 +226,7 @@ fn run_all(connection: &Connection, sql: &str) -> Result<u64, SqliteError> {
 
 /// Runs one statement after the other; gives how many rows they changed.
 fn run_each(connection: &Connection, sql: &str) -> Result<u64, Halted<SqliteError>> {
+    let sql = &terminated(sql);
     let mut changed = 0;
     let mut passed = 0;
     let mut done = 0;
@@ -243,6 +254,11 @@ fn run_each(connection: &Connection, sql: &str) -> Result<u64, Halted<SqliteErro
         changed += changed_since(connection, before);
         done += 1;
     }
+}
+
+/// A script with a NUL behind it: SQLite takes it as it is, where it would make a copy of all that is left for each statement.
+fn terminated(sql: &str) -> String {
+    format!("{sql}\0")
 }
 
 /// Adds the place in the script to what SQLite refuses. Each statement's text is the rest of the script from it on;
@@ -312,7 +328,7 @@ fn placed(
 
 /// A text from its first word on.
 fn without_comments(text: &str) -> &str {
-    let mut rest = text;
+    let mut rest = text.trim_start_matches('\u{feff}');
     loop {
         rest = rest.trim_start_matches(|letter: char| letter == ';' || letter.is_whitespace());
         let behind = match rest {

@@ -582,6 +582,44 @@ async fn finds_damage_and_dangling_references() {
     assert!(sqlite.integrity(Some("nowhere")).await.is_err());
 }
 
+/// SQLite cannot look up a reference to what is not unique, and tells so for the whole file.
+#[tokio::test]
+async fn a_reference_that_cannot_be_looked_up_keeps_from_no_other_migration() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = sample(folder.path());
+    let mismatch = "CREATE TABLE parent(n); CREATE TABLE child(n REFERENCES parent(n));";
+    assert!(sqlite.migrate(mismatch).await.is_err());
+    sqlite.script(mismatch).await.unwrap();
+    sqlite.migrate("CREATE TABLE other(n)").await.unwrap();
+    let mends = "CREATE UNIQUE INDEX once ON parent(n)";
+    sqlite.migrate(mends).await.unwrap();
+    let dangling = "INSERT INTO child VALUES (1)";
+    assert!(sqlite.migrate(dangling).await.is_err());
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_leaves_none_of_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = sample(folder.path());
+    for text in [
+        "CREATE TABLE one(n INTEGER PRIMARY KEY)",
+        "CREATE TRIGGER no BEFORE INSERT ON one WHEN new.n = 9 BEGIN SELECT RAISE(FAIL, 'no'); END",
+        "\u{feff}/* in no transaction */ pragma journal_mode = WAL;",
+        "-- nor this\nVACUUM",
+    ] {
+        sqlite.execute(text, &[], LIMIT, &FREE).await.unwrap();
+    }
+    for fails in [
+        "INSERT OR FAIL INTO one VALUES (1), (2), (1)",
+        "INSERT INTO one VALUES (1), (2), (9)",
+    ] {
+        let error = sqlite.execute(fails, &[], LIMIT, &FREE).await;
+        assert!(matches!(error, Err(SqliteError::Refused(_))), "{error:?}");
+        let left = sqlite.query("SELECT n FROM one", &[], LIMIT).await.unwrap();
+        assert!(left.rows.is_empty(), "{fails}");
+    }
+}
+
 /// What a trigger deletes counts with what the statement deletes, and all of it comes back.
 #[tokio::test]
 async fn a_statement_that_changes_more_rows_than_it_may_changes_nothing() {

@@ -61,9 +61,9 @@ pub(super) async fn prune(
     match ended {
         Ok(true) => {}
         Ok(false) => return Err(stopped(&done)),
-        Err(doubt) if doubt.in_doubt => {
-            let message = format!("{so_far}: {}", doubt.message);
-            return Err(ActionError { message, ..doubt }.outputs(outputs(&done)));
+        Err(error) if error.in_doubt || done.deleted > 0 => {
+            let message = format!("{so_far}: {}", of_the_batch(&error.message));
+            return Err(ActionError { message, ..error }.outputs(outputs(&done)));
         }
         Err(error) => return Err(error.outputs(outputs(&done))),
     }
@@ -155,6 +155,13 @@ async fn delete(
         }
     }
     Ok(true)
+}
+
+/// Why a batch failed. That it was taken back says nothing of those before it.
+fn of_the_batch(message: &str) -> &str {
+    message
+        .strip_suffix("; nothing was changed")
+        .unwrap_or(message)
 }
 
 async fn slept(pause: Duration) {

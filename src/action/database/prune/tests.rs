@@ -117,7 +117,10 @@ async fn the_oldest_go_first_and_a_table_without_rowid_is_pruned_too() {
     let error = prune(&world, &[("batch", Argument::Integer(5))])
         .await
         .unwrap_err();
-    assert_eq!(error.message, "not this one");
+    assert_eq!(
+        error.message,
+        "after 10 of 20 rows were deleted: not this one"
+    );
     assert_eq!(left(&world)[0], 11);
     assert_eq!(error.outputs.values["deleted"], 10);
     assert_eq!(error.outputs.rows_changed, Some(10));
@@ -325,4 +328,28 @@ async fn old_rows_that_stay_are_told() {
         "{error}"
     );
     assert_eq!(error.outputs.values["remaining"], json!(1) as Value);
+}
+
+/// What failed is one batch; those before it stay.
+#[tokio::test]
+async fn what_was_deleted_is_told_though_a_later_batch_fails() {
+    let options = [("batch", Argument::Integer(7))];
+    let stays = "CREATE TABLE lines(log REFERENCES logs); INSERT INTO lines VALUES (10);";
+    let referred = world(&(logs("MOMENT", "") + stays));
+    let error = prune(&referred, &options).await.unwrap_err();
+    assert_eq!(
+        error.message,
+        "after 7 of 20 rows were deleted: FOREIGN KEY constraint failed"
+    );
+    assert_eq!(error.outputs.rows_changed, Some(7));
+    assert_eq!(left(&referred).len(), 24);
+    let copies = "CREATE TABLE gone(n); CREATE TRIGGER notes AFTER DELETE ON logs BEGIN INSERT INTO gone VALUES (old.id); END;";
+    let mut noted = world(&(logs("MOMENT", "") + copies));
+    noted.most_rows = Some(20);
+    let error = prune(&noted, &options).await.unwrap_err();
+    assert_eq!(
+        error.message,
+        "after 7 of 20 rows were deleted: it would change 14 rows, triggers and references included, and may change 6"
+    );
+    assert_eq!(left(&noted).len(), 24);
 }

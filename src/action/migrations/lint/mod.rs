@@ -16,8 +16,8 @@ use crate::config::{Level, Migrations, Rule};
 use crate::platform::d1::LONGEST_STATEMENT;
 use crate::sql::{self, Change, Dialect, Piece, Way};
 
-use super::folder::Migration;
-use super::script::NO_TRANSACTION;
+use super::folder::{self, Migration};
+use super::script::{NO_TRANSACTION, is_blank};
 
 use allow::Allowance;
 pub(super) use rules::FEW_ROWS;
@@ -158,9 +158,15 @@ impl<'a> File<'a> {
                 "rename it before it is applied anywhere",
             ));
         }
-        if migration.down.is_none() {
+        let missing = match &migration.down {
+            None => Some("no file takes it back"),
+            Some(down) => folder::text(down)
+                .is_ok_and(|text| is_blank(&text.sql, self.standard.dialect))
+                .then_some("the file that takes it back holds no statement"),
+        };
+        if let Some(missing) = missing {
             let instead = "write what takes it back, or allow it with the reason why nothing can";
-            said.push(Said::new(1, Rule::Revert, "no file takes it back", instead));
+            said.push(Said::new(1, Rule::Revert, missing, instead));
         }
         if self.standard.is_d1 && self.source.sql.contains("\r\n") {
             let instead = "have the file end its lines in LF: *.sql text eol=lf in .gitattributes";
@@ -316,8 +322,9 @@ impl<'a> File<'a> {
         }
         let does_nothing = sql::setting(piece.text)
             .is_some_and(|name| ["foreign_keys", "journal_mode"].contains(&name.as_str()));
-        let is_within = standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
-        if standard.dialect == Dialect::Sqlite && does_nothing && is_within {
+        // Looked for where it matters alone: there may be a hundred thousand statements in ten megabytes.
+        let is_within = || standard.adds_transaction && !self.source.sql.contains(NO_TRANSACTION);
+        if standard.dialect == Dialect::Sqlite && does_nothing && is_within() {
             let instead = match standard.is_d1 {
                 true => "leave it out; PRAGMA defer_foreign_keys = ON puts the look at references off, but ON DELETE CASCADE deletes all the same".to_owned(),
                 false => format!(
