@@ -449,11 +449,16 @@ fn activity_is_told_by_length_and_by_session() {
     assert_eq!(told[0]["query"], "SELECT 'several', 'lines';");
     let output = db(&url, &["activity", "--over", "1ms"]).exits(1);
     assert!(
-        findings(&output).contains(&format!("db cancel {pid} -d main")),
+        findings(&output).contains(&format!("db terminate {pid} -d main")),
         "{}",
         findings(&output)
     );
-    db(&url, &["activity", "--over", "1h"]).exits(0);
+    assert!(!findings(&output).contains("db cancel"));
+    let output = db(&url, &["activity", "--over", "1h"]).exits(0);
+    assert_eq!(
+        of(&output, "activity")["detail"],
+        "0 sessions over 1h, 0 active, 0 blocked"
+    );
     let none = step(&url, "database.activity = \"main\"\ndatabase.pid = 1").exits(0);
     assert_eq!(rows(&none, "step"), Vec::<Value>::new());
 
@@ -681,7 +686,26 @@ fn indexes_that_miss_double_rest_or_broke_are_told() {
     );
     mended_by_what_is_told(&url);
 
-    cluster().psql(&name, "CREATE INDEX carrying ON child (b) INCLUDE (c)");
+    // Of two that are each of no use beside the other, one stays.
+    cluster().psql(
+        &name,
+        "CREATE INDEX short ON child (a); SET enable_seqscan = off; SELECT count(*) FROM child WHERE a = 7;
+         CREATE INDEX long ON child (a, b);",
+    );
+    until(
+        cluster(),
+        &name,
+        "idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'short'",
+    );
+    assert_eq!(
+        found(&["--table", "child"], 1),
+        ["duplicate child short a"],
+        "long serves in its place"
+    );
+    cluster().psql(
+        &name,
+        "DROP INDEX short, long; CREATE INDEX carrying ON child (b) INCLUDE (c)",
+    );
 
     // What is read is of use; a table that is read in full again and again misses an index.
     cluster().psql(
