@@ -596,7 +596,7 @@ fn dead_rows_and_tables_that_nobody_counted_are_told() {
 
 #[test]
 fn a_table_that_was_not_frozen_for_too_long_is_told() {
-    let own = Cluster::start("autovacuum_freeze_max_age = 100000\n");
+    let own = Cluster::start("autovacuum_freeze_max_age = 100000\nautovacuum = off\n");
     let name = own.database(
         "CREATE TABLE old (n int); CREATE TABLE counter (n int); INSERT INTO old VALUES (1);",
     );
@@ -619,6 +619,19 @@ fn a_table_that_was_not_frozen_for_too_long_is_told() {
         findings(&output).contains("the server stops to take writes"),
         "{}",
         findings(&output)
+    );
+
+    own.psql(&name, "DELETE FROM counter");
+    until(
+        &own,
+        &name,
+        "n_dead_tup > 100000 FROM pg_stat_user_tables WHERE relname = 'counter'",
+    );
+    let output = db(&url, &["bloat", "--table", "counter"]).exits(1);
+    let detail = rows(&output, "bloat")[0]["detail"].to_string();
+    assert!(
+        detail.contains("switched off for the whole server"),
+        "{detail}"
     );
 }
 
@@ -1395,6 +1408,11 @@ fn a_reindex_that_fails_tells_what_it_left_behind() {
         output.shown().contains("an index is invalid still"),
         "{}",
         output.shown()
+    );
+    let told = rows(&db(&url, &["indexes"]).exits(1), "indexes");
+    assert_eq!(
+        told[0]["detail"], "left behind by a REINDEX that failed: drop it, nothing misses it",
+        "to build that one again would double the other"
     );
     cluster().psql(&name, "DROP INDEX i_ccnew");
     step(&url, reindex).exits(0);

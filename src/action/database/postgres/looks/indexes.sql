@@ -95,8 +95,11 @@ age AS (
     WHERE datname = current_database()),
 found AS (
     SELECT 1 AS place, 'invalid' AS problem, known.name, known.index, known.columns, known.bytes,
-           CASE known.relkind
-               WHEN 'I' THEN 'not every partition has its part of it: create those and ALTER INDEX … ATTACH PARTITION them'
+           CASE
+               WHEN known.relkind = 'I'
+               THEN 'not every partition has its part of it: create those and ALTER INDEX … ATTACH PARTITION them'
+               -- Beside the one that serves still, or in whose place another serves already.
+               WHEN known.relname ~ '_cc(new|old)[0-9]*$' THEN 'left behind by a REINDEX that failed: drop it, nothing misses it'
                ELSE 'left behind by what failed: drop it and build it again'
            END AS detail,
            CASE known.relkind WHEN 'I' THEN NULL ELSE dropping END AS statement
