@@ -285,7 +285,7 @@ fn references_that_lead_nowhere_are_found_on_both_engines() {
         assert_eq!((code, rows(&json, "references")), (1, &wrong), "{json:#}");
         green(&project, &["db", "foreign-keys", "--table", "users"]);
         let (code, _) = run(&project, &["db", "foreign-keys", "--table", "nowhere"]);
-        assert_eq!(code, 2);
+        assert_eq!(code, 78);
         let (code, json) = run(&project, &["db", "integrity"]);
         assert_eq!(code, 2, "{json:#}");
         assert_eq!(rows(&json, "integrity")[0]["kind"], "foreign key");
@@ -578,7 +578,7 @@ fn statistics_and_indexes_are_made_anew_for_one_table_or_all() {
     green(&project, &["db", "reindex", "--yes"]);
     green(&project, &["db", "reindex", "--table", "orders", "--yes"]);
     let (code, _) = run(&project, &["db", "reindex", "--table", "nowhere", "--yes"]);
-    assert_eq!(code, 2);
+    assert_eq!(code, 78);
 }
 
 #[test]
@@ -721,9 +721,9 @@ fn statistics_and_indexes_of_d1_are_made_anew() {
     );
     green(&project, &["db", "reindex", "--yes"]);
     let (code, json) = run(&project, &["db", "analyze", "--table", "nowhere", "--yes"]);
-    assert_eq!(code, 2, "{json:#}");
+    assert_eq!(code, 78, "{json:#}");
     let detail = step(&json, "analyze")["detail"].as_str().unwrap();
-    assert!(detail.contains("no such table: nowhere"), "{detail}");
+    assert_eq!(detail, "there is no table \"nowhere\" in main");
 }
 
 #[test]
@@ -875,4 +875,23 @@ fn every_look_gives_its_rows_as_csv() {
     let bloat = postgres(&cluster().database("CREATE TABLE t (n int)"));
     let output = bloat.run(&["db", "bloat", "--format", "csv"]).exits(0);
     assert!(output.stdout.contains("\nt,0,0,"), "{}", output.shown());
+}
+
+/// A warning without a remedy would leave a person alone with it.
+#[test]
+fn free_pages_are_told_with_what_gives_them_back() {
+    let project = sqlite(
+        "CREATE TABLE t(n); INSERT INTO t SELECT zeroblob(700000) FROM (VALUES (1), (2)); \
+         CREATE TABLE kept(n); INSERT INTO kept VALUES (1); DELETE FROM t;",
+    );
+    let (code, json) = run(&project, &["db", "bloat"]);
+    assert_eq!(code, 1, "{json:#}");
+    let finding = &json["findings"][0];
+    assert_eq!(finding["remedy"], "db vacuum main");
+    let cause = finding["cause"].as_str().unwrap();
+    assert!(cause.contains("holds nothing"), "{cause}");
+    green(&project, &["db", "vacuum", "--yes"]);
+    green(&project, &["db", "bloat"]);
+    let (code, _) = run(&project, &["db", "bloat", "--table", "nowhere"]);
+    assert_eq!(code, 78);
 }

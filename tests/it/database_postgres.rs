@@ -453,11 +453,16 @@ fn activity_is_told_by_length_and_by_session() {
     assert_eq!(told[0]["query"], "SELECT 'several', 'lines';");
     let output = db(&url, &["activity", "--over", "1ms"]).exits(1);
     assert!(
-        findings(&output).contains(&format!("db cancel {pid} -d main")),
+        findings(&output).contains(&format!("db terminate {pid} -d main")),
         "{}",
         findings(&output)
     );
-    db(&url, &["activity", "--over", "1h"]).exits(0);
+    assert!(!findings(&output).contains("db cancel"));
+    let output = db(&url, &["activity", "--over", "1h"]).exits(0);
+    assert_eq!(
+        of(&output, "activity")["detail"],
+        "0 sessions over 1h, 0 active, 0 blocked"
+    );
     let none = step(&url, "database.activity = \"main\"\ndatabase.pid = 1").exits(0);
     assert_eq!(rows(&none, "step"), Vec::<Value>::new());
 
@@ -595,7 +600,7 @@ fn dead_rows_and_tables_that_nobody_counted_are_told() {
 
 #[test]
 fn a_table_that_was_not_frozen_for_too_long_is_told() {
-    let own = Cluster::start("autovacuum_freeze_max_age = 100000\n");
+    let own = Cluster::start("autovacuum_freeze_max_age = 100000\nautovacuum = off\n");
     let name = own.database(
         "CREATE TABLE old (n int); CREATE TABLE counter (n int); INSERT INTO old VALUES (1);",
     );
@@ -618,6 +623,19 @@ fn a_table_that_was_not_frozen_for_too_long_is_told() {
         findings(&output).contains("the server stops to take writes"),
         "{}",
         findings(&output)
+    );
+
+    own.psql(&name, "DELETE FROM counter");
+    until(
+        &own,
+        &name,
+        "n_dead_tup > 100000 FROM pg_stat_user_tables WHERE relname = 'counter'",
+    );
+    let output = db(&url, &["bloat", "--table", "counter"]).exits(1);
+    let detail = rows(&output, "bloat")[0]["detail"].to_string();
+    assert!(
+        detail.contains("switched off for the whole server"),
+        "{detail}"
     );
 }
 
@@ -685,7 +703,26 @@ fn indexes_that_miss_double_rest_or_broke_are_told() {
     );
     mended_by_what_is_told(&url);
 
-    cluster().psql(&name, "CREATE INDEX carrying ON child (b) INCLUDE (c)");
+    // Of two that are each of no use beside the other, one stays.
+    cluster().psql(
+        &name,
+        "CREATE INDEX short ON child (a); SET enable_seqscan = off; SELECT count(*) FROM child WHERE a = 7;
+         CREATE INDEX long ON child (a, b);",
+    );
+    until(
+        cluster(),
+        &name,
+        "idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname = 'short'",
+    );
+    assert_eq!(
+        found(&["--table", "child"], 1),
+        ["duplicate child short a"],
+        "long serves in its place"
+    );
+    cluster().psql(
+        &name,
+        "DROP INDEX short, long; CREATE INDEX carrying ON child (b) INCLUDE (c)",
+    );
 
     // What is read is of use; a table that is read in full again and again misses an index.
     cluster().psql(
@@ -1376,6 +1413,11 @@ fn a_reindex_that_fails_tells_what_it_left_behind() {
         output.shown().contains("an index is invalid still"),
         "{}",
         output.shown()
+    );
+    let told = rows(&db(&url, &["indexes"]).exits(1), "indexes");
+    assert_eq!(
+        told[0]["detail"], "left behind by a REINDEX that failed: drop it, nothing misses it",
+        "to build that one again would double the other"
     );
     cluster().psql(&name, "DROP INDEX i_ccnew");
     step(&url, reindex).exits(0);

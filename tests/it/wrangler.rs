@@ -390,6 +390,18 @@ fn a_wrangler_that_would_ask_finds_nobody_at_the_terminal() {
     assert!(shown.contains("wrangler is not logged in"), "{shown}");
 }
 
+/// A statement is not slow because node takes its time to start.
+#[test]
+fn what_wrangler_takes_to_start_is_not_held_against_a_statement() {
+    let script = r#"case $1 in --version) echo 4.164.0; exit ;; esac
+for word in "$@"; do case $word in --file=*) file=${word#--file=} ;; esac; done
+one='{"results": [{"id": 2, "detail": "SEARCH t"}], "success": true, "meta": {"duration": 0}}'
+if grep -q "QUERY PLAN" "$file"; then echo "[$one]"; else echo "[$one, $one]"; fi"#;
+    let project = with_stand_in(project("local", STAND_IN), script);
+    let words = ["db", "explain", "SELECT n FROM t", "--run", "--warn", "0s"];
+    project.run(&words).exits(0);
+}
+
 /// What stands on a command line everybody on the machine can read.
 #[test]
 fn no_secret_stands_on_the_command_line() {

@@ -114,7 +114,9 @@ async fn a_vacuum_tells_what_it_freed() {
 async fn a_problem_fails_the_step_and_stays_in_its_rows() {
     let world = world(
         "PRAGMA foreign_keys = OFF; CREATE TABLE parent(id INTEGER PRIMARY KEY); \
-         CREATE TABLE child(parent REFERENCES parent(id)); INSERT INTO child VALUES (7), (8);",
+         CREATE TABLE child(parent REFERENCES parent(id)); \
+         INSERT INTO child SELECT 7 FROM json_each('[' || rtrim(replace(hex(zeroblob(75)), '0', '0,'), ',') || ']'); \
+         CREATE TABLE other(parent REFERENCES parent(id)); INSERT INTO other VALUES (8);",
     );
     let error = world
         .run(&Database, "integrity", text("main"), &[])
@@ -123,12 +125,12 @@ async fn a_problem_fails_the_step_and_stays_in_its_rows() {
     assert_eq!(error.kind, ErrorKind::Target);
     assert_eq!(
         error.message,
-        "child: row 1: parent leads to no row of parent; and 1 other problem"
+        "child: 150 rows lead to no row of parent by parent; and 1 other problem"
     );
     assert_eq!(error.outputs.values["problems"], 2);
     assert_eq!(error.outputs.values["problem"], error.message.as_str());
     assert_eq!(error.outputs.values["bytes"], Value::Null);
-    assert_eq!(error.outputs.values["rows"][1]["table"], "child");
+    assert_eq!(error.outputs.values["rows"][1]["table"], "other");
 
     let whole = self::world("CREATE TABLE t(n);");
     for verb in ["integrity", "foreign_keys"] {
@@ -195,8 +197,31 @@ async fn references_that_lead_nowhere_are_counted_by_reference() {
         .run(&Database, "foreign_keys", text("main"), &options)
         .await
         .unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Target);
-    assert_eq!(error.message, "there is no table \"nowhere\"");
+    assert_eq!(error.kind, ErrorKind::Config);
+    assert_eq!(error.message, "there is no table \"nowhere\" in main");
+    assert_eq!(
+        error.help.unwrap(),
+        "see which there are: `opsbook db tables main`"
+    );
+}
+
+/// A name that is mistyped is no trouble of the database, and never a look at nothing that is well.
+#[tokio::test]
+async fn a_table_that_is_not_there_is_the_callers_trouble() {
+    let world = world("CREATE TABLE t(n);");
+    for verb in ["integrity", "bloat", "indexes", "analyze", "reindex"] {
+        let options = [("table", text("nowhere"))];
+        let run = world.run(&Database, verb, text("main"), &options).await;
+        let error = run.map(|_| verb).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config, "{verb}");
+        assert_eq!(
+            error.message, "there is no table \"nowhere\" in main",
+            "{verb}"
+        );
+        let options = [("table", text("T"))];
+        let run = world.run(&Database, verb, text("main"), &options).await;
+        assert!(run.is_ok(), "{verb}");
+    }
 }
 
 /// SQLite stops at the first reference to something that is not unique; the others are looked at all the same.
@@ -273,7 +298,15 @@ async fn free_pages_are_a_problem_where_they_are_many() {
     assert_eq!(problems, 1, "{detail}");
     assert_eq!(rows[0]["table"], "(free pages)");
     assert!(rows[0]["dead_percent"].as_f64() > Some(90.0), "{rows}");
-    let (rows, ..) = look(&free, "bloat", Some("kept")).await;
+    assert_eq!(rows[0]["problem"], "free pages");
+    let told = rows[0]["detail"].as_str().unwrap();
+    assert!(
+        told.ends_with("holds nothing: VACUUM gives it back"),
+        "{told}"
+    );
+    assert_eq!(rows[1]["problem"], Value::Null);
+    let (rows, _, problems) = look(&free, "bloat", Some("kept")).await;
+    assert_eq!(problems, 0, "of one table");
     assert_eq!(rows[0]["table"], "kept");
     assert_eq!(rows.as_array().unwrap().len(), 1);
 }

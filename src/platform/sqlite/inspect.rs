@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::SqliteError;
@@ -45,15 +45,13 @@ pub struct Slack {
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `integrity` or `foreign key`.
-    pub kind: &'static str,
     /// The table, where it is known.
     pub table: Option<String>,
     /// What is wrong, in SQLite's words.
     pub detail: String,
 }
 
-/// How many problems of a kind are told.
+/// How many problems are told.
 const MOST_PROBLEMS: usize = 100;
 
 /// Reads the schema too: `SELECT 1` alone never opens the file.
@@ -196,55 +194,26 @@ pub(super) fn file_size(path: &Path) -> Result<u64, SqliteError> {
     }
 }
 
-/// Of the whole file, or of one table and what refers from it.
+/// Of the whole file, or of one table. References are no matter of this look.
 pub(super) fn integrity(
     connection: &Connection,
     table: Option<&str>,
 ) -> Result<Vec<Problem>, SqliteError> {
     let mut problems = Vec::new();
-    let quoted = table.map(|table| format!("\"{}\"", table.replace('"', "\"\"")));
-    let what = quoted.clone().unwrap_or_else(|| MOST_PROBLEMS.to_string());
+    let what = table.map_or_else(
+        || MOST_PROBLEMS.to_string(),
+        |table| format!("\"{}\"", table.replace('"', "\"\"")),
+    );
     let mut check = connection.prepare(&format!("PRAGMA integrity_check({what})"))?;
     let mut rows = check.query([])?;
     while let Some(row) = rows.next()? {
         let detail: String = row.get(0)?;
         if detail != "ok" {
             problems.push(Problem {
-                kind: "integrity",
                 table: table.map(str::to_owned),
                 detail,
             });
         }
     }
-    let what = quoted.map_or_else(String::new, |table| format!("({table})"));
-    let mut check = connection.prepare(&format!("PRAGMA foreign_key_check{what}"))?;
-    let mut rows = check.query([])?;
-    let mut found = 0;
-    while let Some(row) = rows.next()?
-        && found < MOST_PROBLEMS
-    {
-        found += 1;
-        problems.push(dangling(connection, row)?);
-    }
     Ok(problems)
-}
-
-/// A row of `PRAGMA foreign_key_check`: table, row id (none without), referenced table, number of the reference.
-fn dangling(connection: &Connection, row: &Row<'_>) -> Result<Problem, SqliteError> {
-    let (table, id, parent, number): (String, Option<i64>, String, i64) =
-        (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-    let column: Option<String> = connection
-        .query_row(
-            "SELECT \"from\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 AND seq = 0",
-            (&table, number),
-            |row| row.get(0),
-        )
-        .optional()?;
-    let row = id.map_or_else(|| "a row".to_owned(), |id| format!("row {id}"));
-    let column = column.unwrap_or_else(|| "a reference".to_owned());
-    Ok(Problem {
-        kind: "foreign key",
-        detail: format!("{row}: {column} leads to no row of {parent}"),
-        table: Some(table),
-    })
 }

@@ -245,7 +245,7 @@ impl Sqlite {
             .await
     }
 
-    /// What is wrong inside the file, and references that lead nowhere: at most 100 of each. With a table, of that alone.
+    /// What is wrong inside the file, at most 100 things; references are not followed. With a table, of that alone.
     ///
     /// # Errors
     /// When it cannot be opened or read, or there is no such table.

@@ -547,16 +547,14 @@ async fn tells_tables_by_size_and_what_is_free() {
 }
 
 #[tokio::test]
-async fn finds_damage_and_dangling_references() {
+async fn finds_damage() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = sample(folder.path());
     assert!(sqlite.integrity(None).await.unwrap().is_empty());
     let connection = Connection::open(folder.path().join("sample.db")).unwrap();
     connection
         .execute_batch(
-            "PRAGMA foreign_keys = OFF; CREATE TABLE parent(id INTEGER PRIMARY KEY); \
-             CREATE TABLE child(parent INTEGER REFERENCES parent(id)); INSERT INTO child VALUES (7); \
-             CREATE TABLE pair(a, b); INSERT INTO pair VALUES (1, 2); CREATE INDEX one ON pair(a); \
+            "CREATE TABLE pair(a, b); INSERT INTO pair VALUES (1, 2); CREATE INDEX one ON pair(a); \
              PRAGMA writable_schema = ON; \
              UPDATE sqlite_schema SET sql = 'CREATE INDEX one ON pair(b)' WHERE name = 'one'",
         )
@@ -567,15 +565,8 @@ async fn finds_damage_and_dangling_references() {
         .iter()
         .map(|problem| problem.detail.as_str())
         .collect();
-    assert_eq!(
-        details,
-        [
-            "row 1 missing from index one",
-            "row 1: parent leads to no row of parent"
-        ]
-    );
-    assert_eq!(problems[1].table.as_deref(), Some("child"));
-    for (table, problems) in [("pair", 1), ("child", 1), ("t", 0)] {
+    assert_eq!(details, ["row 1 missing from index one"]);
+    for (table, problems) in [("pair", 1), ("t", 0)] {
         let found = sqlite.integrity(Some(table)).await.unwrap();
         assert_eq!(found.len(), problems, "{table}");
     }

@@ -72,8 +72,12 @@ pub(in super::super) async fn known(
     let sql = "SELECT count(*) AS n FROM sqlite_schema AS s WHERE s.type = 'table' AND s.name = ?1 COLLATE NOCASE";
     let found = ask(system, sql.to_owned(), vec![json!(table)]).await?;
     match found.first().map(|row| number(row, "n")) {
-        Some(0) | None => Err(ActionError::target(format!("there is no table {table:?}"))
-            .help("`opsbook db tables` lists them")),
+        Some(0) | None => {
+            let name = system.name();
+            let message = format!("there is no table {table:?} in {name}");
+            let help = format!("see which there are: `opsbook db tables {name}`");
+            Err(ActionError::config(message).help(help))
+        }
         Some(_) => Ok(()),
     }
 }

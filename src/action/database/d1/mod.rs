@@ -184,6 +184,10 @@ impl D1System {
 }
 
 impl DatabaseSystem for D1System {
+    fn name(&self) -> &str {
+        &self.table
+    }
+
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Sqlite)?;

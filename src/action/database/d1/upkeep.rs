@@ -1,5 +1,6 @@
 //! Keeps a D1 database in shape, as far as D1 lets anybody.
 
+use crate::action::database::catalog;
 use crate::action::database::system::{DatabaseSystem as _, Report, Upkeep, has_none};
 use crate::engine::ActionError;
 use crate::expr::SqlText;
@@ -35,6 +36,9 @@ pub(super) async fn tend(system: &D1System, work: &Upkeep) -> Result<Report, Act
             return Err(has_none(&system.table, "d1", "sessions", instead));
         }
     };
+    if let Some(table) = table {
+        catalog::known(system, table).await?;
+    }
     for text in statements(work) {
         let sql = SqlText {
             text,

@@ -185,6 +185,10 @@ fn sent(text: &str) -> String {
 }
 
 impl DatabaseSystem for PostgresSystem {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
         Box::pin(async move {
             must_read(&sql.text, Dialect::Postgres)?;

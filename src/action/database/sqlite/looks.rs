@@ -33,8 +33,8 @@ pub(super) async fn look(
         Look::Info => system.info().await,
         Look::Tables => system.tables().await,
         Look::Size => system.size().await,
-        Look::Integrity => system.integrity(table).await,
-        Look::Bloat => system.bloat(question).await,
+        Look::Integrity => return system.integrity(table).await,
+        Look::Bloat => return system.bloat(question).await,
         Look::ForeignKeys => return catalog::foreign_keys(system, table).await,
         Look::Indexes => return system.indexes(question).await,
         Look::Activity | Look::Locks | Look::Connections => {
@@ -114,37 +114,53 @@ impl SqliteSystem {
         })
     }
 
-    async fn integrity(&self, table: Option<&str>) -> Result<Report, SqliteError> {
-        let problems = self.sqlite.integrity(table).await?;
+    async fn integrity(&self, table: Option<&str>) -> Result<Report, ActionError> {
+        if let Some(table) = table {
+            catalog::known(self, table).await?;
+        }
+        let damage = self.sqlite.integrity(table).await;
+        let damage = damage.map_err(|error| self.trouble(&error))?;
+        // By reference and counted: a row each would bury the damage, and end somewhere.
+        let references = catalog::foreign_keys(self, table).await?;
+        let found = |kind, table: Value, detail: &str| {
+            row([
+                ("kind", json!(kind)),
+                ("table", table),
+                ("detail", json!(detail)),
+            ])
+        };
         let line = |problem: &Problem| {
             let table = problem.table.as_deref();
             let place = table.map_or_else(String::new, |table| format!("{table}: "));
             one_line(&format!("{place}{}", problem.detail))
         };
+        let damaged = damage
+            .iter()
+            .map(|problem| found("integrity", json!(problem.table), &problem.detail));
+        let dangling = references.rows.iter().zip(&references.problems);
+        let dangling =
+            dangling.map(|(row, problem)| found("foreign key", row["table"].clone(), problem));
+        let rows: Vec<_> = damaged.chain(dangling).collect();
+        let lines = damage.iter().map(line);
         Ok(Report {
-            detail: match problems.len() {
+            detail: match rows.len() {
                 0 => "no problem found".to_owned(),
                 some => count(some, "problem"),
             },
-            problems: problems.iter().map(line).collect(),
-            rows: problems
-                .into_iter()
-                .map(|problem| {
-                    row([
-                        ("kind", json!(problem.kind)),
-                        ("table", json!(problem.table)),
-                        ("detail", json!(problem.detail)),
-                    ])
-                })
-                .collect(),
+            problems: lines.chain(references.problems).collect(),
+            rows,
             further: vec![("complete", json!(true))],
             ..Report::default()
         })
     }
 
     /// SQLite takes a deleted row out at once: what is told are pages, and parts of pages, that hold nothing.
-    async fn bloat(&self, question: &Question) -> Result<Report, SqliteError> {
-        let mut slack = self.sqlite.slack().await?;
+    async fn bloat(&self, question: &Question) -> Result<Report, ActionError> {
+        if let Some(table) = &question.table {
+            catalog::known(self, table).await?;
+        }
+        let slack = self.sqlite.slack().await;
+        let mut slack = slack.map_err(|error| self.trouble(&error))?;
         let all: i64 = slack.iter().map(|slack| slack.bytes).sum();
         let nothing = slack.iter().filter(|slack| slack.table.is_none());
         let free: i64 = nothing.map(|slack| slack.free).sum();
@@ -154,9 +170,11 @@ impl SqliteSystem {
             bytes: Some(u64::try_from(free).unwrap_or_default()),
             ..Report::default()
         };
-        if share >= MUCH_FREE_PERCENT && free >= MUCH_FREE_BYTES {
+        let is_much =
+            question.table.is_none() && share >= MUCH_FREE_PERCENT && free >= MUCH_FREE_BYTES;
+        if is_much {
             report.problems.push(format!(
-                "{} of the file are free pages ({share} %): `opsbook db vacuum` gives them back",
+                "{} of the file are free pages ({share} %): VACUUM gives them back",
                 size(free)
             ));
         }
@@ -168,7 +186,12 @@ impl SqliteSystem {
         }
         slack.sort_by_key(|slack| std::cmp::Reverse(slack.free));
         slack.truncate(question.limit);
-        report.rows = slack.iter().map(slack_row).collect();
+        let judged = |slack: &Slack| {
+            let problem = (is_much && slack.table.is_none())
+                .then(|| format!("{share} % of the file holds nothing: VACUUM gives it back"));
+            slack_row(slack, problem)
+        };
+        report.rows = slack.iter().map(judged).collect();
         Ok(report)
     }
 
@@ -185,7 +208,8 @@ impl SqliteSystem {
     }
 }
 
-fn slack_row(slack: &Slack) -> serde_json::Map<String, Value> {
+/// `detail` says what is wrong with it, where something is.
+fn slack_row(slack: &Slack, detail: Option<String>) -> serde_json::Map<String, Value> {
     let table = slack.table.as_deref().unwrap_or("(free pages)");
     row([
         ("table", json!(table)),
@@ -197,8 +221,8 @@ fn slack_row(slack: &Slack) -> serde_json::Map<String, Value> {
         ("last_vacuum", Value::Null),
         ("last_analyze", Value::Null),
         ("oldest_transaction", Value::Null),
-        ("problem", Value::Null),
-        ("detail", Value::Null),
+        ("problem", json!(detail.as_ref().map(|_| "free pages"))),
+        ("detail", json!(detail)),
     ])
 }
 

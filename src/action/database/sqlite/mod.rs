@@ -117,6 +117,10 @@ impl SqliteSystem {
 }
 
 impl DatabaseSystem for SqliteSystem {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows> {
         Box::pin(async move {
             let rows = self.sqlite.query(&sql.text, &sql.parameters, limit).await;

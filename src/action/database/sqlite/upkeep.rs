@@ -1,5 +1,6 @@
 //! Keeps a SQLite file in shape.
 
+use crate::action::database::catalog;
 use crate::action::database::system::{Report, Upkeep, has_none};
 use crate::base::text::thousands;
 use crate::engine::ActionError;
@@ -33,6 +34,9 @@ pub(super) async fn tend(system: &SqliteSystem, work: &Upkeep) -> Result<Report,
         let instead = "fuser -v on its file tells who has it open";
         return Err(has_none(&system.name, "sqlite", "sessions", instead));
     };
+    if let Maintenance::Analyze(Some(table)) | Maintenance::Reindex(Some(table)) = &work {
+        catalog::known(system, table).await?;
+    }
     let done = system.sqlite.maintain(&work).await;
     let done = done.map_err(|error| system.trouble(&error))?;
     let vacuum = work == Maintenance::Vacuum;

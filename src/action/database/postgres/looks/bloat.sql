@@ -57,6 +57,7 @@ measured AS (
                     current_setting('autovacuum_analyze_threshold')::float8)
            + coalesce((relation.own ->> 'autovacuum_analyze_scale_factor')::float8,
                       current_setting('autovacuum_analyze_scale_factor')::float8) * coalesce(t.n_live_tup, 0) AS analyzed_at,
+           current_setting('autovacuum')::bool AS is_running,
            current_setting('autovacuum')::bool
            AND coalesce((relation.own ->> 'autovacuum_enabled')::bool, true) AS is_tended,
            setting.age_limit, setting.multixact_limit
@@ -81,7 +82,8 @@ SELECT name AS "table", dead AS dead_rows, live AS live_rows,
                format('not frozen for %s multixacts, %s are allowed: VACUUM (FREEZE) %s', multixact_age, multixact_limit, quoted) END,
            CASE WHEN is_dead THEN
                format('autovacuum should have come at %s dead rows: VACUUM %s', round(vacuumed_at::numeric), quoted) END,
-           CASE WHEN is_dead AND NOT is_tended THEN 'autovacuum is switched off for it' END,
+           CASE WHEN is_dead AND NOT is_tended AND is_running THEN 'autovacuum is switched off for it'
+                WHEN is_dead AND NOT is_tended THEN 'autovacuum is switched off for the whole server' END,
            CASE WHEN is_unknown THEN
                format('%s rows changed and nobody counted them: ANALYZE %s', changed, quoted) END), '') AS detail
 FROM judged

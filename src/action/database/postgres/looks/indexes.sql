@@ -12,8 +12,9 @@
 -- duplicate  another index does all that it does: the same columns, or these first (B-tree), in the same order, of the same
 --            operator classes, collations and condition.
 -- unused     nobody read it since the statistics began; nothing is held by it (unique, a constraint, a foreign key, the
---            identity of a replica); and it takes more than 64 KiB, for the planner reads small tables in full. What
---            replicas read is counted there and not here.
+--            identity of a replica); it takes more than 64 KiB, for the planner reads small tables in full; and no index
+--            that is read is a duplicate for its sake, for that one may be dropped. What replicas read is counted there
+--            and not here.
 WITH relation AS (
     SELECT c.oid, c.reltuples,
            CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END AS name,
@@ -63,8 +64,8 @@ serving AS (
     FROM reference JOIN known ON known.indrelid = reference.conrelid
     WHERE known.is_valid AND NOT known.is_partial AND cardinality(reference.conkey) <= known.indnkeyatts
       AND (known.keys)[1:cardinality(reference.conkey)] @> reference.conkey),
-duplicate AS (
-    SELECT DISTINCT ON (one.oid) one.oid, other.quoted_index AS other, one.keys = other.keys AS is_same
+covered AS (
+    SELECT one.oid, other.oid AS by_oid, other.quoted_index AS other, one.keys = other.keys AS is_same
     FROM known AS one JOIN known AS other ON other.indrelid = one.indrelid AND other.oid <> one.oid
     WHERE one.is_valid AND other.is_valid AND other.relam = one.relam AND other.condition = one.condition
       AND NOT one.is_held AND NOT one.indisreplident AND NOT one.is_part
@@ -84,16 +85,21 @@ duplicate AS (
               AND one.classes = (other.classes)[1:one.indnkeyatts]
               AND one.collations = (other.collations)[1:one.indnkeyatts]
               AND one.options = (other.options)[1:one.indnkeyatts]
-          END
-    ORDER BY one.oid, one.keys = other.keys DESC, other.oid),
+          END),
+duplicate AS (SELECT DISTINCT ON (oid) oid, other, is_same FROM covered ORDER BY oid, is_same DESC, by_oid),
+-- Where nobody reset those of the database, they are as old as those of the server: after a crash it begins anew.
 age AS (
-    SELECT CASE WHEN stats_reset IS NULL THEN 'since the statistics began'
-                ELSE format('since %s', to_char(stats_reset AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC')) END AS since
-    FROM pg_stat_database WHERE datname = current_database()),
+    SELECT format('since %s', to_char(coalesce(of_database.stats_reset, least(written.stats_reset, archived.stats_reset))
+                                      AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC')) AS since
+    FROM pg_stat_database AS of_database, pg_stat_bgwriter AS written, pg_stat_archiver AS archived
+    WHERE datname = current_database()),
 found AS (
     SELECT 1 AS place, 'invalid' AS problem, known.name, known.index, known.columns, known.bytes,
-           CASE known.relkind
-               WHEN 'I' THEN 'not every partition has its part of it: create those and ALTER INDEX … ATTACH PARTITION them'
+           CASE
+               WHEN known.relkind = 'I'
+               THEN 'not every partition has its part of it: create those and ALTER INDEX … ATTACH PARTITION them'
+               -- Beside the one that serves still, or in whose place another serves already.
+               WHEN known.relname ~ '_cc(new|old)[0-9]*$' THEN 'left behind by a REINDEX that failed: drop it, nothing misses it'
                ELSE 'left behind by what failed: drop it and build it again'
            END AS detail,
            CASE known.relkind WHEN 'I' THEN NULL ELSE dropping END AS statement
@@ -129,6 +135,8 @@ found AS (
     WHERE s.idx_scan = 0 AND known.is_valid AND known.relkind = 'i' AND known.bytes > 65536
       AND NOT known.indisunique AND NOT known.is_held AND NOT known.indisreplident AND NOT known.is_part
       AND known.oid NOT IN (SELECT oid FROM duplicate)
+      AND NOT EXISTS (SELECT FROM covered JOIN pg_stat_all_indexes AS read ON read.indexrelid = covered.oid
+                      WHERE covered.by_oid = known.oid AND read.idx_scan > 0)
       AND NOT EXISTS (SELECT FROM serving WHERE serving.oid = known.oid))
 SELECT problem, name AS "table", index, columns, bytes, detail, statement
 FROM found

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::action::database::system::{Question, Report};
+use crate::base::Span;
 use crate::base::text::count;
 use crate::engine::ActionError;
 
@@ -32,8 +33,12 @@ impl PostgresSystem {
         let blocked = rows.iter().filter(is_waiting).count();
         let unseen = with_statements_in_line(&mut rows);
         let sessions = count(rows.len(), "session");
+        // The others are not among these, and "0 sessions" would deny them.
+        let over = question
+            .over
+            .map_or_else(String::new, |over| format!(" over {}", Span(over)));
         Ok(Report {
-            detail: format!("{sessions}, {active} active, {blocked} blocked{more}{unseen}"),
+            detail: format!("{sessions}{over}, {active} active, {blocked} blocked{more}{unseen}"),
             rows,
             ..Report::default()
         })
