@@ -30,7 +30,7 @@ pub(in crate::action) type Answer<'a, T, E = ActionError> =
 /// A system that serves one database.
 pub(in crate::action) trait DatabaseSystem: CopySystem {
     /// What the configuration calls it.
-    fn name(&self) -> &str;
+    fn known_as(&self) -> &str;
 
     /// Runs one statement that must not write.
     fn query<'a>(&'a self, sql: &'a SqlText, limit: usize) -> Answer<'a, Rows>;

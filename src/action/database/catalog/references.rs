@@ -73,7 +73,7 @@ pub(in super::super) async fn known(
     let found = ask(system, sql.to_owned(), vec![json!(table)]).await?;
     match found.first().map(|row| number(row, "n")) {
         Some(0) | None => {
-            let name = system.name();
+            let name = system.known_as();
             let message = format!("there is no table {table:?} in {name}");
             let help = format!("see which there are: `opsbook db tables {name}`");
             Err(ActionError::config(message).help(help))

@@ -184,7 +184,7 @@ impl D1System {
 }
 
 impl DatabaseSystem for D1System {
-    fn name(&self) -> &str {
+    fn known_as(&self) -> &str {
         &self.table
     }
 

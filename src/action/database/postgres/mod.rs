@@ -185,7 +185,7 @@ fn sent(text: &str) -> String {
 }
 
 impl DatabaseSystem for PostgresSystem {
-    fn name(&self) -> &str {
+    fn known_as(&self) -> &str {
         &self.name
     }
 

@@ -117,7 +117,7 @@ impl SqliteSystem {
 }
 
 impl DatabaseSystem for SqliteSystem {
-    fn name(&self) -> &str {
+    fn known_as(&self) -> &str {
         &self.name
     }
 
