@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use super::AppError;
+use crate::base::text::without_mark;
 use crate::book::LONGEST_SQL;
 
 /// The SQL that an argument of the input `name` stands for: `@FILE` is what the file holds, `-` is standard input. No SQL
@@ -35,11 +36,7 @@ pub fn read_statement(name: &str, argument: &str) -> Result<String, AppError> {
                 .hint("`opsbook db file` runs the statements of a large file"),
         );
     }
-    // A byte order mark is no SQL.
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(sql) => sql.to_owned(),
-        None => text,
-    })
+    Ok(without_mark(text))
 }
 
 #[cfg(test)]

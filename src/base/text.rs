@@ -183,6 +183,15 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
+/// A text without the byte order mark that some editors write first.
+#[must_use]
+pub fn without_mark(text: String) -> String {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{fit, flowed, neutral, one_line, shell_word, thousands, took, width};

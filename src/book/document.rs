@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use crate::base::text::without_mark;
 use crate::base::{Diagnostic, Diagnostics, Place, Size, SourceFile};
 
 use super::mistakes::Mistakes;
@@ -136,10 +137,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Diagnostic> {
         return Err(too_large(format!("more than {LARGEST_FILE}")));
     }
     let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error))?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
+    Ok(without_mark(text))
 }
 
 fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {

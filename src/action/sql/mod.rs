@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::base::Masker;
+use crate::base::text::without_mark;
 use crate::base::{Size, Span};
 use crate::config::{Config, Database};
 use crate::engine::{
@@ -318,11 +319,7 @@ async fn text_of(path: &Path) -> Result<String, ActionError> {
         ))
         .help("a relative path begins at the folder of the runbooks; the text is UTF-8")
     })?;
-    // A byte order mark is no SQL.
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(sql) => sql.to_owned(),
-        None => text,
-    })
+    Ok(without_mark(text))
 }
 
 #[cfg(test)]
