@@ -58,7 +58,7 @@ pub(super) fn prepare(text: &str, file: &str, dialect: Dialect) -> Result<Script
 
 /// Whether nothing is to be run, as in a file that was made and never written.
 pub(super) fn is_blank(text: &str, dialect: Dialect) -> bool {
-    sql::pieces(text.trim_start_matches('\u{feff}'), dialect).is_empty()
+    sql::pieces(text, dialect).is_empty()
 }
 
 fn own_transaction(file: &str, line: usize) -> ActionError {

@@ -97,7 +97,7 @@ async fn the_table_of_migrations_is_found_in_capitals_and_small_letters() {
 async fn a_file_without_a_statement_takes_nothing_back() {
     let world = world();
     let down = world.path("migrations/0002_b.down.sql");
-    std::fs::write(down, "-- Takes back: b\n").unwrap();
+    std::fs::write(down, "\u{feff}-- Takes back: b\n").unwrap();
     let check = run(&world, "check").await.unwrap();
     let rows = &check.values["rows"];
     assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
